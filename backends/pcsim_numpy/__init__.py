@@ -1,0 +1,1 @@
+"""The reference backend: the core's own lines on numpy arrays."""

@@ -1,0 +1,54 @@
+"""What the core asks of an array library: operators, and the few functions of a `Namespace`.
+
+The core never imports a backend. Every function that computes takes a namespace `xp` first and uses nothing
+beyond it and the operators of its arrays, so that numpy, JAX, CuPy and extended-precision object arrays all
+run the same lines. In-place operators appear only on arrays a function has just made: mutable libraries save
+an allocation, immutable ones bind a new array.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeAlias
+
+Array: TypeAlias = Any
+"""An array of some library; shapes are given by jaxtyping annotations and checked at run time in tests."""
+
+Parameters: TypeAlias = dict[str, Array]
+"""The named parameter arrays of one layer, e.g. `{"W": (n_in, n_out), "b": (n_out,)}`."""
+
+
+class Namespace(Protocol):
+    """The functions the dynamics need from an array library, elementwise unless said."""
+
+    def exp(self, x: Array) -> Array: ...
+    def expm1(self, x: Array) -> Array: ...
+    def log(self, x: Array) -> Array: ...
+    def log1p(self, x: Array) -> Array: ...
+    def tanh(self, x: Array) -> Array: ...
+    def sqrt(self, x: Array) -> Array: ...
+    def abs(self, x: Array) -> Array: ...
+    def erfc(self, x: Array) -> Array:
+        """Complementary error function."""
+        ...
+
+    def maximum(self, a: Array, b: Array | float) -> Array: ...
+    def where(self, condition: Array, a: Array | float, b: Array | float) -> Array: ...
+    def zeros_like(self, x: Array) -> Array: ...
+    def stack(self, arrays: Sequence[Array]) -> Array:
+        """Join equally shaped arrays along a new first axis."""
+        ...
+
+    def sum(self, x: Array, axis: int, keepdims: bool = False) -> Array:
+        """Sum over one axis."""
+        ...
+
+    def max(self, x: Array, axis: int, keepdims: bool = False) -> Array:
+        """Largest entry over one axis."""
+        ...
+
+    def wide(self, x: Array) -> Array:
+        """Return `x` in the type energies are accumulated in: float64, or the backend's own wider type."""
+        ...
+
+    def sum_of_squares(self, x: Array) -> Array:
+        """Per-sample sum of squares over all axes but the first, accumulated in the wide type: shape (batch,)."""
+        ...

@@ -1,0 +1,41 @@
+"""The errors a user can meet: each is one line that says where, what, what is allowed and what to do."""
+
+
+class PcsimError(Exception):
+    """Base of all errors meant for users; `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+
+class UsageError(PcsimError):
+    """Bad usage, scenario, data or file: nothing was started (exit code 2)."""
+
+    exit_code = 2
+
+
+class ScenarioError(UsageError):
+    """A scenario that cannot be read; `problems` holds one line for each mistake found."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class RunFailed(PcsimError):
+    """A run that started and could not finish: diverged, disk full, device lost (exit code 1)."""
+
+    exit_code = 1
+
+
+class DeviationFound(PcsimError):
+    """A replayed simulation differs from its trace (exit code 3)."""
+
+    exit_code = 3
+
+
+def did_you_mean(word: str, allowed: list[str]) -> str:
+    """Return `"; did you mean 'x'?"` for the closest allowed word, or nothing when none is close."""
+    import difflib
+
+    close = difflib.get_close_matches(word, allowed, n=1, cutoff=0.6)
+    return f"; did you mean '{close[0]}'?" if close else ""

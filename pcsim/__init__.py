@@ -1,3 +1,39 @@
-"""Simulate predictive coding networks: scenarios in, layerwise energy traces out."""
+"""Simulate predictive coding networks: scenarios in, layerwise energy traces out.
+
+`read_scenario` reads a TOML file, `run` simulates it, `open_trace` opens what a run has written.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pcsim.experiment import run as run
+    from pcsim.plotting import plot as plot
+    from pcsim.scenario import Scenario as Scenario
+    from pcsim.scenario import read_scenario as read_scenario
+    from pcsim.trace import Trace as Trace
+    from pcsim.trace import open_trace as open_trace
+    from pcsim.trace import repair as repair
+    from pcsim.verification import verify as verify
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Scenario": "pcsim.scenario",
+    "Trace": "pcsim.trace",
+    "open_trace": "pcsim.trace",
+    "plot": "pcsim.plotting",
+    "read_scenario": "pcsim.scenario",
+    "repair": "pcsim.trace",
+    "run": "pcsim.experiment",
+    "verify": "pcsim.verification",
+}
+
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: `pcsim --help` must not wait for numerics."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pcsim' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)

@@ -7,7 +7,7 @@ an allocation, immutable ones bind a new array.
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 Array: TypeAlias = Any
 """An array of some library; shapes are given by jaxtyping annotations and checked at run time in tests."""
@@ -16,6 +16,7 @@ Parameters: TypeAlias = dict[str, Array]
 """The named parameter arrays of one layer, e.g. `{"W": (n_in, n_out), "b": (n_out,)}`."""
 
 
+@runtime_checkable
 class Namespace(Protocol):
     """The functions the dynamics need from an array library, elementwise unless said."""
 

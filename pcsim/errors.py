@@ -1,5 +1,7 @@
 """The errors a user can meet: each is one line that says where, what, what is allowed and what to do."""
 
+from typing import Any
+
 
 class PcsimError(Exception):
     """Base of all errors meant for users; `exit_code` is what the command line returns."""
@@ -22,9 +24,22 @@ class ScenarioError(UsageError):
 
 
 class RunFailed(PcsimError):
-    """A run that started and could not finish: diverged, disk full, device lost (exit code 1)."""
+    """A run that started and could not finish: diverged, disk full, device lost (exit code 1).
+
+    `trace` is what there is of it, where there is one.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str, trace: Any = None) -> None:
+        super().__init__(message)
+        self.trace = trace
+
+
+class Interrupted(RunFailed):
+    """A run that was stopped with Ctrl-C (exit code 130); `trace` holds what was recorded."""
+
+    exit_code = 130
 
 
 class DeviationFound(PcsimError):

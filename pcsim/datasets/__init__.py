@@ -1,0 +1,7 @@
+"""The data sets a scenario can name, and the reading and checking of a user's own."""
+
+from pcsim.datasets.dataset import Dataset, first_batch
+from pcsim.datasets.load import DATASET_NAMES, load_dataset
+from pcsim.datasets.targets import targets
+
+__all__ = ["DATASET_NAMES", "Dataset", "first_batch", "load_dataset", "targets"]

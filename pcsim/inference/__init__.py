@@ -1,0 +1,16 @@
+"""Inference: what moves, and along which vector field or discrete map. One method a file."""
+
+from pcsim.inference.backprop import Backprop
+from pcsim.inference.base import Inference
+from pcsim.inference.error import ErrorOptimization
+from pcsim.inference.sequential import SequentialStateOptimization
+from pcsim.inference.state import FixedPredictions, StateOptimization
+
+__all__ = [
+    "Backprop",
+    "ErrorOptimization",
+    "FixedPredictions",
+    "Inference",
+    "SequentialStateOptimization",
+    "StateOptimization",
+]

@@ -1,0 +1,29 @@
+"""Scenarios: the TOML files that describe an experiment, read, checked, written and listed.
+
+The only place that knows the words of the files; everything else sees the frozen `Scenario`.
+"""
+
+from pcsim.scenario.arithmetic import BackendTable, Bits
+from pcsim.scenario.catalogue import list_scenarios
+from pcsim.scenario.model import DataTable, InferenceTable, LogSpaced, Scenario, Stop, TraceTable
+from pcsim.scenario.network import NetworkTable
+from pcsim.scenario.read import parse_scenario, read_scenario
+from pcsim.scenario.schema import json_schema
+from pcsim.scenario.write import scenario_text
+
+__all__ = [
+    "BackendTable",
+    "Bits",
+    "DataTable",
+    "InferenceTable",
+    "LogSpaced",
+    "NetworkTable",
+    "Scenario",
+    "Stop",
+    "TraceTable",
+    "json_schema",
+    "list_scenarios",
+    "parse_scenario",
+    "read_scenario",
+    "scenario_text",
+]

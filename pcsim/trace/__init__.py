@@ -1,0 +1,18 @@
+"""Traces: what happened in a run, as HDF5 that any tool opens, written as the run goes."""
+
+from pcsim.trace.layout import FORMAT, FORMAT_VERSION, Block, Layout
+from pcsim.trace.reader import Trace, open_trace
+from pcsim.trace.repair import RepairReport, repair
+from pcsim.trace.writer import TraceWriter
+
+__all__ = [
+    "FORMAT",
+    "FORMAT_VERSION",
+    "Block",
+    "Layout",
+    "RepairReport",
+    "Trace",
+    "TraceWriter",
+    "open_trace",
+    "repair",
+]

@@ -1,0 +1,46 @@
+"""numpy as the core's array namespace."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.special
+from jaxtyping import Float64, Shaped
+from numpy.typing import NDArray
+
+
+class NumpyNamespace:
+    """The functions of `pcsim.arrays.Namespace` on numpy arrays."""
+
+    exp = staticmethod(np.exp)
+    expm1 = staticmethod(np.expm1)
+    log = staticmethod(np.log)
+    log1p = staticmethod(np.log1p)
+    tanh = staticmethod(np.tanh)
+    sqrt = staticmethod(np.sqrt)
+    abs = staticmethod(np.abs)
+    erfc = staticmethod(scipy.special.erfc)
+    maximum = staticmethod(np.maximum)
+    where = staticmethod(np.where)
+    zeros_like = staticmethod(np.zeros_like)
+
+    def stack(self, arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """Join equally shaped arrays along a new first axis."""
+        return np.stack(arrays)
+
+    def sum(self, x: NDArray[Any], axis: int, keepdims: bool = False) -> NDArray[Any]:
+        """Sum over one axis."""
+        return np.add.reduce(x, axis=axis, keepdims=keepdims)
+
+    def max(self, x: NDArray[Any], axis: int, keepdims: bool = False) -> NDArray[Any]:
+        """Largest entry over one axis."""
+        return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
+
+    def wide(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """Return x in float64."""
+        return x.astype(np.float64)
+
+    def sum_of_squares(self, x: Shaped[NDArray[Any], "batch ..."]) -> Float64[NDArray[np.float64], " batch"]:
+        """Per-sample sum of squares, accumulated in float64."""
+        flat = x.astype(np.float64, copy=False).reshape(x.shape[0], -1)
+        return np.vecdot(flat, flat)

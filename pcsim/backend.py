@@ -1,0 +1,136 @@
+"""Backends: where a simulation runs. The contract, and how backends are found.
+
+A backend is any class registered in the entry-point group `pcsim.backends` that fulfils `Backend`; other
+packages can add theirs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.errors import UsageError, did_you_mean
+from pcsim.inference import Inference
+from pcsim.steppers import Stepper
+from pcsim.trace.layout import Block
+
+GROUP = "pcsim.backends"
+
+
+@dataclass(frozen=True)
+class GradientNorm:
+    """Stop when the norm of the gradient over all moving variables is at most `threshold` in every sample."""
+
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Task:
+    """One inference run, as a backend receives it: all arrays in float64 on the host.
+
+    `initial` holds the starting variables, or None for a feedforward pass; `recorded` the ascending steps to
+    record, `record` what to record besides arrival steps and final values.
+    """
+
+    inference: Inference
+    stepper: Stepper
+    steps: int
+    stop: GradientNorm | None
+    parameters: tuple[dict[str, NDArray[np.float64]], ...]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    initial: tuple[NDArray[np.float64], ...] | None
+    recorded: NDArray[np.int64]
+    record: frozenset[str]
+    precision: str
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What an inference run leaves behind: host arrays in the type of the run, one a layer.
+
+    `failure` says why a run stopped early on an error (None: it did not); `converged` that its stop rule was met.
+    """
+
+    states: tuple[NDArray[Any], ...]
+    errors: tuple[NDArray[Any], ...]
+    output: NDArray[Any]
+    gradient: tuple[dict[str, NDArray[Any]], ...] | None
+    arrival_steps: NDArray[np.int64]
+    steps_taken: int
+    inference_seconds: float
+    compile_seconds: float = 0.0
+    converged: bool = False
+    interrupted: bool = False
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a backend can do here; `problem` and `fix` say why it cannot be used (None: it can)."""
+
+    device: str
+    precisions: tuple[str, ...]
+    methods: tuple[str, ...]
+    layers: tuple[str, ...]
+    problem: str | None = None
+    fix: str | None = None
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """Where a simulation runs: arithmetic, loop and device."""
+
+    def capabilities(self) -> Capabilities:
+        """Return what this backend supports on this machine, without allocating on a device."""
+        ...
+
+    def settle(
+        self, task: Task, sink: Callable[[Block], None], poll: Callable[[int], bool]
+    ) -> Settled:
+        """Run inference, hand recorded rows to `sink` in blocks, and stop soon once `poll(step)` is true."""
+        ...
+
+
+def installed_backends() -> dict[str, EntryPoint]:
+    """Return the registered backends by name, without importing any."""
+    return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda p: p.name)}
+
+
+def load_backend(name: str) -> Backend:
+    """Import and return a backend.
+
+    Raises `UsageError` if no such backend is registered, or if a package it needs is missing.
+    """
+    found = installed_backends()
+    if name not in found:
+        raise UsageError(
+            f"backend '{name}' is not installed; installed: {', '.join(found)}{did_you_mean(name, list(found))}"
+        )
+    try:
+        return found[name].load()()
+    except ImportError as error:
+        raise UsageError(
+            f"backend '{name}' needs a package that is missing here ({error}); "
+            f"install it with: pip install 'pcsim[{name}]'"
+        ) from error
+
+
+def require(name: str, backend: Backend, precision: str, method: str) -> Capabilities:
+    """Return the backend's capabilities, or raise `UsageError` if it cannot do what is asked."""
+    able = backend.capabilities()
+    if able.problem is not None:
+        raise UsageError(f"backend '{name}' cannot be used here: {able.problem}; {able.fix}")
+    for what, word, words in (
+        ("precision", precision, able.precisions),
+        ("method", method, able.methods),
+    ):
+        if word not in words:
+            raise UsageError(
+                f"backend '{name}' has no {what} '{word}'; it has {', '.join(words)}"
+                f"{did_you_mean(word, list(words))}"
+            )
+    return able

@@ -1,0 +1,22 @@
+"""`pcsim check`: say what is wrong with a scenario, or what it will do."""
+
+import click
+
+from pcsim.cli.options import read, scenario_options
+from pcsim.experiment import prepare
+
+
+@click.command("check", short_help="Diagnose a scenario without running it.")
+@scenario_options
+def command(
+    scenario: str, backend: str | None, precision: str | None, overrides: tuple[str, ...], seed: int | None
+) -> None:
+    """Diagnose SCENARIO: its keys, its data and weights, and whether the backend can run it."""
+    simulation = prepare(read(scenario, backend, precision, overrides, seed))
+    task, network = simulation.task, simulation.network
+    parameters = sum(array.size for layer in task.parameters for array in layer.values())
+    click.echo(f"{scenario}: fine")
+    click.echo(f"  network    {len(network.layers)} layers, {parameters:,} parameters")
+    click.echo(f"  data       {len(task.x)} samples of {simulation.inputs.source}")
+    click.echo(f"  inference  {task.inference.name}, {task.steps} steps, {len(task.recorded)} recorded")
+    click.echo(f"  backend    {simulation.scenario.backend.name}, {task.precision}, {simulation.capabilities.device}")

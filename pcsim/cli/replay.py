@@ -1,0 +1,42 @@
+"""`pcsim replay`: play a trace, or verify it."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from pcsim.errors import DeviationFound
+from pcsim.replay import replay
+from pcsim.trace import open_trace
+from pcsim.verification import Verification, verify
+
+
+@click.command("replay", short_help="Play a trace in the terminal, or verify it by simulating again.")
+@click.argument("trace", type=click.Path(path_type=Path))
+@click.option("--verify", "verifying", is_flag=True, help="Simulate again and report the largest deviation per layer.")
+@click.option("--backend", metavar="NAME", help="With --verify: simulate on this backend.")
+@click.option("--precision", metavar="NAME", help="With --verify: simulate in this precision.")
+@click.option("--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, help="Play faster or slower.")
+def command(trace: Path, verifying: bool, backend: str | None, precision: str | None, speed: float) -> None:
+    """Play the layerwise energies of TRACE; exit code 3 if --verify finds a deviation."""
+    if not verifying and (backend or precision):
+        raise click.UsageError("--backend and --precision belong to --verify; add it")
+    with open_trace(trace) as opened:
+        if not verifying:
+            replay(opened, Console(), speed)
+            return
+        report(verify(opened, backend=backend, precision=precision), trace)
+
+
+def report(result: Verification, path: Path) -> None:
+    """Print the deviation of every layer; raise `DeviationFound` if one is too large."""
+    for name, deviation in zip(result.layer_names, result.deviation, strict=True):
+        mark = "" if deviation <= result.tolerance else "  differs"
+        click.echo(f"{name:10}  {deviation:.1e}{mark}")
+    allowed = "the same bits" if result.tolerance == 0 else f"at most {result.tolerance:.0e}"
+    if not result.agrees:
+        bad = sum(bool(d > result.tolerance) for d in result.deviation)
+        raise DeviationFound(
+            f"{path}: {bad} of {len(result.deviation)} layers differ from a new simulation; expected {allowed}"
+        )
+    click.echo(f"{path}: verified, {result.rows} rows ({allowed})")

@@ -1,0 +1,82 @@
+"""`pcsim run`: validate, run, write the trace, say what happened."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pcsim.cli.options import output_option, read, scenario_options
+from pcsim.errors import RunFailed
+from pcsim.experiment import run
+from pcsim.summary import print_summary
+
+PATIENCE = 1.0
+"""Seconds before a progress bar appears."""
+REFRESH = 0.1
+
+
+@click.command("run", short_help="Run a scenario and write its trace.")
+@scenario_options
+@output_option("Trace to write; without it, the scenario's name with .h5 in this folder.")
+@click.option("--force", is_flag=True, help="Replace an existing trace.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def command(
+    scenario: str,
+    backend: str | None,
+    precision: str | None,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    output: Path | None,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Run SCENARIO, a file or the name of one that ships, and write its trace."""
+    reading = read(scenario, backend, precision, overrides, seed)
+    target = output or Path(f"{Path(scenario).stem}.h5")
+    console = Console(quiet=quiet)
+    try:
+        with progress_bar(console) as progress:
+            trace = run(reading, path=target, force=force, progress=progress)
+    except RunFailed as error:
+        if error.trace is not None:
+            print_summary(error.trace, console)
+        raise
+    with trace:
+        print_summary(trace, console)
+
+
+@contextmanager
+def progress_bar(console: Console) -> Iterator[Any]:
+    """Yield a callable `(step, steps)` that shows a progress bar once a run takes longer than a second."""
+    start = time.monotonic()
+    bar = Progress(
+        TextColumn("inference"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} steps"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        auto_refresh=False,
+        disable=console.quiet or not console.is_terminal,
+    )
+    task = bar.add_task("")
+    shown = 0.0
+
+    def progress(step: int, steps: int) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - start < PATIENCE or now - shown < REFRESH:
+            return
+        shown = now
+        bar.start()
+        bar.update(task, completed=step, total=steps, refresh=True)
+
+    try:
+        yield progress
+    finally:
+        bar.stop()

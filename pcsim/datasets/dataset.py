@@ -1,0 +1,100 @@
+"""What every data set is once loaded, and the batch a single inference run takes from it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Float64, Int64, Shaped
+
+from pcsim.errors import UsageError
+
+DEFAULT_BATCH = 64
+
+Scaling: TypeAlias = Callable[[Shaped[np.ndarray, "..."]], Float64[np.ndarray, "..."]]
+"""From inputs as they are stored to the float64 values a network sees."""
+
+Labels: TypeAlias = Int64[np.ndarray, " samples"]
+Targets: TypeAlias = Float64[np.ndarray, " samples"] | Float64[np.ndarray, "samples outputs"]
+
+
+def unscaled(inputs: Shaped[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
+    """Return the values as they are, in float64."""
+    return np.asarray(inputs, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class PixelScaling:
+    """Maps pixel values 0 … `peak` to [0, 1] and then, by (x − 0.5)/0.5, to [−1, 1]."""
+
+    peak: float
+
+    def __call__(self, inputs: Shaped[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
+        """Scale pixels of any shape; the result is float64."""
+        scaled = inputs / np.float64(self.peak)
+        scaled -= 0.5
+        scaled /= 0.5
+        return scaled
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Samples with their labels or targets; inputs stay as stored (bytes, for images) until asked for.
+
+    `inputs` has shape (samples, *sample_shape); `y` holds int64 labels (samples,), float64 values (samples,)
+    or float64 targets (samples, outputs). `source` says in one line where the data came from.
+    """
+
+    name: str
+    inputs: Shaped[np.ndarray, "samples *shape"]
+    y: Labels | Targets
+    inputs_test: Shaped[np.ndarray, "tests *shape"] | None
+    y_test: Int64[np.ndarray, " tests"] | Float64[np.ndarray, "tests *outputs"] | None
+    source: str
+    scaling: Scaling = unscaled
+
+    def __len__(self) -> int:
+        """Return the number of training samples."""
+        return len(self.inputs)
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """The shape of one input; a dense network flattens it."""
+        return self.inputs.shape[1:]
+
+    @cached_property
+    def x(self) -> Float64[np.ndarray, "samples *shape"]:
+        """All training inputs, scaled: shape (samples, *sample_shape)."""
+        return self.scaling(self.inputs)
+
+    @cached_property
+    def x_test(self) -> Float64[np.ndarray, "tests *shape"] | None:
+        """All test inputs, scaled, or None where the data set has none."""
+        return None if self.inputs_test is None else self.scaling(self.inputs_test)
+
+    def rows(self, index: slice | Int64[np.ndarray, " rows"]) -> Float64[np.ndarray, "rows *shape"]:
+        """Return the chosen training inputs, scaled, without converting the others."""
+        return self.scaling(self.inputs[index])
+
+
+def first_batch(
+    dataset: Dataset, batch: int | None, shuffle_seed: int | None
+) -> tuple[Float64[np.ndarray, "samples *shape"], Labels | Targets]:
+    """Return the first `batch` samples: inputs, scaled, and labels or targets.
+
+    First is in file order, or after a shuffle drawn from `shuffle_seed`; `batch` None takes 64, or all where
+    there are fewer. Raises UsageError for a batch below 1 or larger than the data set.
+    """
+    size = len(dataset)
+    wanted = min(DEFAULT_BATCH, size) if batch is None else batch
+    if not 1 <= wanted <= size:
+        raise UsageError(
+            f"a batch of {wanted} asked for, but the data set '{dataset.name}' has {size} samples;"
+            f" use 1 to {size}"
+        )
+    if shuffle_seed is None:
+        index = np.arange(wanted)
+    else:
+        index = np.random.default_rng(shuffle_seed).permutation(size)[:wanted]
+    return dataset.rows(index), dataset.y[index]

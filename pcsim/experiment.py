@@ -1,0 +1,179 @@
+"""Running a scenario: from a validated reading to a trace."""
+
+import datetime
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim import __version__
+from pcsim.assemble import Inputs, build_network, build_task, load_inputs
+from pcsim.backend import Backend, Capabilities, Settled, Task, load_backend, require
+from pcsim.errors import Interrupted, RunFailed
+from pcsim.network import Network
+from pcsim.provenance import describe_machine
+from pcsim.scenario import Scenario, scenario_text
+from pcsim.trace import Layout, Trace, TraceWriter
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A scenario made ready: backend found, files read, shapes checked; nothing has been computed or written."""
+
+    scenario: Scenario
+    network: Network
+    inputs: Inputs
+    task: Task
+    backend: Backend
+    capabilities: Capabilities
+
+
+def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
+    """Make a scenario ready to run, with its own inputs or those given (a trace's, to simulate it again).
+
+    Raises `UsageError` for everything that can be known to fail before a run starts.
+    """
+    name = scenario.backend.name
+    backend = load_backend(name)
+    precision = scenario.backend.precision_name
+    capabilities = require(name, backend, precision, scenario.inference.method)
+    network = build_network(scenario)
+    inputs = load_inputs(scenario, network) if inputs is None else inputs
+    task = build_task(scenario, network, inputs, precision)
+    return Simulation(scenario, network, inputs, task, backend, capabilities)
+
+
+def run(
+    scenario: Scenario,
+    *,
+    backend: str | None = None,
+    precision: str | None = None,
+    path: str | Path | None = None,
+    force: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Trace:
+    """Run a scenario and return its trace, in memory or written to `path` as the run goes.
+
+    `backend` and `precision` replace the scenario's; `force` allows an existing file to be replaced; `progress`
+    is called with the step and the last step now and then. Raises `UsageError` before anything is started, `RunFailed` if
+    the run diverges or the disk fills up, `Interrupted` after Ctrl-C: the trace up to there is kept and
+    attached to the error as `trace`.
+    """
+    simulation = prepare(scenario.on(backend, precision))
+    target = None if path is None else Path(path)
+    with create_trace(simulation, target, force) as writer, deferred_interrupt() as interrupted:
+
+        def poll(step: int) -> bool:
+            if progress is not None:
+                progress(step, simulation.task.steps)
+            return interrupted()
+
+        settled = simulation.backend.settle(simulation.task, writer.append, poll)
+        trace = writer.finish(_status(settled), _outcome(settled), final_arrays(settled))
+    kept = "" if target is None else f"; the trace up to there is in {target}"
+    if settled.failure is not None:
+        advice = "use a smaller inference.step_size"
+        raise RunFailed(f"the run diverged: {settled.failure}{kept}; {advice}", trace)
+    if settled.interrupted:
+        raise Interrupted(f"interrupted after step {settled.steps_taken}{kept}", trace)
+    return trace
+
+
+def create_trace(simulation: Simulation, path: Path | None, force: bool) -> TraceWriter:
+    """Create the trace of a simulation, with everything that is needed to simulate it again."""
+    scenario, network, task = simulation.scenario, simulation.network, simulation.task
+    layers = len(network.layers)
+    layout = Layout(
+        clock="step",
+        layer_names=(*(f"layer {i}" for i in range(layers - 1)), "output"),
+        unit_shapes=network.layer_shapes,
+        samples=len(task.x),
+        record=task.record,
+        dtype=np.dtype(np.float32 if task.precision == "float32" else np.float64),
+        rows=None if task.stop is not None else len(task.recorded),
+    )
+    attributes = {
+        "pcsim_version": __version__,
+        "backend": scenario.backend.name,
+        "precision": task.precision,
+        "device": simulation.capabilities.device,
+        "seed": scenario.seed,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "title": scenario.title,
+        "method": scenario.inference.method,
+    }
+    provenance = {
+        "scenario": scenario_text(scenario),
+        "data": simulation.inputs.source,
+        "command": " ".join(sys.argv),
+        **describe_machine(),
+    }
+    return TraceWriter.create(
+        path,
+        layout,
+        attributes,
+        {f"{name}_{i}": task.parameters[i][name] for name, i, _ in network.parameter_names},
+        {"x": task.x, "y": task.y},
+        provenance,
+        force=force,
+    )
+
+
+def final_arrays(settled: Settled) -> Mapping[str, NDArray[Any]]:
+    """Return what a trace keeps of the end of a run, by path."""
+    arrays: dict[str, NDArray[Any]] = {"arrival_step": settled.arrival_steps, "final/output": settled.output}
+    for i, (state, error) in enumerate(zip(settled.states, settled.errors, strict=True)):
+        arrays[f"final/states/layer_{i}"] = state
+        arrays[f"final/errors/layer_{i}"] = error
+    for i, layer in enumerate(settled.gradient or ()):
+        for name, value in layer.items():
+            arrays[f"final/gradient/{name}_{i}"] = value
+    return arrays
+
+
+@contextmanager
+def deferred_interrupt() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a request that the loop can see, so that no row or file is torn; a second one kills.
+
+    Outside the main thread signals cannot be caught: nothing is deferred there.
+    """
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+
+    def ask(signum: int, frame: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _status(settled: Settled) -> str:
+    if settled.failure is not None:
+        return "failed"
+    return "interrupted" if settled.interrupted else "complete"
+
+
+def _outcome(settled: Settled) -> dict[str, str | int | float]:
+    outcome: dict[str, str | int | float] = {
+        "steps_taken": settled.steps_taken,
+        "converged": int(settled.converged),
+        "inference_seconds": settled.inference_seconds,
+        "compile_seconds": settled.compile_seconds,
+    }
+    if settled.failure is not None:
+        outcome["failure"] = settled.failure
+    return outcome

@@ -1,0 +1,49 @@
+"""Backpropagation in the same words: feedforward states and the errors ε_i = −∂ℓ/∂s_i, in one step."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+from pcsim.arrays import Array, Namespace, Parameters
+from pcsim.energy import Clamped, Energy, Evaluation, States
+from pcsim.steppers import Memory, Stepper
+
+
+@dataclass(frozen=True)
+class Backprop:
+    """The reference method: one step sets every error to −∂ℓ/∂s_i at the feedforward states."""
+
+    energy: Energy
+    name: ClassVar[str] = "backprop"
+
+    def clamp(self, xp: Namespace, parameters: tuple[Parameters, ...], x: Array, y: Array) -> Clamped:
+        """Hold input and target fixed, and with them all predictions: the states never move."""
+        return self.energy.freeze(xp, self.energy.clamp(xp, parameters, x, y))
+
+    def begin(self, xp: Namespace, clamped: Clamped, initial: States | None) -> States:
+        """Return zero errors."""
+        return tuple(xp.zeros_like(s) for s in self.energy.feedforward(xp, clamped)[0])
+
+    def evaluate(self, xp: Namespace, clamped: Clamped, variables: States) -> Evaluation:
+        """Return the feedforward pass with the given errors; the gradient is their distance to −∂ℓ/∂s."""
+        states, predictions, residues = self.energy.feedforward(xp, clamped)
+        errors = (*variables, self.energy.error(xp, clamped, states, predictions[-1], len(states)))
+        return Evaluation(states, errors, predictions, residues, partial(self._gradient, xp, clamped))
+
+    def advance(
+        self,
+        xp: Namespace,
+        clamped: Clamped,
+        point: Evaluation,
+        variables: States,
+        stepper: Stepper,
+        memory: tuple[Memory, ...],
+        step: Any,
+    ) -> tuple[States, tuple[Memory, ...]]:
+        """Set the errors to −∂ℓ/∂s."""
+        downstream = self.energy.backpropagated(xp, clamped, point)
+        return tuple(-total for total in downstream), memory
+
+    def _gradient(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> States:
+        downstream = self.energy.backpropagated(xp, clamped, point)
+        return tuple(error + total for error, total in zip(point.errors, downstream, strict=False))

@@ -1,0 +1,35 @@
+"""Error optimization (EO): the prediction errors descend the energy through the whole network (EO paper)."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+from pcsim.arrays import Namespace
+from pcsim.energy import Clamped, Evaluation, States
+from pcsim.inference.base import Simultaneous
+
+
+@dataclass(frozen=True)
+class ErrorOptimization(Simultaneous):
+    """EO: s_i = f_i(s_{i−1}) + ε_i, ε_i ← ε_i − λ (γ_i ε_i + ∂ℓ/∂s_i) (model: section 2)."""
+
+    name: ClassVar[str] = "error"
+
+    def begin(self, xp: Namespace, clamped: Clamped, initial: States | None) -> States:
+        """Return the initial errors; a feedforward pass has exact zeros."""
+        if initial is not None:
+            return initial
+        return tuple(xp.zeros_like(s) for s in self.energy.feedforward(xp, clamped)[0])
+
+    def evaluate(self, xp: Namespace, clamped: Clamped, variables: States) -> Evaluation:
+        """Return the evaluation at the errors: a feedforward pass that each error perturbs."""
+        states, predictions, residues = self.energy.feedforward(xp, clamped, variables)
+        errors = (*variables, self.energy.error(xp, clamped, states, predictions[-1], len(states)))
+        gradient = partial(self._gradient, xp, clamped)
+        return Evaluation(states, errors, predictions, residues, gradient)
+
+    def _gradient(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> States:
+        downstream = self.energy.backpropagated(xp, clamped, point)
+        return tuple(
+            self.energy.weighted_error(point.errors, i) + total for i, total in enumerate(downstream)
+        )

@@ -1,0 +1,47 @@
+"""State optimization (SO): the states descend the energy, all layers at once (model: section 2)."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+from pcsim.arrays import Array, Namespace, Parameters
+from pcsim.energy import Clamped, Energy, Evaluation, States
+from pcsim.inference.base import Simultaneous
+
+
+def evaluate_states(xp: Namespace, energy: Energy, clamped: Clamped, states: States) -> Evaluation:
+    """Return the evaluation at given states, with ε_i = s_i − ŝ_i; its gradient is ∇_s E."""
+    predictions, residues = energy.predict_all(xp, clamped, states)
+    errors = tuple(energy.error(xp, clamped, states, p, i) for i, p in enumerate(predictions))
+    return Evaluation(states, errors, predictions, residues, partial(_gradient, xp, energy, clamped))
+
+
+def _gradient(xp: Namespace, energy: Energy, clamped: Clamped, point: Evaluation) -> States:
+    return tuple(
+        energy.state_gradient(xp, clamped, point.states, point.errors, point.residues, i)
+        for i in range(len(point.states))
+    )
+
+
+@dataclass(frozen=True)
+class StateOptimization(Simultaneous):
+    """SO in the standard form: s_i ← s_i − λ ∇_{s_i}E with ε_i = s_i − f_i(s_{i−1})."""
+
+    name: ClassVar[str] = "state"
+
+    def begin(self, xp: Namespace, clamped: Clamped, initial: States | None) -> States:
+        """Return the initial states."""
+        return self.energy.feedforward(xp, clamped)[0] if initial is None else initial
+
+    def evaluate(self, xp: Namespace, clamped: Clamped, variables: States) -> Evaluation:
+        """Return the evaluation at the states."""
+        return evaluate_states(xp, self.energy, clamped, variables)
+
+
+@dataclass(frozen=True)
+class FixedPredictions(StateOptimization):
+    """SO with every prediction and pullback frozen at the feedforward pass (EO paper, B.1)."""
+
+    def clamp(self, xp: Namespace, parameters: tuple[Parameters, ...], x: Array, y: Array) -> Clamped:
+        """Hold input, target and all predictions fixed."""
+        return self.energy.freeze(xp, self.energy.clamp(xp, parameters, x, y))

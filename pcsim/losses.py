@@ -1,0 +1,134 @@
+"""Output losses ℓ(ŷ, y): per-sample values, and the output error −∂ℓ/∂ŷ.
+
+Values are computed in the wide type from the output of the run; arrays are (batch, units).
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Shaped
+
+from pcsim.activations import sigmoid
+from pcsim.arrays import Array, Namespace
+
+
+@runtime_checkable
+class Loss(Protocol):
+    """A per-sample output loss, summed over output units."""
+
+    def value(
+        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
+    ) -> Shaped[Array, " batch"]:
+        """Return the loss of every sample, in the wide type."""
+        ...
+
+    def error(
+        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
+    ) -> Shaped[Array, "batch units"]:
+        """Return the output error −∂ℓ/∂ŷ in the type of the run."""
+        ...
+
+    def output_state(
+        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
+    ) -> Shaped[Array, "batch units"]:
+        """Return the state of the output layer: the target where it is clamped hard."""
+        ...
+
+
+class _HardClamp:
+    def output_state(
+        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
+    ) -> Shaped[Array, "batch units"]:
+        """Return the target."""
+        return target
+
+
+@dataclass(frozen=True)
+class SquaredError(_HardClamp):
+    """ℓ = ½ ‖ŷ − y‖²."""
+
+    def value(
+        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
+    ) -> Shaped[Array, " batch"]:
+        """Return ½ ‖ŷ − y‖² of every sample."""
+        return 0.5 * xp.sum_of_squares(self.error(xp, output, target))
+
+    def error(
+        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
+    ) -> Shaped[Array, "batch units"]:
+        """Return y − ŷ."""
+        return target - output
+
+
+@dataclass(frozen=True)
+class SoftClampedSquaredError:
+    """Soft clamping: a free output state at its minimum, s = (y + γ ŷ)/(1 + γ) (Alonso et al. 2023, eq. 3).
+
+    Its energy ½‖y − s‖² + γ/2 ‖s − ŷ‖² is then γ/(1 + γ) · ½‖y − ŷ‖², and the error that the layer below
+    sees, γ (s − ŷ), is γ/(1 + γ) (y − ŷ).
+    """
+
+    precision: float = 1.0
+
+    def value(
+        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
+    ) -> Shaped[Array, " batch"]:
+        """Return γ/(1 + γ) · ½ ‖y − ŷ‖² of every sample."""
+        return (0.5 * self._share) * xp.sum_of_squares(target - output)
+
+    def error(
+        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
+    ) -> Shaped[Array, "batch units"]:
+        """Return γ/(1 + γ) (y − ŷ)."""
+        return self._share * (target - output)
+
+    def output_state(
+        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
+    ) -> Shaped[Array, "batch units"]:
+        """Return (y + γ ŷ)/(1 + γ)."""
+        return (target + self.precision * output) / (1.0 + self.precision)
+
+    @property
+    def _share(self) -> float:
+        return self.precision / (1.0 + self.precision)
+
+
+@dataclass(frozen=True)
+class CrossEntropy(_HardClamp):
+    """ℓ = −Σ y log softmax(ŷ), for any target y ≥ 0 (a one-hot row or a distribution)."""
+
+    def value(
+        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
+    ) -> Shaped[Array, " batch"]:
+        """Return −Σ y log softmax(ŷ) of every sample; logits of any size are safe."""
+        logits, weights = xp.wide(output), xp.wide(target)
+        shifted = logits - xp.max(logits, axis=1, keepdims=True)
+        log_norm = xp.log(xp.sum(xp.exp(shifted), axis=1, keepdims=True))
+        return xp.sum(weights * (log_norm - shifted), axis=1)
+
+    def error(
+        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
+    ) -> Shaped[Array, "batch units"]:
+        """Return y − (Σ y) softmax(ŷ)."""
+        raised = xp.exp(output - xp.max(output, axis=1, keepdims=True))
+        share = raised / xp.sum(raised, axis=1, keepdims=True)
+        return target - xp.sum(target, axis=1, keepdims=True) * share
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy(_HardClamp):
+    """ℓ = Σ softplus(ŷ) − y ŷ: binary cross-entropy with logits ŷ, one independent label a unit."""
+
+    def value(
+        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
+    ) -> Shaped[Array, " batch"]:
+        """Return the loss of every sample; logits of any size are safe."""
+        logits, labels = xp.wide(output), xp.wide(target)
+        softplus = xp.maximum(logits, 0.0) + xp.log1p(xp.exp(-xp.abs(logits)))
+        return xp.sum(softplus - labels * logits, axis=1)
+
+    def error(
+        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
+    ) -> Shaped[Array, "batch units"]:
+        """Return y − σ(ŷ)."""
+        return target - sigmoid(xp, output)

@@ -1,0 +1,101 @@
+"""The network: a frozen description of a chain of layers. It holds no arrays."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.activations import Activation, Linear, Sigmoid
+from pcsim.initialisers import Initialiser
+from pcsim.layers import ActivationFirst, Layer, WeightsFirst
+
+
+@dataclass(frozen=True)
+class Network:
+    """N predictive layers; layer i predicts state i, the last one the output.
+
+    `input_shape` is the shape of one sample. States s_0 … s_{N−2} are free, the input is state −1.
+    """
+
+    input_shape: tuple[int, ...]
+    layers: tuple[Layer, ...]
+
+    @property
+    def state_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of one sample of every free state."""
+        return self.layer_shapes[:-1]
+
+    @property
+    def layer_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of one sample of every layer's prediction, the output's last."""
+        return tuple(layer.operation.output_shape for layer in self.layers)
+
+    @cached_property
+    def readers(self) -> tuple[tuple[int, ...], ...]:
+        """For every free state, the layers that read it, in ascending order."""
+        return tuple(
+            tuple(j for j, layer in enumerate(self.layers) if i in layer.reads)
+            for i in range(len(self.layers) - 1)
+        )
+
+    @property
+    def parameter_names(self) -> tuple[tuple[str, int, tuple[int, ...]], ...]:
+        """Name, layer and shape of every parameter array, in order: `("W", 0, (n_in, n_out))`, …"""
+        return tuple(
+            (name, i, shape)
+            for i, layer in enumerate(self.layers)
+            for name, shape in layer.operation.parameter_shapes.items()
+        )
+
+    def draw_parameters(
+        self, initialiser: Initialiser, seed: int
+    ) -> tuple[dict[str, NDArray[np.float64]], ...]:
+        """Draw the parameters of every layer from the seed, in float64: matrices as the initialiser says, biases 0."""
+        rng = np.random.default_rng(seed)
+        return tuple(
+            {
+                name: initialiser.draw(rng, *shape) if len(shape) == 2 else np.zeros(shape)
+                for name, shape in layer.operation.parameter_shapes.items()
+            }
+            for layer in self.layers
+        )
+
+
+def dense_chain(
+    widths: tuple[int, ...],
+    activation: Activation,
+    *,
+    activation_first: bool = False,
+    sigmoid_output: bool = False,
+    bias: bool = True,
+    skip: int = 0,
+    mupc: bool = False,
+) -> Network:
+    """Build a chain of dense layers from `widths` = (input, n_0, …, output).
+
+    `skip` = k > 0 adds s_{i−k} to the prediction of every layer k ≤ i ≤ N−2; `mupc` sets the premultipliers of
+    the µPC parametrisation (thesis Table 5.1; model: section 4).
+    """
+    count = len(widths) - 1
+    layers: list[Layer] = []
+    for i, (n_in, n_out) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        is_output = i == count - 1
+        if activation_first:
+            operation = ActivationFirst(n_in, n_out, Linear() if i == 0 else activation, bias)
+        else:
+            last: Activation = Sigmoid() if sigmoid_output else Linear()
+            operation = WeightsFirst(n_in, n_out, last if is_output else activation, bias)
+        skips = skip > 0 and i >= skip and not is_output
+        scale = _mupc_premultiplier(i, n_in, count, skip > 0) if mupc else 1.0
+        layers.append(Layer(operation, i - 1, scale, i - skip if skips else None))
+    return Network((widths[0],), tuple(layers))
+
+
+def _mupc_premultiplier(i: int, n_in: int, count: int, skips: bool) -> float:
+    if i == 0:
+        return 1.0 / math.sqrt(n_in)
+    if i == count - 1:
+        return 1.0 / n_in
+    return 1.0 / math.sqrt(n_in * count if skips else n_in)

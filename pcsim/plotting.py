@@ -1,0 +1,126 @@
+"""Figures of traces: energy of every layer over log steps, as lines and as a heat map."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.errors import UsageError
+from pcsim.trace import Trace
+
+FORMATS = (".png", ".pdf", ".svg")
+
+
+def plot(traces: Sequence[Trace], path: str | Path) -> Path:
+    """Draw one row a trace, lines on the left and a heat map on the right, and save it as PNG, PDF or SVG.
+
+    Raises `UsageError` for another ending, a trace without energies, or a path that cannot be written.
+    """
+    target = Path(path)
+    check_figure_path(target)
+    for trace in traces:
+        if trace.energy is None or len(trace.steps) == 0:
+            raise UsageError(
+                f'{trace.path}: has no energies to plot; record them with record = ["energy"] in [trace]'
+            )
+    figure = draw(traces)
+    try:
+        figure.savefig(target, dpi=150)
+    except OSError as error:
+        raise UsageError(f"{target}: cannot be written ({error.strerror}); choose another place with -o") from error
+    return target
+
+
+def check_figure_path(path: Path) -> None:
+    """Raise `UsageError` unless the path ends in a figure format and its folder exists."""
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(f"{path}: a figure ends in {', '.join(FORMATS)}; name it so with -o")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: the folder {path.parent} does not exist; create it or choose another with -o")
+
+
+def draw(traces: Sequence[Trace]) -> Any:
+    """Return a matplotlib figure with one row of two panels a trace."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 0.6 + 3.8 * len(traces)), layout="constrained")
+    rows: Any = figure.subplots(len(traces), 2, squeeze=False)
+    for trace, (lines, heat) in zip(traces, rows, strict=True):
+        clock, energy = _clock(trace), np.asarray(trace.energy)
+        _draw_lines(lines, clock, energy, list(trace.layer_names))
+        _draw_heat(figure, heat, clock, energy)
+        lines.set_title(_caption(trace), fontsize=9, loc="left")
+        for axes in (lines, heat):
+            _log_clock(axes, clock, trace.clock)
+    return figure
+
+
+def _caption(trace: Trace) -> str:
+    title = str(trace.attributes.get("title", "")) or (trace.path.stem if trace.path else "")
+    kept = title if len(title) <= 90 else title[:89] + "…"
+    return f"{kept}\n{trace.attributes['method']}, {trace.attributes['precision']} on {trace.attributes['backend']}"
+
+
+def _clock(trace: Trace) -> NDArray[np.float64]:
+    return np.asarray(trace.steps, dtype=np.float64)
+
+
+def _draw_lines(axes: Any, clock: NDArray[np.float64], energy: NDArray[np.float64], names: list[str]) -> None:
+    import matplotlib
+
+    colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.92, energy.shape[1]))
+    for i, name in enumerate(names):
+        shown = np.where(energy[:, i] > 0, energy[:, i], np.nan)
+        single = np.count_nonzero(np.isfinite(shown)) == 1
+        labelled = len(names) <= 8 or i in (0, len(names) // 2, len(names) - 1)
+        axes.plot(
+            clock,
+            shown,
+            color=colours[i],
+            linewidth=1.2,
+            marker="o" if single else None,
+            markersize=3,
+            label=name if labelled else None,
+        )
+    axes.set_yscale("log")
+    axes.set_ylabel("energy (batch mean)")
+    if np.any(energy > 0):
+        axes.legend(fontsize=7, loc="best")
+    axes.grid(alpha=0.2)
+
+
+def _draw_heat(figure: Any, axes: Any, clock: NDArray[np.float64], energy: NDArray[np.float64]) -> None:
+    from matplotlib.colors import LogNorm
+
+    positive = energy[np.isfinite(energy) & (energy > 0)]
+    low, high = (float(positive.min()), float(positive.max())) if positive.size else (0.1, 1.0)
+    norm = LogNorm(low, high if high > low else 10 * low)
+    shown = np.ma.masked_where(~(energy > 0), energy)
+    axes.set_facecolor("0.85")
+    mesh = axes.pcolormesh(
+        _edges(clock), np.arange(energy.shape[1] + 1) - 0.5, shown.T, norm=norm, cmap="viridis"
+    )
+    bar = figure.colorbar(mesh, ax=axes)
+    bar.set_label("energy")
+    axes.set_ylabel("layer (input to output)")
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.set_title("grey: exactly zero, no signal", fontsize=9, loc="right")
+
+
+def _edges(clock: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the borders of heat-map cells around the clock values."""
+    if len(clock) == 1:
+        return np.array([clock[0] - 0.5, clock[0] + 0.5])
+    middle = (clock[1:] + clock[:-1]) / 2
+    return np.concatenate([[clock[0]], middle, [clock[-1] + (clock[-1] - middle[-1])]])
+
+
+def _log_clock(axes: Any, clock: NDArray[np.float64], name: str) -> None:
+    positive = clock[clock > 0]
+    if len(positive) > 1:
+        # Logarithmic from the first recorded step on, with the start itself still visible at 0.
+        axes.set_xscale("symlog", linthresh=float(positive[0]), linscale=0.3)
+        axes.set_xlim(left=0, right=float(clock[-1]))
+    axes.set_xlabel("inference step" if name == "step" else "time")

@@ -1,0 +1,46 @@
+"""Where a result came from: package versions and the machine, as far as they can change its last bits."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pcsim import __version__
+
+PACKAGES = ("numpy", "scipy", "h5py")
+
+
+def describe_machine() -> dict[str, str]:
+    """Return versions, platform, processor and the threads that may be used, as text."""
+    return {
+        "versions": ", ".join([f"pcsim {__version__}", f"python {platform.python_version()}", *_versions()]),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "threads": str(_threads()),
+    }
+
+
+def _versions() -> list[str]:
+    found: list[str] = []
+    for package in PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _threads() -> int:
+    """Return how many processors this process may use: thread counts change the order of sums."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

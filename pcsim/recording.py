@@ -1,0 +1,125 @@
+"""Recording: rows of energies and states, gathered in blocks of bounded size on their way to a trace."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.typing import NDArray
+
+from pcsim.trace.layout import Block
+
+ROWS_PER_BLOCK = 64
+BYTES_PER_BLOCK = 16 * 2**20
+SECONDS_PER_BLOCK = 0.5
+
+
+def recorded_steps(steps: int, every: int | None, log: int | None) -> NDArray[np.int64]:
+    """Return the steps to record, ascending, with 0 and the last: each `every`-th, or about `log` spaced in log time."""
+    if log is None:
+        return np.unique(np.append(np.arange(0, steps + 1, every or 1, dtype=np.int64), steps))
+    spaced = np.rint(np.geomspace(1, max(steps, 1), num=max(log - 1, 2)))
+    return np.unique(np.concatenate([[0], np.minimum(spaced, steps), [steps]]).astype(np.int64))
+
+
+class Recorder:
+    """Collects the rows of a run and hands them on in blocks; at most a block is held in memory.
+
+    A block goes to `sink` when it has 64 rows or 16 MiB, or half a second after the last one.
+    """
+
+    def __init__(
+        self, recorded: NDArray[np.int64], record: frozenset[str], sink: Callable[[Block], None]
+    ) -> None:
+        self._due = iter(recorded.tolist())
+        self._next: int | None = next(self._due, None)
+        self._record = record
+        self._sink = sink
+        self._rows: list[_Row] = []
+        self._bytes = 0
+        self._last_block = time.monotonic()
+
+    @property
+    def wants_gradient(self) -> bool:
+        """Whether rows need the gradient norms."""
+        return "grad_norm" in self._record
+
+    @property
+    def wants_states(self) -> bool:
+        """Whether rows need the states."""
+        return "states" in self._record
+
+    @property
+    def wants_errors(self) -> bool:
+        """Whether rows need the errors."""
+        return "errors" in self._record
+
+    def due(self, step: int) -> bool:
+        """Return whether this step is to be recorded."""
+        while self._next is not None and self._next < step:
+            self._next = next(self._due, None)
+        return self._next == step
+
+    def add(
+        self,
+        step: int,
+        layerwise: Float64[NDArray[np.float64], "layers batch"],
+        gradient_norms: Float64[NDArray[np.float64], " layers"] | None,
+        states: Sequence[NDArray[Any]] | None,
+        errors: Sequence[NDArray[Any]] | None,
+    ) -> None:
+        """Add the row of one step."""
+        row = _Row(step, layerwise, gradient_norms, states, errors)
+        self._rows.append(row)
+        self._bytes += row.nbytes
+        full = len(self._rows) >= ROWS_PER_BLOCK or self._bytes >= BYTES_PER_BLOCK
+        if full or time.monotonic() - self._last_block > SECONDS_PER_BLOCK:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand on the rows collected so far."""
+        if self._rows:
+            self._sink(self._block(self._rows))
+        self._rows, self._bytes = [], 0
+        self._last_block = time.monotonic()
+
+    def _block(self, rows: "list[_Row]") -> Block:
+        per_sample = np.stack([row.layerwise for row in rows])
+        return Block(
+            clock=np.array([row.step for row in rows], dtype=np.int64),
+            energy=per_sample.mean(axis=2) if "energy" in self._record else None,
+            grad_norm=_stacked([row.gradient_norms for row in rows]),
+            energy_per_sample=per_sample if "energy_per_sample" in self._record else None,
+            states=_by_layer([row.states for row in rows]),
+            errors=_by_layer([row.errors for row in rows]),
+        )
+
+
+class _Row:
+    def __init__(
+        self,
+        step: int,
+        layerwise: NDArray[np.float64],
+        gradient_norms: NDArray[np.float64] | None,
+        states: Sequence[NDArray[Any]] | None,
+        errors: Sequence[NDArray[Any]] | None,
+    ) -> None:
+        self.step = step
+        self.layerwise = layerwise
+        self.gradient_norms = gradient_norms
+        self.states = states
+        self.errors = errors
+        self.nbytes = layerwise.nbytes + sum(a.nbytes for a in (*(states or ()), *(errors or ())))
+
+
+def _stacked(rows: list[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
+    present = [row for row in rows if row is not None]
+    return np.stack(present) if present else None
+
+
+def _by_layer(rows: list[Sequence[NDArray[Any]] | None]) -> tuple[NDArray[Any], ...] | None:
+    present = [row for row in rows if row is not None]
+    if not present:
+        return None
+    return tuple(np.stack([row[i] for row in present]) for i in range(len(present[0])))

@@ -1,0 +1,58 @@
+"""The `[backend]` table: where a run happens and in which arithmetic."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import ValidationError
+
+from pcsim.errors import ScenarioError
+from pcsim.scenario.fields import Allowed, AtLeastTwo, Table, Word
+from pcsim.scenario.toml_text import quoted, toml_value, value_or_word
+
+
+class Bits(Table):
+    """A precision of so many bits, `precision = { bits = 256 }`, on the exact backend."""
+
+    bits: AtLeastTwo
+    """Bits of the significand."""
+
+
+NamedPrecision = Literal["exact", "float16", "bfloat16", "float32", "float64"]
+PRECISION = Allowed(
+    "one of " + ", ".join(NamedPrecision.__args__) + ", or { bits = 256 }", NamedPrecision.__args__
+)
+
+
+class BackendTable(Table):
+    """Where the run happens and in which arithmetic (`[backend]`)."""
+
+    name: Word = "numpy"
+    """The backend; `pcsim backends` lists those that can be used here."""
+    precision: Annotated[NamedPrecision | Bits, PRECISION] = "float32"
+    """Arithmetic of the run; exact and { bits = 256 } belong to the exact backend."""
+
+    @property
+    def precision_name(self) -> str:
+        """The precision as a user types it: a word, or `{ bits = 256 }`."""
+        return self.precision if isinstance(self.precision, str) else toml_value(self.precision.model_dump())
+
+    def replaced(self, name: str | None, precision: str | None) -> Self:
+        """Return this table with another name, another precision or both.
+
+        Raises `ScenarioError` for an unknown precision.
+        """
+        changed: dict[str, Any] = {
+            "name": name or implied_backend(precision) or self.name,
+            "precision": self.precision,
+        }
+        if precision is not None:
+            changed["precision"] = value_or_word(precision)
+        try:
+            return self.model_validate(changed)
+        except ValidationError:
+            found = quoted(changed["precision"])
+            raise ScenarioError([f"precision: {found} is not allowed; give {PRECISION.phrase}"]) from None
+
+
+def implied_backend(precision: str | None) -> str | None:
+    """Return the backend that a precision alone stands for, if any."""
+    return "exact" if precision == "exact" else None

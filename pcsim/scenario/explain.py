@@ -1,0 +1,113 @@
+"""What validation found, as lines for the user: where, what, what is allowed."""
+
+import tomllib
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from pcsim.scenario.fields import Allowed, Inconsistency, Table, allowed_by
+from pcsim.scenario.locate import KeyPath
+from pcsim.scenario.syntax import dotted
+from pcsim.scenario.toml_text import quoted
+from pcsim.scenario.tree import Problem, Tree
+from pcsim.scenario.words import inner_tables, suggestion
+
+
+def explain(
+    error: ValidationError,
+    tree: Tree,
+    model: type[Table],
+    prefix: KeyPath = (),
+    told: frozenset[KeyPath] = frozenset(),
+) -> list[Problem]:
+    """Return a problem for each mistake in the part of the tree below `prefix`, which `model` describes.
+
+    Keys in `told` have been reported by others.
+    """
+    problems: list[Problem] = []
+    seen: set[KeyPath] = set(told)
+    for each in error.errors(include_url=False):
+        if each["type"] == "inconsistent":
+            problems += [_inconsistent(found, tree) for found in each.get("ctx", {})["found"]]
+            continue
+        path = _written_part(tree, (*prefix, *each["loc"]))
+        is_missing = each["type"] == "missing" and len(path) == len(prefix) + len(each["loc"]) - 1
+        if is_missing:
+            path = (*path, each["loc"][-1])
+        if path in seen:
+            continue
+        seen.add(path)
+        allowed = _allowed(model, path[len(prefix) :])
+        problems.append(_missing(path, tree, model, allowed) if is_missing else _wrong(path, tree, allowed))
+    return problems
+
+
+def _written_part(tree: Tree, loc: KeyPath) -> KeyPath:
+    """Return the part of a location that the user wrote: what follows are names of types."""
+    path: KeyPath = ()
+    for part in loc:
+        holder = tree.get(path)
+        is_key = isinstance(holder, dict) and part in holder
+        is_item = isinstance(holder, list) and isinstance(part, int)
+        if not is_key and not is_item:
+            break
+        path = (*path, part)
+    return path
+
+
+def _allowed(model: type[Table], path: KeyPath) -> Allowed:
+    """Return what the key at a path takes; for an item of a list, what the list takes."""
+    allowed = Allowed("a table of keys")
+    fields: dict[str, FieldInfo] = dict(model.model_fields)
+    for part in path:
+        if not isinstance(part, str) or part not in fields:
+            break
+        allowed = allowed_by(fields[part])
+        inner = inner_tables(fields[part].annotation)
+        fields = dict(inner[0].model_fields) if inner else {}
+    return allowed
+
+
+def _inconsistent(found: Inconsistency, tree: Tree) -> Problem:
+    places = [tree.newest(tuple(key.split("."))) for key in found.keys]
+    # the last one to be written made the conflict; the first named where all stand in one file
+    place = max(places, key=lambda place: place.layer)
+    return Problem(place, f"{place.key_label()}: {found.text}")
+
+
+def _missing(path: KeyPath, tree: Tree, model: type[Table], allowed: Allowed) -> Problem:
+    place = tree.place(path[:-1])
+    inner = inner_tables(model.model_fields[str(path[0])].annotation) if len(path) == 1 else []
+    if not inner:
+        return Problem(place, f"{place.key_label()}: {dotted(path)} is missing; give {allowed.phrase}")
+    needed = [name for name, field in inner[0].model_fields.items() if field.is_required()]
+    return Problem(
+        place, f"{place.key_label()}: the table [{dotted(path)}] is missing; it needs {' and '.join(needed)}"
+    )
+
+
+def _wrong(path: KeyPath, tree: Tree, allowed: Allowed) -> Problem:
+    value, place = tree.get(path), tree.place(path)
+    key = (
+        "" if place.located is None else f"{dotted(tuple(part for part in path if isinstance(part, str)))}: "
+    )
+    close = suggestion(value, list(allowed.words)) if isinstance(value, str) and allowed.words else ""
+    advice = f"{close} Give" if close else "; give"
+    hint = ", without quotes" if _is_quoted_number(value, allowed) else ""
+    return Problem(
+        place, f"{place.value_label()}: {key}{quoted(value)} is not allowed{advice} {allowed.phrase}{hint}"
+    )
+
+
+def _is_quoted_number(value: Any, allowed: Allowed) -> bool:
+    if (
+        not isinstance(value, str)
+        or allowed.words
+        or not ("number" in allowed.phrase or "true" in allowed.phrase)
+    ):
+        return False
+    try:
+        return isinstance(tomllib.loads(f"value = {value}")["value"], int | float)
+    except (ValueError, RecursionError):
+        return False

@@ -1,0 +1,90 @@
+"""The types of scenario values, each with the phrase that tells a user what it takes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, WithJsonSchema
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+# TOML promises 64-bit integers, and so do the attributes of a trace
+LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What a key takes: a phrase that can follow "give", and the words when it takes one of a few."""
+
+    phrase: str
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Inconsistency:
+    """Keys (dotted, the one to change first) that do not go together, and the sentence that says why."""
+
+    keys: tuple[str, ...]
+    text: str
+
+
+class Table(BaseModel):
+    """Base of every table: immutable, no unknown keys, finite numbers only."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        validate_default=False,
+        use_attribute_docstrings=True,
+    )
+
+
+def require_consistent(found: list[Inconsistency]) -> None:
+    """Raise one validation error that carries every inconsistency found, or return when there is none."""
+    if found:
+        text = "; ".join(each.text for each in found)
+        raise PydanticCustomError("inconsistent", "{text}", {"text": text, "found": found})
+
+
+def allowed_by(field: FieldInfo) -> Allowed:
+    """Return what a field takes: its own phrase, or the words of its literal."""
+    for item in field.metadata:
+        if isinstance(item, Allowed):
+            return item
+    if get_origin(field.annotation) is Literal:
+        words: tuple[str, ...] = get_args(field.annotation)
+        return Allowed("one of " + ", ".join(words), words)
+    return Allowed("a table of keys")
+
+
+def _not_empty(value: Any) -> Any:
+    # Path("") is the current folder, which nobody means
+    if not value:
+        raise ValueError
+    return value
+
+
+def _skip_length(value: bool | int) -> int:
+    return int(value)
+
+
+Count = Annotated[int, Field(strict=True, ge=1, le=LARGEST), Allowed("a whole number, 1 or more")]
+CountOrZero = Annotated[int, Field(strict=True, ge=0, le=LARGEST), Allowed("a whole number, 0 or more")]
+AtLeastTwo = Annotated[int, Field(strict=True, ge=2, le=LARGEST), Allowed("a whole number, 2 or more")]
+Number = Annotated[float, Field(strict=True), Allowed("a number")]
+Positive = Annotated[float, Field(strict=True, gt=0), Allowed("a number greater than 0")]
+NonNegative = Annotated[float, Field(strict=True, ge=0), Allowed("a number, 0 or more")]
+Fraction = Annotated[
+    float, Field(strict=True, ge=0, lt=1), Allowed("a number from 0 up to, but not including, 1")
+]
+Flag = Annotated[StrictBool, Allowed("true or false")]
+Text = Annotated[str, Field(strict=True), Allowed("a text in quotes")]
+Word = Annotated[str, Field(strict=True, min_length=1), Allowed("a name in quotes")]
+FilePath = Annotated[Path, BeforeValidator(_not_empty), Allowed("the path of a file, in quotes")]
+SkipLength = Annotated[
+    StrictBool | CountOrZero,
+    AfterValidator(_skip_length),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "integer", "minimum": 1}]}),
+    Allowed("false, true or a length of 1 or more"),
+]

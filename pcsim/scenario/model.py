@@ -1,0 +1,207 @@
+"""A scenario as the program sees it: one validated, frozen reading of a TOML file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, PrivateAttr, model_validator
+
+from pcsim.scenario.arithmetic import BackendTable
+from pcsim.scenario.fields import (
+    Allowed,
+    AtLeastTwo,
+    Count,
+    CountOrZero,
+    FilePath,
+    Flag,
+    Fraction,
+    Inconsistency,
+    NonNegative,
+    Number,
+    Positive,
+    Table,
+    Text,
+    require_consistent,
+)
+from pcsim.scenario.network import NetworkTable
+
+Recordable = Literal["energy", "grad_norm", "states", "errors", "energy_per_sample", "weight_gradient"]
+
+
+class DataTable(Table):
+    """Where the samples come from (`[data]`)."""
+
+    name: Literal["digits", "mnist", "fashion-mnist", "mnist1d", "gaussian-line", "npz"]
+    """The data set: digits ships, mnist1d and gaussian-line are generated, the others are read from files."""
+    file: Annotated[FilePath | None, Allowed("the path of a file or folder, in quotes")] = None
+    """File with the data: needed by npz, optional for mnist and fashion-mnist."""
+    batch: Annotated[Count | None, Allowed("a whole number, 1 or more")] = None
+    """Samples in one inference run; without it up to 64."""
+    shuffle: Flag = False
+    """Whether to draw the samples at random instead of taking the first ones."""
+    seed: Annotated[CountOrZero | None, Allowed("a whole number, 0 or more")] = None
+    """Seed of generated data and of shuffling; without it the scenario's seed."""
+    slope: Number = -1.0
+    """Slope of gaussian-line, y = slope x + noise."""
+    noise: NonNegative = 0.0
+    """Standard deviation of the noise of gaussian-line."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.name == "npz" and self.file is None:
+            text = 'data.file is missing; name = "npz" reads its samples from it, as in file = "samples.npz"'
+            require_consistent([Inconsistency(("data.name",), text)])
+        return self
+
+
+class Stop(Table):
+    """When to stop before the last step, `stop = { grad_norm = 1e-6 }`."""
+
+    grad_norm: Positive
+    """Stop when the gradient norm of every moving layer is below this."""
+
+
+class InferenceTable(Table):
+    """What moves during inference and how (`[inference]`)."""
+
+    method: Literal["state", "error", "sequential", "backprop"]
+    """State optimization, error optimization, sequential state optimization, or plain backpropagation."""
+    form: Literal["standard", "increment"] = "standard"
+    """Compute errors from states, or carry the errors themselves so that small ones survive rounding."""
+    loss: Literal["squared-error", "cross-entropy", "binary-cross-entropy"]
+    """Energy of the output layer, summed over its units; the two entropies take logits."""
+    start: Literal["feedforward", "zeros", "normal"] = "feedforward"
+    """States (or errors) before the first step."""
+    steps: CountOrZero = 64
+    """Number of inference steps."""
+    step_size: Positive = 0.1
+    """Step size of inference."""
+    optimizer: Literal["gd", "momentum", "adam"] = "gd"
+    """How a step follows the gradient: gradient descent, heavy ball or Adam."""
+    momentum: Fraction = 0.9
+    """Momentum of optimizer = "momentum"."""
+    beta1: Fraction = 0.9
+    """Decay of Adam's first moment."""
+    beta2: Fraction = 0.999
+    """Decay of Adam's second moment."""
+    eps: Positive = 1e-8
+    """Adam's safeguard against division by zero."""
+    stop: Annotated[Stop | None, Allowed("a table, as in { grad_norm = 1e-6 }")] = None
+    """Rule for stopping before the last step."""
+    predictions: Literal["local", "fixed"] = "local"
+    """Compute predictions from the moving states, or freeze them at the feedforward pass."""
+    clamp: Literal["hard", "soft"] = "hard"
+    """Hard: the target is the output state. Soft: the output state is drawn to the target."""
+    clamp_precision: Positive = 1.0
+    """Precision of the output prediction under clamp = "soft"."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        found: list[Inconsistency] = []
+        if self.predictions == "fixed" and self.form == "increment":
+            text = (
+                'inference.predictions = "fixed" does not go with form = "increment"; '
+                'write form = "standard" or predictions = "local"'
+            )
+            found.append(Inconsistency(("inference.predictions", "inference.form"), text))
+        if self.clamp == "soft" and self.loss != "squared-error":
+            text = (
+                f'inference.clamp = "soft" does not go with loss = "{self.loss}"; '
+                'write clamp = "hard" or loss = "squared-error"'
+            )
+            found.append(Inconsistency(("inference.clamp", "inference.loss"), text))
+        require_consistent(found)
+        return self
+
+
+class LogSpaced(Table):
+    """Steps that are evenly spaced on a logarithmic scale, `every = { log = 200 }`."""
+
+    log: AtLeastTwo
+    """How many steps to record."""
+
+
+def _each_once(names: tuple[Recordable, ...]) -> tuple[Recordable, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+class TraceTable(Table):
+    """What is recorded, and how often (`[trace]`)."""
+
+    record: Annotated[
+        tuple[Recordable, ...],
+        AfterValidator(_each_once),
+        Allowed("a list of words out of " + ", ".join(Recordable.__args__), Recordable.__args__),
+    ] = ("energy", "grad_norm")
+    """Quantities to record."""
+    every: Annotated[
+        Count | LogSpaced,
+        Allowed("a whole number, 1 or more, or a table, as in { log = 200 }, with 2 or more"),
+    ] = 1
+    """Record every so many steps, or a number of logarithmically spaced steps."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a scenario was read: notes for the user, and where keys were written; no part of its identity."""
+
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    places: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
+
+
+class Scenario(Table):
+    """One experiment: everything that is needed to run it again."""
+
+    title: Text = ""
+    """What to look at, in one sentence."""
+    seed: CountOrZero = 0
+    """Seed of the parameters and, unless [data] has its own, of the data."""
+    network: Annotated[NetworkTable, Allowed("a table: write [network] on a line of its own")]
+    data: Annotated[DataTable, Allowed("a table: write [data] on a line of its own")]
+    inference: Annotated[InferenceTable, Allowed("a table: write [inference] on a line of its own")]
+    trace: Annotated[TraceTable, Allowed("a table: write [trace] on a line of its own")] = TraceTable()
+    backend: Annotated[BackendTable, Allowed("a table: write [backend] on a line of its own")] = (
+        BackendTable()
+    )
+
+    _reading: Reading = PrivateAttr(default_factory=Reading)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader did on its own account, such as dropping a key that an override made useless."""
+        return self._reading.notes
+
+    def where(self, key: str) -> str:
+        """Return `"file.toml:8:1: network.widths"`, or the key alone when it was written nowhere."""
+        place = self._reading.places.get(key)
+        return f"{place}: {key}" if place else key
+
+    def on(self, backend: str | None = None, precision: str | None = None) -> Self:
+        """Return the same experiment elsewhere: on another backend, in another precision, or both.
+
+        The precision "exact" alone means the exact backend. Raises `ScenarioError` for an unknown precision.
+        """
+        if backend is None and precision is None:
+            return self
+        return self.model_copy(update={"backend": self.backend.replaced(backend, precision)})
+
+    def read_as(self, reading: Reading) -> Self:
+        """Return the same scenario with the story of its reading."""
+        copy = self.model_copy()
+        copy._reading = reading
+        return copy
+
+    @property
+    def reading(self) -> Reading:
+        """The story of its reading."""
+        return self._reading
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.network.output == "sigmoid" and self.inference.loss != "squared-error":
+            text = (
+                f'inference.loss = "{self.inference.loss}" takes logits, but network.output = "sigmoid"; '
+                'write output = "linear" in [network] or loss = "squared-error" in [inference]'
+            )
+            require_consistent([Inconsistency(("inference.loss", "network.output"), text)])
+        return self

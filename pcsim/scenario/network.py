@@ -1,0 +1,188 @@
+"""The `[network]` table: sizes, activations, parametrisation, initialisation."""
+
+import math
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from pcsim.scenario.fields import (
+    Allowed,
+    Count,
+    CountOrZero,
+    FilePath,
+    Flag,
+    Inconsistency,
+    NonNegative,
+    Number,
+    Positive,
+    SkipLength,
+    Table,
+    require_consistent,
+)
+
+Init = Literal[
+    "orthogonal",
+    "kaiming-uniform",
+    "kaiming-normal",
+    "kaiming",
+    "xavier-uniform",
+    "xavier-normal",
+    "xavier",
+    "normal",
+    "uniform",
+]
+SHORTHANDS: dict[str, Init] = {"kaiming": "kaiming-uniform", "xavier": "xavier-uniform"}
+GAINS = {"orthogonal": 1.0, "kaiming": math.sqrt(2), "xavier": 1.0}
+WITH_GAIN = tuple(word for word in Init.__args__ if word not in ("normal", "uniform"))
+
+
+def _spell_out(init: Init) -> Init:
+    return SHORTHANDS.get(init, init)
+
+
+class Hidden(Table):
+    """A row of equal hidden layers, `hidden = { layers = 19, width = 128 }`."""
+
+    layers: CountOrZero
+    """Number of hidden layers."""
+    width: Count
+    """Units in each hidden layer."""
+
+
+class Sizes(Table):
+    """The other way to give the widths: input, hidden and output."""
+
+    input: Count
+    """Size of the input."""
+    hidden: Annotated[Hidden, Allowed("a table, as in { layers = 19, width = 128 }")]
+    """The hidden layers, all of one width."""
+    output: Count
+    """Size of the output."""
+
+    @property
+    def widths(self) -> list[int]:
+        """The sizes from the input to the output."""
+        return [self.input, *[self.hidden.width] * self.hidden.layers, self.output]
+
+
+class NetworkTable(Table):
+    """Layers, activations, parametrisation and initial weights (`[network]`)."""
+
+    widths: Annotated[
+        tuple[Count, ...],
+        Field(min_length=2),
+        Allowed("a list of two or more sizes, as in [64, 128, 10], each a whole number, 1 or more"),
+    ]
+    """Sizes of the input, the hidden layers and the output, in this order."""
+    activation: Literal["linear", "tanh", "sigmoid", "relu", "leaky_relu", "gelu"]
+    """Activation function of the hidden layers; gelu is the exact one, with erf."""
+    negative_slope: NonNegative = 0.01
+    """Slope of leaky_relu below zero."""
+    order: Literal["weights-first", "activation-first"] = "weights-first"
+    """Layer map: activation(W s + b), or W activation(s) + b with a first layer without activation."""
+    output: Literal["linear", "sigmoid"] = "linear"
+    """Activation of the output layer; sigmoid needs the order weights-first."""
+    init: Annotated[Init, AfterValidator(_spell_out)] = "kaiming-uniform"
+    """Initialiser of the weights; kaiming and xavier alone mean the uniform ones."""
+    gain: Annotated[Positive | None, Allowed("a number greater than 0")] = None
+    """Gain of the orthogonal (default 1), kaiming (square root of 2) and xavier (1) initialisers."""
+    std: Annotated[Positive | None, Allowed("a number greater than 0")] = None
+    """Standard deviation of init = "normal", which needs it."""
+    low: Annotated[Number | None, Allowed("a number")] = None
+    """Lower end of init = "uniform", which needs it."""
+    high: Annotated[Number | None, Allowed("a number")] = None
+    """Upper end of init = "uniform", which needs it."""
+    bias: Flag = True
+    """Whether layers have a bias; it starts at zero."""
+    parametrisation: Literal["standard", "mupc"] = "standard"
+    """Standard, or the premultipliers and unit normal weights of muPC."""
+    skip: SkipLength = 0
+    """Residual connections on hidden layers: false, true (from the layer before) or their length."""
+    weights: Annotated[FilePath | None, Allowed("the path of an .npz file, in quotes")] = None
+    """Parameters to start from: an .npz file with W0, b0, W1, ... of shapes (n_in, n_out) and (n_out,)."""
+    precisions: Annotated[
+        Positive | tuple[Positive, ...],
+        Allowed("a number greater than 0, or a list of one such number for each hidden layer"),
+    ] = 1.0
+    """Precision of the errors, one for all hidden layers or a list of one for each."""
+    activity_decay: Annotated[
+        NonNegative | tuple[NonNegative, ...],
+        Allowed("a number, 0 or more, or a list of one such number for each hidden layer"),
+    ] = 0.0
+    """Decay of the states towards zero, one for all hidden layers or a list of one for each."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_gain(cls, given: Any) -> Any:
+        init = given.get("init", "kaiming-uniform") if isinstance(given, dict) else None
+        if not isinstance(init, str) or given.get("gain") is not None:
+            return given
+        gain = GAINS.get(init.split("-")[0])
+        return given if gain is None else {**given, "gain": gain}
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        require_consistent(
+            [*_init_problems(self), *_output_problems(self), *_length_problems(self), *_skip_problems(self)]
+        )
+        return self
+
+
+def _init_problems(network: NetworkTable) -> list[Inconsistency]:
+    if network.weights is not None or network.parametrisation == "mupc":
+        return []
+    needed = {"normal": ("std",), "uniform": ("low", "high")}.get(network.init, ())
+    found = [
+        Inconsistency(
+            ("network.init",),
+            f'network.{key} is missing; init = "{network.init}" needs {" and ".join(needed)}',
+        )
+        for key in needed
+        if getattr(network, key) is None
+    ]
+    if network.low is not None and network.high is not None and network.low >= network.high:
+        text = f"network.low is {network.low} and network.high is {network.high}; low must be the smaller one"
+        found.append(Inconsistency(("network.low", "network.high"), text))
+    return found
+
+
+def _output_problems(network: NetworkTable) -> list[Inconsistency]:
+    if network.output == "linear" or network.order == "weights-first":
+        return []
+    text = (
+        'network.output = "sigmoid" does not go with order = "activation-first"; '
+        'write output = "linear" or order = "weights-first"'
+    )
+    return [Inconsistency(("network.output", "network.order"), text)]
+
+
+def _length_problems(network: NetworkTable) -> list[Inconsistency]:
+    hidden = len(network.widths) - 2
+    return [
+        Inconsistency(
+            (f"network.{key}", "network.widths"),
+            f"network.{key} has {len(values)} entries, but the network has {hidden} hidden layers; "
+            "give one for each, or a single number for all",
+        )
+        for key, values in (("precisions", network.precisions), ("activity_decay", network.activity_decay))
+        if isinstance(values, tuple) and len(values) != hidden
+    ]
+
+
+def _skip_problems(network: NetworkTable) -> list[Inconsistency]:
+    length, sizes = network.skip, network.widths[1:-1]
+    if not length:
+        return []
+    keys = ("network.skip", "network.widths")
+    if length >= len(sizes):
+        advice = f"at most {len(sizes) - 1}" if len(sizes) > 1 else "none (skip = false)"
+        text = f"network.skip: a skip of length {length} fits no layer; {len(sizes)} hidden layers allow {advice}"
+        return [Inconsistency(keys, text)]
+    for start, end in zip(range(len(sizes)), range(length, len(sizes)), strict=False):
+        if sizes[start] != sizes[end]:
+            text = (
+                f"network.skip: a skip of length {length} joins hidden layers {start + 1} and {end + 1}, "
+                f"which have {sizes[start]} and {sizes[end]} units; make their widths equal"
+            )
+            return [Inconsistency(keys, text)]
+    return []

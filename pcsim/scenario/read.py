@@ -1,0 +1,92 @@
+"""Reading a scenario: files and overrides laid over each other and checked as a whole."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pcsim.errors import ScenarioError
+from pcsim.scenario.explain import explain
+from pcsim.scenario.locate import KeyPath
+from pcsim.scenario.model import Reading, Scenario
+from pcsim.scenario.overrides import Override, keyword_overrides, parse_overrides
+from pcsim.scenario.relevance import take_unused
+from pcsim.scenario.sizes import replace_sizes, resolve_sizes, split_output
+from pcsim.scenario.sources import Source, extend_chain, find, make_source, read_chain
+from pcsim.scenario.syntax import dotted
+from pcsim.scenario.tree import Place, Tree, sorted_lines
+from pcsim.scenario.words import take_unknown
+
+
+def read_scenario(
+    source: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    backend: str | None = None,
+    precision: str | None = None,
+    seed: int | None = None,
+) -> Scenario:
+    """Read a scenario from a file, or one that ships by its name.
+
+    `overrides` are texts like "inference.step_size=0.05", their values read as TOML. Raises ScenarioError
+    with one line for each mistake.
+    """
+    given = parse_overrides(overrides)
+    options = keyword_overrides(given, backend, precision, seed)
+    return _assemble(read_chain(find(source)), given, options)
+
+
+def parse_scenario(text: str, base: Path | None = None) -> Scenario:
+    """Read a scenario from its text; paths in it start from the folder `base` (default: the current one).
+
+    Raises ScenarioError with one line for each mistake.
+    """
+    return _assemble(extend_chain(make_source(text, "scenario", base or Path()), []), [], [])
+
+
+def _assemble(chain: list[Source], given: list[Override], options: list[Override]) -> Scenario:
+    tree = Tree(Place(len(chain) - 1, chain[-1].name, chain[-1].locate(())))
+    for layer, source in enumerate(chain):
+        values = {key: value for key, value in source.values.items() if key != "extends"}
+        _lay(tree, values, source.folder, _in_file(layer, source))
+    for rank, override in enumerate([*given, *options]):
+        # options such as --backend come after every --set
+        place = Place(len(chain) + (rank >= len(given)), override.typed, rank=rank)
+        _lay(tree, override.as_tree(), Path(), lambda path, place=place: place)
+    problems = take_unknown(tree)
+    unused, notes = take_unused(tree)
+    problems += unused + resolve_sizes(tree)
+    try:
+        scenario = Scenario.model_validate(tree.values)
+    except ValidationError as error:
+        # what is wrong with the sizes has been told
+        told = (
+            frozenset({("network", "widths")})
+            if "widths" not in tree.table("network")
+            else frozenset[KeyPath]()
+        )
+        problems += explain(error, tree, Scenario, told=told)
+        scenario = None
+    if problems or scenario is None:
+        raise ScenarioError(sorted_lines(problems))
+    places = {dotted(path): place.key_label() for path, place in tree.places.items() if path}
+    return scenario.read_as(Reading(tuple(notes), places))
+
+
+def _in_file(layer: int, source: Source) -> Callable[[KeyPath], Place]:
+    return lambda path: Place(layer, source.name, source.locate(path))
+
+
+def _lay(tree: Tree, values: dict[str, Any], folder: Path, place_of: Callable[[KeyPath], Place]) -> None:
+    """Lay one file or override over the tree, its words put into the form in which they can be merged."""
+    values = {key: dict(value) if isinstance(value, dict) else value for key, value in values.items()}
+    for table, key in (("network", "weights"), ("data", "file")):
+        found = values.get(table)
+        if isinstance(found, dict) and isinstance(path := found.get(key), str) and path:
+            found[key] = str((folder / Path(path).expanduser()).absolute())
+    network = values.get("network")
+    if isinstance(network, dict):
+        split_output(network)
+        replace_sizes(tree, network)
+    tree.overlay(values, place_of)

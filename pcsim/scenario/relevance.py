@@ -1,0 +1,129 @@
+"""Which keys a scenario's choices make use of, in one table of rules."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pcsim.scenario.fields import allowed_by
+from pcsim.scenario.model import Scenario
+from pcsim.scenario.network import WITH_GAIN
+from pcsim.scenario.tree import Place, Problem, Tree
+from pcsim.scenario.words import inner_tables
+
+_INIT_KEYS = ("network.init", "network.gain", "network.std", "network.low", "network.high")
+_OPTIMIZER_KEYS = ("inference.momentum", "inference.beta1", "inference.beta2", "inference.eps")
+_STEP_KEYS = (
+    "inference.start",
+    "inference.steps",
+    "inference.step_size",
+    "inference.optimizer",
+    "inference.stop",
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Keys that are used only where another key, the decider, has one of some values (None: is absent)."""
+
+    keys: tuple[str, ...]
+    decider: str
+    used_with: tuple[str | None, ...]
+
+
+RULES = (
+    Rule(_INIT_KEYS, "network.weights", (None,)),
+    Rule(_INIT_KEYS, "network.parametrisation", ("standard",)),
+    Rule(("network.gain",), "network.init", WITH_GAIN),
+    Rule(("network.std",), "network.init", ("normal",)),
+    Rule(("network.low", "network.high"), "network.init", ("uniform",)),
+    Rule(("network.negative_slope",), "network.activation", ("leaky_relu",)),
+    Rule(("data.file",), "data.name", ("npz", "mnist", "fashion-mnist")),
+    Rule(("data.slope", "data.noise"), "data.name", ("gaussian-line",)),
+    Rule(("inference.form",), "inference.method", ("state", "sequential")),
+    Rule(("inference.predictions",), "inference.method", ("state",)),
+    Rule((*_STEP_KEYS, *_OPTIMIZER_KEYS), "inference.method", ("state", "error", "sequential")),
+    Rule(("inference.momentum",), "inference.optimizer", ("momentum",)),
+    Rule(("inference.beta1", "inference.beta2", "inference.eps"), "inference.optimizer", ("adam",)),
+    Rule(("inference.clamp_precision",), "inference.clamp", ("soft",)),
+)
+
+
+def unused_keys(scenario: Scenario) -> set[str]:
+    """Return the keys (dotted) that a scenario's choices make no use of."""
+    found: set[str] = set()
+    for rule in RULES:
+        table, key = rule.decider.split(".")
+        if getattr(getattr(scenario, table), key) not in rule.used_with:
+            found.update(rule.keys)
+    return found
+
+
+def take_unused(tree: Tree) -> tuple[list[Problem], list[str]]:
+    """Remove the keys that the choices make no use of; return a problem or a note for each.
+
+    A note where the choice was laid over the key later (by an override, or by the file that extends the
+    key's), a problem where both were written together.
+    """
+    problems: dict[str, Problem] = {}
+    notes: dict[str, str] = {}
+    for rule in RULES:
+        value = _decision(tree, rule.decider)
+        if value in rule.used_with or not _is_valid(rule.decider, value):
+            continue
+        for key in rule.keys:
+            path = tuple(key.split("."))
+            if tree.get(path) is None:
+                continue
+            place, decider = tree.newest(path), _decider_place(tree, rule)
+            if decider is not None and place.layer < decider.layer:
+                notes.setdefault(key, f"dropped {key}: {_reason(rule, value)} (set by {_setter(decider)})")
+            elif key not in notes:
+                subject = f"{place.key_label()}: {key}"
+                problems.setdefault(
+                    key, Problem(place, f"{subject} is {_reason(rule, value)}; {_advice(rule)}")
+                )
+    for key in {*problems, *notes}:
+        tree.remove(tuple(key.split(".")))
+    return [problem for key, problem in problems.items() if key not in notes], list(notes.values())
+
+
+def _decision(tree: Tree, decider: str) -> Any:
+    """Return the decider's value, its default where it is not written."""
+    written = tree.get(tuple(decider.split(".")))
+    if written is not None:
+        return written
+    default = _field(decider).default
+    return default if default is None or isinstance(default, str) else None
+
+
+def _is_valid(decider: str, value: Any) -> bool:
+    """Tell whether rules apply: not to a missing or misspelt decider, which is a problem of its own."""
+    words = allowed_by(_field(decider)).words
+    return value in words if words else isinstance(value, str)
+
+
+def _decider_place(tree: Tree, rule: Rule) -> Place | None:
+    path = tuple(rule.decider.split("."))
+    return None if tree.get(path) is None else tree.newest(path)
+
+
+def _field(decider: str) -> Any:
+    table, key = decider.split(".")
+    return inner_tables(Scenario.model_fields[table].annotation)[0].model_fields[key]
+
+
+def _reason(rule: Rule, value: Any) -> str:
+    if rule.decider == "network.weights":
+        return "not used where network.weights gives the parameters"
+    noun = "data set" if rule.decider == "data.name" else rule.decider.split(".")[1]
+    return f"not used by {noun} '{value}'"
+
+
+def _advice(rule: Rule) -> str:
+    table, key = rule.decider.split(".")
+    if len(rule.used_with) > 1 or None in rule.used_with:
+        return "remove it"
+    return f'remove it, or write {key} = "{"".join(map(str, rule.used_with))}" in [{table}]'
+
+
+def _setter(place: Place) -> str:
+    return place.key_label() if place.located else place.source.split(" ")[0]

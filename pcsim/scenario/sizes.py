@@ -1,0 +1,80 @@
+"""The two ways to give a network's sizes, `widths` or `input`, `hidden` and `output`, become one."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from pcsim.scenario.explain import explain
+from pcsim.scenario.fields import allowed_by
+from pcsim.scenario.network import NetworkTable, Sizes
+from pcsim.scenario.tree import Problem, Tree
+
+_OUTPUT = ("network", "output")
+_WIDTHS = ("network", "widths")
+
+
+def split_output(network: dict[str, Any]) -> None:
+    """Tell the two meanings of `output` apart, a size and an activation, so that they can be merged."""
+    output = network.get("output")
+    if isinstance(output, str):
+        network["output"] = {"activation": output}
+    elif isinstance(output, int) and not isinstance(output, bool):
+        network["output"] = {"width": output}
+
+
+def replace_sizes(tree: Tree, network: dict[str, Any]) -> None:
+    """Let the way in which a newer `network` table gives the sizes replace the other way in the tree."""
+    if "widths" in network:
+        for path in (("network", "input"), ("network", "hidden"), (*_OUTPUT, "width")):
+            tree.remove(path)
+    elif "input" in network or "hidden" in network or _holds(network.get("output"), "width"):
+        tree.remove(_WIDTHS)
+
+
+def resolve_sizes(tree: Tree) -> list[Problem]:
+    """Put widths in the place of input, hidden and output; return the mistakes made in the sizes."""
+    network = tree.table("network")
+    if not network:
+        return []
+    output = network.pop("output", None)
+    sizes = {key: network[key] for key in ("input", "hidden") if key in network}
+    if _holds(output, "width"):
+        sizes["output"] = output["width"]
+    elif sizes and output is not None and not isinstance(output, dict):
+        sizes["output"] = output
+        output = None
+    problems = _set_widths(tree, network, sizes)
+    for key in ("input", "hidden", "output"):
+        network.pop(key, None)
+    if not isinstance(output, dict):
+        network |= {} if output is None else {"output": output}
+    elif "activation" in output:
+        network["output"] = output["activation"]
+        tree.places[_OUTPUT] = tree.place((*_OUTPUT, "activation"))
+    return problems
+
+
+def _set_widths(tree: Tree, network: dict[str, Any], sizes: dict[str, Any]) -> list[Problem]:
+    if not sizes:
+        if "widths" in network:
+            return []
+        place = tree.place(("network",))
+        advice = f"give {allowed_by(NetworkTable.model_fields['widths']).phrase}, or input, hidden and output"
+        return [Problem(place, f"{place.key_label()}: network.widths is missing; {advice}")]
+    if "widths" in network:
+        place = tree.newest(_WIDTHS)
+        both = f"network.widths and network.{next(iter(sizes))} both give the sizes; keep one of the two ways"
+        return [Problem(place, f"{place.key_label()}: {both}")]
+    if "output" in sizes:
+        network["output"] = sizes["output"]
+        tree.places[_OUTPUT] = tree.place((*_OUTPUT, "width"))
+    try:
+        network["widths"] = Sizes.model_validate(sizes).widths
+    except ValidationError as error:
+        return explain(error, tree, Sizes, ("network",))
+    tree.places[_WIDTHS] = tree.newest(("network", "hidden"))
+    return []
+
+
+def _holds(value: Any, key: str) -> bool:
+    return isinstance(value, dict) and key in value

@@ -1,0 +1,124 @@
+"""A tree of values that remembers where each came from, built by laying newer values over older ones."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pcsim.scenario.locate import KeyPath, Located, Position
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a key was written: in a file, or by an override (then without a position)."""
+
+    layer: int
+    source: str
+    located: Located | None = None
+    rank: int = 0
+
+    def key_label(self) -> str:
+        """Return `file:line:column` of the key, or the override as it was typed."""
+        return self._label(self.located.key if self.located else None)
+
+    def value_label(self) -> str:
+        """Return `file:line:column` of the value, or the override as it was typed."""
+        return self._label(self.located.value if self.located else None)
+
+    def _label(self, position: Position | None) -> str:
+        return f"{self.source}:{position.line}:{position.column}" if position else self.source
+
+    @property
+    def order(self) -> tuple[int, int, int, int]:
+        """Sorting by this puts base files before their children, files before overrides."""
+        position = self.located.key if self.located else Position(0, 0)
+        return (self.layer, self.rank, position.line, position.column)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake: where it stands and the line that tells of it."""
+
+    place: Place
+    line: str
+
+
+def sorted_lines(problems: list[Problem]) -> list[str]:
+    """Return the lines of all problems by position, each once."""
+    return list(dict.fromkeys(each.line for each in sorted(problems, key=lambda each: each.place.order)))
+
+
+class Tree:
+    """Nested values, and for each key path the place it was written at."""
+
+    def __init__(self, top: Place) -> None:
+        self.values: dict[str, Any] = {}
+        self.places: dict[KeyPath, Place] = {(): top}
+
+    def overlay(self, values: dict[str, Any], place_of: Callable[[KeyPath], Place]) -> None:
+        """Lay newer values over these: tables are merged, everything else is replaced."""
+        self._overlay(self.values, values, (), place_of)
+
+    def _overlay(
+        self, old: dict[str, Any], new: dict[str, Any], prefix: KeyPath, place_of: Callable[[KeyPath], Place]
+    ) -> None:
+        for key, value in new.items():
+            path = (*prefix, key)
+            place = place_of(path)
+            if isinstance(value, dict):
+                if not isinstance(old.get(key), dict):
+                    self._forget(path)
+                    old[key] = {}
+                # a missing key is best reported at the table in the file, not at an override within it
+                if path not in self.places or place.located:
+                    self.places[path] = place
+                self._overlay(old[key], value, path, place_of)
+            else:
+                self._forget(path)
+                old[key] = value
+                self._place_items(value, path, place_of)
+
+    def _place_items(self, value: Any, path: KeyPath, place_of: Callable[[KeyPath], Place]) -> None:
+        self.places[path] = place_of(path)
+        for index, item in enumerate(value if isinstance(value, list) else ()):
+            self._place_items(item, (*path, index), place_of)
+
+    def _forget(self, path: KeyPath) -> None:
+        for known in [known for known in self.places if known[: len(path)] == path]:
+            del self.places[known]
+
+    def table(self, *path: str) -> dict[str, Any]:
+        """Return the table at a path, or an empty one where there is none."""
+        found = self.get(path)
+        return found if isinstance(found, dict) else {}
+
+    def get(self, path: KeyPath) -> Any:
+        """Return the value at a path, or None where there is none."""
+        value: Any = self.values
+        for part in path:
+            if isinstance(value, dict):
+                value = value.get(part)
+            elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+                value = value[part]
+            else:
+                return None
+        return value
+
+    def remove(self, path: KeyPath) -> None:
+        """Remove a key, if it is there; its place stays known for messages about it."""
+        self.table(*[str(part) for part in path[:-1]]).pop(str(path[-1]), None)
+
+    def place(self, path: KeyPath) -> Place:
+        """Return where a key was written, or where what holds it was."""
+        while path not in self.places:
+            path = path[:-1]
+        return self.places[path]
+
+    def newest(self, path: KeyPath) -> Place:
+        """Return the place of a key, for a table that of its newest entry."""
+        below = [
+            place for known, place in self.places.items() if known[: len(path)] == path and known != path
+        ]
+        value = self.get(path)
+        if isinstance(value, dict) and below:
+            return max(below, key=lambda place: place.order)
+        return self.place(path)

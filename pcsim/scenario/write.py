@@ -1,0 +1,33 @@
+"""A scenario back to text: every default and override resolved, in a form that can be read again."""
+
+from pathlib import Path
+from typing import Any
+
+from pcsim.scenario.model import Scenario
+from pcsim.scenario.relevance import unused_keys
+from pcsim.scenario.toml_text import toml_line
+
+
+def scenario_text(scenario: Scenario) -> str:
+    """Return a scenario as TOML, with all defaults, without the keys its choices make no use of.
+
+    Files are named by absolute paths: the text can be read from anywhere.
+    """
+    unused = unused_keys(scenario)
+    lines: list[str] = []
+    for table, content in scenario.model_dump().items():
+        if not isinstance(content, dict):
+            lines.append(toml_line(table, content))
+            continue
+        lines += ["", f"[{table}]"]
+        for key, value in content.items():
+            if value is not None and f"{table}.{key}" not in unused:
+                lines.append(toml_line(key, _as_written(f"{table}.{key}", value)))
+    return "\n".join(lines) + "\n"
+
+
+def _as_written(key: str, value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    # a length of 0 means none, of 1 the layer before: files say so by name
+    return bool(value) if key == "network.skip" and value in (0, 1) else value

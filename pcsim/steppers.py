@@ -1,0 +1,90 @@
+"""Steppers: how a variable moves, given the gradient of the energy. They know nothing of layers.
+
+Each is a few textbook lines on one variable; `memory` is what the method carries from step to step.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from pcsim.arrays import Array, Namespace
+
+Memory = Any
+"""What a stepper remembers of one variable: a tuple of arrays shaped as the variable."""
+
+
+@runtime_checkable
+class Stepper(Protocol):
+    """A discrete optimisation step on one variable."""
+
+    def begin(self, xp: Namespace, variable: Array) -> Memory:
+        """Return the memory before the first step."""
+        ...
+
+    def move(
+        self, xp: Namespace, variable: Array, gradient: Array, memory: Memory, step: Any
+    ) -> tuple[Array, Memory]:
+        """Return the variable and memory after step number `step` = 1, 2, …"""
+        ...
+
+
+@dataclass(frozen=True)
+class GradientDescent:
+    """z ← z − λ g."""
+
+    step_size: float
+
+    def begin(self, xp: Namespace, variable: Array) -> Memory:
+        """Return nothing."""
+        return ()
+
+    def move(
+        self, xp: Namespace, variable: Array, gradient: Array, memory: Memory, step: Any
+    ) -> tuple[Array, Memory]:
+        """Return z − λ g."""
+        return variable - self.step_size * gradient, memory
+
+
+@dataclass(frozen=True)
+class Momentum:
+    """Heavy ball (Polyak 1964): v ← µ v + g, z ← z − λ v."""
+
+    step_size: float
+    momentum: float = 0.9
+
+    def begin(self, xp: Namespace, variable: Array) -> Memory:
+        """Return zero velocity."""
+        return (xp.zeros_like(variable),)
+
+    def move(
+        self, xp: Namespace, variable: Array, gradient: Array, memory: Memory, step: Any
+    ) -> tuple[Array, Memory]:
+        """Return z − λ v and the new velocity."""
+        velocity = self.momentum * memory[0]
+        velocity += gradient
+        return variable - self.step_size * velocity, (velocity,)
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam with bias correction (Kingma & Ba 2015, Algorithm 1)."""
+
+    step_size: float
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+
+    def begin(self, xp: Namespace, variable: Array) -> Memory:
+        """Return zero moments."""
+        return xp.zeros_like(variable), xp.zeros_like(variable)
+
+    def move(
+        self, xp: Namespace, variable: Array, gradient: Array, memory: Memory, step: Any
+    ) -> tuple[Array, Memory]:
+        """Return z − λ m̂/(√v̂ + ε) and the new moments."""
+        first = self.beta1 * memory[0]
+        first += (1.0 - self.beta1) * gradient
+        second = self.beta2 * memory[1]
+        second += (1.0 - self.beta2) * gradient * gradient
+        scale = self.step_size / (1.0 - self.beta1**step)
+        spread = xp.sqrt(second / (1.0 - self.beta2**step)) + self.eps
+        return variable - scale * first / spread, (first, second)

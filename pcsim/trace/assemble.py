@@ -1,0 +1,121 @@
+"""Put a trace file together: its beginning before the first row, its end after the last."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import h5py
+from numpy.typing import NDArray
+
+from pcsim.errors import UsageError
+from pcsim.trace.files import LIBVER, closing, publish_new, replace_synced, temporary_beside
+from pcsim.trace.layout import FORMAT, FORMAT_VERSION, Dimensions
+from pcsim.trace.objects import copy_objects, write_arrays, write_attributes, write_scales, write_streams
+from pcsim.trace.owner import OWNER_ATTRIBUTES, owner_attributes
+from pcsim.trace.space import abandon, release_reserved, reserve, temporary_name, why
+
+Attributes = Mapping[str, str | int | float]
+
+
+def write_beginning(
+    file: Any,
+    dimensions: Dimensions,
+    attributes: Attributes,
+    arrays: Mapping[str, NDArray[Any]],
+    provenance: Mapping[str, str],
+) -> None:
+    """Write everything that is known before the first row, and make the datasets that grow."""
+    from pcsim import __version__
+
+    own: dict[str, str | int | float] = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "status": "running",
+        "pcsim_version": __version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    write_attributes(file, own | dict(attributes))
+    write_scales(file, dimensions)
+    write_streams(file, dimensions)
+    write_arrays(file, dimensions, arrays)
+    write_attributes(file.create_group("provenance"), provenance)
+
+
+def create_memory(fill: Callable[[Any], None]) -> Any:
+    """Return a new HDF5 file in memory, filled."""
+    # two open in-memory files of one name would be the same file to HDF5
+    file = h5py.File(temporary_name(), "w", driver="core", backing_store=False, libver=LIBVER)
+    fill(file)
+    return file
+
+
+def create_file(target: Path, fill: Callable[[Any], None], *, force: bool) -> Any:
+    """Return a new HDF5 file at `target`, filled and open for writing beside readers.
+
+    It appears under its name only when it is whole. UsageError when it cannot be made; what was there stays.
+    """
+    with temporary_beside(target) as temporary:
+        try:
+            file = h5py.File(temporary, "x", libver=LIBVER)
+        except OSError as error:
+            raise UsageError(f"cannot write {target}: {why(error)}; choose another place with -o") from None
+        try:
+            fill(file)
+            write_attributes(file, owner_attributes())
+            file.swmr_mode = True
+            publish_new(temporary, target, force)
+        except BaseException as error:
+            abandon(file)
+            if isinstance(error, OSError | RuntimeError):
+                raise UsageError(f"cannot write {target}: {why(error)}; choose another with -o") from None
+            raise
+        return file
+
+
+def replace_by_finished(
+    source: Any, path: Path, rows: int, room: int, finish: Callable[[Any], None]
+) -> dict[str, int]:
+    """Put a finished copy of `source` in the place of `path`; return the rows cut off each dataset.
+
+    `room` bytes are made sure of first. OSError or RuntimeError when the disk does not take it: `path` is
+    then as it was.
+    """
+    with temporary_beside(path) as temporary:
+        with closing(h5py.File(temporary, "x", libver=LIBVER)) as file:
+            reserve(file.id.get_vfd_handle(), room)
+            cut = copy_objects(source, file, rows)
+            finish(file)
+        release_reserved(temporary)
+        temporary.chmod(path.stat().st_mode & 0o777)
+        replace_synced(temporary, path)
+    return cut
+
+
+def finish_in_place(path: Path, room: int, finish: Callable[[Any], None]) -> None:
+    """Write the end into the file itself, where the disk has no room for a second one.
+
+    OSError where that room cannot be reserved: a write that fails halfway would cost the rows.
+    """
+    with path.open("rb+") as raw:
+        if not reserve(raw.fileno(), path.stat().st_size + room):
+            raise OSError("no room for the end of the run")
+    with closing(h5py.File(path, "r+", libver=LIBVER)) as file:
+        finish(file)
+    release_reserved(path)
+
+
+def write_end(
+    file: Any, dimensions: Dimensions, attributes: Attributes, final: Mapping[str, NDArray[Any]]
+) -> None:
+    """Write what is known after the last row; the writer's mark goes."""
+    write_arrays(file, dimensions, final)
+    drop_owner(file)
+    write_attributes(file, attributes)
+
+
+def drop_owner(file: Any) -> None:
+    """Remove the attributes that name the writing process."""
+    for name in OWNER_ATTRIBUTES:
+        if name in file.attrs:
+            del file.attrs[name]

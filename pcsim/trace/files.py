@@ -1,0 +1,160 @@
+"""Trace files by path: checks before one is made, atomic publication, and opening with one clear error."""
+
+import contextlib
+import os
+import re
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from pcsim.errors import UsageError, did_you_mean
+from pcsim.trace.layout import FORMAT
+from pcsim.trace.owner import living_writer
+from pcsim.trace.space import abandon, temporary_name
+
+LIBVER = ("v110", "v110")
+"""HDF5 1.10 introduced what readers beside a writer need; anything newer would shut out older tools."""
+
+DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError)
+"""What h5py raises on files that are not as they should be."""
+
+
+def check_target(path: Path, force: bool) -> Path:
+    """Return the resolved path if a trace can be made there; UsageError with the fix otherwise."""
+    try:
+        target = path.resolve()
+        exists, folder = target.exists(), target.parent
+    except (OSError, RuntimeError) as error:
+        raise UsageError(f"cannot write {path}: {error}; choose another name with -o") from None
+    if target.is_dir():
+        raise UsageError(f"{path} is a directory; name a file in it, such as -o {path / 'trace.h5'}")
+    if not folder.is_dir():
+        raise UsageError(f"the folder {folder} does not exist; make it or choose another place with -o")
+    if exists and not target.is_file():
+        raise UsageError(f"{path} is not a regular file; choose another name with -o")
+    if exists and not force:
+        raise UsageError(f"{path} exists; choose another name with -o or add --force")
+    if not os.access(folder, os.W_OK | os.X_OK) or (exists and not os.access(target, os.W_OK)):
+        raise UsageError(f"no permission to write {path}; choose another place with -o")
+    pid = _writer_of(target) if exists else None
+    if pid is not None:
+        raise UsageError(f"{path} is being written by process {pid}; stop it or choose another name with -o")
+    return target
+
+
+def _writer_of(path: Path) -> int | None:
+    try:
+        with open_file(path) as file:
+            return living_writer(dict(file.attrs))
+    except UsageError:
+        return None
+
+
+@contextlib.contextmanager
+def temporary_beside(path: Path) -> Generator[Path]:
+    """Give a path for a new file in the same folder, removed at the end unless it was moved to its place."""
+    temporary = path.parent / temporary_name()
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def closing(file: Any) -> Generator[Any]:
+    """Close an HDF5 file that is written to, whatever happens; a failed write is raised, not retried."""
+    try:
+        yield file
+        file.close()
+    finally:
+        abandon(file)
+
+
+def publish_new(temporary: Path, path: Path, force: bool) -> None:
+    """Move a new trace to its place; UsageError when another run took the name in the meantime."""
+    if not force:
+        try:
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            raise UsageError(f"{path} exists; choose another name with -o or add --force") from None
+        except OSError:  # a file system without hard links
+            pass
+        else:
+            return
+    temporary.replace(path)
+
+
+def replace_synced(temporary: Path, path: Path) -> None:
+    """Put a finished file in the place of the old one, its bytes on disk first."""
+    descriptor = os.open(temporary, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    temporary.replace(path)
+
+
+def open_file(path: Path) -> Any:
+    """Open a trace for reading as an `h5py.File`, also while it is written or after its writer was killed.
+
+    UsageError, one line, for a missing, unreadable, damaged or foreign file.
+    """
+    _check_readable(path)
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        if not left_by_writer(path):
+            raise damaged(path, error) from None
+        try:
+            file = h5py.File(path, "r", swmr=True)
+        except DAMAGE as reason:
+            raise damaged(path, reason) from None
+    try:
+        found = file.attrs.get("format")
+    except DAMAGE as error:
+        file.close()
+        raise damaged(path, error) from None
+    if found != FORMAT:
+        file.close()
+        raise UsageError(f"{path} is an HDF5 file but not a pcsim trace (no attribute format = '{FORMAT}')")
+    return file
+
+
+def damaged(path: Path | None, error: BaseException) -> UsageError:
+    """Return the error for a file that HDF5 cannot read, with HDF5's reason in a few words."""
+    reason = re.search(r"\((.*?)[,)]", str(error).replace("\n", " "))
+    words = reason[1] if reason else str(error)
+    return UsageError(f"{path} is damaged or truncated ({words}); write it again, or use another copy")
+
+
+def _check_readable(path: Path) -> None:
+    try:
+        if path.is_dir():
+            raise UsageError(f"{path} is a directory; name a trace file in it")
+        if not path.exists():
+            others = [other.name for other in path.parent.glob("*.h5")] if path.parent.is_dir() else []
+            raise UsageError(f"no trace at {path}{did_you_mean(path.name, others)}")
+        if not path.is_file():
+            raise UsageError(f"{path} is not a regular file; name a trace file")
+        with path.open("rb"):
+            pass
+        if not h5py.is_hdf5(path):
+            raise UsageError(f"{path} is not an HDF5 file; name a trace that pcsim wrote")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+
+
+def left_by_writer(path: Path) -> bool:
+    """Tell from the superblock (byte 11: consistency flags) whether a writer has, or had, the file open."""
+    with path.open("rb") as file:
+        return bool(file.read(12)[11:12] not in (b"", b"\0"))
+
+
+def identity(path: Path | None) -> tuple[int, int] | None:
+    """Return what tells a file from another one put under its name; None where there is no file."""
+    try:
+        return None if path is None else (path.stat().st_dev, path.stat().st_ino)
+    except OSError:
+        return None

@@ -1,0 +1,205 @@
+"""What a trace holds: the arrays a run records, their shapes, chunks and the names of their dimensions."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORMAT = "pcsim-trace"
+FORMAT_VERSION = 1
+
+CHUNK_BYTES = 256 * 1024
+"""Aim for a chunk: small enough that dozens of datasets stay in cache, large enough for few index entries."""
+CHUNK_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a run is going to record: everything needed to create the file before the first row."""
+
+    clock: Literal["step", "time"]
+    layer_names: tuple[str, ...]
+    """Input-to-output order, the last is the output loss."""
+    unit_shapes: tuple[tuple[int, ...], ...]
+    """Shape of one sample's state in each layer; dense: (n,)."""
+    samples: int
+    record: frozenset[str]
+    """Any of energy, grad_norm, states, errors, energy_per_sample, weight_gradient."""
+    dtype: np.dtype[np.floating]
+    """Of recorded states and errors."""
+    rows: int | None
+    """Rows expected, None where unknown: decides only the size estimate and the chunks."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """R consecutive recorded rows; an array the layout does not record is None."""
+
+    clock: NDArray[np.number]
+    """(R,) int64 steps or float64 times."""
+    energy: NDArray[np.float64] | None = None
+    """(R, layer)"""
+    grad_norm: NDArray[np.float64] | None = None
+    """(R, layer)"""
+    energy_per_sample: NDArray[np.float64] | None = None
+    """(R, layer, sample)"""
+    states: tuple[NDArray[np.floating], ...] | None = None
+    """For each free layer (R, sample, *unit)."""
+    errors: tuple[NDArray[np.floating], ...] | None = None
+    """For each layer (R, sample, *unit)."""
+
+    def array(self, path: str) -> NDArray[np.number]:
+        """Return the array for the stream at `path`; ValueError where the block lacks it."""
+        kind, _, layer = path.partition("/layer_")
+        if kind in ("step", "time"):
+            return self.clock
+        value = getattr(self, kind)
+        if value is None:
+            raise ValueError(f"the layout records {kind}, the block has none")
+        return value[int(layer)] if layer else value
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One dataset that grows along the clock: its path, dimension names and one row's shape and type."""
+
+    path: str
+    dimensions: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.number]
+    expected_rows: int | None
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def chunk(self) -> tuple[int, ...]:
+        """Chunk shape: whole rows up to CHUNK_BYTES, or part of the samples where one row is larger."""
+        rows = min(max(1, CHUNK_BYTES // max(1, self.row_bytes)), CHUNK_ROWS)
+        if self.expected_rows is not None:
+            rows = min(rows, max(1, self.expected_rows))
+        inner = tuple(max(1, n) for n in self.shape)
+        if self.row_bytes > 64 * CHUNK_BYTES:
+            inner = (max(1, 64 * CHUNK_BYTES * inner[0] // self.row_bytes), *inner[1:])
+        return (rows, *inner)
+
+    def chunks_for(self, rows: int) -> int:
+        """Return the number of chunks that `rows` rows occupy."""
+        return prod(-(-n // c) for n, c in zip((rows, *self.shape), self.chunk, strict=True))
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Bytes of one chunk on disk."""
+        return prod(self.chunk) * self.dtype.itemsize
+
+
+def unit_names(layer: int | Literal["in"], shape: tuple[int, ...]) -> tuple[str, ...]:
+    """Return the dimension names of one sample in a layer: `unit_3`; for images `unit_3_0`, `unit_3_1`, …"""
+    if len(shape) == 1:
+        return (f"unit_{layer}",)
+    return tuple(f"unit_{layer}_{axis}" for axis in range(len(shape)))
+
+
+def streams(layout: Layout) -> list[Stream]:
+    """Return the datasets that grow with the run; the clock comes last, for it marks a row as whole."""
+    layers, units = len(layout.layer_names), layout.unit_shapes
+    wide, clock = np.dtype(np.float64), layout.clock
+    per_layer = {
+        "energy": ((clock, "layer"), (layers,)),
+        "grad_norm": ((clock, "layer"), (layers,)),
+        "energy_per_sample": ((clock, "layer", "sample"), (layers, layout.samples)),
+    }
+    found = [
+        Stream(name, names, shape, wide, layout.rows)
+        for name, (names, shape) in per_layer.items()
+        if name in layout.record
+    ]
+    for kind, count in (("states", layers - 1), ("errors", layers)):
+        found += [
+            Stream(
+                f"{kind}/layer_{i}",
+                (clock, "sample", *unit_names(i, units[i])),
+                (layout.samples, *units[i]),
+                layout.dtype,
+                layout.rows,
+            )
+            for i in range(count if kind in layout.record else 0)
+        ]
+    kind = np.dtype(np.int64) if clock == "step" else wide
+    return [*found, Stream(clock, (clock,), (), kind, layout.rows)]
+
+
+@dataclass(frozen=True)
+class Dimensions:
+    """Names for the axes of every array in a trace, so that each tool sees the same dimension everywhere."""
+
+    layout: Layout
+    input_shape: tuple[int, ...]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Dimensions without a coordinate that all groups share: `sample` and every layer's units."""
+        sizes = {"sample": self.layout.samples}
+        for layer in ("in", *range(len(self.layout.unit_shapes))):
+            sizes |= zip(self._units(layer), self._shape(layer), strict=True)
+        return sizes
+
+    def names(self, path: str, shape: tuple[int, ...]) -> tuple[str, ...]:
+        """Return the dimension names for the array at `path`; axes that fit no shared one get their own."""
+        own = tuple(f"{path}_{axis}" for axis in range(len(shape)))
+        wanted = self._wanted(path)
+        if len(wanted) != len(shape):
+            return own
+        sizes = self.sizes | {"layer": len(self.layout.layer_names)}
+        return tuple(w if sizes[w] == n else o for w, n, o in zip(wanted, shape, own, strict=True))
+
+    def _wanted(self, path: str) -> tuple[str, ...]:
+        last = len(self.layout.unit_shapes) - 1
+        fixed = {
+            "arrival_step": ("layer",),
+            "data/x": ("sample", *self._units("in")),
+            "data/y": ("sample", *self._units(last)),
+            "final/output": ("sample", *self._units(last)),
+        }
+        match = re.fullmatch(r"(?:final/)?(?:\w+)/(layer|W|b)_(\d+)", path)
+        if match is None or int(match[2]) > last:
+            return fixed.get(path, ())
+        layer = int(match[2])
+        units = self._units(layer)
+        before = self._units(layer - 1 if layer else "in")
+        return {"layer": ("sample", *units), "W": (*before, *units), "b": units}[match[1]]
+
+    def _shape(self, layer: int | Literal["in"]) -> tuple[int, ...]:
+        return self.input_shape if layer == "in" else self.layout.unit_shapes[layer]
+
+    def _units(self, layer: int | Literal["in"]) -> tuple[str, ...]:
+        return unit_names(layer, self._shape(layer))
+
+
+def final_bytes(layout: Layout, network: Mapping[str, NDArray[np.number]]) -> int:
+    """Return about how many bytes the end of a run adds: final states and errors, gradients, tables."""
+    units = sum(prod(shape) for shape in layout.unit_shapes)
+    gradients = sum(a.nbytes for a in network.values()) if "weight_gradient" in layout.record else 0
+    objects = 3 * len(layout.unit_shapes) + (len(network) if gradients else 0)
+    return 2 * layout.samples * units * 8 + gradients + 1024 * objects + 16 * 1024
+
+
+def estimate_bytes(
+    layout: Layout,
+    network: Mapping[str, NDArray[np.number]],
+    data: Mapping[str, NDArray[np.number]],
+    provenance: Mapping[str, str],
+) -> int:
+    """Return about how many bytes the finished trace takes; of unknown rows, one chunk each is counted."""
+    growing = streams(layout)
+    streamed = sum(s.chunks_for(layout.rows or 1) * s.chunk_bytes for s in growing)
+    given = sum(a.nbytes for a in (*network.values(), *data.values()))
+    texts = sum(len(text) for text in provenance.values())
+    objects = len(growing) + len(network) + 2 * len(layout.unit_shapes) + 8
+    return streamed + given + texts + 1024 * objects + final_bytes(layout, network)

@@ -1,0 +1,49 @@
+"""Who writes a trace: recorded while the run is on, so that nobody repairs or replaces it meanwhile."""
+
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+OWNER_ATTRIBUTES = ("writer_pid", "writer_host", "writer_started")
+
+
+def owner_attributes() -> dict[str, str | int | float]:
+    """Return the root attributes that name this process; they are dropped when the run finishes."""
+    return {
+        "writer_pid": os.getpid(),
+        "writer_host": platform.node(),
+        "writer_started": _started(os.getpid()) or 0,
+    }
+
+
+def living_writer(attributes: Mapping[str, Any]) -> int | None:
+    """Return the process id of the trace's writer if it is alive on this host and the trace is running."""
+    if attributes.get("status") != "running" or attributes.get("writer_host") != platform.node():
+        return None
+    pid = int(attributes.get("writer_pid", 0))
+    if pid <= 0 or not _exists(pid):
+        return None
+    # A process id is used again after a while: the start time tells the writer from its successor.
+    recorded = int(attributes.get("writer_started", 0))
+    return pid if not recorded or _started(pid) == recorded else None
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _started(pid: int) -> int | None:
+    """Return the start time in clock ticks since boot; None where unknown or where the process has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])

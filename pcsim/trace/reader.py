@@ -1,0 +1,231 @@
+"""Read a trace: finished, killed, kept in memory, or still being written."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+
+from pcsim import __version__
+from pcsim.errors import UsageError
+from pcsim.trace.files import DAMAGE, damaged, identity, open_file
+from pcsim.trace.layout import FORMAT_VERSION
+
+_TAIL = 4096
+
+
+class Trace:
+    """What happened in a run; every array is read when asked for. A context manager that closes the file.
+
+    While the run still writes, arrays along the clock are as long as the rows known to be whole; `refresh`
+    looks for more. Arrays the trace does not hold raise UsageError, those marked optional are None.
+    """
+
+    def __init__(self, file: Any, path: Path | None) -> None:
+        self.path = path
+        self.file = file
+        self._identity = identity(path)
+        self._load()
+
+    def _load(self) -> None:
+        try:
+            self.attributes: dict[str, Any] = {k: _plain(v) for k, v in self.file.attrs.items()}
+            self._check_version()
+            self.clock = "step" if "step" in self.file else "time"
+            self.layer_names: tuple[str, ...] = tuple(self.file["layer_name"].asstr()[()])
+            self.layer_widths: tuple[int, ...] = tuple(int(n) for n in self.file["layer_width"][()])
+            self._streams = _growing(self.file)
+            self.rows = whole_rows(self.file[self.clock], self._streams)
+        except DAMAGE as error:
+            raise damaged(self.path, error) from None
+
+    def _check_version(self) -> None:
+        version = int(self.attributes["format_version"])
+        if version > FORMAT_VERSION:
+            raise UsageError(
+                f"{self.path} is written in trace format {version}, this pcsim {__version__} reads up to "
+                f"{FORMAT_VERSION}; upgrade pcsim"
+            )
+
+    def refresh(self) -> None:
+        """Look for rows written since, and for the finished file once the run is over."""
+        now = identity(self.path)
+        if self.path is not None and now is not None and now != self._identity:
+            file = open_file(self.path)
+            self.file.close()
+            self.file, self._identity = file, now
+            self._load()
+            return
+        try:
+            for stream in self._streams if self.file.swmr_mode else ():
+                stream.refresh()
+            self.rows = whole_rows(self.file[self.clock], self._streams)
+        except DAMAGE as error:
+            raise damaged(self.path, error) from None
+
+    @property
+    def status(self) -> str:
+        """`running`, `complete`, `interrupted` or `failed`."""
+        return str(self.attributes.get("status", "running"))
+
+    @property
+    def steps(self) -> Int[NDArray[Any], " step"] | Float[NDArray[Any], " step"]:
+        """The recorded steps, or times where the clock is `time`."""
+        return self.array(self.clock)
+
+    @property
+    def energy(self) -> Float[NDArray[Any], "step layer"]:
+        """Layerwise energies, batch means; row 0 is the start."""
+        return self.array("energy")
+
+    @property
+    def grad_norm(self) -> Float[NDArray[Any], "step layer"] | None:
+        """Norms of the gradient of the moving variable, batch means, where recorded."""
+        return self.array("grad_norm") if "grad_norm" in self else None
+
+    @property
+    def energy_per_sample(self) -> Float[NDArray[Any], "step layer sample"] | None:
+        """Layerwise energies of each sample, where recorded."""
+        return self.array("energy_per_sample") if "energy_per_sample" in self else None
+
+    @property
+    def arrival_steps(self) -> Int[NDArray[Any], " layer"]:
+        """First step with a non-zero error in each layer, -1 if never."""
+        return self.array("arrival_step")
+
+    @property
+    def final_states(self) -> list[NDArray[Any]]:
+        """States at the end of inference, (sample, *unit) for each free layer."""
+        return self._layers("final/states")
+
+    @property
+    def final_errors(self) -> list[NDArray[Any]]:
+        """Errors at the end of inference, (sample, *unit) for each layer."""
+        return self._layers("final/errors")
+
+    @property
+    def final_output(self) -> NDArray[Any]:
+        """Output prediction at the end of inference, (sample, *unit)."""
+        return self.array("final/output")
+
+    @property
+    def gradient(self) -> dict[str, NDArray[Any]]:
+        """Weight gradients at the end of inference by parameter name; empty where not recorded."""
+        return self._group("final/gradient")
+
+    @property
+    def network(self) -> dict[str, NDArray[Any]]:
+        """Parameters before the run by name: `W_0`, `b_0`, …"""
+        return self._group("network")
+
+    @property
+    def data(self) -> dict[str, NDArray[Any]]:
+        """Inputs `x` and targets `y`, where there are any."""
+        return self._group("data")
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """Where the trace comes from: scenario text, versions, command line."""
+        try:
+            return {k: str(v) for k, v in self.file["provenance"].attrs.items()}
+        except DAMAGE as error:
+            raise damaged(self.path, error) from None
+
+    def states(self, layer: int, rows: slice = slice(None)) -> NDArray[Any]:
+        """Return recorded states of a layer, (record, sample, *unit), or some rows of them."""
+        return self.array(f"states/layer_{layer}", rows)
+
+    def errors(self, layer: int, rows: slice = slice(None)) -> NDArray[Any]:
+        """Return recorded errors of a layer, (record, sample, *unit), or some rows of them."""
+        return self.array(f"errors/layer_{layer}", rows)
+
+    def array(self, path: str, rows: slice = slice(None)) -> NDArray[Any]:
+        """Return the array at a path below the root, or some of its rows; UsageError where there is none."""
+        if path not in self:
+            raise self._lacks(path)
+        try:
+            dataset = self.file[path]
+            if dataset.maxshape and dataset.maxshape[0] is None:
+                return dataset[slice(*rows.indices(self.rows))]
+            return np.asarray(dataset[()])[rows] if dataset.shape else np.asarray(dataset[()])
+        except DAMAGE as error:
+            raise damaged(self.path, error) from None
+
+    def close(self) -> None:
+        """Close the file; what is in memory only is gone."""
+        self.file.close()
+
+    def __contains__(self, path: str) -> bool:
+        return path in self.file
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _lacks(self, path: str) -> UsageError:
+        return UsageError(f"{self.path or 'the trace'} (status {self.status}) holds no {path}{_hint(path)}")
+
+    def _layers(self, group: str) -> list[NDArray[Any]]:
+        found = self._group(group)
+        if not found:
+            raise self._lacks(group)
+        return [found[f"layer_{i}"] for i in range(len(found))]
+
+    def _group(self, path: str) -> dict[str, NDArray[Any]]:
+        if path not in self:
+            return {}
+        try:
+            names = [name for name, item in self.file[path].items() if not item.is_scale]
+        except DAMAGE as error:
+            raise damaged(self.path, error) from None
+        return {name: self.array(f"{path}/{name}") for name in names}
+
+
+def open_trace(path: Path | str) -> Trace:
+    """Open a trace, also while its run still writes it or after that was killed.
+
+    UsageError, one line, for a missing, unreadable, damaged or foreign file and for a newer format.
+    """
+    file = open_file(Path(path))
+    try:
+        return Trace(file, Path(path))
+    except UsageError:
+        file.close()
+        raise
+
+
+def whole_rows(clock: Any, growing: list[Any]) -> int:
+    """Return how many rows are whole: in every growing dataset, with a clock that was written."""
+    rows = min(dataset.shape[0] for dataset in (clock, *growing))
+    while rows:
+        start = max(0, rows - _TAIL)
+        values = clock[start:rows]
+        written = np.flatnonzero(values >= 0 if values.dtype.kind == "i" else ~np.isnan(values))
+        if written.size:
+            return start + int(written[-1]) + 1
+        rows = start
+    return 0
+
+
+def _growing(file: Any) -> list[Any]:
+    """Return the datasets along the clock: those at the root and in the groups recorded on request."""
+    groups = (file, *(file[name] for name in ("states", "errors") if name in file))
+    items = [item for group in groups for item in group.values()]
+    return [i for i in items if isinstance(i, h5py.Dataset) and i.maxshape and i.maxshape[0] is None]
+
+
+def _hint(path: str) -> str:
+    if path.startswith(("final", "arrival_step")):
+        return "; it is written when a run ends"
+    return f'; record it with [trace] record = ["{path.partition("/")[0]}"]'
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

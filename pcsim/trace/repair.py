@@ -1,0 +1,68 @@
+"""Make a trace whose writer was killed readable by any HDF5 tool, losing no flushed row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pcsim.errors import UsageError
+from pcsim.trace.assemble import drop_owner, replace_by_finished
+from pcsim.trace.files import DAMAGE, left_by_writer
+from pcsim.trace.objects import write_attributes
+from pcsim.trace.owner import living_writer
+from pcsim.trace.reader import Trace, open_trace
+from pcsim.trace.space import why
+
+
+@dataclass(frozen=True)
+class RepairReport:
+    """What `repair` found and did."""
+
+    path: Path
+    repaired: bool
+    """False where there was nothing to repair."""
+    rows: int
+    """Rows kept."""
+    status_before: str
+    status_after: str
+    trimmed: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Rows cut off each dataset because others lacked them: never flushed, so not known to be whole."""
+
+    def __str__(self) -> str:
+        if not self.repaired:
+            return f"{self.path}: nothing to repair; {self.rows} rows, status {self.status_after}"
+        cut = f", {max(self.trimmed.values())} unfinished ones cut off" if self.trimmed else ""
+        return f"{self.path}: repaired; {self.rows} rows kept{cut}, status {self.status_after}"
+
+
+def repair(path: Path | str) -> RepairReport:
+    """Put a new file with a trace's whole rows in its place, its status `interrupted` where it was running.
+
+    UsageError, the file untouched, while the run still writes it, when it is too damaged or there is no room.
+    """
+    path = Path(path)
+    with open_trace(path) as trace:
+        _refuse_living(trace)
+        if trace.status != "running" and not left_by_writer(path):
+            return RepairReport(path, False, trace.rows, trace.status, trace.status)
+        after = "interrupted" if trace.status == "running" else trace.status
+
+        def end(file: Any) -> None:
+            drop_owner(file)
+            write_attributes(file, {"status": after})
+
+        target = path.resolve()
+        try:
+            trimmed = replace_by_finished(trace.file, target, trace.rows, target.stat().st_size, end)
+        except DAMAGE as error:
+            raise UsageError(f"{path} cannot be repaired and is left as it was: {why(error)}") from None
+        return RepairReport(path, True, trace.rows, trace.status, after, trimmed)
+
+
+def _refuse_living(trace: Trace) -> None:
+    pid = living_writer(trace.attributes)
+    if pid is not None:
+        raise UsageError(
+            f"{trace.path} is being written by process {pid}, which is alive; it can be read meanwhile, "
+            "wait for the run or stop it before repairing"
+        )

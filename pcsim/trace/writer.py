@@ -1,0 +1,193 @@
+"""Write a trace as the run goes: bounded memory, readable meanwhile, each flushed row safe from `kill -9`."""
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from numpy.typing import NDArray
+
+from pcsim.errors import RunFailed, UsageError
+from pcsim.trace.assemble import (
+    Attributes,
+    create_file,
+    create_memory,
+    finish_in_place,
+    replace_by_finished,
+    write_beginning,
+    write_end,
+)
+from pcsim.trace.files import check_target, identity, open_file
+from pcsim.trace.layout import Block, Dimensions, Layout, estimate_bytes, final_bytes, streams
+from pcsim.trace.reader import Trace, open_trace
+from pcsim.trace.space import abandon, check_room, reserve, why
+
+FINAL_STATUSES = ("complete", "interrupted", "failed")
+_INDEX_BYTES = 32 * 1024
+"""What the growing datasets' indices may take beyond their rows in one append."""
+
+
+class TraceWriter:
+    """A trace that is being written, made by `create`; a context manager that finishes what was left open.
+
+    A row counts once its clock is on disk, which is written after everything else of that row. While the run
+    is on, the file is in HDF5's single-writer multiple-reader mode; the finished trace is a new file put in
+    its place at once, so that readers beside it and a kill at any moment meet one whole file or the other.
+    """
+
+    def __init__(self, file: Any, path: Path | None, dimensions: Dimensions, tail: int) -> None:
+        self.path = path
+        self.rows = 0
+        self._file = file
+        self._dimensions = dimensions
+        self._tail = tail
+        self.streams = streams(dimensions.layout)
+        self._datasets = {stream.path: file[stream.path] for stream in self.streams}
+        self._identity = identity(path)
+        self._reserved = 0
+        self._finished = False
+
+    @classmethod
+    def create(  # noqa: PLR0917
+        cls,
+        path: Path | None,
+        layout: Layout,
+        attributes: Attributes,
+        network: Mapping[str, NDArray[Any]],
+        data: Mapping[str, NDArray[Any]],
+        provenance: Mapping[str, str],
+        *,
+        force: bool = False,
+    ) -> Self:
+        """Make the file, ready for rows; `path` None keeps it in memory.
+
+        Raises UsageError, with nothing made or changed, where the path cannot be written or the disk is too
+        small for the trace.
+        """
+        dimensions = Dimensions(layout, data["x"].shape[1:] if "x" in data else ())
+        tail = final_bytes(layout, network)
+        arrays = {f"network/{name}": array for name, array in network.items()}
+        arrays |= {f"data/{name}": array for name, array in data.items()}
+
+        def fill(file: Any) -> None:
+            write_beginning(file, dimensions, attributes, arrays, provenance)
+
+        if path is None:
+            return cls(create_memory(fill), None, dimensions, tail)
+        target = check_target(path, force)
+        needed = estimate_bytes(layout, network, data, provenance)
+        check_room(target.parent, needed, target.stat().st_blocks * 512 if target.exists() else 0)
+        return cls(create_file(target, fill, force=force), target, dimensions, tail)
+
+    def append(self, block: Block) -> None:
+        """Write rows and flush them: on return they are safe.
+
+        ValueError for arrays that do not fit the layout; RunFailed when the disk takes no more.
+        """
+        count = block.clock.shape[0]
+        arrays = {stream.path: block.array(stream.path) for stream in self.streams}
+        for stream in self.streams:
+            found, allowed = arrays[stream.path].shape, (count, *stream.shape)
+            if found != allowed:
+                raise ValueError(f"{stream.path}: block of shape {found}, the layout wants {allowed}")
+        if count == 0:
+            return
+        if not self._file:
+            raise RunFailed(f"{self.path}: the trace is closed; {self.rows} rows are safe")
+        try:
+            self._reserve(count)
+        except OSError as error:
+            raise self._full(error) from None
+        try:
+            for stream in self.streams:
+                if stream is self.streams[-1]:  # the clock says the rows before it are whole
+                    self._file.flush()
+                dataset = self._datasets[stream.path]
+                dataset.resize(self.rows + count, axis=0)
+                dataset[self.rows :] = arrays[stream.path]
+            self._file.flush()
+        except (OSError, RuntimeError) as error:
+            abandon(self._file)
+            raise self._full(error) from None
+        self.rows += count
+
+    def finish(self, status: str, attributes: Attributes, final: Mapping[str, NDArray[Any]]) -> Trace:
+        """Complete the trace and open it for reading.
+
+        `final` holds arrays by their paths below the root. RunFailed when they cannot be written; the rows
+        already appended stay readable.
+        """
+        if status not in FINAL_STATUSES:
+            raise ValueError(f"status {status!r}; allowed: {', '.join(FINAL_STATUSES)}")
+        self._finished = True
+
+        def end(file: Any) -> None:
+            write_end(file, self._dimensions, {**attributes, "status": status}, final)
+
+        if self.path is None:
+            end(self._file)
+            return Trace(self._file, None)
+        if self._identity != identity(self.path):
+            self.close()
+            raise RunFailed(f"{self.path} was moved or replaced while the run wrote it; the end is lost")
+        try:
+            self._replace(self.path, end)
+        except (OSError, RuntimeError):
+            self.close()
+            self._end_in_place(self.path, end)
+        self.close()
+        return open_trace(self.path)
+
+    def close(self) -> None:
+        """Close the file as it is, without raising; what was appended stays, the status too."""
+        self._finished = True
+        with suppress(Exception):
+            self._file.close()
+        abandon(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._finished:
+            return
+        failed = kind is not None and issubclass(kind, Exception)
+        with suppress(RunFailed, UsageError):
+            self.finish("failed" if failed else "interrupted", {}, {}).close()
+
+    def _reserve(self, count: int) -> None:
+        """Reserve room for rows to come and for the end of the run; OSError without it."""
+        if self.path is None:
+            return
+        descriptor = self._file.id.get_vfd_handle()
+        chunks = sum(
+            (s.chunks_for(self.rows + count) - s.chunks_for(self.rows)) * s.chunk_bytes for s in self.streams
+        )
+        upto = os.fstat(descriptor).st_size + chunks + _INDEX_BYTES + self._tail
+        if upto > self._reserved:
+            reserve(descriptor, upto)
+            self._reserved = upto
+
+    def _replace(self, path: Path, end: Callable[[Any], None]) -> None:
+        source = self._file if self._file else open_file(path)
+        try:
+            replace_by_finished(source, path, self.rows, path.stat().st_size + self._tail, end)
+        finally:
+            if source is not self._file:
+                source.close()
+
+    def _end_in_place(self, path: Path, end: Callable[[Any], None]) -> None:
+        try:
+            finish_in_place(path, self._tail, end)
+        except (OSError, RuntimeError) as error:
+            raise RunFailed(
+                f"{path}: the end of the run could not be written ({why(error)}); its {self.rows} rows are "
+                f"safe, `pcsim repair {path}` makes them readable"
+            ) from None
+
+    def _full(self, error: BaseException) -> RunFailed:
+        return RunFailed(f"{self.path}: cannot write on ({why(error)}); {self.rows} rows are safe")

@@ -1,0 +1,52 @@
+"""Reading a network's parameters from an `.npz` file: arrays W0, b0, W1, … as (n_in, n_out) and (n_out,)."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.datasets.archive import read_arrays
+from pcsim.errors import UsageError
+from pcsim.network import Network
+
+
+def read_parameters(path: Path, network: Network) -> tuple[dict[str, NDArray[np.float64]], ...]:
+    """Return the parameters of every layer in float64.
+
+    Raises `UsageError` if the file cannot be read, or if an array is missing, not foreseen by the network, of the
+    wrong shape, not numeric or not finite.
+    """
+    expected = {f"{name}{i}": shape for name, i, shape in network.parameter_names}
+    count = len(network.layers)
+    foreign = [f"{name}{i}" for name in ("W", "b") for i in range(count + 1) if f"{name}{i}" not in expected]
+    needed = f"an .npz file with the arrays {', '.join(list(expected)[:3])}, … of this network"
+    arrays = read_arrays(path, list(expected), foreign, needed)
+    for name in foreign:
+        if name in arrays:
+            fix = (
+                f"the network has {count} layers"
+                if name.endswith(str(count))
+                else "the network has no biases: set network.bias = true"
+            )
+            raise UsageError(f"{path}: array {name} has no place in this network; {fix}")
+    checked = {name: _checked(path, name, arrays[name], shape) for name, shape in expected.items()}
+    return tuple(
+        {name: checked[f"{name}{i}"] for name in layer.operation.parameter_shapes}
+        for i, layer in enumerate(network.layers)
+    )
+
+
+def _checked(path: Path, name: str, array: NDArray[np.generic], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    if array.dtype.kind not in "fiu":
+        raise UsageError(f"{path}: array {name} holds {array.dtype}, expected real numbers")
+    if array.shape != shape:
+        hint = (
+            "; transpose it: rows are inputs, columns are outputs"
+            if array.shape == shape[::-1] and len(shape) == 2
+            else "; fit network.widths or the file"
+        )
+        raise UsageError(f"{path}: array {name} has shape {array.shape}, this network needs {shape}{hint}")
+    values = array.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise UsageError(f"{path}: array {name} has NaN or infinite entries")
+    return values

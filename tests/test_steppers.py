@@ -1,0 +1,44 @@
+"""Steppers on a quadratic bowl, against their closed forms."""
+
+import numpy as np
+
+from pcsim.steppers import Adam, GradientDescent, Momentum
+from tests.cases import XP
+
+
+def follow(stepper, start: float, curvature: float, steps: int) -> list[float]:
+    z = np.array([start])
+    memory = stepper.begin(XP, z)
+    path = [start]
+    for step in range(1, steps + 1):
+        z, memory = stepper.move(XP, z, curvature * z, memory, step)
+        path.append(float(z[0]))
+    return path
+
+
+def test_gradient_descent_shrinks_geometrically() -> None:
+    path = follow(GradientDescent(0.25), 1.0, 2.0, 10)
+    np.testing.assert_array_equal(path, [0.5**t for t in range(11)])
+
+
+def test_momentum_obeys_its_two_term_recurrence() -> None:
+    path = follow(Momentum(0.125, 0.5), 1.0, 1.0, 20)
+    for before, now, after in zip(path, path[1:], path[2:], strict=False):
+        assert abs(after - (now + 0.5 * (now - before) - 0.125 * now)) < 1e-15
+
+
+def test_adams_first_step_has_the_length_of_the_step_size_whatever_the_gradient() -> None:
+    for scale in (1e-3, 1.0, 1e3):
+        path = follow(Adam(0.01, eps=1e-12), 1.0, scale, 1)
+        np.testing.assert_allclose(path[1], 0.99, rtol=1e-8)
+
+
+def test_adam_matches_its_published_recurrence() -> None:
+    z, m, v = 1.0, 0.0, 0.0
+    expected = [z]
+    for t in range(1, 30):
+        g = 3.0 * z
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        z -= 0.05 * (m / (1 - 0.9**t)) / ((v / (1 - 0.999**t)) ** 0.5 + 1e-8)
+        expected.append(z)
+    np.testing.assert_allclose(follow(Adam(0.05), 1.0, 3.0, 29), expected, rtol=1e-12)

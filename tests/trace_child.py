@@ -1,0 +1,76 @@
+"""A process that writes, tails or overfills a trace, and says on stdout how far it is."""
+
+import resource
+import sys
+import time
+from pathlib import Path
+
+from tests.trace_samples import ALL, SMALL, block, create, final, layout
+
+from pcsim.errors import PcsimError
+from pcsim.trace import open_trace, space, writer
+
+
+def write(path: Path, rows: int) -> None:
+    """Append until killed, `rows` at a time."""
+    trace = create(path, layout(ALL))
+    while True:
+        trace.append(block(trace.rows, rows, ALL))
+        print("safe", trace.rows, flush=True)
+
+
+def obey(path: Path) -> None:
+    """Append 10 rows for each line read, finish at the end."""
+    trace = create(path)
+    print("safe 0", flush=True)
+    for _ in sys.stdin:
+        trace.append(block(trace.rows, 10))
+        print("safe", trace.rows, flush=True)
+    trace.finish("complete", {}, final()).close()
+    print("finished", flush=True)
+
+
+def tail(path: Path) -> None:
+    """Follow a trace until its run is over, every array checked at each look."""
+    with open_trace(path) as trace:
+        print("open", trace.rows, flush=True)
+        while trace.status == "running":
+            before = trace.rows
+            trace.refresh()
+            assert trace.rows >= before
+            assert trace.steps.tolist() == list(range(trace.rows))
+            assert trace.energy[:, 0].tolist() == list(range(trace.rows))
+            time.sleep(0.002)
+        print("over", trace.rows, trace.arrival_steps.tolist(), flush=True)
+
+
+def overfill(path: Path, limit: int, *, reserving: bool) -> None:
+    """Append under a file size limit until that fails; then finish, which may fail too."""
+    if not reserving:
+        space.reserve = writer.reserve = lambda descriptor, upto: False  # pyright: ignore[reportPrivateImportUsage]
+    trace = create(path, layout(SMALL))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + limit, resource.RLIM_INFINITY))
+    try:
+        while True:
+            trace.append(block(trace.rows, 16))
+    except PcsimError as error:
+        print("append", trace.rows, error, flush=True)
+    try:
+        trace.finish("failed", {}, {}).close()
+        print("finished", flush=True)
+    except PcsimError as error:
+        print("finish", error, flush=True)
+    trace.close()
+    print("end", flush=True)
+
+
+if __name__ == "__main__":
+    mode, target = sys.argv[1], Path(sys.argv[2])
+    if mode == "write":
+        write(target, int(sys.argv[3]))
+    elif mode == "obey":
+        obey(target)
+    elif mode == "tail":
+        tail(target)
+    else:
+        overfill(target, int(sys.argv[3]), reserving=mode == "overfill")

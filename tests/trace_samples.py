@@ -1,0 +1,89 @@
+"""A small trace for tests: its layout, rows whose numbers follow from the step, and writers in a process of their own."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.trace import Block, Layout, TraceWriter
+
+UNITS = ((5,), (5,), (3,))
+SAMPLES = 2
+ALL = frozenset({"energy", "grad_norm", "states", "errors", "energy_per_sample", "weight_gradient"})
+SMALL = frozenset({"energy", "grad_norm"})
+NETWORK = {
+    "W_0": np.arange(20.0).reshape(4, 5),
+    "b_0": np.zeros(5),
+    "W_1": np.ones((5, 5)),
+    "W_2": np.ones((5, 3)),
+}
+DATA = {"x": np.ones((SAMPLES, 4)), "y": np.zeros((SAMPLES, 3))}
+PROVENANCE = {"scenario": 'title = "εnergy"\n' * 9000, "command": "pcsim run"}
+ATTRIBUTES: dict[str, str | int | float] = {"backend": "numpy", "precision": "float64", "device": "cpu", "seed": 7}
+
+
+def layout(record: frozenset[str] = SMALL, rows: int | None = None, **changes: Any) -> Layout:
+    values: dict[str, Any] = {
+        "clock": "step",
+        "layer_names": ("layer 0", "layer 1", "output"),
+        "unit_shapes": UNITS,
+        "samples": SAMPLES,
+        "record": record,
+        "dtype": np.dtype(np.float32),
+        "rows": rows,
+    }
+    return Layout(**(values | changes))
+
+
+def block(start: int, count: int, record: frozenset[str] = SMALL, layers: int = len(UNITS)) -> Block:
+    """Rows start … start + count − 1; every number of row t is t."""
+    steps = np.arange(start, start + count)
+
+    def rows(*shape: int) -> NDArray[Any]:
+        return np.broadcast_to(steps.reshape(-1, *(1 for _ in shape)), (count, *shape)).astype(np.float64)
+
+    each = [rows(SAMPLES, *units).astype(np.float32) for units in UNITS]
+    return Block(
+        clock=steps,
+        energy=rows(layers) if "energy" in record else None,
+        grad_norm=rows(layers) if "grad_norm" in record else None,
+        energy_per_sample=rows(layers, SAMPLES) if "energy_per_sample" in record else None,
+        states=tuple(each[:-1]) if "states" in record else None,
+        errors=tuple(each) if "errors" in record else None,
+    )
+
+
+def create(path: Path | None, of: Layout | None = None, *, force: bool = False) -> TraceWriter:
+    return TraceWriter.create(path, of or layout(), ATTRIBUTES, NETWORK, DATA, PROVENANCE, force=force)
+
+
+def final() -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {
+        "arrival_step": np.array([2, 1, 0]),
+        "final/output": np.full((SAMPLES, 3), 0.5),
+    }
+    for i, units in enumerate(UNITS):
+        if i < len(UNITS) - 1:
+            arrays[f"final/states/layer_{i}"] = np.full((SAMPLES, *units), float(i))
+        arrays[f"final/errors/layer_{i}"] = np.full((SAMPLES, *units), -float(i))
+    return arrays | {f"final/gradient/{name}": 2 * value for name, value in NETWORK.items()}
+
+
+def start_child(mode: str, *arguments: str | Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.trace_child", mode, *map(str, arguments)]
+    root, pipe = Path(__file__).parents[1], subprocess.PIPE
+    return subprocess.Popen(command, cwd=root, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
+
+def lines_until(stream: IO[str] | None, word: str) -> list[str]:
+    """Read lines up to the one that starts with `word`."""
+    assert stream is not None
+    found: list[str] = []
+    for line in stream:
+        found.append(line.strip())
+        if line.startswith(word):
+            return found
+    raise AssertionError(f"no line {word!r} in {found}")

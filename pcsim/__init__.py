@@ -29,7 +29,17 @@ _HOMES = {
     "verify": "pcsim.verification",
 }
 
-__all__ = [*_HOMES, "__version__"]
+__all__ = [
+    "Scenario",
+    "Trace",
+    "__version__",
+    "open_trace",
+    "plot",
+    "read_scenario",
+    "repair",
+    "run",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """From a scenario's words to the objects of a run: network, data, energy, inference, stepper, task."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -96,12 +96,12 @@ def _check_targets(scenario: Scenario, y: NDArray[np.float64]) -> None:
         allowed = "targets of 0 or more" if loss == "cross-entropy" else "targets from 0 to 1"
         raise UsageError(
             f"{scenario.where('inference.loss')}: {loss} takes {allowed}, but the target of sample {sample}, "
-            f"unit {unit} is {y[sample, unit]:g}; use loss = \"squared-error\" or other targets"
+            f'unit {unit} is {y[sample, unit]:g}; use loss = "squared-error" or other targets'
         )
 
 
 @contextmanager
-def _named(scenario: Scenario, key: str) -> Iterator[None]:
+def _named(scenario: Scenario, key: str) -> Generator[None]:
     """Put the place of a scenario's key in front of errors raised inside."""
     try:
         yield
@@ -221,9 +221,7 @@ def _initial(scenario: Scenario, network: Network, batch: int) -> tuple[NDArray[
         # One row of draws a sample: a sample starts the same whatever batch it is in.
         drawn = np.random.default_rng([scenario.seed, 1]).standard_normal((batch, sum(sizes)))
     parts = np.split(drawn, np.cumsum(sizes)[:-1], axis=1) if sizes else []
-    return tuple(
-        part.reshape(batch, *shape) for part, shape in zip(parts, network.state_shapes, strict=True)
-    )
+    return tuple(part.reshape(batch, *shape) for part, shape in zip(parts, network.state_shapes, strict=True))
 
 
 def _per_layer(value: float | Sequence[float], layers: int) -> tuple[float, ...]:

@@ -88,9 +88,7 @@ class Backend(Protocol):
         """Return what this backend supports on this machine, without allocating on a device."""
         ...
 
-    def settle(
-        self, task: Task, sink: Callable[[Block], None], poll: Callable[[int], bool]
-    ) -> Settled:
+    def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[int], bool]) -> Settled:
         """Run inference, hand recorded rows to `sink` in blocks, and stop soon once `poll(step)` is true."""
         ...
 
@@ -130,7 +128,6 @@ def require(name: str, backend: Backend, precision: str, method: str) -> Capabil
     ):
         if word not in words:
             raise UsageError(
-                f"backend '{name}' has no {what} '{word}'; it has {', '.join(words)}"
-                f"{did_you_mean(word, list(words))}"
+                f"backend '{name}' has no {what} '{word}'; it has {', '.join(words)}{did_you_mean(word, list(words))}"
             )
     return able

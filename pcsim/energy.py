@@ -77,9 +77,7 @@ class Energy:
         _, predictions, residues = self.feedforward(xp, clamped)
         return replace(clamped, known=tuple(zip(predictions, residues, strict=True)))
 
-    def predict(
-        self, xp: Namespace, clamped: Clamped, states: Sequence[Array], i: int
-    ) -> tuple[Array, Residue]:
+    def predict(self, xp: Namespace, clamped: Clamped, states: Sequence[Array], i: int) -> tuple[Array, Residue]:
         """Return the prediction of layer i from the states, and its residue."""
         if i < len(clamped.known):
             return clamped.known[i]
@@ -107,9 +105,7 @@ class Energy:
             states.append(prediction if errors is None or i >= len(errors) else prediction + errors[i])
         return tuple(states[:-1]), tuple(predictions), tuple(residues)
 
-    def error(
-        self, xp: Namespace, clamped: Clamped, states: Sequence[Array], prediction: Array, i: int
-    ) -> Array:
+    def error(self, xp: Namespace, clamped: Clamped, states: Sequence[Array], prediction: Array, i: int) -> Array:
         """Return ε_i = s_i − ŝ_i of a free state, −∂ℓ/∂ŷ of the output layer."""
         if i == len(states):
             return self.loss.error(xp, prediction, clamped.y)
@@ -141,9 +137,7 @@ class Energy:
         totals: list[Array] = [None] * len(point.states)
         totals.append(-point.errors[-1])
         for i in range(len(point.states) - 1, -1, -1):
-            parts = [
-                self._pullback(xp, clamped, point.residues, totals[j], j, i) for j in self.network.readers[i]
-            ]
+            parts = [self._pullback(xp, clamped, point.residues, totals[j], j, i) for j in self.network.readers[i]]
             if self.decays[i] != 0.0:
                 parts.append(self.decays[i] * point.states[i])
             totals[i] = parts[0]
@@ -154,9 +148,7 @@ class Energy:
     def _pullback(
         self, xp: Namespace, clamped: Clamped, residues: Sequence[Residue], v: Array, layer: int, state: int
     ) -> Array:
-        return self.network.layers[layer].pullback(
-            xp, clamped.parameters[layer], residues[layer], v, state
-        )
+        return self.network.layers[layer].pullback(xp, clamped.parameters[layer], residues[layer], v, state)
 
     def layerwise(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> Shaped[Array, "layers batch"]:
         """Return E_i of every layer and sample in the wide type; the last row is the output loss."""
@@ -166,9 +158,7 @@ class Energy:
         ]
         return xp.stack([*hidden, self.loss.value(xp, point.output, clamped.y)])
 
-    def parameter_gradient(
-        self, xp: Namespace, clamped: Clamped, point: Evaluation
-    ) -> tuple[Parameters, ...]:
+    def parameter_gradient(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> tuple[Parameters, ...]:
         """Return ∇_θ E of every layer, −(∂f_i/∂θ)ᵀ γ_i ε_i, as a mean over the batch."""
         scale = -1.0 / clamped.x.shape[0]
         return tuple(

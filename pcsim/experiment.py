@@ -4,7 +4,7 @@ import datetime
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,9 +62,9 @@ def run(
     """Run a scenario and return its trace, in memory or written to `path` as the run goes.
 
     `backend` and `precision` replace the scenario's; `force` allows an existing file to be replaced; `progress`
-    is called with the step and the last step now and then. Raises `UsageError` before anything is started, `RunFailed` if
-    the run diverges or the disk fills up, `Interrupted` after Ctrl-C: the trace up to there is kept and
-    attached to the error as `trace`.
+    is called at every step with the step and the last one. Raises `UsageError` before anything is started,
+    `RunFailed` if the run diverges or the disk fills up, `Interrupted` after Ctrl-C: the trace up to there is
+    kept and attached to the error as `trace`.
     """
     simulation = prepare(scenario.on(backend, precision))
     target = None if path is None else Path(path)
@@ -139,7 +139,7 @@ def final_arrays(settled: Settled) -> Mapping[str, NDArray[Any]]:
 
 
 @contextmanager
-def deferred_interrupt() -> Iterator[Callable[[], bool]]:
+def deferred_interrupt() -> Generator[Callable[[], bool]]:
     """Turn the first Ctrl-C into a request that the loop can see, so that no row or file is torn; a second one kills.
 
     Outside the main thread signals cannot be caught: nothing is deferred there.

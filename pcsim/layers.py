@@ -148,9 +148,7 @@ class Layer:
         """The states this layer reads, the operation's first."""
         return (self.source,) if self.skip is None else (self.source, self.skip)
 
-    def forward(
-        self, xp: Namespace, parameters: Parameters, inputs: Sequence[Array]
-    ) -> tuple[Array, Residue]:
+    def forward(self, xp: Namespace, parameters: Parameters, inputs: Sequence[Array]) -> tuple[Array, Residue]:
         """Return the prediction from the states in `reads`, and the residue for the pullback."""
         value, residue = self.operation.forward(xp, parameters, inputs[0])
         if self.premultiplier != 1.0:
@@ -159,9 +157,7 @@ class Layer:
             value = value + inputs[1]
         return value, residue
 
-    def pullback(
-        self, xp: Namespace, parameters: Parameters, residue: Residue, v: Array, state: int
-    ) -> Array:
+    def pullback(self, xp: Namespace, parameters: Parameters, residue: Residue, v: Array, state: int) -> Array:
         """Return vᵀ ∂ŝ/∂s for one of the states in `reads`."""
         if state != self.source:
             return v

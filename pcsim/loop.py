@@ -82,7 +82,7 @@ class Arrivals:
         missing = np.flatnonzero(self.steps < 0)
         if missing.size == 0:
             return
-        arrived = layerwise.any(axis=1)
+        arrived: NDArray[np.bool_] = np.any(layerwise, axis=1)
         for i in missing:
             # The square of a tiny error underflows to zero: only the error itself can say that none arrived.
             if arrived[i] or to_host(point.errors[i]).any():

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +37,7 @@ class Network:
     def readers(self) -> tuple[tuple[int, ...], ...]:
         """For every free state, the layers that read it, in ascending order."""
         return tuple(
-            tuple(j for j, layer in enumerate(self.layers) if i in layer.reads)
-            for i in range(len(self.layers) - 1)
+            tuple(j for j, layer in enumerate(self.layers) if i in layer.reads) for i in range(len(self.layers) - 1)
         )
 
     @property
@@ -49,9 +49,7 @@ class Network:
             for name, shape in layer.operation.parameter_shapes.items()
         )
 
-    def draw_parameters(
-        self, initialiser: Initialiser, seed: int
-    ) -> tuple[dict[str, NDArray[np.float64]], ...]:
+    def draw_parameters(self, initialiser: Initialiser, seed: int) -> tuple[dict[str, NDArray[np.float64]], ...]:
         """Draw the parameters of every layer from the seed, in float64: matrices as the initialiser says, biases 0."""
         rng = np.random.default_rng(seed)
         return tuple(
@@ -80,7 +78,7 @@ def dense_chain(
     """
     count = len(widths) - 1
     layers: list[Layer] = []
-    for i, (n_in, n_out) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for i, (n_in, n_out) in enumerate(pairwise(widths)):
         is_output = i == count - 1
         if activation_first:
             operation = ActivationFirst(n_in, n_out, Linear() if i == 0 else activation, bias)

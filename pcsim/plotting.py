@@ -1,5 +1,6 @@
 """Figures of traces: energy of every layer over log steps, as lines and as a heat map."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,13 @@ FORMATS = (".png", ".pdf", ".svg")
 def plot(traces: Sequence[Trace], path: str | Path) -> Path:
     """Draw one row a trace, lines on the left and a heat map on the right, and save it as PNG, PDF or SVG.
 
-    Raises `UsageError` for another ending, a trace without energies, or a path that cannot be written.
+    Raises `UsageError` for another ending, a trace that recorded no energies, or a path that cannot be written.
     """
     target = Path(path)
     check_figure_path(target)
     for trace in traces:
-        if trace.energy is None or len(trace.steps) == 0:
-            raise UsageError(
-                f'{trace.path}: has no energies to plot; record them with record = ["energy"] in [trace]'
-            )
+        if len(trace.energy) == 0:
+            raise UsageError(f"{trace.path}: holds no rows yet; wait for the run to record some")
     figure = draw(traces)
     try:
         figure.savefig(target, dpi=150)
@@ -59,8 +58,9 @@ def draw(traces: Sequence[Trace]) -> Any:
 
 def _caption(trace: Trace) -> str:
     title = str(trace.attributes.get("title", "")) or (trace.path.stem if trace.path else "")
-    kept = title if len(title) <= 90 else title[:89] + "…"
-    return f"{kept}\n{trace.attributes['method']}, {trace.attributes['precision']} on {trace.attributes['backend']}"
+    attributes = trace.attributes
+    place = f"{attributes['method']}, {attributes['precision']} on {attributes['backend']}"
+    return f"{textwrap.fill(title, 80)}\n{place}"
 
 
 def _clock(trace: Trace) -> NDArray[np.float64]:
@@ -99,9 +99,7 @@ def _draw_heat(figure: Any, axes: Any, clock: NDArray[np.float64], energy: NDArr
     norm = LogNorm(low, high if high > low else 10 * low)
     shown = np.ma.masked_where(~(energy > 0), energy)
     axes.set_facecolor("0.85")
-    mesh = axes.pcolormesh(
-        _edges(clock), np.arange(energy.shape[1] + 1) - 0.5, shown.T, norm=norm, cmap="viridis"
-    )
+    mesh = axes.pcolormesh(_edges(clock), np.arange(energy.shape[1] + 1) - 0.5, shown.T, norm=norm, cmap="viridis")
     bar = figure.colorbar(mesh, ax=axes)
     bar.set_label("energy")
     axes.set_ylabel("layer (input to output)")

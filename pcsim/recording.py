@@ -16,7 +16,7 @@ SECONDS_PER_BLOCK = 0.5
 
 
 def recorded_steps(steps: int, every: int | None, log: int | None) -> NDArray[np.int64]:
-    """Return the steps to record, ascending, with 0 and the last: each `every`-th, or about `log` spaced in log time."""
+    """Return the steps to record, ascending, 0 and the last included: every so many, or `log` log-spaced."""
     if log is None:
         return np.unique(np.append(np.arange(0, steps + 1, every or 1, dtype=np.int64), steps))
     spaced = np.rint(np.geomspace(1, max(steps, 1), num=max(log - 1, 2)))
@@ -29,9 +29,7 @@ class Recorder:
     A block goes to `sink` when it has 64 rows or 16 MiB, or half a second after the last one.
     """
 
-    def __init__(
-        self, recorded: NDArray[np.int64], record: frozenset[str], sink: Callable[[Block], None]
-    ) -> None:
+    def __init__(self, recorded: NDArray[np.int64], record: frozenset[str], sink: Callable[[Block], None]) -> None:
         self._due = iter(recorded.tolist())
         self._next: int | None = next(self._due, None)
         self._record = record

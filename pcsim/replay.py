@@ -22,11 +22,11 @@ COLUMNS = 8
 def replay(trace: Trace, console: Console, speed: float = 1.0) -> None:
     """Play the energies of a trace: animated in a terminal, as a table of selected steps elsewhere.
 
-    Raises `UsageError` for a trace without energies.
+    Raises `UsageError` for a trace that recorded no energies.
     """
     energy = trace.energy
-    if energy is None or len(energy) == 0:
-        raise UsageError(f'{trace.path}: has no energies to replay; record them with record = ["energy"] in [trace]')
+    if len(energy) == 0:
+        raise UsageError(f"{trace.path}: holds no rows yet; wait for the run to record some")
     if not console.is_terminal:
         console.print(energy_table(trace, energy))
         return

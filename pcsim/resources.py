@@ -21,6 +21,4 @@ def _folder(name: str) -> Path:
     for folder in (_PACKAGE / name, _PACKAGE.parent / name):
         if folder.is_dir():
             return folder
-    raise UsageError(
-        f"this installation of pcsim has no folder '{name}' in or beside {_PACKAGE}; install pcsim again"
-    )
+    raise UsageError(f"this installation of pcsim has no folder '{name}' in or beside {_PACKAGE}; install pcsim again")

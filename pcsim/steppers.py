@@ -20,9 +20,7 @@ class Stepper(Protocol):
         """Return the memory before the first step."""
         ...
 
-    def move(
-        self, xp: Namespace, variable: Array, gradient: Array, memory: Memory, step: Any
-    ) -> tuple[Array, Memory]:
+    def move(self, xp: Namespace, variable: Array, gradient: Array, memory: Memory, step: Any) -> tuple[Array, Memory]:
         """Return the variable and memory after step number `step` = 1, 2, …"""
         ...
 
@@ -37,9 +35,7 @@ class GradientDescent:
         """Return nothing."""
         return ()
 
-    def move(
-        self, xp: Namespace, variable: Array, gradient: Array, memory: Memory, step: Any
-    ) -> tuple[Array, Memory]:
+    def move(self, xp: Namespace, variable: Array, gradient: Array, memory: Memory, step: Any) -> tuple[Array, Memory]:
         """Return z − λ g."""
         return variable - self.step_size * gradient, memory
 
@@ -55,9 +51,7 @@ class Momentum:
         """Return zero velocity."""
         return (xp.zeros_like(variable),)
 
-    def move(
-        self, xp: Namespace, variable: Array, gradient: Array, memory: Memory, step: Any
-    ) -> tuple[Array, Memory]:
+    def move(self, xp: Namespace, variable: Array, gradient: Array, memory: Memory, step: Any) -> tuple[Array, Memory]:
         """Return z − λ v and the new velocity."""
         velocity = self.momentum * memory[0]
         velocity += gradient
@@ -77,9 +71,7 @@ class Adam:
         """Return zero moments."""
         return xp.zeros_like(variable), xp.zeros_like(variable)
 
-    def move(
-        self, xp: Namespace, variable: Array, gradient: Array, memory: Memory, step: Any
-    ) -> tuple[Array, Memory]:
+    def move(self, xp: Namespace, variable: Array, gradient: Array, memory: Memory, step: Any) -> tuple[Array, Memory]:
         """Return z − λ m̂/(√v̂ + ε) and the new moments."""
         first = self.beta1 * memory[0]
         first += (1.0 - self.beta1) * gradient

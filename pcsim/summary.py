@@ -50,7 +50,7 @@ def layer_table(trace: Trace) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("layer", "units", "arrival step", "final energy"):
         table.add_column(name, justify="left" if name == "layer" else "right")
-    energy = trace.energy
+    energy = trace.energy if "energy" in trace else None
     for i, name in enumerate(trace.layer_names):
         arrival = int(trace.arrival_steps[i])
         table.add_row(

@@ -68,9 +68,9 @@ def simulation_of(trace: Trace, backend: str | None = None, precision: str | Non
 
 
 def _energy_deviation(trace: Trace, blocks: list[Block]) -> NDArray[np.float64]:
-    recorded = trace.energy
-    if recorded is None:
+    if "energy" not in trace:
         return np.zeros(len(trace.layer_names))
+    recorded = trace.energy
     again = np.concatenate([block.energy for block in blocks if block.energy is not None])
     if again.shape != recorded.shape:
         return np.full(len(trace.layer_names), np.inf)
@@ -78,15 +78,13 @@ def _energy_deviation(trace: Trace, blocks: list[Block]) -> NDArray[np.float64]:
 
 
 def _state_deviation(trace: Trace, settled: Settled) -> NDArray[np.float64]:
-    finals = trace.final_states
-    if not finals:
+    if "final/states" not in trace:
         return np.zeros(len(trace.layer_names))
-    return np.array([deviation(a, b, b).max() for a, b in zip(settled.states, finals, strict=True)])
+    pairs = zip(settled.states, trace.final_states, strict=True)
+    return np.array([deviation(a, b, b).max() for a, b in pairs])
 
 
-def deviation(
-    a: NDArray[np.floating], b: NDArray[np.floating], scale: NDArray[np.floating]
-) -> NDArray[np.float64]:
+def deviation(a: NDArray[np.floating], b: NDArray[np.floating], scale: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return |a − b| / (|b| + 10⁻³ max|scale|), 0 where both are the same or both are NaN."""
     x, y = a.astype(np.float64), b.astype(np.float64)
     finite = np.abs(scale[np.isfinite(scale)])

@@ -9,7 +9,7 @@ from pcsim_numpy import NumpyBackend
 from pcsim_numpy.namespace import NumpyNamespace
 
 from pcsim import activations, losses
-from pcsim.backend import Settled, Task
+from pcsim.backend import Task
 from pcsim.energy import Clamped, Energy
 from pcsim.inference import Inference, StateOptimization
 from pcsim.initialisers import Orthogonal
@@ -118,7 +118,7 @@ def make_task(
     return replace(task, **options)
 
 
-def settle(task: Task) -> tuple[Settled, Block]:
+def settle(task: Task) -> tuple[Any, Any]:
     """Run a task on numpy and return what it leaves and all its rows in one block."""
     blocks: list[Block] = []
     settled = NumpyBackend().settle(task, blocks.append, lambda step: False)

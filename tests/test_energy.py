@@ -14,17 +14,21 @@ from tests.cases import ACTIVATIONS, LOSSES, XP, Case, make_case
 K = 40
 
 
-def assert_close(ours, theirs) -> None:
+def assert_close(ours: Any, theirs: Any) -> None:
     for a, b in zip(ours, theirs, strict=True):
-        b = np.asarray(b)
-        np.testing.assert_allclose(a, b, rtol=0, atol=K * np.finfo(np.float64).eps * max(1.0, np.abs(b).max()))
+        scale = max(1.0, float(np.abs(b).max()))
+        np.testing.assert_allclose(a, b, rtol=0, atol=K * np.finfo(np.float64).eps * scale)
 
 
 CASES = [
-    *(dict(activation=a, activation_first=f, loss=l) for a in ACTIVATIONS for f in (False, True) for l in LOSSES),
+    *(dict(activation=a, activation_first=f, loss=name) for a in ACTIVATIONS for f in (False, True) for name in LOSSES),
     *(dict(activation=a, sigmoid_output=True) for a in ACTIVATIONS),
     *(dict(activation="tanh", activation_first=f, skip=k) for f in (False, True) for k in (1, 2, 3)),
-    *(dict(activation="relu", activation_first=f, skip=k, mupc=True, bias=False) for f in (False, True) for k in (0, 1, 2)),
+    *(
+        dict(activation="relu", activation_first=f, skip=k, mupc=True, bias=False)
+        for f in (False, True)
+        for k in (0, 1, 2)
+    ),
     dict(activation="gelu", precisions=True, decays=True, skip=2),
     dict(activation="tanh", precisions=True, decays=True, loss="cross-entropy"),
     dict(activation="tanh", clamp_precision=0.7),
@@ -69,9 +73,7 @@ def test_parameter_gradient_is_autodiffs_batch_mean(case: Case) -> None:
     clamped = case.clamped()
     point = StateOptimization(case.energy).evaluate(XP, clamped, case.states)
     ours = case.energy.parameter_gradient(XP, clamped, point)
-    expected = jax.grad(case.oracle.energy_of_states, argnums=1)(
-        list(case.states), case.parameters, case.x, case.y
-    )
+    expected = jax.grad(case.oracle.energy_of_states, argnums=1)(list(case.states), case.parameters, case.x, case.y)
     for mine, theirs in zip(ours, expected, strict=True):
         assert mine.keys() == theirs.keys()
         assert_close([mine[k] for k in mine], [theirs[k] / len(case.x) for k in mine])
@@ -83,11 +85,13 @@ def test_backprop_gradient_is_autodiffs_of_the_loss(options: dict[str, Any]) -> 
     inference = Backprop(case.energy)
     clamped = inference.clamp(XP, case.parameters, case.x, case.y)
     errors = inference.begin(XP, clamped, None)
-    errors, _ = inference.advance(XP, clamped, inference.evaluate(XP, clamped, errors), errors, GradientDescent(1.0), (), 1)
+    errors, _ = inference.advance(
+        XP, clamped, inference.evaluate(XP, clamped, errors), errors, GradientDescent(1.0), (), 1
+    )
     point = inference.evaluate(XP, clamped, errors)
     ours = case.energy.parameter_gradient(XP, clamped, point)
 
-    def loss(parameters):
+    def loss(parameters: Any) -> Any:
         states = case.oracle.states_of_errors([0.0] * len(case.states), parameters, case.x)
         output = case.oracle.prediction(parameters, states, case.x, len(states))
         return case.oracle.output_loss(output, case.y) / len(case.x)

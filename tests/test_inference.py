@@ -130,7 +130,9 @@ def test_fixed_predictions_follow_the_binomial_law_in_an_identity_chain() -> Non
             np.testing.assert_allclose(rows.errors[4 - distance][t, 0], weight * residual[0], rtol=1e-12, atol=1e-16)
 
 
-@pytest.mark.parametrize("stepper", [GradientDescent(0.05), Momentum(0.02, 0.8), Adam(0.02)], ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize(
+    "stepper", [GradientDescent(0.05), Momentum(0.02, 0.8), Adam(0.02)], ids=lambda s: type(s).__name__
+)
 @pytest.mark.parametrize("method", [StateOptimization, ErrorOptimization, SequentialStateOptimization])
 def test_every_stepper_lowers_the_energy(method: Any, stepper: Any) -> None:
     case = make_case("tanh")
@@ -170,8 +172,6 @@ def test_arrival_sees_errors_whose_squares_underflow() -> None:
 def test_energy_decreases_under_gradient_descent_with_activity_decay() -> None:
     case = make_case("tanh", decays=True, precisions=True)
     _, rows = settle(make_task(case, steps=200, stepper=GradientDescent(0.05), record=("energy_per_sample", "states")))
-    decay = sum(
-        d / 2 * (s**2).sum(axis=2) for d, s in zip(case.energy.decays, rows.states, strict=True)
-    )
+    decay = sum(d / 2 * (s**2).sum(axis=2) for d, s in zip(case.energy.decays, rows.states, strict=True))
     total = rows.energy_per_sample.sum(axis=1) + decay
     assert (np.diff(total, axis=0) <= 1e-13).all()

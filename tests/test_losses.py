@@ -10,7 +10,10 @@ from tests.cases import LOSSES, XP
 def test_cross_entropy_is_stable_for_large_logits(size: float, dtype: type) -> None:
     logits = np.array([[size, 0.0, -size], [-size, size, size]], dtype=dtype)
     target = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]], dtype=dtype)
-    expected = [np.logaddexp.reduce([0, -size, -2 * size]) + size, np.logaddexp.reduce([-2 * size, 0, 0]) + 2 * size]
+    expected = [
+        np.logaddexp.reduce([0, -size, -2 * size]) + size,
+        np.logaddexp.reduce([-2 * size, 0, 0]) + 2 * size,
+    ]
     with np.errstate(over="raise", invalid="raise"):
         np.testing.assert_allclose(CrossEntropy().value(XP, logits, target), expected, rtol=1e-15)
         error = CrossEntropy().error(XP, logits, target)

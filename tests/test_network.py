@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pcsim.initialisers import Kaiming, Normal, Orthogonal, Uniform, Xavier
+from pcsim.initialisers import Initialiser, Kaiming, Normal, Orthogonal, Uniform, Xavier
 from pcsim.network import dense_chain
 from tests.cases import ACTIVATIONS
 
@@ -47,7 +47,7 @@ def test_orthogonal_matrices_preserve_lengths_on_their_smaller_side(shape: tuple
         (Uniform(-1.0, 1.0), 3**-0.5),
     ],
 )
-def test_variances_are_those_of_the_papers(initialiser, std: float) -> None:
+def test_variances_are_those_of_the_papers(initialiser: Initialiser, std: float) -> None:
     w = initialiser.draw(np.random.default_rng(0), 300, 400)
     assert w.shape == (300, 400)
     assert w.std() == pytest.approx(std, rel=0.01)

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from pcsim.steppers import Adam, GradientDescent, Momentum
+from pcsim.steppers import Adam, GradientDescent, Momentum, Stepper
 from tests.cases import XP
 
 
-def follow(stepper, start: float, curvature: float, steps: int) -> list[float]:
+def follow(stepper: Stepper, start: float, curvature: float, steps: int) -> list[float]:
     z = np.array([start])
     memory = stepper.begin(XP, z)
     path = [start]

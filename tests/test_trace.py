@@ -95,7 +95,7 @@ def test_plain_h5py_reads_text_as_str_and_every_axis_has_a_scale(tmp_path: Path)
         assert bare == []
 
 
-def test_a_grown_trace_is_wanted_by_no_scale_twice(tmp_path: Path) -> None:
+def test_xarray_opens_the_root_and_groups(tmp_path: Path) -> None:
     """xarray opens every group directly, without warning (warnings are errors here) and with named dimensions."""
     finished(tmp_path / "run.h5").close()
     with xr.open_dataset(tmp_path / "run.h5", engine="h5netcdf") as data:

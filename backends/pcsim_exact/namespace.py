@@ -1,22 +1,92 @@
-from collections.abc import Sequence
+"""Arrays of balls as the core's array namespace."""
+
+from collections.abc import Callable, Sequence
 from typing import Any
+
 import numpy as np
 from flint import arb
-from pcsim_exact.balls import Balls, Verdict, entries_of, zeros, _objects
 
-def _f(name):
-    u=np.frompyfunc(getattr(arb,name),1,1)
-    def g(self,x): return Balls(u(x.entries))
-    return g
-_max=np.frompyfunc(arb.max,2,1)
+from pcsim_exact.balls import Balls, Operand, entries_of, zeros
+from pcsim_exact.verdicts import Verdict
+
+
+def _elementwise(function: Callable[[arb], arb]) -> Callable[[Balls], Balls]:
+    over_arrays: Any = np.frompyfunc(function, 1, 1)
+
+    def apply(x: Balls, /) -> Balls:
+        return Balls(over_arrays(x.entries))
+
+    return apply
+
+
+def _square_root(x: arb) -> arb:
+    """Return √x; a ball that reaches below zero is cut there, for no true argument of a root does."""
+    if x > 0 or x < 0 or x.is_zero():
+        return x.sqrt()
+    return arb(0).union(x.abs_upper().sqrt())
+
+
+_larger: Any = np.frompyfunc(arb.max, 2, 1)
+
+
 class ExactNamespace:
-    exp=_f('exp');expm1=_f('expm1');log=_f('log');log1p=_f('log1p');tanh=_f('tanh');sinh=_f('sinh');cosh=_f('cosh');sqrt=_f('sqrt');erf=_f('erf');erfc=_f('erfc')
-    def abs(self,x): return Balls(np.abs(x.entries))
-    def maximum(self,a,b): return Balls(_max(entries_of(a),entries_of(b)))
-    def where(self,c,a,b): return Balls(c.choose(entries_of(a),entries_of(b)))
-    def zeros_like(self,x): return zeros(x.shape)
-    def stack(self,arrays): return Balls(np.stack([a.entries for a in arrays]))
-    def sum(self,x,axis,keepdims=False): return Balls(np.add.reduce(x.entries,axis=axis,keepdims=keepdims))
-    def max(self,x,axis,keepdims=False): return Balls(_max.reduce(x.entries,axis=axis,keepdims=keepdims))
-    def wide(self,x): return x
-    def sum_of_squares(self,x): return Balls(np.add.reduce(x.entries*x.entries,axis=1))
+    """The functions of `pcsim.arrays.Namespace` on arrays of balls: each result encloses the true one."""
+
+    exp = staticmethod(_elementwise(arb.exp))
+    expm1 = staticmethod(_elementwise(arb.expm1))
+    log = staticmethod(_elementwise(arb.log))
+    log1p = staticmethod(_elementwise(arb.log1p))
+    tanh = staticmethod(_elementwise(arb.tanh))
+    sinh = staticmethod(_elementwise(arb.sinh))
+    cosh = staticmethod(_elementwise(arb.cosh))
+    erf = staticmethod(_elementwise(arb.erf))
+    erfc = staticmethod(_elementwise(arb.erfc))
+    abs = staticmethod(_elementwise(abs))
+    sqrt = staticmethod(_elementwise(_square_root))
+
+    @property
+    def sqrt_half(self) -> arb:
+        """√½."""
+        return arb(0.5).sqrt()
+
+    @property
+    def inverse_sqrt_two_pi(self) -> arb:
+        """1/√(2π), the normal density at 0."""
+        return (2 * arb.pi()).rsqrt()
+
+    def maximum(self, a: Balls, b: Operand, /) -> Balls:
+        """The larger of two; the hull where that is open."""
+        return Balls(_larger(a.entries, entries_of(b)))
+
+    def minimum(self, a: Balls, b: Operand, /) -> Balls:
+        """The smaller of two; the hull where that is open."""
+        return -Balls(_larger(-a.entries, -entries_of(b)))
+
+    def where(self, condition: Verdict, a: Operand, b: Operand, /) -> Balls:
+        """Return a where the condition holds and b elsewhere; the hull of both where that is open."""
+        return Balls(condition.choose(entries_of(a), entries_of(b)))
+
+    def zeros_like(self, x: Balls, /) -> Balls:
+        """Exact zeros."""
+        return zeros(x.shape)
+
+    def stack(self, arrays: Sequence[Balls], /) -> Balls:
+        """Join equally shaped arrays along a new first axis."""
+        return Balls(np.stack([a.entries for a in arrays]))
+
+    def sum(self, x: Balls, /, axis: int, keepdims: bool = False) -> Balls:
+        """Sum over one axis."""
+        return Balls(np.add.reduce(x.entries, axis=axis, keepdims=keepdims))
+
+    def max(self, x: Balls, /, axis: int, keepdims: bool = False) -> Balls:
+        """Largest entry over one axis."""
+        return Balls(_larger.reduce(x.entries, axis=axis, keepdims=keepdims))
+
+    def wide(self, x: Balls, /) -> Balls:
+        """Return x itself: no type is wider."""
+        return x
+
+    def sum_of_squares(self, x: Balls, /) -> Balls:
+        """Per-sample sum of squares: shape (batch,)."""
+        flat = x.entries.reshape(x.shape[0], -1)
+        return Balls(np.add.reduce(flat * flat, axis=1))

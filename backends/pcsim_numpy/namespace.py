@@ -21,8 +21,11 @@ class NumpyNamespace:
     abs = staticmethod(np.abs)
     erfc = staticmethod(scipy.special.erfc)
     maximum = staticmethod(np.maximum)
-    where = staticmethod(np.where)
     zeros_like = staticmethod(np.zeros_like)
+
+    def where(self, condition: NDArray[np.bool_], a: NDArray[Any] | float, b: NDArray[Any] | float, /) -> NDArray[Any]:
+        """Choose entries of a where the condition holds, of b elsewhere."""
+        return np.where(condition, a, b)
 
     def stack(self, arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
         """Join equally shaped arrays along a new first axis."""

@@ -63,18 +63,18 @@ def call(arguments: list[str], debug: bool = False) -> int:
     from pcsim.errors import PcsimError
 
     try:
-        return group.main(arguments, prog_name="pcsim", standalone_mode=False) or 0
+        code = group.main(arguments, prog_name="pcsim", standalone_mode=False) or 0
     except click.ClickException as error:
-        return _say(_usage_line(error), 2)
+        code = _say(_usage_line(error), 2)
     except (KeyboardInterrupt, click.Abort):
-        return _say("interrupted", 130)
+        code = _say("interrupted", 130)
     except PcsimError as error:
-        return _say(str(error), error.exit_code)
+        code = _say(str(error), error.exit_code)
     except BrokenPipeError:
-        _forget_stdout()
-        return 141
-    except Exception as error:
-        return _say(f"{type(error).__name__}: {error}; this is a bug in pcsim: run again with --debug to see where", 1)
+        code = _forget_stdout()
+    except Exception as error:  # the last resort: whatever went wrong, a user reads one line
+        code = _say(f"{type(error).__name__}: {error}; this is a bug in pcsim: run again with --debug to see where", 1)
+    return code
 
 
 def _usage_line(error: click.ClickException) -> str:
@@ -89,8 +89,9 @@ def _say(text: str, code: int) -> int:
     return code
 
 
-def _forget_stdout() -> None:
+def _forget_stdout() -> int:
     """Point standard output nowhere: the reader of our pipe has gone, and closing would complain again."""
     import os
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141

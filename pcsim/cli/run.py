@@ -1,7 +1,7 @@
 """`pcsim run`: validate, run, write the trace, say what happened."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ def command(
 
 
 @contextmanager
-def progress_bar(console: Console) -> Iterator[Any]:
+def progress_bar(console: Console) -> Generator[Any]:
     """Yield a callable `(step, steps)` that shows a progress bar once a run takes longer than a second."""
     start = time.monotonic()
     bar = Progress(

@@ -30,6 +30,4 @@ class ErrorOptimization(Simultaneous):
 
     def _gradient(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> States:
         downstream = self.energy.backpropagated(xp, clamped, point)
-        return tuple(
-            self.energy.weighted_error(point.errors, i) + total for i, total in enumerate(downstream)
-        )
+        return tuple(self.energy.weighted_error(point.errors, i) + total for i, total in enumerate(downstream))

@@ -2,11 +2,9 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ValidationError
-
 from pcsim.errors import ScenarioError
 from pcsim.scenario.fields import Allowed, AtLeastTwo, Table, Word
-from pcsim.scenario.toml_text import quoted, toml_value, value_or_word
+from pcsim.scenario.toml_text import toml_value, value_or_word
 
 
 class Bits(Table):
@@ -17,9 +15,7 @@ class Bits(Table):
 
 
 NamedPrecision = Literal["exact", "float16", "bfloat16", "float32", "float64"]
-PRECISION = Allowed(
-    "one of " + ", ".join(NamedPrecision.__args__) + ", or { bits = 256 }", NamedPrecision.__args__
-)
+PRECISION = Allowed("one of " + ", ".join(NamedPrecision.__args__) + ", or { bits = 256 }", NamedPrecision.__args__)
 
 
 class BackendTable(Table):
@@ -44,13 +40,13 @@ class BackendTable(Table):
             "name": name or implied_backend(precision) or self.name,
             "precision": self.precision,
         }
-        if precision is not None:
-            changed["precision"] = value_or_word(precision)
         try:
+            if precision is not None:
+                changed["precision"] = value_or_word(precision)
             return self.model_validate(changed)
-        except ValidationError:
-            found = quoted(changed["precision"])
-            raise ScenarioError([f"precision: {found} is not allowed; give {PRECISION.phrase}"]) from None
+        # ValidationError is a ValueError, too
+        except ValueError:
+            raise ScenarioError([f'precision: "{precision}" is not allowed; give {PRECISION.phrase}']) from None
 
 
 def implied_backend(precision: str | None) -> str | None:

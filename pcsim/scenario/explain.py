@@ -1,17 +1,18 @@
 """What validation found, as lines for the user: where, what, what is allowed."""
 
-import tomllib
+import math
+import re
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from pcsim.scenario.fields import Allowed, Inconsistency, Table, allowed_by
+from pcsim.scenario.fields import LARGEST, Allowed, Inconsistency, Table, allowed_by
 from pcsim.scenario.locate import KeyPath
 from pcsim.scenario.syntax import dotted
-from pcsim.scenario.toml_text import quoted
+from pcsim.scenario.toml_text import quoted, value_or_word
 from pcsim.scenario.tree import Problem, Tree
-from pcsim.scenario.words import inner_tables, suggestion
+from pcsim.scenario.words import closest, inner_tables
 
 
 def explain(
@@ -23,24 +24,30 @@ def explain(
 ) -> list[Problem]:
     """Return a problem for each mistake in the part of the tree below `prefix`, which `model` describes.
 
-    Keys in `told` have been reported by others.
+    Keys in `told` are missing for a reason that has been reported.
     """
-    problems: list[Problem] = []
-    seen: set[KeyPath] = set(told)
+    problems: list[tuple[KeyPath, Problem]] = []
+    seen: set[KeyPath] = set()
     for each in error.errors(include_url=False):
         if each["type"] == "inconsistent":
-            problems += [_inconsistent(found, tree) for found in each.get("ctx", {})["found"]]
+            problems += [((), _inconsistent(found, tree)) for found in each.get("ctx", {})["found"]]
             continue
         path = _written_part(tree, (*prefix, *each["loc"]))
         is_missing = each["type"] == "missing" and len(path) == len(prefix) + len(each["loc"]) - 1
         if is_missing:
             path = (*path, each["loc"][-1])
-        if path in seen:
+        if path in seen or (is_missing and path in told):
             continue
         seen.add(path)
         allowed = _allowed(model, path[len(prefix) :])
-        problems.append(_missing(path, tree, model, allowed) if is_missing else _wrong(path, tree, allowed))
-    return problems
+        problem = _missing(path, tree, model, allowed) if is_missing else _wrong(path, tree, allowed)
+        problems.append((path, problem))
+    return [problem for path, problem in problems if not any(_is_below(other, path) for other, _ in problems)]
+
+
+def _is_below(path: KeyPath, above: KeyPath) -> bool:
+    # pydantic reports a list both for itself and for its items
+    return len(path) > len(above) > 0 and path[: len(above)] == above
 
 
 def _written_part(tree: Tree, loc: KeyPath) -> KeyPath:
@@ -89,25 +96,27 @@ def _missing(path: KeyPath, tree: Tree, model: type[Table], allowed: Allowed) ->
 
 def _wrong(path: KeyPath, tree: Tree, allowed: Allowed) -> Problem:
     value, place = tree.get(path), tree.place(path)
-    key = (
-        "" if place.located is None else f"{dotted(tuple(part for part in path if isinstance(part, str)))}: "
-    )
-    close = suggestion(value, list(allowed.words)) if isinstance(value, str) and allowed.words else ""
-    advice = f"{close} Give" if close else "; give"
-    hint = ", without quotes" if _is_quoted_number(value, allowed) else ""
-    return Problem(
-        place, f"{place.value_label()}: {key}{quoted(value)} is not allowed{advice} {allowed.phrase}{hint}"
-    )
+    # an override names its key by itself
+    key = f"{dotted(tuple(part for part in path if isinstance(part, str)))}: " if place.located else ""
+    close = closest(value, allowed.words) if isinstance(value, str) and value not in allowed.words else None
+    advice = f"; did you mean '{close}'? Give" if close else "; give"
+    hint = _hint(value, allowed)
+    return Problem(place, f"{place.value_label()}: {key}{quoted(value)} is not allowed{advice} {allowed.phrase}{hint}")
 
 
-def _is_quoted_number(value: Any, allowed: Allowed) -> bool:
-    if (
-        not isinstance(value, str)
-        or allowed.words
-        or not ("number" in allowed.phrase or "true" in allowed.phrase)
-    ):
-        return False
+def _hint(value: Any, allowed: Allowed) -> str:
+    """Return what to add where a value looks right and is not."""
+    if isinstance(value, str) and _is_number_or_flag(value) and re.search("number|true", allowed.phrase):
+        return ", without quotes"
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return ", that fits into 64 bits"
+    if isinstance(value, float) and not math.isfinite(value):
+        return ", and a finite one"
+    return ""
+
+
+def _is_number_or_flag(text: str) -> bool:
     try:
-        return isinstance(tomllib.loads(f"value = {value}")["value"], int | float)
-    except (ValueError, RecursionError):
+        return isinstance(value_or_word(text), int | float)
+    except ValueError:
         return False

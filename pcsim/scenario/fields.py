@@ -75,9 +75,7 @@ AtLeastTwo = Annotated[int, Field(strict=True, ge=2, le=LARGEST), Allowed("a who
 Number = Annotated[float, Field(strict=True), Allowed("a number")]
 Positive = Annotated[float, Field(strict=True, gt=0), Allowed("a number greater than 0")]
 NonNegative = Annotated[float, Field(strict=True, ge=0), Allowed("a number, 0 or more")]
-Fraction = Annotated[
-    float, Field(strict=True, ge=0, lt=1), Allowed("a number from 0 up to, but not including, 1")
-]
+Fraction = Annotated[float, Field(strict=True, ge=0, lt=1), Allowed("a number from 0 up to, but not including, 1")]
 Flag = Annotated[StrictBool, Allowed("true or false")]
 Text = Annotated[str, Field(strict=True), Allowed("a text in quotes")]
 Word = Annotated[str, Field(strict=True, min_length=1), Allowed("a name in quotes")]

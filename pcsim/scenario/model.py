@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, PrivateAttr, model_validator
 
@@ -26,6 +26,7 @@ from pcsim.scenario.fields import (
 from pcsim.scenario.network import NetworkTable
 
 Recordable = Literal["energy", "grad_norm", "states", "errors", "energy_per_sample", "weight_gradient"]
+RECORDABLE: tuple[str, ...] = get_args(Recordable)
 
 
 class DataTable(Table):
@@ -131,7 +132,9 @@ class TraceTable(Table):
     record: Annotated[
         tuple[Recordable, ...],
         AfterValidator(_each_once),
-        Allowed("a list of words out of " + ", ".join(Recordable.__args__), Recordable.__args__),
+        Allowed(
+            'a list of words, as in ["energy", "states"], out of ' + ", ".join(Recordable.__args__), Recordable.__args__
+        ),
     ] = ("energy", "grad_norm")
     """Quantities to record."""
     every: Annotated[
@@ -160,9 +163,7 @@ class Scenario(Table):
     data: Annotated[DataTable, Allowed("a table: write [data] on a line of its own")]
     inference: Annotated[InferenceTable, Allowed("a table: write [inference] on a line of its own")]
     trace: Annotated[TraceTable, Allowed("a table: write [trace] on a line of its own")] = TraceTable()
-    backend: Annotated[BackendTable, Allowed("a table: write [backend] on a line of its own")] = (
-        BackendTable()
-    )
+    backend: Annotated[BackendTable, Allowed("a table: write [backend] on a line of its own")] = BackendTable()
 
     _reading: Reading = PrivateAttr(default_factory=Reading)
 

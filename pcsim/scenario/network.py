@@ -131,13 +131,10 @@ class NetworkTable(Table):
 def _init_problems(network: NetworkTable) -> list[Inconsistency]:
     if network.weights is not None or network.parametrisation == "mupc":
         return []
-    needed = {"normal": ("std",), "uniform": ("low", "high")}.get(network.init, ())
+    needed = {"normal": {"std": " greater than 0"}, "uniform": {"low": "", "high": ""}}.get(network.init, {})
     found = [
-        Inconsistency(
-            ("network.init",),
-            f'network.{key} is missing; init = "{network.init}" needs {" and ".join(needed)}',
-        )
-        for key in needed
+        Inconsistency(("network.init",), f'network.{key} is missing; init = "{network.init}" needs it, a number{bound}')
+        for key, bound in needed.items()
         if getattr(network, key) is None
     ]
     if network.low is not None and network.high is not None and network.low >= network.high:
@@ -161,7 +158,7 @@ def _length_problems(network: NetworkTable) -> list[Inconsistency]:
     return [
         Inconsistency(
             (f"network.{key}", "network.widths"),
-            f"network.{key} has {len(values)} entries, but the network has {hidden} hidden layers; "
+            f"network.{key} has length {len(values)}, but the network has {hidden} hidden layers; "
             "give one for each, or a single number for all",
         )
         for key, values in (("precisions", network.precisions), ("activity_decay", network.activity_decay))
@@ -175,8 +172,9 @@ def _skip_problems(network: NetworkTable) -> list[Inconsistency]:
         return []
     keys = ("network.skip", "network.widths")
     if length >= len(sizes):
-        advice = f"at most {len(sizes) - 1}" if len(sizes) > 1 else "none (skip = false)"
-        text = f"network.skip: a skip of length {length} fits no layer; {len(sizes)} hidden layers allow {advice}"
+        most = f"at most {len(sizes) - 1}" if len(sizes) > 1 else "none (skip = false)"
+        plural = "" if len(sizes) == 1 else "s"
+        text = f"network.skip: length {length} fits no layer; {len(sizes)} hidden layer{plural} allow {most}"
         return [Inconsistency(keys, text)]
     for start, end in zip(range(len(sizes)), range(length, len(sizes)), strict=False):
         if sizes[start] != sizes[end]:

@@ -34,7 +34,7 @@ def read_scenario(
     """
     given = parse_overrides(overrides)
     options = keyword_overrides(given, backend, precision, seed)
-    return _assemble(read_chain(find(source)), given, options)
+    return assemble(read_chain(find(source)), given, options)
 
 
 def parse_scenario(text: str, base: Path | None = None) -> Scenario:
@@ -42,10 +42,14 @@ def parse_scenario(text: str, base: Path | None = None) -> Scenario:
 
     Raises ScenarioError with one line for each mistake.
     """
-    return _assemble(extend_chain(make_source(text, "scenario", base or Path()), []), [], [])
+    return assemble(extend_chain(make_source(text, "scenario", base or Path()), []), [], [])
 
 
-def _assemble(chain: list[Source], given: list[Override], options: list[Override]) -> Scenario:
+def assemble(chain: list[Source], given: list[Override], options: list[Override]) -> Scenario:
+    """Lay sources (the base first), overrides and options over each other, and check the whole.
+
+    Raises ScenarioError with one line for each mistake.
+    """
     tree = Tree(Place(len(chain) - 1, chain[-1].name, chain[-1].locate(())))
     for layer, source in enumerate(chain):
         values = {key: value for key, value in source.values.items() if key != "extends"}
@@ -56,16 +60,14 @@ def _assemble(chain: list[Source], given: list[Override], options: list[Override
         _lay(tree, override.as_tree(), Path(), lambda path, place=place: place)
     problems = take_unknown(tree)
     unused, notes = take_unused(tree)
-    problems += unused + resolve_sizes(tree)
+    told = frozenset(problem.meant for problem in problems if problem.meant)
+    problems += unused + resolve_sizes(tree, told)
     try:
         scenario = Scenario.model_validate(tree.values)
     except ValidationError as error:
-        # what is wrong with the sizes has been told
-        told = (
-            frozenset({("network", "widths")})
-            if "widths" not in tree.table("network")
-            else frozenset[KeyPath]()
-        )
+        # where the sizes are missing they have had their own problem
+        if tree.table("network") and "widths" not in tree.table("network"):
+            told |= {("network", "widths")}
         problems += explain(error, tree, Scenario, told=told)
         scenario = None
     if problems or scenario is None:

@@ -78,9 +78,7 @@ def take_unused(tree: Tree) -> tuple[list[Problem], list[str]]:
                 notes.setdefault(key, f"dropped {key}: {_reason(rule, value)} (set by {_setter(decider)})")
             elif key not in notes:
                 subject = f"{place.key_label()}: {key}"
-                problems.setdefault(
-                    key, Problem(place, f"{subject} is {_reason(rule, value)}; {_advice(rule)}")
-                )
+                problems.setdefault(key, Problem(place, f"{subject} is {_reason(rule, value)}; {_advice(rule)}"))
     for key in {*problems, *notes}:
         tree.remove(tuple(key.split(".")))
     return [problem for key, problem in problems.items() if key not in notes], list(notes.values())

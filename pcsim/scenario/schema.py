@@ -56,8 +56,7 @@ def _output(activation: dict[str, Any], width: dict[str, Any]) -> dict[str, Any]
     return {
         "anyOf": [word, size, both],
         "default": activation["default"],
-        "description": activation["description"]
-        + " With input and hidden: the output's size, or both in a table.",
+        "description": activation["description"] + " With input and hidden: the output's size, or both in a table.",
     }
 
 
@@ -77,9 +76,7 @@ def _simplified(node: Any) -> Any:
         return [_simplified(item) for item in node]
     if not isinstance(node, dict):
         return node
-    found = {
-        key: _simplified(value) for key, value in node.items() if key != "title" or not isinstance(value, str)
-    }
+    found = {key: _simplified(value) for key, value in node.items() if key != "title" or not isinstance(value, str)}
     if "anyOf" in found:
         found["anyOf"] = [each for each in found["anyOf"] if each != {"type": "null"}]
         if found.get("default", 0) is None:

@@ -6,7 +6,9 @@ from pydantic import ValidationError
 
 from pcsim.scenario.explain import explain
 from pcsim.scenario.fields import allowed_by
+from pcsim.scenario.locate import KeyPath
 from pcsim.scenario.network import NetworkTable, Sizes
+from pcsim.scenario.syntax import dotted
 from pcsim.scenario.tree import Problem, Tree
 
 _OUTPUT = ("network", "output")
@@ -31,8 +33,11 @@ def replace_sizes(tree: Tree, network: dict[str, Any]) -> None:
         tree.remove(_WIDTHS)
 
 
-def resolve_sizes(tree: Tree) -> list[Problem]:
-    """Put widths in the place of input, hidden and output; return the mistakes made in the sizes."""
+def resolve_sizes(tree: Tree, told: frozenset[KeyPath]) -> list[Problem]:
+    """Put widths in the place of input, hidden and output; return the mistakes made in the sizes.
+
+    Keys in `told` are missing for a reason that has been reported.
+    """
     network = tree.table("network")
     if not network:
         return []
@@ -43,7 +48,7 @@ def resolve_sizes(tree: Tree) -> list[Problem]:
     elif sizes and output is not None and not isinstance(output, dict):
         sizes["output"] = output
         output = None
-    problems = _set_widths(tree, network, sizes)
+    problems = _set_widths(tree, network, sizes, told)
     for key in ("input", "hidden", "output"):
         network.pop(key, None)
     if not isinstance(output, dict):
@@ -54,9 +59,9 @@ def resolve_sizes(tree: Tree) -> list[Problem]:
     return problems
 
 
-def _set_widths(tree: Tree, network: dict[str, Any], sizes: dict[str, Any]) -> list[Problem]:
+def _set_widths(tree: Tree, network: dict[str, Any], sizes: dict[str, Any], told: frozenset[KeyPath]) -> list[Problem]:
     if not sizes:
-        if "widths" in network:
+        if "widths" in network or _WIDTHS in told:
             return []
         place = tree.place(("network",))
         advice = f"give {allowed_by(NetworkTable.model_fields['widths']).phrase}, or input, hidden and output"
@@ -71,9 +76,17 @@ def _set_widths(tree: Tree, network: dict[str, Any], sizes: dict[str, Any]) -> l
     try:
         network["widths"] = Sizes.model_validate(sizes).widths
     except ValidationError as error:
-        return explain(error, tree, Sizes, ("network",))
+        absent = [("network", name) for name in Sizes.model_fields if name not in sizes]
+        found = explain(error, tree, Sizes, ("network",), told.union(absent))
+        return found + [_absent(path, sizes, tree) for path in absent if path not in told]
     tree.places[_WIDTHS] = tree.newest(("network", "hidden"))
     return []
+
+
+def _absent(path: KeyPath, sizes: dict[str, Any], tree: Tree) -> Problem:
+    given = [tree.place(("network", name)) for name in sizes]
+    place = max(given, key=lambda place: place.order)
+    return Problem(place, f"{place.key_label()}: {dotted(path)} is missing; give input, hidden and output, or widths")
 
 
 def _holds(value: Any, key: str) -> bool:

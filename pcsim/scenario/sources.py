@@ -66,7 +66,7 @@ def extend_chain(source: Source, files: list[Path]) -> list[Source]:
         if any(os.path.realpath(base) == os.path.realpath(file) for file in files):
             names = " -> ".join(str(file) for file in [*files, base])
             raise ScenarioError(
-                [f"{_at_extends(child)}: extends goes in a circle: {names}; take one of them out"]
+                [f"{_at_extends(child)}: extends goes in a circle: {names}; remove one of these extends"]
             )
         files = [*files, base]
         chain.insert(0, read_source(base))
@@ -82,6 +82,8 @@ def read_source(path: Path) -> Source:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        if raw.startswith(b"\x89HDF"):
+            raise ScenarioError([f"{path}: this is an HDF5 file, such as a trace, not a scenario"]) from None
         line = raw.count(b"\n", 0, error.start) + 1
         raise ScenarioError([f"{path}:{line}: the text is not UTF-8; save the file as UTF-8"]) from None
     return make_source(text, str(path), path.parent)
@@ -92,9 +94,7 @@ def make_source(text: str, name: str, folder: Path) -> Source:
     values, scan = parse_toml(text, name)
     if not values:
         advice = "it needs at least [network], [data] and [inference]"
-        raise ScenarioError(
-            [f"{name}: the file is empty; {advice}, and `pcsim show signal-decay` prints an example"]
-        )
+        raise ScenarioError([f"{name}: the file is empty; {advice}, and `pcsim show signal-decay` prints an example"])
     return Source(name, folder, values, scan)
 
 
@@ -108,9 +108,7 @@ def _base(child: Source) -> Path:
         return path
     if named in shipped():
         return shipped()[named]
-    what = (
-        "this is a folder, not a scenario" if path.is_dir() else f"there is no such file{_near(path, named)}"
-    )
+    what = "this is a folder, not a scenario" if path.is_dir() else f"there is no such file{_near(path, named)}"
     raise ScenarioError([f'{_at_extends(child)}: extends = "{named}": {what}'])
 
 

@@ -7,18 +7,14 @@ from typing import Any
 from pcsim.errors import ScenarioError
 from pcsim.scenario.locate import KeyPath, Position, Scan, ScanError, locate
 
-_WHERE = re.compile(
-    r"^(?P<what>.*?) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$", re.S
-)
+_WHERE = re.compile(r"^(?P<what>.*?) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$", re.S)
 _VALUE = re.compile(r"^[^=#]*=\s*(?P<value>[^#]*?)\s*(?:#.*)?$")
 
 _COMPLAINTS = (
     ("Unclosed array", "a list is not closed; it ends with ]"),
     ("Unclosed inline table", "a table is not closed; it ends with }"),
-    (
-        "Illegal character|Unterminated string|^Expected [\"']+$",
-        "a quote is opened but not closed on its line",
-    ),
+    (r"(Illegal|invalid) character '\\n'|Unterminated string|^Expected [\"']+$", "a quote is opened and not closed"),
+    ("Illegal character|invalid character", "a control character, which TOML does not allow; remove it"),
     (
         "Unescaped|hex value|scalar value",
         "a backslash has a meaning of its own inside double quotes; use single quotes, or double it",

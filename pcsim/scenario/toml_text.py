@@ -58,7 +58,8 @@ def value_or_word(text: str) -> Any:
         found = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
         if text.lstrip()[:1] in ("[", "{", '"', "'"):
-            raise ValueError(f"{text} is not a TOML value") from None
+            advice = "write it as in a file, in single quotes for the shell: --set 'trace.record=[\"energy\"]'"
+            raise ValueError(f"{text} is not a TOML value; {advice}") from None
         return text
     # a line break would let one value set other keys too
     return found["value"] if list(found) == ["value"] else text

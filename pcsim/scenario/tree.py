@@ -36,10 +36,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake: where it stands and the line that tells of it."""
+    """One mistake: where it stands, the line that tells of it, and the key that a misspelt one stands for."""
 
     place: Place
     line: str
+    meant: KeyPath | None = None
 
 
 def sorted_lines(problems: list[Problem]) -> list[str]:
@@ -115,9 +116,7 @@ class Tree:
 
     def newest(self, path: KeyPath) -> Place:
         """Return the place of a key, for a table that of its newest entry."""
-        below = [
-            place for known, place in self.places.items() if known[: len(path)] == path and known != path
-        ]
+        below = [place for known, place in self.places.items() if known[: len(path)] == path and known != path]
         value = self.get(path)
         if isinstance(value, dict) and below:
             return max(below, key=lambda place: place.order)

@@ -1,14 +1,16 @@
 """The keys a file may hold, and what to say about one that it may not."""
 
+import difflib
 import types
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
 
-from pcsim.errors import did_you_mean
 from pcsim.scenario.fields import Table
 from pcsim.scenario.locate import KeyPath
 from pcsim.scenario.model import Scenario
 from pcsim.scenario.network import Hidden
+from pcsim.scenario.syntax import dotted
 from pcsim.scenario.tree import Problem, Tree
 
 Words: TypeAlias = dict[str, "Words | None"]
@@ -48,13 +50,14 @@ SYNONYMS = {
 }
 
 
-def suggestion(word: str, allowed: list[str]) -> str:
-    """Return `"; did you mean 'x'?"` where an allowed word is close in spelling or meaning, or nothing."""
+def closest(word: str, allowed: Sequence[str]) -> str | None:
+    """Return the allowed word that is close in meaning or in spelling, if there is one."""
     lower = word.lower()
     synonym = SYNONYMS.get(lower, SYNONYMS.get(lower.replace("-", "_"), ""))
     if synonym in allowed:
-        return f"; did you mean '{synonym}'?"
-    return did_you_mean(lower, allowed)
+        return synonym
+    found = difflib.get_close_matches(lower, allowed, n=1)
+    return found[0] if found else None
 
 
 def inner_tables(annotation: Any) -> list[type[Table]]:
@@ -111,35 +114,40 @@ def _walk(tree: Tree, table: _Table, every: Words, problems: list[Problem]) -> N
         path = (*table.path, key)
         if key not in table.words:
             place = tree.newest(path)
-            problems.append(Problem(place, f"{place.key_label()}: {_unknown(key, value, table, every)}"))
+            text, meant = _unknown(key, value, table, every)
+            if homes := _homes(key, table, every):
+                text, meant = _move(key, homes, place.located is not None), homes[0]
+            problems.append(Problem(place, f"{place.key_label()}: {text}", meant))
             tree.remove(path)
         elif (inner := table.words[key]) is not None and isinstance(value, dict):
             _walk(tree, _Table(path, inner), every, problems)
 
 
-def _unknown(key: str, value: Any, table: _Table, every: Words) -> str:
+def _unknown(key: str, value: Any, table: _Table, every: Words) -> tuple[str, KeyPath | None]:
+    """Return what to say about an unknown key, and the key it seems to stand for."""
     if not table.path and isinstance(value, dict):
         names = [name for name, inner in every.items() if inner is not None]
-        close = suggestion(key, names).replace("'", "[", 1).replace("'", "]", 1)
-        return f"unknown table [{key}]{close or '; the tables are ' + _names(f'[{name}]' for name in names)}"
-    if homes := _homes(key, table, every):
-        return f"'{key}' belongs {homes}; move it there"
+        if close := closest(key, names):
+            return f"unknown table [{key}]; did you mean [{close}]?", (close,)
+        return f"unknown table [{key}]; the tables are " + ", ".join(f"[{name}]" for name in names), None
     here = list(table.words)
-    if close := suggestion(key, here):
-        return f"unknown key '{key}' {table.name}{close}"
-    elsewhere = {name: f"[{top}]" for top, inner in every.items() for name in (inner or {})}
-    if close := suggestion(key, [name for name in elsewhere if name not in here]):
-        home = elsewhere[close.split("'")[1]]
-        return f"unknown key '{key}' {table.name}{close.removesuffix('?')} in {home}?"
-    return f"unknown key '{key}' {table.name}; its keys are {_names(here)}"
+    if close := closest(key, here):
+        return f"unknown key '{key}' {table.name}; did you mean '{close}'?", (*table.path, close)
+    elsewhere = {name: top for top, inner in every.items() for name in (inner or {}) if name not in here}
+    if close := closest(key, list(elsewhere)):
+        home = elsewhere[close]
+        return f"unknown key '{key}' {table.name}; did you mean '{close}' in [{home}]?", (home, close)
+    return f"unknown key '{key}' {table.name}; its keys are {', '.join(here)}", None
 
 
-def _homes(key: str, table: _Table, every: Words) -> str:
-    homes = [f"in [{top}]" for top, inner in every.items() if inner and key in inner and table.path != (top,)]
-    if key in every and every[key] is None and table.path:
-        homes.insert(0, "at the top of the file, before any [table]")
-    return " or ".join(homes)
+def _homes(key: str, table: _Table, every: Words) -> list[KeyPath]:
+    """Return where a key would be known, other than where it stands."""
+    homes: list[KeyPath] = [(key,)] if key in every and every[key] is None and table.path else []
+    return homes + [(top, key) for top, inner in every.items() if inner and key in inner and table.path != (top,)]
 
 
-def _names(words: Any) -> str:
-    return ", ".join(words)
+def _move(key: str, homes: list[KeyPath], in_file: bool) -> str:
+    if not in_file:
+        return f"'{key}' does not belong there; write " + " or ".join(dotted(home) for home in homes)
+    names = [f"in [{home[0]}]" if len(home) > 1 else "at the top of the file, before any table" for home in homes]
+    return f"'{key}' belongs {' or '.join(names)}; move it there"

@@ -1,0 +1,38 @@
+"""The exact backend: ball arithmetic on python-flint, as the referee of every other backend."""
+
+import platform
+from collections.abc import Callable
+from importlib.util import find_spec
+
+from pcsim.backend import Capabilities, Settled, Task
+from pcsim.errors import UsageError
+from pcsim.trace.layout import Block
+
+
+class ExactBackend:
+    """Runs the core on arrays of balls; energies come with rigorous bounds, arrivals without rounding."""
+
+    def capabilities(self) -> Capabilities:
+        """Return what ball arithmetic can do, or how to get it where python-flint is missing."""
+        missing = find_spec("flint") is None
+        return Capabilities(
+            device=f"cpu ({platform.machine()})",
+            precisions=("exact",),
+            methods=("state", "error", "sequential", "backprop"),
+            layers=("dense",),
+            problem="python-flint is not installed" if missing else None,
+            fix="install it with: pip install 'pcsim[exact]'" if missing else None,
+        )
+
+    def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[int], bool]) -> Settled:
+        """Run inference until every energy is known to the bits that the precision asks for.
+
+        Raises `UsageError` if python-flint is missing, the bits are out of range or the run would take too long.
+        """
+        able = self.capabilities()
+        if able.problem is not None:
+            raise UsageError(f"backend 'exact' cannot be used here: {able.problem}; {able.fix}")
+        # Only here, so that the package can be imported, and say what is missing, without python-flint.
+        from pcsim_exact.loop import settle
+
+        return settle(task, sink, poll)

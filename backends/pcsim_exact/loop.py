@@ -1,0 +1,162 @@
+"""The loop of the exact backend: attempts with growing working precision until the energies are known well enough."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from flint import arb, ctx
+from numpy.typing import NDArray
+
+from pcsim.arrays import Parameters
+from pcsim.backend import GradientNorm, Settled, Task
+from pcsim.energy import Clamped, Evaluation
+from pcsim.loop import divergence
+from pcsim.recording import Recorder
+from pcsim.trace.layout import Block
+from pcsim_exact.balls import Balls, from_floats, to_floats
+from pcsim_exact.cost import refusal, refuse_if_too_long
+from pcsim_exact.namespace import ExactNamespace
+from pcsim_exact.precision import Widening, bits_asked, first_guess
+from pcsim_exact.readout import accuracy, energy_bounds, gradient_norms, has_arrived
+from pcsim_exact.sharing import with_shared_predictions
+
+Bounds = Callable[[int, NDArray[np.float64]], None]
+"""Receives a recorded step and the bound on each layer's reported energy."""
+
+
+def settle(
+    task: Task,
+    sink: Callable[[Block], None],
+    poll: Callable[[int], bool],
+    bounds: Bounds = lambda step, bound: None,
+) -> Settled:
+    """Run a task so that every energy is known to the bits asked for, relatively.
+
+    Raises `UsageError` before the start if the bits are out of range or the run would take too long; one that
+    turns out too long on the way ends with a failure that says so.
+    """
+    bits = bits_asked(task.precision)
+    working = first_guess(task, bits)
+    refuse_if_too_long(task, working)
+    run = _Run(task, bits, sink, poll, bounds)
+    start = time.perf_counter()
+    while True:
+        with ctx.workprec(working):
+            end = run.attempt(working)
+            failure = end.failure
+            if end.required is not None:
+                too_long = refusal(task, end.required)
+                failure = too_long and f"the balls grow too wide at step {end.step}: {too_long}"
+            if end.required is None or failure is not None:
+                return run.settled(end, failure, time.perf_counter() - start)
+            working = end.required
+
+
+@dataclass(frozen=True)
+class _End:
+    """Where an attempt ended; `required` is the working precision to start again with, if it must."""
+
+    clamped: Clamped
+    point: Evaluation
+    step: int
+    converged: bool = False
+    interrupted: bool = False
+    failure: str | None = None
+    required: int | None = None
+
+
+class _Run:
+    """One task over all its attempts: rows that are known well enough are handed on once and stay."""
+
+    def __init__(
+        self, task: Task, bits: int, sink: Callable[[Block], None], poll: Callable[[int], bool], bounds: Bounds
+    ) -> None:
+        self._task = task
+        self._bits = bits
+        self._poll = poll
+        self._bounds = bounds
+        self._recorder = Recorder(task.recorded, task.record, sink)
+        self._arrivals = np.full(len(task.parameters), -1, dtype=np.int64)
+        self._delivered = -1
+        self._xp = ExactNamespace()
+
+    def attempt(self, working: int) -> _End:
+        """Run from the start at a working precision, to the end or until the balls are too wide."""
+        task, xp = self._task, self._xp
+        inference = with_shared_predictions(task.inference)
+        clamped = inference.clamp(xp, self._parameters(), from_floats(task.x), from_floats(task.y))
+        initial = None if task.initial is None else tuple(map(from_floats, task.initial))
+        variables = inference.begin(xp, clamped, initial)
+        memory = tuple(task.stepper.begin(xp, v) for v in variables)
+        widening = Widening(task, self._bits, working)
+        step = 0
+        while True:
+            point = inference.evaluate(xp, clamped, variables)
+            layerwise = inference.energy.layerwise(xp, clamped, point)
+            required = widening.note(accuracy(layerwise, working))
+            if required is not None:
+                return _End(clamped, point, step, required=required)
+            end = self._deliver(step, clamped, point, layerwise)
+            if end is not None:
+                return end
+            step += 1
+            # The step as a ball: Adam's bias corrections β^t are then as exact as the rest.
+            variables, memory = inference.advance(xp, clamped, point, variables, task.stepper, memory, arb(step))
+
+    def _deliver(self, step: int, clamped: Clamped, point: Evaluation, layerwise: Balls) -> _End | None:
+        """Note and record a step, unless an earlier attempt did; return the end if this is the last step."""
+        energies = to_floats(layerwise)
+        failure = divergence(step, energies)
+        converged = self._task.stop is not None and self._has_converged(self._task.stop, point)
+        interrupted = self._poll(max(step, self._delivered))
+        last = step == self._task.steps or converged or interrupted or failure is not None
+        if step > self._delivered:
+            self._delivered = step
+            for i in np.flatnonzero(self._arrivals < 0):
+                if has_arrived(point.errors[i]):
+                    self._arrivals[i] = step
+            if last or self._recorder.due(step):
+                self._record(step, point, layerwise, energies)
+        return _End(clamped, point, step, converged, interrupted, failure) if last else None
+
+    def _record(self, step: int, point: Evaluation, layerwise: Balls, energies: NDArray[np.float64]) -> None:
+        recorder = self._recorder
+        norms = gradient_norms(self._xp, point) if recorder.wants_gradient else None
+        states = [to_floats(s) for s in point.states] if recorder.wants_states else None
+        errors = [to_floats(e) for e in point.errors] if recorder.wants_errors else None
+        recorder.add(step, energies, norms, states, errors)
+        self._bounds(step, energy_bounds(layerwise, energies.mean(axis=1)))
+
+    def _has_converged(self, rule: GradientNorm, point: Evaluation) -> bool:
+        if not point.gradient:
+            return True
+        squares = sum((self._xp.sum_of_squares(g) for g in point.gradient), start=arb(0))
+        return bool(to_floats(self._xp.sqrt(squares)).max() <= rule.threshold)
+
+    def _parameters(self) -> tuple[Parameters, ...]:
+        return tuple({name: from_floats(v) for name, v in layer.items()} for layer in self._task.parameters)
+
+    def settled(self, end: _End, failure: str | None, seconds: float) -> Settled:
+        """Return what the run leaves behind, midpoints rounded to float64."""
+        self._recorder.flush()
+        energy, clamped, point = self._task.inference.energy, end.clamped, end.point
+        gradient = None
+        if "weight_gradient" in self._task.record:
+            by_layer = energy.parameter_gradient(self._xp, clamped, point)
+            gradient = tuple({name: to_floats(v) for name, v in layer.items()} for layer in by_layer)
+        return Settled(
+            states=(
+                *map(to_floats, point.states),
+                to_floats(energy.loss.output_state(self._xp, point.output, clamped.y)),
+            ),
+            errors=tuple(map(to_floats, point.errors)),
+            output=to_floats(point.output),
+            gradient=gradient,
+            arrival_steps=self._arrivals,
+            steps_taken=end.step,
+            inference_seconds=seconds,
+            converged=end.converged,
+            interrupted=end.interrupted,
+            failure=failure,
+        )

@@ -31,11 +31,10 @@ def settle(
     arrivals = Arrivals(len(energy.network.layers))
 
     start = time.perf_counter()
-    variables = inference.begin(xp, clamped, initial)
-    memory = tuple(task.stepper.begin(xp, v) for v in variables)
+    carry = inference.begin(xp, clamped, initial, task.stepper)
     step, failure, converged, stopped = 0, None, False, False
     while True:
-        point = inference.evaluate(xp, clamped, variables)
+        point = inference.evaluate(xp, clamped, carry)
         layerwise = to_host(energy.layerwise(xp, clamped, point))
         arrivals.note(step, layerwise, point, to_host)
         failure = divergence(step, layerwise)
@@ -47,7 +46,7 @@ def settle(
         if last:
             break
         step += 1
-        variables, memory = inference.advance(xp, clamped, point, variables, task.stepper, memory, step)
+        carry = inference.advance(xp, clamped, point, carry, task.stepper, step)
     recorder.flush()
     seconds = time.perf_counter() - start
 

@@ -1,6 +1,8 @@
-"""Steppers: how a variable moves, given the gradient of the energy. They know nothing of layers.
+"""Steppers: how far a variable moves, given the gradient of the energy. They know nothing of layers.
 
-Each is a few textbook lines on one variable; `memory` is what the method carries from step to step.
+Each is a few textbook lines on one variable. They return the increment Δz, not z + Δz: the increment form of
+inference must never recover a small difference from two nearly equal numbers. `memory` is what the method carries
+from step to step.
 """
 
 from dataclasses import dataclass
@@ -20,14 +22,14 @@ class Stepper(Protocol):
         """Return the memory before the first step."""
         ...
 
-    def move(self, xp: Namespace, variable: Array, gradient: Array, memory: Memory, step: Any) -> tuple[Array, Memory]:
-        """Return the variable and memory after step number `step` = 1, 2, …"""
+    def increment(self, xp: Namespace, gradient: Array, memory: Memory, step: Any) -> tuple[Array, Memory]:
+        """Return Δz of step number `step` = 1, 2, … and the memory after it."""
         ...
 
 
 @dataclass(frozen=True)
 class GradientDescent:
-    """z ← z − λ g."""
+    """Δz = −λ g."""
 
     step_size: float
 
@@ -35,14 +37,14 @@ class GradientDescent:
         """Return nothing."""
         return ()
 
-    def move(self, xp: Namespace, variable: Array, gradient: Array, memory: Memory, step: Any) -> tuple[Array, Memory]:
-        """Return z − λ g."""
-        return variable - self.step_size * gradient, memory
+    def increment(self, xp: Namespace, gradient: Array, memory: Memory, step: Any) -> tuple[Array, Memory]:
+        """Return −λ g."""
+        return -self.step_size * gradient, memory
 
 
 @dataclass(frozen=True)
 class Momentum:
-    """Heavy ball (Polyak 1964): v ← µ v + g, z ← z − λ v."""
+    """Heavy ball (Polyak 1964): v ← µ v + g, Δz = −λ v."""
 
     step_size: float
     momentum: float = 0.9
@@ -51,11 +53,11 @@ class Momentum:
         """Return zero velocity."""
         return (xp.zeros_like(variable),)
 
-    def move(self, xp: Namespace, variable: Array, gradient: Array, memory: Memory, step: Any) -> tuple[Array, Memory]:
-        """Return z − λ v and the new velocity."""
+    def increment(self, xp: Namespace, gradient: Array, memory: Memory, step: Any) -> tuple[Array, Memory]:
+        """Return −λ v and the new velocity."""
         velocity = self.momentum * memory[0]
         velocity += gradient
-        return variable - self.step_size * velocity, (velocity,)
+        return -self.step_size * velocity, (velocity,)
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,12 @@ class Adam:
         """Return zero moments."""
         return xp.zeros_like(variable), xp.zeros_like(variable)
 
-    def move(self, xp: Namespace, variable: Array, gradient: Array, memory: Memory, step: Any) -> tuple[Array, Memory]:
-        """Return z − λ m̂/(√v̂ + ε) and the new moments."""
+    def increment(self, xp: Namespace, gradient: Array, memory: Memory, step: Any) -> tuple[Array, Memory]:
+        """Return −λ m̂/(√v̂ + ε) and the new moments."""
         first = self.beta1 * memory[0]
         first += (1.0 - self.beta1) * gradient
         second = self.beta2 * memory[1]
         second += (1.0 - self.beta2) * gradient * gradient
         scale = self.step_size / (1.0 - self.beta1**step)
         spread = xp.sqrt(second / (1.0 - self.beta2**step)) + self.eps
-        return variable - scale * first / spread, (first, second)
+        return -scale * first / spread, (first, second)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pcsim.inference import Backprop, ErrorOptimization, StateOptimization
+from pcsim.inference.base import Moving
 from pcsim.steppers import GradientDescent
 from tests.cases import ACTIVATIONS, LOSSES, XP, Case, make_case
 
@@ -47,7 +48,7 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 
 def test_layerwise_energies_add_up_to_the_oracles_total(case: Case) -> None:
-    point = StateOptimization(case.energy).evaluate(XP, case.clamped(), case.states)
+    point = StateOptimization(case.energy).evaluate(XP, case.clamped(), Moving(case.states, ()))
     layerwise = case.energy.layerwise(XP, case.clamped(), point)
     assert layerwise.shape == (len(case.network.layers), len(case.x))
     decay = sum(d / 2 * np.sum(s**2) for d, s in zip(case.energy.decays, case.states, strict=True))
@@ -56,14 +57,14 @@ def test_layerwise_energies_add_up_to_the_oracles_total(case: Case) -> None:
 
 
 def test_state_gradient_is_autodiffs(case: Case) -> None:
-    point = StateOptimization(case.energy).evaluate(XP, case.clamped(), case.states)
+    point = StateOptimization(case.energy).evaluate(XP, case.clamped(), Moving(case.states, ()))
     expected = jax.grad(case.oracle.energy_of_states)(list(case.states), case.parameters, case.x, case.y)
     assert_close(point.gradient, expected)
 
 
 def test_error_gradient_is_autodiffs(case: Case) -> None:
     errors = tuple(0.3 * s for s in case.states)
-    point = ErrorOptimization(case.energy).evaluate(XP, case.clamped(), errors)
+    point = ErrorOptimization(case.energy).evaluate(XP, case.clamped(), Moving(errors, ()))
     expected = jax.grad(case.oracle.energy_of_errors)(list(errors), case.parameters, case.x, case.y)
     assert_close(point.states, case.oracle.states_of_errors(errors, case.parameters, case.x))
     assert_close(point.gradient, expected)
@@ -71,7 +72,7 @@ def test_error_gradient_is_autodiffs(case: Case) -> None:
 
 def test_parameter_gradient_is_autodiffs_batch_mean(case: Case) -> None:
     clamped = case.clamped()
-    point = StateOptimization(case.energy).evaluate(XP, clamped, case.states)
+    point = StateOptimization(case.energy).evaluate(XP, clamped, Moving(case.states, ()))
     ours = case.energy.parameter_gradient(XP, clamped, point)
     expected = jax.grad(case.oracle.energy_of_states, argnums=1)(list(case.states), case.parameters, case.x, case.y)
     for mine, theirs in zip(ours, expected, strict=True):
@@ -84,10 +85,9 @@ def test_backprop_gradient_is_autodiffs_of_the_loss(options: dict[str, Any]) -> 
     case = make_case(**options)
     inference = Backprop(case.energy)
     clamped = inference.clamp(XP, case.parameters, case.x, case.y)
-    errors = inference.begin(XP, clamped, None)
-    errors, _ = inference.advance(
-        XP, clamped, inference.evaluate(XP, clamped, errors), errors, GradientDescent(1.0), (), 1
-    )
+    stepper = GradientDescent(1.0)
+    errors = inference.begin(XP, clamped, None, stepper)
+    errors = inference.advance(XP, clamped, inference.evaluate(XP, clamped, errors), errors, stepper, 1)
     point = inference.evaluate(XP, clamped, errors)
     ours = case.energy.parameter_gradient(XP, clamped, point)
 

@@ -14,6 +14,7 @@ from pcsim.inference import (
     SequentialStateOptimization,
     StateOptimization,
 )
+from pcsim.inference.base import Moving
 from pcsim.steppers import Adam, GradientDescent, Momentum
 from tests.cases import ACTIVATIONS, XP, make_case, make_task, settle
 
@@ -108,11 +109,12 @@ def test_a_sweep_is_the_textbook_loop(options: dict[str, Any]) -> None:
     clamped = case.clamped()
     expected = list(case.states)
     for i in reversed(range(len(expected))):
-        gradient = state_wise.evaluate(XP, clamped, tuple(expected)).gradient[i]
+        gradient = state_wise.evaluate(XP, clamped, Moving(tuple(expected), ())).gradient[i]
         expected[i] = expected[i] - 0.1 * gradient
-    point = inference.evaluate(XP, clamped, case.states)
-    ours, _ = inference.advance(XP, clamped, point, case.states, GradientDescent(0.1), ((),) * len(expected), 1)
-    for a, b in zip(ours, expected, strict=True):
+    stepper = GradientDescent(0.1)
+    carry = inference.begin(XP, clamped, case.states, stepper)
+    ours = inference.advance(XP, clamped, inference.evaluate(XP, clamped, carry), carry, stepper, 1)
+    for a, b in zip(ours.variables, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-14)
 
 

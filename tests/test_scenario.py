@@ -73,10 +73,8 @@ def test_a_skip_needs_equal_widths_only_where_it_sits(files: Files):
 
 
 def test_tables_within_tables(files: Files):
-    text = (
-        TEXT
-        + 'stop = { grad_norm = 1e-6 }\n[trace]\nevery.log = 50\n[backend]\nprecision = { bits = 256 }\nname = "exact"\n'
-    )
+    tables = "[trace]\nevery.log = 50\n[backend]\nprecision = { bits = 256 }\n"
+    text = f"{TEXT}stop = {{ grad_norm = 1e-6 }}\n{tables}"
     scenario = files.read(text)
     assert scenario.inference.stop == Stop(grad_norm=1e-6)
     assert scenario.trace.every == LogSpaced(log=50)

@@ -11,7 +11,8 @@ def follow(stepper: Stepper, start: float, curvature: float, steps: int) -> list
     memory = stepper.begin(XP, z)
     path = [start]
     for step in range(1, steps + 1):
-        z, memory = stepper.move(XP, z, curvature * z, memory, step)
+        delta, memory = stepper.increment(XP, curvature * z, memory, step)
+        z = z + delta
         path.append(float(z[0]))
     return path
 

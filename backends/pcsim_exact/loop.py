@@ -131,8 +131,8 @@ class _Run:
     def _has_converged(self, rule: GradientNorm, point: Evaluation) -> bool:
         if not point.gradient:
             return True
-        squares = sum((self._xp.sum_of_squares(g) for g in point.gradient), start=arb(0))
-        return bool(to_floats(self._xp.sqrt(squares)).max() <= rule.threshold)
+        squares = self._xp.stack([self._xp.sum_of_squares(g) for g in point.gradient])
+        return bool(to_floats(self._xp.sqrt(self._xp.sum(squares, axis=0))).max() <= rule.threshold)
 
     def _parameters(self) -> tuple[Parameters, ...]:
         return tuple({name: from_floats(v) for name, v in layer.items()} for layer in self._task.parameters)

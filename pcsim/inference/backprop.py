@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pcsim.arrays import Array, Namespace, Parameters
 from pcsim.energy import Clamped, Energy, Evaluation, States
-from pcsim.steppers import Memory, Stepper
+from pcsim.steppers import Stepper
 
 
 @dataclass(frozen=True)
@@ -20,29 +20,22 @@ class Backprop:
         """Hold input and target fixed, and with them all predictions: the states never move."""
         return self.energy.freeze(xp, self.energy.clamp(xp, parameters, x, y))
 
-    def begin(self, xp: Namespace, clamped: Clamped, initial: States | None) -> States:
+    def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> States:
         """Return zero errors."""
         return tuple(xp.zeros_like(s) for s in self.energy.feedforward(xp, clamped)[0])
 
-    def evaluate(self, xp: Namespace, clamped: Clamped, variables: States) -> Evaluation:
+    def evaluate(self, xp: Namespace, clamped: Clamped, carry: States) -> Evaluation:
         """Return the feedforward pass with the given errors; the gradient is their distance to −∂ℓ/∂s."""
         states, predictions, residues = self.energy.feedforward(xp, clamped)
-        errors = (*variables, self.energy.error(xp, clamped, states, predictions[-1], len(states)))
+        errors = (*carry, self.energy.error(xp, clamped, states, predictions[-1], len(states)))
         return Evaluation(states, errors, predictions, residues, partial(self._gradient, xp, clamped))
 
     def advance(
-        self,
-        xp: Namespace,
-        clamped: Clamped,
-        point: Evaluation,
-        variables: States,
-        stepper: Stepper,
-        memory: tuple[Memory, ...],
-        step: Any,
-    ) -> tuple[States, tuple[Memory, ...]]:
+        self, xp: Namespace, clamped: Clamped, point: Evaluation, carry: States, stepper: Stepper, step: Any
+    ) -> States:
         """Set the errors to −∂ℓ/∂s."""
         downstream = self.energy.backpropagated(xp, clamped, point)
-        return tuple(-total for total in downstream), memory
+        return tuple(-total for total in downstream)
 
     def _gradient(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> States:
         downstream = self.energy.backpropagated(xp, clamped, point)

@@ -1,19 +1,29 @@
 """The contract between an inference method and the loop that runs it, and what most methods share."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from pcsim.arrays import Array, Namespace, Parameters
 from pcsim.energy import Clamped, Energy, Evaluation, States
 from pcsim.steppers import Memory, Stepper
+
+Carry = Any
+"""What a method hands from step to step: nested tuples of arrays, opaque to the loop."""
+
+
+class Moving(NamedTuple):
+    """The carry of most methods: the moving variables and what the stepper remembers of each."""
+
+    variables: States
+    memory: tuple[Memory, ...]
 
 
 @runtime_checkable
 class Inference(Protocol):
     """What moves during inference: states or errors, and how one step is put together.
 
-    A loop alternates `evaluate` (energies are read off there) and `advance`; all is pure, so that a backend may
-    trace and compile it. `name` is the scenario's word for the method.
+    A loop alternates `evaluate` (energies are read off there) and `advance`; all is pure, so that a backend may trace
+    and compile it. `name` is the scenario's word for the method.
     """
 
     name: ClassVar[str]
@@ -25,26 +35,32 @@ class Inference(Protocol):
         """Hold input, target and whatever else never changes fixed."""
         ...
 
-    def begin(self, xp: Namespace, clamped: Clamped, initial: States | None) -> States:
-        """Return the variables at the start: `initial`, or those of a feedforward pass if None."""
+    def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Carry:
+        """Return the carry before the first step, from `initial` variables or a feedforward pass if None."""
         ...
 
-    def evaluate(self, xp: Namespace, clamped: Clamped, variables: States) -> Evaluation:
-        """Return states, errors, predictions and residues that belong to the variables."""
+    def evaluate(self, xp: Namespace, clamped: Clamped, carry: Carry) -> Evaluation:
+        """Return states, errors, output and residues at this point."""
         ...
 
     def advance(
-        self,
-        xp: Namespace,
-        clamped: Clamped,
-        point: Evaluation,
-        variables: States,
-        stepper: Stepper,
-        memory: tuple[Memory, ...],
-        step: Any,
-    ) -> tuple[States, tuple[Memory, ...]]:
-        """Return variables and stepper memory after step number `step` = 1, 2, …"""
+        self, xp: Namespace, clamped: Clamped, point: Evaluation, carry: Carry, stepper: Stepper, step: Any
+    ) -> Carry:
+        """Return the carry after step number `step` = 1, 2, …; `point` is the evaluation before it."""
         ...
+
+
+def at_rest(xp: Namespace, variables: States, stepper: Stepper) -> Moving:
+    """Return variables with fresh stepper memory."""
+    return Moving(variables, tuple(stepper.begin(xp, variable) for variable in variables))
+
+
+def increments(
+    xp: Namespace, gradient: States, stepper: Stepper, memory: tuple[Memory, ...], step: Any
+) -> tuple[States, tuple[Memory, ...]]:
+    """Return the increment of every variable and the memory after it."""
+    pairs = [stepper.increment(xp, g, m, step) for g, m in zip(gradient, memory, strict=True)]
+    return tuple(delta for delta, _ in pairs), tuple(remembered for _, remembered in pairs)
 
 
 @dataclass(frozen=True)
@@ -58,18 +74,8 @@ class Simultaneous:
         return self.energy.clamp(xp, parameters, x, y)
 
     def advance(
-        self,
-        xp: Namespace,
-        clamped: Clamped,
-        point: Evaluation,
-        variables: States,
-        stepper: Stepper,
-        memory: tuple[Memory, ...],
-        step: Any,
-    ) -> tuple[States, tuple[Memory, ...]]:
+        self, xp: Namespace, clamped: Clamped, point: Evaluation, carry: Moving, stepper: Stepper, step: Any
+    ) -> Moving:
         """Move every variable along the gradient at `point`."""
-        moved = [
-            stepper.move(xp, variable, gradient, remembered, step)
-            for variable, gradient, remembered in zip(variables, point.gradient, memory, strict=True)
-        ]
-        return tuple(variable for variable, _ in moved), tuple(remembered for _, remembered in moved)
+        deltas, memory = increments(xp, point.gradient, stepper, carry.memory, step)
+        return Moving(tuple(z + d for z, d in zip(carry.variables, deltas, strict=True)), memory)

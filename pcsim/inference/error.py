@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from pcsim.arrays import Namespace
 from pcsim.energy import Clamped, Evaluation, States
-from pcsim.inference.base import Simultaneous
+from pcsim.inference.base import Moving, Simultaneous, at_rest
+from pcsim.steppers import Stepper
 
 
 @dataclass(frozen=True)
@@ -15,16 +16,16 @@ class ErrorOptimization(Simultaneous):
 
     name: ClassVar[str] = "error"
 
-    def begin(self, xp: Namespace, clamped: Clamped, initial: States | None) -> States:
-        """Return the initial errors; a feedforward pass has exact zeros."""
-        if initial is not None:
-            return initial
-        return tuple(xp.zeros_like(s) for s in self.energy.feedforward(xp, clamped)[0])
+    def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Moving:
+        """Return the initial errors at rest; a feedforward pass has exact zeros."""
+        if initial is None:
+            initial = tuple(xp.zeros_like(s) for s in self.energy.feedforward(xp, clamped)[0])
+        return at_rest(xp, initial, stepper)
 
-    def evaluate(self, xp: Namespace, clamped: Clamped, variables: States) -> Evaluation:
+    def evaluate(self, xp: Namespace, clamped: Clamped, carry: Moving) -> Evaluation:
         """Return the evaluation at the errors: a feedforward pass that each error perturbs."""
-        states, predictions, residues = self.energy.feedforward(xp, clamped, variables)
-        errors = (*variables, self.energy.error(xp, clamped, states, predictions[-1], len(states)))
+        states, predictions, residues = self.energy.feedforward(xp, clamped, carry.variables)
+        errors = (*carry.variables, self.energy.error(xp, clamped, states, predictions[-1], len(states)))
         gradient = partial(self._gradient, xp, clamped)
         return Evaluation(states, errors, predictions, residues, gradient)
 

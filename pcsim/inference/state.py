@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from pcsim.arrays import Array, Namespace, Parameters
 from pcsim.energy import Clamped, Energy, Evaluation, States
-from pcsim.inference.base import Simultaneous
+from pcsim.inference.base import Moving, Simultaneous, at_rest
+from pcsim.steppers import Stepper
 
 
 def evaluate_states(xp: Namespace, energy: Energy, clamped: Clamped, states: States) -> Evaluation:
@@ -29,13 +30,14 @@ class StateOptimization(Simultaneous):
 
     name: ClassVar[str] = "state"
 
-    def begin(self, xp: Namespace, clamped: Clamped, initial: States | None) -> States:
-        """Return the initial states."""
-        return self.energy.feedforward(xp, clamped)[0] if initial is None else initial
+    def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Moving:
+        """Return the initial states at rest."""
+        states = self.energy.feedforward(xp, clamped)[0] if initial is None else initial
+        return at_rest(xp, states, stepper)
 
-    def evaluate(self, xp: Namespace, clamped: Clamped, variables: States) -> Evaluation:
+    def evaluate(self, xp: Namespace, clamped: Clamped, carry: Moving) -> Evaluation:
         """Return the evaluation at the states."""
-        return evaluate_states(xp, self.energy, clamped, variables)
+        return evaluate_states(xp, self.energy, clamped, carry.variables)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,11 @@ class Duplicate:
 
 
 class ScanError(ValueError):
-    """The text is not TOML after all."""
+    """The text is not TOML after all; `position` is where the scanner stopped."""
+
+    def __init__(self, problem: str, position: Position) -> None:
+        super().__init__(f"{problem} at {position.line}:{position.column}")
+        self.position = position
 
 
 @dataclass
@@ -189,20 +193,20 @@ class _Scanner:
         if self.peek(","):
             self.at += 1
         elif not self.peek(end):
-            raise ScanError(f"no '{end}' at {self.position()}")
+            raise ScanError(f"no '{end}'", self.position())
 
     def peek(self, token: str) -> bool:
         return self.text.startswith(token, self.at)
 
     def expect(self, token: str) -> None:
         if not self.peek(token):
-            raise ScanError(f"no '{token}' at {self.position()}")
+            raise ScanError(f"no '{token}'", self.position())
         self.at += len(token)
 
     def take(self, pattern: re.Pattern[str]) -> str:
         match = pattern.match(self.text, self.at)
         if match is None:
-            raise ScanError(f"nothing that can be read at {self.position()}")
+            raise ScanError("nothing that can be read", self.position())
         self.at = match.end()
         return match.group()
 

@@ -160,10 +160,15 @@ class Scenario(Table):
     seed: CountOrZero = 0
     """Seed of the parameters and, unless [data] has its own, of the data."""
     network: Annotated[NetworkTable, Allowed("a table: write [network] on a line of its own")]
+    """Layers, activations, parametrisation and initial weights."""
     data: Annotated[DataTable, Allowed("a table: write [data] on a line of its own")]
+    """Where the samples come from."""
     inference: Annotated[InferenceTable, Allowed("a table: write [inference] on a line of its own")]
+    """What moves during inference and how."""
     trace: Annotated[TraceTable, Allowed("a table: write [trace] on a line of its own")] = TraceTable()
+    """What is recorded, and how often."""
     backend: Annotated[BackendTable, Allowed("a table: write [backend] on a line of its own")] = BackendTable()
+    """Where the run happens and in which arithmetic."""
 
     _reading: Reading = PrivateAttr(default_factory=Reading)
 

@@ -10,10 +10,11 @@ from pcsim.scenario.locate import KeyPath, Position, Scan, ScanError, locate
 _WHERE = re.compile(r"^(?P<what>.*?) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$", re.S)
 _VALUE = re.compile(r"^[^=#]*=\s*(?P<value>[^#]*?)\s*(?:#.*)?$")
 
+_OPEN_QUOTE = "a quote is opened and not closed"
 _COMPLAINTS = (
     ("Unclosed array", "a list is not closed; it ends with ]"),
     ("Unclosed inline table", "a table is not closed; it ends with }"),
-    (r"(Illegal|invalid) character '\\n'|Unterminated string|^Expected [\"']+$", "a quote is opened and not closed"),
+    (r"(Illegal|invalid) character '\\n'|Unterminated string|^Expected [\"']+$", _OPEN_QUOTE),
     ("Illegal character|invalid character", "a control character, which TOML does not allow; remove it"),
     (
         "Unescaped|hex value|scalar value",
@@ -60,7 +61,19 @@ def _explain(message: str, text: str, name: str) -> list[str]:
         return _explain_repeated(message, text, name)
     what, place = _split(message, text)
     line = text.split("\n")[place.line - 1]
-    return [f"{name}:{place.line}:{place.column}: {_hint(what, line)}"]
+    advice = _hint(what, line)
+    if advice == _OPEN_QUOTE:
+        place = _opening_quote(text, place)
+    return [f"{name}:{place.line}:{place.column}: {advice}"]
+
+
+def _opening_quote(text: str, fallback: Position) -> Position:
+    # tomllib points at the end of the line or of the file, the scanner stops where the quotation begins
+    try:
+        locate(text)
+    except ScanError as error:
+        return error.position
+    return fallback
 
 
 def _split(message: str, text: str) -> tuple[str, Position]:

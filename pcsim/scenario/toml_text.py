@@ -1,7 +1,6 @@
 """Values written as TOML, for resolved scenarios and for messages that quote what was found."""
 
 import json
-import textwrap
 import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,15 +30,13 @@ def toml_line(key: str, value: Any) -> str:
     line = f"{key} = {toml_value(value)}"
     if len(line) <= LINE_LENGTH or not isinstance(value, list | tuple):
         return line
-    items = ", ".join(toml_value(item) for item in value) + ","
-    body = textwrap.fill(
-        items,
-        LINE_LENGTH,
-        initial_indent="    ",
-        subsequent_indent="    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    rows = [""]
+    for item in value:
+        text = f"{toml_value(item)}, "
+        if rows[-1] and len(rows[-1]) + len(text) > LINE_LENGTH - 4:
+            rows.append("")
+        rows[-1] += text
+    body = "\n".join(f"    {row.rstrip()}" for row in rows)
     return f"{key} = [\n{body}\n]"
 
 

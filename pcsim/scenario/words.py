@@ -113,7 +113,7 @@ def _walk(tree: Tree, table: _Table, every: Words, problems: list[Problem]) -> N
     for key, value in list(tree.table(*[str(part) for part in table.path]).items()):
         path = (*table.path, key)
         if key not in table.words:
-            place = tree.newest(path)
+            place = tree.place(path)
             text, meant = _unknown(key, value, table, every)
             if homes := _homes(key, table, every):
                 text, meant = _move(key, homes, place.located is not None), homes[0]

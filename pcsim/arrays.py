@@ -46,6 +46,14 @@ class Namespace(Protocol):
         """Largest entry over one axis."""
         ...
 
+    def increment(self, activation: Any, anchor: Any, d: Array, /) -> tuple[Array, Any, Any]:
+        """Return φ(p + d) − φ(p) as the arithmetic does it best, then residue and anchor at p + d.
+
+        `anchor` is the activation's at p, and its first entry is p. Floating point asks the activation for a form
+        without cancellation; arithmetic that is wide enough subtracts.
+        """
+        ...
+
     def wide(self, x: Array, /) -> Array:
         """Return `x` in the type energies are accumulated in: float64, or the backend's own wider type."""
         ...

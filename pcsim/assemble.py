@@ -17,6 +17,8 @@ from pcsim.inference import (
     Backprop,
     ErrorOptimization,
     FixedPredictions,
+    IncrementSequentialStateOptimization,
+    IncrementStateOptimization,
     Inference,
     SequentialStateOptimization,
     StateOptimization,
@@ -140,15 +142,18 @@ def build_inference(scenario: Scenario, network: Network) -> Inference:
         _per_layer(scenario.network.precisions, free),
         _per_layer(scenario.network.activity_decay, free),
     )
+    increment = scenario.inference.form == "increment"
     match scenario.inference.method:
         case "state" if scenario.inference.predictions == "fixed":
             return FixedPredictions(energy)
         case "state":
-            return StateOptimization(energy)
+            return IncrementStateOptimization(energy) if increment else StateOptimization(energy)
         case "error":
             return ErrorOptimization(energy)
         case "sequential":
-            return SequentialStateOptimization(energy)
+            return (
+                IncrementSequentialStateOptimization(energy) if increment else SequentialStateOptimization(energy)
+            )
         case "backprop":
             return Backprop(energy)
 

@@ -17,6 +17,9 @@ from pcsim.arrays import Array, Namespace, Parameters
 Residue = Array
 """What a forward map remembers for its pullback; opaque to the dynamics."""
 
+Anchor = Array
+"""What an operation remembers of a point to take an increment from there; opaque to the dynamics."""
+
 
 @runtime_checkable
 class Operation(Protocol):
@@ -41,6 +44,16 @@ class Operation(Protocol):
 
     def gradient(self, xp: Namespace, parameters: Parameters, residue: Residue, v: Array) -> Parameters:
         """Return vᵀ ∂op/∂θ summed over the batch, for every parameter θ."""
+        ...
+
+    def anchor(self, xp: Namespace, parameters: Parameters, s: Array) -> Anchor:
+        """Return what `increment` needs to know of the point s."""
+        ...
+
+    def increment(
+        self, xp: Namespace, parameters: Parameters, anchor: Anchor, s: Array, ds: Array
+    ) -> tuple[Array, Residue, Anchor]:
+        """Return op(s) − op(s − ds) without cancellation, and residue and anchor at s; `anchor` is that of s − ds."""
         ...
 
 
@@ -105,6 +118,22 @@ class WeightsFirst(_Dense):
         """Return sᵀ (v φ') for W and its sum over samples for b."""
         return _affine_gradient(xp, parameters, residue[0], self.activation.pullback(xp, residue[1], v))
 
+    def anchor(self, xp: Namespace, parameters: Parameters, s: Shaped[Array, "batch n_in"]) -> Anchor:
+        """Return the activation's anchor at the pre-activation."""
+        return self.activation.anchor(xp, _affine(parameters, s))
+
+    def increment(
+        self,
+        xp: Namespace,
+        parameters: Parameters,
+        anchor: Anchor,
+        s: Shaped[Array, "batch n_in"],
+        ds: Shaped[Array, "batch n_in"],
+    ) -> tuple[Shaped[Array, "batch n_out"], Residue, Anchor]:
+        """Return φ(p + Δp) − φ(p) with Δp = Δs W."""
+        delta, residue, anchor = xp.increment(self.activation, anchor, ds @ parameters["W"])
+        return delta, (s, residue), anchor
+
 
 @dataclass(frozen=True)
 class ActivationFirst(_Dense):
@@ -128,6 +157,24 @@ class ActivationFirst(_Dense):
     ) -> Parameters:
         """Return φ(s)ᵀ v for W and the sum of v over samples for b."""
         return _affine_gradient(xp, parameters, residue[0], v)
+
+    def anchor(self, xp: Namespace, parameters: Parameters, s: Shaped[Array, "batch n_in"]) -> Anchor:
+        """Return φ(s) and the activation's anchor at s."""
+        return self.activation.forward(xp, s)[0], self.activation.anchor(xp, s)
+
+    def increment(
+        self,
+        xp: Namespace,
+        parameters: Parameters,
+        anchor: Anchor,
+        s: Shaped[Array, "batch n_in"],
+        ds: Shaped[Array, "batch n_in"],
+    ) -> tuple[Shaped[Array, "batch n_out"], Residue, Anchor]:
+        """Return W (φ(s) − φ(s − Δs))."""
+        value, below = anchor
+        delta, residue, below = xp.increment(self.activation, below, ds)
+        value = value + delta
+        return delta @ parameters["W"], (value, residue), (value, below)
 
 
 @dataclass(frozen=True)
@@ -163,6 +210,29 @@ class Layer:
             return v
         through = self.operation.pullback(xp, parameters, residue, self._scaled(v))
         return through + v if state == self.skip else through
+
+    def increment(
+        self,
+        xp: Namespace,
+        parameters: Parameters,
+        point: tuple[Residue, Anchor],
+        states: Sequence[Array],
+        changes: Mapping[int, Array],
+    ) -> tuple[Array, tuple[Residue, Anchor]]:
+        """Return how the prediction changes, without cancellation, where some of the states in `reads` changed.
+
+        `states` are the new ones, `changes` how far those that moved did; residue and anchor go with them.
+        """
+        parts: list[Array] = []
+        if self.source in changes:
+            through, *after = self.operation.increment(
+                xp, parameters, point[1], states[self.source], changes[self.source]
+            )
+            point = (after[0], after[1])
+            parts.append(self._scaled(through))
+        if self.skip in changes:
+            parts.append(changes[self.skip])
+        return (parts[0] if len(parts) == 1 else parts[0] + parts[1]), point
 
     def gradient(self, xp: Namespace, parameters: Parameters, residue: Residue, v: Array) -> Parameters:
         """Return vᵀ ∂ŝ/∂θ summed over the batch."""

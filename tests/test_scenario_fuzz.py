@@ -84,3 +84,12 @@ def problem_lines(read: Callable[[], object]) -> list[str]:
     except ScenarioError as error:
         return error.problems
     return []
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, len(TEXT)), st.integers(0, 12), st.text("[]{}=\"'\\#., \n\t1aé\x00", max_size=6))
+def test_damaged_files_are_explained_with_a_position(start: int, length: int, inserted: str):
+    text = TEXT[:start] + inserted + TEXT[start + length :]
+    lines = problem_lines(lambda: parse_scenario(text))
+    assert all(re.match(r"scenario:\d+:\d+: \S", line) for line in lines)
+    assert not any("\n" in line or JARGON.search(line) for line in lines)

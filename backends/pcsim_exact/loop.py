@@ -87,12 +87,11 @@ class _Run:
         inference = with_shared_predictions(task.inference)
         clamped = inference.clamp(xp, self._parameters(), from_floats(task.x), from_floats(task.y))
         initial = None if task.initial is None else tuple(map(from_floats, task.initial))
-        variables = inference.begin(xp, clamped, initial)
-        memory = tuple(task.stepper.begin(xp, v) for v in variables)
+        carry = inference.begin(xp, clamped, initial, task.stepper)
         widening = Widening(task, self._bits, working)
         step = 0
         while True:
-            point = inference.evaluate(xp, clamped, variables)
+            point = inference.evaluate(xp, clamped, carry)
             layerwise = inference.energy.layerwise(xp, clamped, point)
             required = widening.note(accuracy(layerwise, working))
             if required is not None:
@@ -102,7 +101,7 @@ class _Run:
                 return end
             step += 1
             # The step as a ball: Adam's bias corrections β^t are then as exact as the rest.
-            variables, memory = inference.advance(xp, clamped, point, variables, task.stepper, memory, arb(step))
+            carry = inference.advance(xp, clamped, point, carry, task.stepper, arb(step))
 
     def _deliver(self, step: int, clamped: Clamped, point: Evaluation, layerwise: Balls) -> _End | None:
         """Note and record a step, unless an earlier attempt did; return the end if this is the last step."""

@@ -8,6 +8,8 @@ import scipy.special
 from jaxtyping import Float64, Shaped
 from numpy.typing import NDArray
 
+from pcsim.activations import Activation
+
 
 class NumpyNamespace:
     """The functions of `pcsim.arrays.Namespace` on numpy arrays."""
@@ -38,6 +40,12 @@ class NumpyNamespace:
     def max(self, x: NDArray[Any], axis: int, keepdims: bool = False) -> NDArray[Any]:
         """Largest entry over one axis."""
         return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
+
+    def increment(
+        self, activation: Activation, anchor: Any, d: NDArray[Any], /
+    ) -> tuple[NDArray[Any], Any, Any]:
+        """Return the activation's increment in its form without cancellation."""
+        return activation.increment(self, anchor, d)
 
     def wide(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """Return x in float64."""

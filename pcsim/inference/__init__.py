@@ -3,6 +3,7 @@
 from pcsim.inference.backprop import Backprop
 from pcsim.inference.base import Inference
 from pcsim.inference.error import ErrorOptimization
+from pcsim.inference.increment import IncrementSequentialStateOptimization, IncrementStateOptimization
 from pcsim.inference.sequential import SequentialStateOptimization
 from pcsim.inference.state import FixedPredictions, StateOptimization
 
@@ -10,6 +11,8 @@ __all__ = [
     "Backprop",
     "ErrorOptimization",
     "FixedPredictions",
+    "IncrementSequentialStateOptimization",
+    "IncrementStateOptimization",
     "Inference",
     "SequentialStateOptimization",
     "StateOptimization",

@@ -14,10 +14,11 @@ def evaluate_states(xp: Namespace, energy: Energy, clamped: Clamped, states: Sta
     """Return the evaluation at given states, with ε_i = s_i − ŝ_i; its gradient is ∇_s E."""
     predictions, residues = energy.predict_all(xp, clamped, states)
     errors = tuple(energy.error(xp, clamped, states, p, i) for i, p in enumerate(predictions))
-    return Evaluation(states, errors, predictions, residues, partial(_gradient, xp, energy, clamped))
+    return Evaluation(states, errors, predictions, residues, partial(state_gradient, xp, energy, clamped))
 
 
-def _gradient(xp: Namespace, energy: Energy, clamped: Clamped, point: Evaluation) -> States:
+def state_gradient(xp: Namespace, energy: Energy, clamped: Clamped, point: Evaluation) -> States:
+    """Return ∇_s E of every free state."""
     return tuple(
         energy.state_gradient(xp, clamped, point.states, point.errors, point.residues, i)
         for i in range(len(point.states))

@@ -1,0 +1,126 @@
+"""State optimization in the increment form: the errors themselves are carried (model: section 3).
+
+The standard form stores s_i and forms ε_i = s_i − f_i(s_{i−1}): a signal below one unit in the last place of s_i is
+rounded away. Here each step moves ε by Δs_i − Δf_i, and Δf is evaluated without cancellation. It is the same map.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
+
+from pcsim.arrays import Array, Namespace, Parameters
+from pcsim.energy import Clamped, Energy, Evaluation, States
+from pcsim.inference.base import increments
+from pcsim.inference.state import state_gradient
+from pcsim.layers import Anchor, Residue
+from pcsim.steppers import Memory, Stepper
+
+
+class Increments(NamedTuple):
+    """What is carried: states, free errors, output ŷ, residue and anchor of every layer above the first, memory."""
+
+    states: States
+    errors: States
+    output: Array
+    points: tuple[tuple[Residue, Anchor], ...]
+    memory: tuple[Memory, ...]
+
+
+@dataclass(frozen=True)
+class IncrementStateOptimization:
+    """SO, all layers at once, in the increment form."""
+
+    energy: Energy
+    name: ClassVar[str] = "state"
+
+    def clamp(self, xp: Namespace, parameters: tuple[Parameters, ...], x: Array, y: Array) -> Clamped:
+        """Hold input and target fixed."""
+        return self.energy.clamp(xp, parameters, x, y)
+
+    def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Increments:
+        """Return the initial states, their errors (exact zeros after a feedforward pass) and an anchor a layer."""
+        states = self.energy.feedforward(xp, clamped)[0] if initial is None else initial
+        predictions, residues = self.energy.predict_all(xp, clamped, states)
+        layers = self.energy.network.layers
+        anchors = (
+            layer.operation.anchor(xp, clamped.parameters[j], states[layer.source])
+            for j, layer in enumerate(layers[1:], 1)
+        )
+        return Increments(
+            states,
+            tuple(s - p for s, p in zip(states, predictions[:-1], strict=True)),
+            predictions[-1],
+            tuple(zip(residues[1:], anchors, strict=True)),
+            tuple(stepper.begin(xp, s) for s in states),
+        )
+
+    def evaluate(self, xp: Namespace, clamped: Clamped, carry: Increments) -> Evaluation:
+        """Return the evaluation that the carried quantities make up."""
+        output_error = self.energy.error(xp, clamped, carry.states, carry.output, len(carry.states))
+        residues = (clamped.known[0][1], *(residue for residue, _ in carry.points))
+        gradient = partial(state_gradient, xp, self.energy, clamped)
+        return Evaluation(carry.states, (*carry.errors, output_error), (carry.output,), residues, gradient)
+
+    def advance(
+        self, xp: Namespace, clamped: Clamped, point: Evaluation, carry: Increments, stepper: Stepper, step: Any
+    ) -> Increments:
+        """Move all states at once, and the errors by Δs_i − Δf_i."""
+        deltas, memory = increments(xp, point.gradient, stepper, carry.memory, step)
+        sweep = Sweep(xp, self.energy, clamped, point, carry)
+        sweep.move(dict(enumerate(deltas)))
+        return sweep.carry(memory)
+
+
+@dataclass(frozen=True)
+class IncrementSequentialStateOptimization(IncrementStateOptimization):
+    """SO in sweeps from the output down, in the increment form."""
+
+    name: ClassVar[str] = "sequential"
+
+    def advance(
+        self, xp: Namespace, clamped: Clamped, point: Evaluation, carry: Increments, stepper: Stepper, step: Any
+    ) -> Increments:
+        """Sweep once from the last free state to the first, errors kept up to date after each."""
+        sweep, memory = Sweep(xp, self.energy, clamped, point, carry), list(carry.memory)
+        for i in range(len(carry.states) - 1, -1, -1):
+            gradient = self.energy.state_gradient(xp, clamped, sweep.states, sweep.errors, sweep.residues, i)
+            delta, memory[i] = stepper.increment(xp, gradient, memory[i], step)
+            sweep.move({i: delta})
+        return sweep.carry(tuple(memory))
+
+
+class Sweep:
+    """The carried quantities while states move, one after another or all at once."""
+
+    def __init__(
+        self, xp: Namespace, energy: Energy, clamped: Clamped, point: Evaluation, carry: Increments
+    ) -> None:
+        self._xp, self._energy, self._clamped = xp, energy, clamped
+        self.states, self.errors, self.output = list(carry.states), list(point.errors), carry.output
+        self._points = [(clamped.known[0][1], None), *carry.points]
+
+    @property
+    def residues(self) -> list[Residue]:
+        """The residue of every layer."""
+        return [residue for residue, _ in self._points]
+
+    def move(self, changes: dict[int, Array]) -> None:
+        """Move some states, and with them the predictions of the layers that read them."""
+        for i, delta in changes.items():
+            self.states[i] = self.states[i] + delta
+            self.errors[i] = self.errors[i] + delta
+        readers = self._energy.network.readers
+        for j in sorted({j for i in changes for j in readers[i]}):
+            layer, parameters = self._energy.network.layers[j], self._clamped.parameters[j]
+            change, self._points[j] = layer.increment(self._xp, parameters, self._points[j], self.states, changes)
+            if j == len(self.states):
+                self.output = self.output + change
+                self.errors[j] = self._energy.error(self._xp, self._clamped, self.states, self.output, j)
+            else:
+                self.errors[j] = self.errors[j] - change
+
+    def carry(self, memory: tuple[Memory, ...]) -> Increments:
+        """Return what goes on to the next step."""
+        return Increments(
+            tuple(self.states), tuple(self.errors[:-1]), self.output, tuple(self._points[1:]), memory
+        )

@@ -173,8 +173,8 @@ class LeakyRelu:
         return xp.where(p > 0, falling, rising), q > 0, (q,)
 
 
-# Gauss-Legendre on [0, 1]: with |d| (1 + max(|p|, |q|)) below REACH four nodes give ∫ N to 2e-16, and beyond it the
-# difference of tails loses less than a factor of 8.
+# Gauss-Legendre on [0, 1]: with |d| (1 + max(|p|, |q|)) below REACH four nodes give the mean of N to 2e-16, and beyond
+# it differences of tails lose less than a factor of 8.
 NODES = (0.06943184420297371, 0.33000947820757187, 0.6699905217924281, 0.9305681557970263)
 SHARES = (0.17392742256872693, 0.32607257743127307, 0.32607257743127307, 0.17392742256872693)
 REACH = 0.15
@@ -203,18 +203,22 @@ class Gelu:
         return p, _tail(xp, p)
 
     def increment(self, xp: Namespace, anchor: Anchor, d: Array) -> Increment:
-        """Return d Φ(q) + p (Φ(q) − Φ(p)), q = p + d: the bracket by quadrature for short d, from tails for long."""
+        """Return d Φ(q) + p ∫ N from p to q = p + d: by quadrature for short d, from tails for long.
+
+        A long way that starts or ends below zero is φ(q) − φ(p) as it stands: the two have opposite signs, or differ
+        by a large factor, or one is small beside the way itself.
+        """
         p, below = anchor
         q = p + d
         above = _tail(xp, q)
         inside = sum(share * _density(xp, p + node * d) for node, share in zip(NODES, SHARES, strict=True))
-        # Φ(q) − Φ(p) from the tails on the side of each point, so that no 1 − tail is ever formed.
-        apart = xp.where(q > 0, -above, above) - xp.where(p > 0, -below, below)
-        crossed = xp.where(p > 0, xp.where(q > 0, apart, apart - 1.0), xp.where(q > 0, apart + 1.0, apart))
-        short = xp.abs(d) * (1.0 + xp.maximum(xp.abs(p), xp.abs(q))) <= REACH
-        phi = xp.where(q > 0, 1.0 - above, above)
-        delta = d * phi + p * xp.where(short, d * inside, crossed)
-        return delta, phi + q * _density(xp, q), (q, above)
+        here, there = xp.where(p > 0, 1.0 - below, below), xp.where(q > 0, 1.0 - above, above)
+        positive = d * there + p * (below - above)
+        plain = q * there - p * here
+        long = xp.where(p > 0, xp.where(q > 0, positive, plain), plain)
+        is_short = xp.abs(d) * (1.0 + xp.maximum(xp.abs(p), xp.abs(q))) <= REACH
+        delta = xp.where(is_short, d * (there + p * inside), long)
+        return delta, there + q * _density(xp, q), (q, above)
 
 
 def _density(xp: Namespace, p: Array) -> Array:

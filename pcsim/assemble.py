@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim import activations, initialisers, losses, steppers
+from pcsim.arithmetic import Arithmetic
 from pcsim.backend import GradientNorm, Task
 from pcsim.datasets import first_batch, load_dataset, targets
 from pcsim.energy import Energy
@@ -130,6 +131,7 @@ def build_task(scenario: Scenario, network: Network, inputs: Inputs, precision: 
         recorded=recorded_steps(steps, every if isinstance(every, int) else None, log),
         record=frozenset(scenario.trace.record),
         precision=precision,
+        arithmetic=Arithmetic(table.rounding, table.accumulate, scenario.seed),
     )
 
 

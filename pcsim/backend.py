@@ -5,13 +5,14 @@ packages can add theirs.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pcsim.arithmetic import Arithmetic
 from pcsim.errors import UsageError, did_you_mean
 from pcsim.inference import Inference
 from pcsim.steppers import Stepper
@@ -46,6 +47,7 @@ class Task:
     recorded: NDArray[np.int64]
     record: frozenset[str]
     precision: str
+    arithmetic: Arithmetic = field(default_factory=Arithmetic)
 
 
 @dataclass(frozen=True)

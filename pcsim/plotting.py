@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,20 +11,24 @@ from numpy.typing import NDArray
 from pcsim.errors import UsageError
 from pcsim.trace import Trace
 
+if TYPE_CHECKING:
+    from pcsim.theory.overlay import Overlay
+
 FORMATS = (".png", ".pdf", ".svg")
 
 
-def plot(traces: Sequence[Trace], path: str | Path) -> Path:
+def plot(traces: Sequence[Trace], path: str | Path, *, theory: bool = False) -> Path:
     """Draw one row a trace, lines on the left and a heat map on the right, and save it as PNG, PDF or SVG.
 
-    Raises `UsageError` for another ending, a trace that recorded no energies, or a path that cannot be written.
+    With `theory`, what is known without simulating is drawn over the lines. Raises `UsageError` for another ending, a
+    trace that recorded no energies or has no theory, or a path that cannot be written.
     """
     target = Path(path)
     check_figure_path(target)
     for trace in traces:
         if len(trace.energy) == 0:
             raise UsageError(f"{trace.path}: holds no rows yet; wait for the run to record some")
-    figure = draw(traces)
+    figure = draw(traces, _overlays(traces) if theory else None)
     try:
         figure.savefig(target, dpi=150)
     except OSError as error:
@@ -40,20 +44,28 @@ def check_figure_path(path: Path) -> None:
         raise UsageError(f"{path}: the folder {path.parent} does not exist; create it or choose another with -o")
 
 
-def draw(traces: Sequence[Trace]) -> Any:
-    """Return a matplotlib figure with one row of two panels a trace."""
+def draw(traces: Sequence[Trace], overlays: "Sequence[Overlay] | None" = None) -> Any:
+    """Return a matplotlib figure with one row of two panels a trace, and with one overlay a trace over its lines."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 0.6 + 3.8 * len(traces)), layout="constrained")
     rows: Any = figure.subplots(len(traces), 2, squeeze=False)
-    for trace, (lines, heat) in zip(traces, rows, strict=True):
+    for i, (trace, (lines, heat)) in enumerate(zip(traces, rows, strict=True)):
         clock, energy = _clock(trace), np.asarray(trace.energy)
         _draw_lines(lines, clock, energy, list(trace.layer_names))
+        if overlays is not None:
+            _draw_overlay(lines, clock, overlays[i])
         _draw_heat(figure, heat, clock, energy)
         lines.set_title(_caption(trace), fontsize=9, loc="left")
         for axes in (lines, heat):
             _log_clock(axes, clock, trace.clock)
     return figure
+
+
+def _overlays(traces: Sequence[Trace]) -> "list[Overlay]":
+    from pcsim.theory.overlay import theory_of
+
+    return [theory_of(trace) for trace in traces]
 
 
 def _caption(trace: Trace) -> str:
@@ -89,6 +101,24 @@ def _draw_lines(axes: Any, clock: NDArray[np.float64], energy: NDArray[np.float6
     if np.any(energy > 0):
         axes.legend(fontsize=7, loc="best")
     axes.grid(alpha=0.2)
+
+
+def _draw_overlay(axes: Any, clock: NDArray[np.float64], overlay: "Overlay") -> None:
+    from matplotlib.legend import Legend
+    from matplotlib.patheffects import Normal, Stroke
+
+    shown = np.where(np.isfinite(overlay.energy) & (overlay.energy > 0), overlay.energy, np.nan)
+    low, high = axes.get_ylim()
+    # A white rim keeps the dashes visible on dark lines.
+    rim = [Stroke(linewidth=1.5, foreground="white"), Normal()]
+    lines = axes.plot(clock, shown, color="black", linestyle=(0, (4, 6)), linewidth=0.7, path_effects=rim)
+    # A profile falls without end once its wave has passed: only where each layer's begins is worth the room.
+    begins = [column[np.isfinite(column)][0] for column in shown.T if np.isfinite(column).any()]
+    axes.set_ylim(min([low, *(0.3 * begin for begin in begins)]), max([high, *(3 * begin for begin in begins)]))
+    key = Legend(
+        axes, lines[:1], [overlay.label], loc="upper left", bbox_to_anchor=(0, -0.13), fontsize=7, frameon=False
+    )
+    axes.add_artist(key).set_clip_on(False)
 
 
 def _draw_heat(figure: Any, axes: Any, clock: NDArray[np.float64], energy: NDArray[np.float64]) -> None:

@@ -1,7 +1,5 @@
 """The exact backend: the numpy backend's numbers without its rounding, with bounds that hold."""
 
-import subprocess
-import sys
 from dataclasses import replace
 from typing import Any
 
@@ -12,18 +10,18 @@ from numpy.typing import NDArray
 pytest.importorskip("flint", reason="needs python-flint")
 
 from flint import arb, ctx
-from pcsim_exact import ExactBackend, cost, loop, precision
-from pcsim_exact import backend as backend_module
+from pcsim_exact import ExactBackend, cost, loop
 from pcsim_exact.balls import Balls, from_floats
 from pcsim_exact.namespace import ExactNamespace
 from pcsim_exact.sharing import with_shared_predictions
 
 from pcsim.backend import GradientNorm, Settled, Task
-from pcsim.errors import UsageError
 from pcsim.inference import (
     Backprop,
     ErrorOptimization,
     FixedPredictions,
+    IncrementSequentialStateOptimization,
+    IncrementStateOptimization,
     SequentialStateOptimization,
     StateOptimization,
 )
@@ -37,6 +35,8 @@ METHODS: list[Any] = [
     SequentialStateOptimization,
     FixedPredictions,
     Backprop,
+    IncrementStateOptimization,
+    IncrementSequentialStateOptimization,
 ]
 RECORD = ("energy", "grad_norm", "energy_per_sample", "states", "errors", "weight_gradient")
 
@@ -130,6 +130,27 @@ def test_balls_at_128_bits_meet_those_at_256_and_512(method: Any, activation: st
             assert all(a.overlaps(b) for a, b in zip(row.entries.flat, finer.entries.flat, strict=True))
 
 
+@pytest.mark.parametrize("options", [{}, {"skip": 2, "activation_first": True}], ids=str)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(
+    ("standard", "increment"),
+    [
+        (StateOptimization, IncrementStateOptimization),
+        (SequentialStateOptimization, IncrementSequentialStateOptimization),
+    ],
+    ids=["state", "sequential"],
+)
+def test_the_increment_form_is_the_same_map(
+    standard: Any, increment: Any, activation: str, options: dict[str, Any]
+) -> None:
+    case = make_case(activation, loss="cross-entropy", batch=2, **options)
+    settled, rows, _ = exactly(make_task(case, standard(case.energy), steps=5))
+    other, others, _ = exactly(make_task(case, increment(case.energy), steps=5))
+    np.testing.assert_array_equal(rows.energy, others.energy)
+    np.testing.assert_array_equal(rows.grad_norm, others.grad_norm)
+    np.testing.assert_array_equal(settled.arrival_steps, other.arrival_steps)
+
+
 def test_bounds_hold_the_energies_at_twice_the_bits_and_at_four_times() -> None:
     task = make_task(make_case("gelu", loss="cross-entropy", batch=3), steps=12)
     _, rows, bounds = exactly(task, "128 bits")
@@ -192,38 +213,6 @@ def test_balls_that_grow_too_wide_end_the_run_with_the_bits_it_would_need(monkey
     assert rows.clock.tolist() == list(range(settled.steps_taken))
 
 
-def test_more_work_than_can_finish_is_refused_with_an_estimate() -> None:
-    task = replace(make_task(make_case("gelu")), steps=10_000_000)
-    with pytest.raises(UsageError, match=r"would take about [\d,]+ (days|years): 10000000 steps of 4 samples"):
-        exactly(task)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.4, "0 seconds"), (50, "50 seconds"), (600, "10 minutes"), (3 * 86400, "3 days"), (1e11, "3,169 years")],
-)
-def test_durations(seconds: float, words: str) -> None:
-    assert cost.duration(seconds) == words
-
-
-@pytest.mark.parametrize(
-    ("word", "bits"), [("exact", 256), ("512 bits", 512), ("{ bits = 53 }", 53), ("bits = 65536", 65536)]
-)
-def test_precision_words(word: str, bits: int) -> None:
-    assert precision.bits_asked(word) == bits
-
-
-@pytest.mark.parametrize("word", ["52 bits", "65537 bits", "{ bits = -3 }", "0 bits"])
-def test_bits_out_of_range(word: str) -> None:
-    with pytest.raises(UsageError, match="out of range; the exact backend takes 53 to 65536 bits"):
-        exactly(make_task(make_case()), word)
-
-
-def test_a_precision_it_lacks() -> None:
-    with pytest.raises(UsageError, match="no precision 'float32'"):
-        exactly(make_task(make_case()), "float32")
-
-
 def test_a_stop_rule_ends_the_run() -> None:
     task = make_task(make_case("tanh"), stepper=GradientDescent(0.3), steps=5000, stop=GradientNorm(1e-2))
     expected, _ = settle(task)
@@ -246,20 +235,3 @@ def test_divergence_ends_the_run_where_float64_ends() -> None:
     assert settled.failure is not None
     assert "no longer finite at step" in settled.failure
     assert rows.clock[-1] == settled.steps_taken
-
-
-def test_without_python_flint_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nothing(name: str) -> None:
-        return None
-
-    monkeypatch.setattr(backend_module, "find_spec", nothing)
-    able = ExactBackend().capabilities()
-    assert able.problem == "python-flint is not installed"
-    assert able.fix == "install it with: pip install 'pcsim[exact]'"
-    with pytest.raises(UsageError, match=r"pip install 'pcsim\[exact\]'"):
-        ExactBackend().settle(make_task(make_case(), precision="exact"), lambda block: None, lambda step: False)
-
-
-def test_it_can_be_imported_without_python_flint() -> None:
-    code = "import sys; sys.modules['flint'] = None; import pcsim_exact; pcsim_exact.ExactBackend().capabilities()"
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -2,10 +2,7 @@
 
 import random
 import shutil
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +10,10 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
-from tests.trace_samples import ALL, block, create, final, layout, lines_until, start_child
 
 from pcsim.errors import RunFailed, UsageError
 from pcsim.trace import open_trace, repair
-
-
-@contextmanager
-def child(mode: str, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
-    process = start_child(mode, *arguments)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def killed_trace(path: Path, rows: int, seconds: float) -> int:
-    """Write a trace in another process, kill it and return how many rows it said were safe."""
-    with child("write", path, str(rows)) as process:
-        said = lines_until(process.stdout, "safe")
-        time.sleep(seconds)
-        process.kill()
-        assert process.stdout is not None
-        said += process.stdout.read().splitlines(keepends=True)
-    whole = [line for line in said if line.startswith("safe")][: -1 if not said[-1].endswith("\n") else None]
-    return int((whole or said)[-1].split()[1])
+from tests.trace_samples import ALL, block, child, create, final, killed_trace, layout, lines_until
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -52,7 +27,7 @@ def test_kill_9_loses_no_flushed_row(tmp_path: Path, seed: int) -> None:
     report = repair(path)
     assert (report.repaired, report.status_before, report.status_after) == (True, "running", "interrupted")
     assert report.rows >= safe
-    with h5py.File(path, "r") as file:
+    with opened(path, "r") as file:
         steps = np.arange(report.rows)
         np.testing.assert_array_equal(file["step"][()], steps)
         np.testing.assert_array_equal(file["energy"][:, 2], steps)
@@ -79,6 +54,10 @@ def test_repair_keeps_every_object_attribute_and_scale(tmp_path: Path) -> None:
         }
 
 
+def opened(path: Path, mode: str) -> Any:
+    return h5py.File(path, mode)
+
+
 def described(file: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
@@ -97,7 +76,7 @@ def described(file: Any) -> dict[str, Any]:
 def test_rows_that_are_not_whole_are_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "run.h5"
     create(path, layout(ALL)).close()
-    with h5py.File(path, "r+") as file:
+    with opened(path, "r+") as file:
         del file.attrs["writer_pid"]
         for name, rows in (("step", 6), ("energy", 5), ("grad_norm", 7)):
             file[name].resize(rows, axis=0)
@@ -133,6 +112,16 @@ def test_a_process_id_used_again_does_not_block_repair(tmp_path: Path) -> None:
     with h5py.File(path, "r+") as file:
         file.attrs["writer_started"] = 1
     assert repair(path).rows == 3
+
+
+def test_repair_removes_what_a_kill_at_the_end_left_behind(tmp_path: Path) -> None:
+    path = tmp_path / "run.h5"
+    with child("obey", path) as process:
+        lines_until(process.stdout, "safe")
+        (tmp_path / f".pcsim-{process.pid}-0000.tmp").touch()
+        (tmp_path / ".pcsim-1-0000.tmp").touch()
+    assert repair(path).repaired
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".pcsim-1-0000.tmp", "run.h5"]
 
 
 def test_a_finished_trace_needs_no_repair(tmp_path: Path) -> None:

@@ -5,10 +5,9 @@ import sys
 import time
 from pathlib import Path
 
-from tests.trace_samples import ALL, SMALL, block, create, final, layout
-
 from pcsim.errors import PcsimError
-from pcsim.trace import open_trace, space, writer
+from pcsim.trace import assemble, open_trace, space, writer
+from tests.trace_samples import ALL, SMALL, block, cannot_reserve, create, final, layout
 
 
 def write(path: Path, rows: int) -> None:
@@ -47,12 +46,12 @@ def tail(path: Path) -> None:
 def overfill(path: Path, limit: int, *, reserving: bool) -> None:
     """Append under a file size limit until that fails; then finish, which may fail too."""
     if not reserving:
-        space.reserve = writer.reserve = lambda descriptor, upto: False  # pyright: ignore[reportPrivateImportUsage]
+        space.reserve = writer.reserve = assemble.reserve = cannot_reserve
     trace = create(path, layout(SMALL))
     resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + limit, resource.RLIM_INFINITY))
     try:
         while True:
-            trace.append(block(trace.rows, 16))
+            trace.append(block(trace.rows, 64))
     except PcsimError as error:
         print("append", trace.rows, error, flush=True)
     try:

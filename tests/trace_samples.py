@@ -1,7 +1,10 @@
-"""A small trace for tests: its layout, rows whose numbers follow from the step, and writers in a process of their own."""
+"""A small trace for tests: its layout, rows whose numbers are their step, and writers in their own process."""
 
 import subprocess
 import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -72,6 +75,11 @@ def final() -> dict[str, NDArray[Any]]:
     return arrays | {f"final/gradient/{name}": 2 * value for name, value in NETWORK.items()}
 
 
+def cannot_reserve(descriptor: int, upto: int) -> bool:
+    """Stand in for `reserve` on a file system that cannot."""
+    return False
+
+
 def start_child(mode: str, *arguments: str | Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.trace_child", mode, *map(str, arguments)]
     root, pipe = Path(__file__).parents[1], subprocess.PIPE
@@ -87,3 +95,25 @@ def lines_until(stream: IO[str] | None, word: str) -> list[str]:
         if line.startswith(word):
             return found
     raise AssertionError(f"no line {word!r} in {found}")
+
+
+@contextmanager
+def child(mode: str, *arguments: str | Path) -> Generator[subprocess.Popen[str]]:
+    process = start_child(mode, *arguments)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def killed_trace(path: Path, rows: int, seconds: float) -> int:
+    """Write a trace in another process, kill it and return how many rows it said were safe."""
+    with child("write", path, str(rows)) as process:
+        said = lines_until(process.stdout, "safe")
+        time.sleep(seconds)
+        process.kill()
+        assert process.stdout is not None
+        said += process.stdout.read().splitlines(keepends=True)
+    whole = [line for line in said if line.startswith("safe")][: -1 if not said[-1].endswith("\n") else None]
+    return int((whole or said)[-1].split()[1])

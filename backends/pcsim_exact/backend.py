@@ -4,6 +4,7 @@ import platform
 from collections.abc import Callable
 from importlib.util import find_spec
 
+from pcsim.arithmetic import check_arithmetic
 from pcsim.backend import Capabilities, Settled, Task
 from pcsim.errors import UsageError
 from pcsim.trace.layout import Block
@@ -32,6 +33,7 @@ class ExactBackend:
         able = self.capabilities()
         if able.problem is not None:
             raise UsageError(f"backend 'exact' cannot be used here: {able.problem}; {able.fix}")
+        check_arithmetic(task.precision, task.arithmetic)
         # Only here, so that the package can be imported, and say what is missing, without python-flint.
         from pcsim_exact.loop import settle
 

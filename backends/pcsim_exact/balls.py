@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pcsim_exact.verdicts import Entries, Verdict, objects
 
-Operand: TypeAlias = "Balls | arb | float"
+Operand: TypeAlias = "Balls | arb | float | int"
 
 
 class Balls:

@@ -1,11 +1,12 @@
 """Arrays of balls as the core's array namespace."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from flint import arb
 
+from pcsim.activations import Activation
 from pcsim_exact.balls import Balls, Operand, entries_of, zeros
 from pcsim_exact.verdicts import Verdict
 
@@ -24,6 +25,14 @@ def _square_root(x: arb) -> arb:
     if x > 0 or x < 0 or x.is_zero():
         return x.sqrt()
     return arb(0).union(x.abs_upper().sqrt())
+
+
+class _Known(NamedTuple):
+    """An anchor that has been evaluated: a point, its value and its residue."""
+
+    p: Balls
+    value: Balls
+    residue: Any
 
 
 _larger: Any = np.frompyfunc(arb.max, 2, 1)
@@ -81,6 +90,18 @@ class ExactNamespace:
     def max(self, x: Balls, /, axis: int, keepdims: bool = False) -> Balls:
         """Largest entry over one axis."""
         return Balls(_larger.reduce(x.entries, axis=axis, keepdims=keepdims))
+
+    def increment(self, activation: Activation, anchor: Any, d: Balls, /) -> tuple[Balls, Any, Any]:
+        """Return φ(p + d) − φ(p) by subtraction, and residue and anchor at p + d; exact zeros where d is.
+
+        The bits that cancel are among the guard bits, and the value is the one that the standard form uses.
+        """
+        known = anchor if isinstance(anchor, _Known) else _Known(anchor[0], *activation.forward(self, anchor[0]))
+        if d.is_zero:
+            return zeros(d.shape), known.residue, known
+        q = known.p + d
+        value, residue = activation.forward(self, q)
+        return value - known.value, residue, _Known(q, value, residue)
 
     def wide(self, x: Balls, /) -> Balls:
         """Return x itself: no type is wider."""

@@ -1,4 +1,4 @@
-"""The numpy backend: the plain loop on the CPU, in float32 or float64."""
+"""The numpy backend: the plain loop on the CPU, in float64, float32, float16 or bfloat16."""
 
 import platform
 from collections.abc import Callable
@@ -7,10 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pcsim.arithmetic import check_arithmetic
+from pcsim.arrays import Array
 from pcsim.backend import Capabilities, Settled, Task
 from pcsim.loop import settle
 from pcsim.trace.layout import Block
 from pcsim_numpy.namespace import NumpyNamespace
+from pcsim_numpy.rounded import unit_of
+from pcsim_numpy.rounding import FORMATS
 
 DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 
@@ -22,17 +26,29 @@ class NumpyBackend:
         """Return what numpy can do anywhere."""
         return Capabilities(
             device=f"cpu ({platform.machine()})",
-            precisions=tuple(DTYPES),
+            precisions=(*FORMATS, *DTYPES),
             methods=("state", "error", "sequential", "backprop"),
             layers=("dense",),
         )
 
     def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[int], bool]) -> Settled:
-        """Run inference; overflow shows as a non-finite energy, which the loop reports."""
-        dtype = DTYPES[task.precision]
+        """Run inference; overflow shows as a non-finite energy, which the loop reports.
 
-        def to_run(array: NDArray[np.float64]) -> NDArray[Any]:
-            return np.ascontiguousarray(array, dtype=dtype)
-
+        Results of float16 and bfloat16 runs come back in float32. Raises `UsageError` for a rounding or an
+        accumulator that the precision has no use for.
+        """
+        check_arithmetic(task.precision, task.arithmetic)
+        to_run = _converter(task)
         with np.errstate(all="ignore"):
             return settle(NumpyNamespace(), task, to_run, np.asarray, sink, poll)
+
+
+def _converter(task: Task) -> Callable[[NDArray[np.float64]], Array]:
+    if task.precision in FORMATS:
+        return unit_of(task.precision, task.arithmetic).array
+    dtype = DTYPES[task.precision]
+
+    def to_run(array: NDArray[np.float64]) -> NDArray[Any]:
+        return np.ascontiguousarray(array, dtype=dtype)
+
+    return to_run

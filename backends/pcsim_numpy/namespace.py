@@ -1,4 +1,4 @@
-"""numpy as the core's array namespace."""
+"""numpy as the core's array namespace, for its own arrays and for those that its protocols reach (`Rounded`)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +9,7 @@ from jaxtyping import Float64, Shaped
 from numpy.typing import NDArray
 
 from pcsim.activations import Activation
+from pcsim.arrays import Array
 
 
 class NumpyNamespace:
@@ -25,33 +26,31 @@ class NumpyNamespace:
     maximum = staticmethod(np.maximum)
     zeros_like = staticmethod(np.zeros_like)
 
-    def where(self, condition: NDArray[np.bool_], a: NDArray[Any] | float, b: NDArray[Any] | float, /) -> NDArray[Any]:
+    def where(self, condition: Array, a: Array | float, b: Array | float, /) -> Array:
         """Choose entries of a where the condition holds, of b elsewhere."""
         return np.where(condition, a, b)
 
-    def stack(self, arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    def stack(self, arrays: Sequence[Array]) -> Array:
         """Join equally shaped arrays along a new first axis."""
         return np.stack(arrays)
 
-    def sum(self, x: NDArray[Any], axis: int, keepdims: bool = False) -> NDArray[Any]:
+    def sum(self, x: Array, axis: int, keepdims: bool = False) -> Array:
         """Sum over one axis."""
         return np.add.reduce(x, axis=axis, keepdims=keepdims)
 
-    def max(self, x: NDArray[Any], axis: int, keepdims: bool = False) -> NDArray[Any]:
+    def max(self, x: Array, axis: int, keepdims: bool = False) -> Array:
         """Largest entry over one axis."""
         return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
 
-    def increment(
-        self, activation: Activation, anchor: Any, d: NDArray[Any], /
-    ) -> tuple[NDArray[Any], Any, Any]:
+    def increment(self, activation: Activation, anchor: Any, d: Array, /) -> tuple[Array, Any, Any]:
         """Return the activation's increment in its form without cancellation."""
         return activation.increment(self, anchor, d)
 
-    def wide(self, x: NDArray[Any]) -> NDArray[np.float64]:
+    def wide(self, x: Array) -> NDArray[np.float64]:
         """Return x in float64."""
         return x.astype(np.float64)
 
-    def sum_of_squares(self, x: Shaped[NDArray[Any], "batch ..."]) -> Float64[NDArray[np.float64], " batch"]:
+    def sum_of_squares(self, x: Shaped[Array, "batch ..."]) -> Float64[NDArray[np.float64], " batch"]:
         """Per-sample sum of squares, accumulated in float64."""
         flat = x.astype(np.float64, copy=False).reshape(x.shape[0], -1)
         return np.vecdot(flat, flat)

@@ -13,10 +13,11 @@ from pcsim.trace import open_trace
 @click.command("plot", short_help="Draw the layerwise energies of traces.")
 @click.argument("traces", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="TRACE...")
 @output_option("Figure to write, .png, .pdf or .svg; without it, the first trace's name with .png.")
-def command(traces: tuple[Path, ...], output: Path | None) -> None:
+@click.option("--theory", is_flag=True, help="Draw what is known without simulating over the lines.")
+def command(traces: tuple[Path, ...], output: Path | None, theory: bool) -> None:
     """Draw energy by layer over log steps, lines and heat map, one row a TRACE."""
     target = output or Path(f"{traces[0].stem}.png")
     check_figure_path(target)
     with ExitStack() as stack:
         opened = [stack.enter_context(open_trace(path)) for path in traces]
-        click.echo(f"figure: {plot(opened, target)}")
+        click.echo(f"figure: {plot(opened, target, theory=theory)}")

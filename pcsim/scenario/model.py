@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, PrivateAttr, model_validator
 
+from pcsim.arithmetic import NARROW
 from pcsim.scenario.arithmetic import BackendTable
 from pcsim.scenario.fields import (
     Allowed,
@@ -95,6 +96,10 @@ class InferenceTable(Table):
     """Hard: the target is the output state. Soft: the output state is drawn to the target."""
     clamp_precision: Positive = 1.0
     """Precision of the output prediction under clamp = "soft"."""
+    rounding: Literal["nearest", "stochastic"] = "nearest"
+    """How results are rounded to float16 or bfloat16: to nearest even, or to either neighbour at random, unbiased."""
+    accumulate: Literal["float32", "float16", "bfloat16"] = "float32"
+    """Format in which float16 and bfloat16 runs accumulate matrix products."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -189,7 +194,16 @@ class Scenario(Table):
         """
         if backend is None and precision is None:
             return self
-        return self.model_copy(update={"backend": self.backend.replaced(backend, precision)})
+        place = self.backend.replaced(backend, precision)
+        narrow = place.precision in NARROW
+        rounding = {} if narrow else {"rounding": "nearest", "accumulate": "float32"}
+        return self.model_copy(
+            update={"backend": place, "inference": self.inference.model_copy(update=rounding)}
+        )
+
+    def in_form(self, form: Literal["standard", "increment"]) -> Self:
+        """Return the same experiment in another form of state optimization."""
+        return self.model_copy(update={"inference": self.inference.model_copy(update={"form": form})})
 
     def read_as(self, reading: Reading) -> Self:
         """Return the same scenario with the story of its reading."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from pcsim.arithmetic import NARROW
 from pcsim.scenario.fields import allowed_by
 from pcsim.scenario.model import Scenario
 from pcsim.scenario.network import WITH_GAIN
@@ -44,6 +45,7 @@ RULES = (
     Rule(("inference.momentum",), "inference.optimizer", ("momentum",)),
     Rule(("inference.beta1", "inference.beta2", "inference.eps"), "inference.optimizer", ("adam",)),
     Rule(("inference.clamp_precision",), "inference.clamp", ("soft",)),
+    Rule(("inference.rounding", "inference.accumulate"), "backend.precision", NARROW),
 )
 
 

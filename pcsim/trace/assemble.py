@@ -73,9 +73,7 @@ def create_file(target: Path, fill: Callable[[Any], None], *, force: bool) -> An
         return file
 
 
-def replace_by_finished(
-    source: Any, path: Path, rows: int, room: int, finish: Callable[[Any], None]
-) -> dict[str, int]:
+def replace_by_finished(source: Any, path: Path, rows: int, room: int, finish: Callable[[Any], None]) -> dict[str, int]:
     """Put a finished copy of `source` in the place of `path`; return the rows cut off each dataset.
 
     `room` bytes are made sure of first. OSError or RuntimeError when the disk does not take it: `path` is
@@ -105,9 +103,7 @@ def finish_in_place(path: Path, room: int, finish: Callable[[Any], None]) -> Non
     release_reserved(path)
 
 
-def write_end(
-    file: Any, dimensions: Dimensions, attributes: Attributes, final: Mapping[str, NDArray[Any]]
-) -> None:
+def write_end(file: Any, dimensions: Dimensions, attributes: Attributes, final: Mapping[str, NDArray[Any]]) -> None:
     """Write what is known after the last row; the writer's mark goes."""
     write_arrays(file, dimensions, final)
     drop_owner(file)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ import h5py
 
 from pcsim.errors import UsageError, did_you_mean
 from pcsim.trace.layout import FORMAT
-from pcsim.trace.owner import living_writer
+from pcsim.trace.owner import living_writer, may_be_written
+from pcsim.trace.snapshot import Snapshot, is_cut, left_by_writer
 from pcsim.trace.space import abandon, temporary_name
 
 LIBVER = ("v110", "v110")
 """HDF5 1.10 introduced what readers beside a writer need; anything newer would shut out older tools."""
+
+_PAUSES = (0.02, 0.1, 0.3)
 
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError)
 """What h5py raises on files that are not as they should be."""
@@ -103,16 +107,11 @@ def open_file(path: Path) -> Any:
     """
     _check_readable(path)
     try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        if not left_by_writer(path):
-            raise damaged(path, error) from None
-        try:
-            file = h5py.File(path, "r", swmr=True)
-        except DAMAGE as reason:
-            raise damaged(path, reason) from None
+        file = _open(path)
+    except DAMAGE as error:
+        raise damaged(path, error) from None
     try:
-        found = file.attrs.get("format")
+        found = dict(file.attrs).get("format")  # get alone takes a damaged attribute for a missing one
     except DAMAGE as error:
         file.close()
         raise damaged(path, error) from None
@@ -146,10 +145,28 @@ def _check_readable(path: Path) -> None:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
 
 
-def left_by_writer(path: Path) -> bool:
-    """Tell from the superblock (byte 11: consistency flags) whether a writer has, or had, the file open."""
-    with path.open("rb") as file:
-        return bool(file.read(12)[11:12] not in (b"", b"\0"))
+def _open(path: Path) -> Any:
+    try:
+        return h5py.File(path, "r")
+    except OSError:
+        if not left_by_writer(path):
+            raise
+    for pause in _PAUSES:
+        try:
+            return _open_unclosed(path)
+        except DAMAGE:  # perhaps read in the middle of a write
+            time.sleep(pause)
+    return h5py.File(Snapshot(path), "r")
+
+
+def _open_unclosed(path: Path) -> Any:
+    file = h5py.File(Snapshot(path), "r")
+    if not may_be_written(dict(file.attrs)):
+        return file
+    file.close()
+    if is_cut(path):
+        raise OSError("truncated file")
+    return h5py.File(path, "r", swmr=True)
 
 
 def identity(path: Path | None) -> tuple[int, int] | None:

@@ -30,6 +30,13 @@ def living_writer(attributes: Mapping[str, Any]) -> int | None:
     return pid if not recorded or _started(pid) == recorded else None
 
 
+def may_be_written(attributes: Mapping[str, Any]) -> bool:
+    """Tell whether a writer may be at work: it is alive, or on another host and cannot be asked."""
+    running = attributes.get("status") == "running"
+    elsewhere = attributes.get("writer_host", platform.node()) != platform.node()
+    return running and (elsewhere or living_writer(attributes) is not None)
+
+
 def _exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)

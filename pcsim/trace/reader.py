@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import h5py
 import numpy as np
@@ -161,7 +161,7 @@ class Trace:
     def __contains__(self, path: str) -> bool:
         return path in self.file
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Trace":
         return self
 
     def __exit__(

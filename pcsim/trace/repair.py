@@ -1,5 +1,6 @@
 """Make a trace whose writer was killed readable by any HDF5 tool, losing no flushed row."""
 
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,11 +8,12 @@ from typing import Any
 
 from pcsim.errors import UsageError
 from pcsim.trace.assemble import drop_owner, replace_by_finished
-from pcsim.trace.files import DAMAGE, left_by_writer
+from pcsim.trace.files import DAMAGE
 from pcsim.trace.objects import write_attributes
 from pcsim.trace.owner import living_writer
 from pcsim.trace.reader import Trace, open_trace
-from pcsim.trace.space import why
+from pcsim.trace.snapshot import left_by_writer
+from pcsim.trace.space import temporary_name, why
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ def repair(path: Path | str) -> RepairReport:
             trimmed = replace_by_finished(trace.file, target, trace.rows, target.stat().st_size, end)
         except DAMAGE as error:
             raise UsageError(f"{path} cannot be repaired and is left as it was: {why(error)}") from None
+        _remove_leftovers(trace, target)
         return RepairReport(path, True, trace.rows, trace.status, after, trimmed)
 
 
@@ -66,3 +69,11 @@ def _refuse_living(trace: Trace) -> None:
             f"{trace.path} is being written by process {pid}, which is alive; it can be read meanwhile, "
             "wait for the run or stop it before repairing"
         )
+
+
+def _remove_leftovers(trace: Trace, target: Path) -> None:
+    """Remove what the writer was about to put in the trace's place when it was killed."""
+    pid = int(trace.attributes.get("writer_pid", 0))
+    if pid and trace.attributes.get("writer_host") == platform.node():
+        for leftover in target.parent.glob(temporary_name(pid, "*")):
+            leftover.unlink(missing_ok=True)

@@ -1,11 +1,13 @@
 """Read a file that its writer left open, as it lies on disk: HDF5 takes it for a closed one.
 
-HDF5 refuses such a file, or as a reader beside the writer tries a broken object again for hours. Both hang on the
-superblock alone, which is therefore corrected on the way to HDF5; the file itself is not touched. Layout of a
-superblock of version 3: HDF5 File Format Specification 3.0, II.A; checksum: Jenkins, lookup3 (`hashlittle`).
+HDF5 refuses such a file, or as a reader beside the writer tries a broken object again and again for hours.
+Both depend on the superblock alone, which is therefore corrected on the way to HDF5; the file itself is not
+touched. Layout of a superblock of version 3: HDF5 File Format Specification 3.0, II.A; checksum: Jenkins'
+lookup3 (`hashlittle`).
 """
 
 import io
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -34,25 +36,45 @@ def is_cut(path: Path) -> bool:
     return len(block) < _SIZE or path.stat().st_size < struct.unpack("<Q", block[_END])[0]
 
 
-class Snapshot(io.FileIO):
+class Snapshot(io.RawIOBase):
     """A file left open by its writer, with a superblock as of a closed file; for h5py's file objects."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "rb")
-        head = bytearray(superblock(path))
+        super().__init__()
+        self._descriptor = os.open(path, os.O_RDONLY)
+        self._position = 0
+        self._size = os.fstat(self._descriptor).st_size
+        head = bytearray(os.pread(self._descriptor, _SIZE, 0))
         head[_FLAGS] = 0
-        head[_END] = struct.pack("<Q", path.stat().st_size)
+        head[_END] = struct.pack("<Q", self._size)
         head[_CHECKSUM] = struct.pack("<I", lookup3(bytes(head[: _CHECKSUM.start])))
         self._head = bytes(head)
 
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Move to an offset from the start, the position or the end."""
+        self._position = offset + {os.SEEK_CUR: self._position, os.SEEK_END: self._size}.get(whence, 0)
+        return self._position
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._position
+
     def readinto(self, buffer: Any, /) -> int:
         """Read into a buffer, the superblock corrected."""
-        start = self.tell()
-        count = super().readinto(buffer)
-        if start < _SIZE:
-            part = self._head[start : start + count]
-            memoryview(buffer).cast("B")[: len(part)] = part
+        view = memoryview(buffer).cast("B")
+        count = os.preadv(self._descriptor, [view], self._position)
+        if count < len(view):  # HDF5 would take what was in the buffer before for data
+            raise OSError("truncated file")
+        part = self._head[self._position : self._position + count]
+        view[: len(part)] = part
+        self._position += count
         return count
+
+    def close(self) -> None:
+        """Close the file."""
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
 
 
 def lookup3(data: bytes) -> int:

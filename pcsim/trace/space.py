@@ -17,7 +17,7 @@ _KEEP_SIZE = 1
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def readable_size(size: float) -> str:
+def readable_size(size: int | float) -> str:
     """Return bytes in words: `3.2 MB`."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 1000:
@@ -81,9 +81,9 @@ def check_room(folder: Path, needed: int, reclaimed: int) -> None:
         probe.unlink()
 
 
-def temporary_name() -> str:
-    """Return a hidden file name that no other process uses."""
-    return f".pcsim-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+def temporary_name(process: int | None = None, token: str = "") -> str:
+    """Return a hidden file name that no other process uses; with token `*` a pattern for a process's names."""
+    return f".pcsim-{process or os.getpid()}-{token or secrets.token_hex(4)}.tmp"
 
 
 def release_reserved(path: Path) -> None:

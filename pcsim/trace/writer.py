@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -50,7 +50,7 @@ class TraceWriter:
         self._finished = False
 
     @classmethod
-    def create(  # noqa: PLR0917
+    def create(
         cls,
         path: Path | None,
         layout: Layout,
@@ -60,7 +60,7 @@ class TraceWriter:
         provenance: Mapping[str, str],
         *,
         force: bool = False,
-    ) -> Self:
+    ) -> "TraceWriter":
         """Make the file, ready for rows; `path` None keeps it in memory.
 
         Raises UsageError, with nothing made or changed, where the path cannot be written or the disk is too
@@ -147,13 +147,15 @@ class TraceWriter:
             self._file.close()
         abandon(self._file)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "TraceWriter":
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._finished:
+            if self.path is not None:
+                self.close()
             return
         failed = kind is not None and issubclass(kind, Exception)
         with suppress(RunFailed, UsageError):
@@ -164,9 +166,7 @@ class TraceWriter:
         if self.path is None:
             return
         descriptor = self._file.id.get_vfd_handle()
-        chunks = sum(
-            (s.chunks_for(self.rows + count) - s.chunks_for(self.rows)) * s.chunk_bytes for s in self.streams
-        )
+        chunks = sum((s.chunks_for(self.rows + count) - s.chunks_for(self.rows)) * s.chunk_bytes for s in self.streams)
         upto = os.fstat(descriptor).st_size + chunks + _INDEX_BYTES + self._tail
         if upto > self._reserved:
             reserve(descriptor, upto)

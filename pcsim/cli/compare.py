@@ -1,0 +1,58 @@
+"""`pcsim compare`: one scenario in several precisions, forms and backends."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from pcsim.cli.options import output_option
+from pcsim.comparison import compare
+from pcsim.comparison_report import print_comparison
+from pcsim.plotting import plot_comparison
+from pcsim.scenario import read_scenario
+
+
+@click.command("compare", short_help="Run a scenario in several precisions, forms and backends, and compare.")
+@click.argument("scenario")
+@click.option("--backend", metavar="B,…", help="Backends, separated by commas.")
+@click.option("--precision", metavar="P,…", help="Precisions, e.g. float16,float32,float64,exact.")
+@click.option("--form", metavar="F,…", help="standard,increment: forms of state optimization.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key; may be repeated.")
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Replace the scenario's seed.")
+@output_option("Folder for traces and figure; without it, the scenario's name with -compare.")
+@click.option("--force", is_flag=True, help="Replace existing traces.")
+def command(
+    scenario: str,
+    backend: str | None,
+    precision: str | None,
+    form: str | None,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    output: Path | None,
+    force: bool,
+) -> None:
+    """Run SCENARIO under each combination and refer all to the most precise one.
+
+    Prints arrival steps and relative errors of the energies by layer; writes one trace each, and one figure.
+    """
+    reading = read_scenario(scenario, overrides, seed=seed)
+    for note in reading.notes:
+        click.echo(f"note: {note}", err=True)
+    folder = output or Path(f"{Path(scenario).stem}-compare")
+    console = Console()
+    with compare(
+        reading,
+        backend=_words(backend),
+        precision=_words(precision),
+        form=_words(form),
+        folder=folder,
+        force=force,
+    ) as comparison:
+        print_comparison(comparison, console)
+        console.print(f"traces: {folder}", highlight=False, soft_wrap=True)
+        figure = plot_comparison(comparison.labels, comparison.traces, folder / "compare.png")
+        console.print(f"figure: {figure}", highlight=False, soft_wrap=True)
+
+
+def _words(text: str | None) -> list[str] | None:
+    return None if text is None else [word.strip() for word in text.split(",") if word.strip()]

@@ -1,0 +1,130 @@
+"""Which theory belongs to a trace, and the energies it gives at the recorded steps."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.typing import NDArray
+
+from pcsim.activations import Linear
+from pcsim.backend import Task
+from pcsim.errors import UsageError
+from pcsim.experiment import Simulation
+from pcsim.inference import StateOptimization
+from pcsim.losses import SoftClampedSquaredError, SquaredError
+from pcsim.network import Network
+from pcsim.scenario import Scenario
+from pcsim.theory.linear import linear_system
+from pcsim.theory.signal import log_binomial_profile, log_fixed_prediction_profile
+from pcsim.theory.trajectory import linear_trajectory
+from pcsim.trace import Trace
+from pcsim.verification import simulation_of
+
+EXACT = "theory: exact trajectory"
+_SCALE = "times $E_0=½‖∂ℓ/∂ŷ‖^2$ at step 0; assumes fixed predictions, identity Jacobians"
+PROFILE = (
+    "theory: signal profile (EO paper, eq. 4), $[C(t,i)\\,\\lambda^i(1-\\lambda)^{t-i}]^2$ at distance $i$ from output\n"
+    + _SCALE
+)
+FIXED_PROFILE = "theory: signal profile, $P(\\mathrm{Bin}(t,\\lambda)\\geq i)^2$ at distance $i$ from output\n" + _SCALE
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Theoretical energies at a trace's recorded steps, NaN where theory says nothing; `label` says what they are."""
+
+    label: str
+    energy: Float64[NDArray[np.float64], "step layer"]
+
+
+def theory_of(trace: Trace) -> Overlay:
+    """Return the theory for a run of state optimization by gradient descent.
+
+    The exact trajectory for a deep linear network with squared error, from any start; the signal profile for every
+    other one from a feedforward start. Raises `UsageError` for runs without a theory.
+    """
+    simulation = simulation_of(trace, "numpy", "float64")
+    scenario, task = simulation.scenario, simulation.task
+    table = scenario.inference
+    for found, needed in (
+        (f"the clock {trace.clock}", "the clock step"),
+        (f'method = "{table.method}"', 'method = "state"'),
+        (f'optimizer = "{table.optimizer}"', 'optimizer = "gd"'),
+    ):
+        if found != needed:
+            raise UsageError(
+                f'{_name(trace)}: there is no theory for a run with {found}; there is for method = "state" with '
+                'optimizer = "gd"'
+            )
+    if table.predictions == "local" and _is_linear(task):
+        return _exact(task, table.step_size)
+    _require_signal(trace, simulation)
+    return _profile(task, scenario)
+
+
+def _is_linear(task: Task) -> bool:
+    energy = task.inference.energy
+    linear = all(getattr(layer.operation, "activation", None) == Linear() for layer in energy.network.layers)
+    return linear and isinstance(energy.loss, SquaredError | SoftClampedSquaredError)
+
+
+def _exact(task: Task, step_size: float) -> Overlay:
+    system = linear_system(task.inference.energy, task.parameters, task.x, task.y)
+    trajectory = linear_trajectory(system, task.initial)
+    motion = trajectory.descent(task.recorded, step_size)
+    energy, resolution = trajectory.energies(motion), trajectory.resolution(motion)
+    return Overlay(EXACT, np.where(energy > resolution[:, None], energy, np.nan))
+
+
+def _profile(task: Task, scenario: Scenario) -> Overlay:
+    fixed = scenario.inference.predictions == "fixed"
+    profile = log_fixed_prediction_profile if fixed else log_binomial_profile
+    layers = len(task.inference.energy.network.layers)
+    distance = np.arange(layers - 1, -1, -1)
+    log_signal = profile(task.recorded[:, None], distance, scenario.inference.step_size)
+    energy = _output_error_energy(task) * np.exp(2 * log_signal)
+    # The output's own energy is the loss, no squared error in general.
+    energy[:, -1] = np.nan
+    return Overlay(FIXED_PROFILE if fixed else PROFILE, energy)
+
+
+def _output_error_energy(task: Task) -> float:
+    """Return ½‖∂ℓ/∂ŷ‖² of the feedforward pass, its batch mean."""
+    from pcsim.backend import load_backend
+
+    start = replace(
+        task,
+        inference=StateOptimization(task.inference.energy),
+        steps=0,
+        recorded=task.recorded[:0],
+        record=frozenset(),
+    )
+    errors = load_backend("numpy").settle(start, lambda block: None, lambda step: False).errors
+    return 0.5 * float(np.mean(np.sum(errors[-1] ** 2, axis=1)))
+
+
+def _require_signal(trace: Trace, simulation: Simulation) -> None:
+    """Raise `UsageError` where the signal profile's picture of one wave from the output down does not hold."""
+    table, energy = simulation.scenario.inference, simulation.task.inference.energy
+    problems = {
+        f'start = "{table.start}"': table.start != "feedforward",
+        f"step_size = {table.step_size:g}": table.step_size > 1,
+        "precisions other than 1": any(gamma != 1.0 for gamma in energy.precisions),
+        "activity decay": any(delta != 0.0 for delta in energy.decays),
+        "skips longer than 1": _longest_skip(energy.network) > 1,
+    }
+    found = [problem for problem, present in problems.items() if present]
+    if found:
+        raise UsageError(
+            f"{_name(trace)}: there is no theory for a run with {' and '.join(found)}; the signal profile is for a "
+            "feedforward start, step_size up to 1, precisions 1, no activity decay and skips no longer than 1 (linear "
+            'networks with squared error and predictions = "local" have an exact trajectory whatever these are)'
+        )
+
+
+def _longest_skip(network: Network) -> int:
+    return max((i - layer.skip for i, layer in enumerate(network.layers) if layer.skip is not None), default=0)
+
+
+def _name(trace: Trace) -> str:
+    return str(trace.path or "the trace")

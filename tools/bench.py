@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""Time the workloads that docs/performance.md reports, beside the machine's matrix-product peak.
+
+usage: python tools/bench.py [--rounds 9] [--markdown FILE]
+
+Everything is timed in one process, workloads in turn, and reported as medians: machines are shared and noisy.
+"""
+
+import argparse
+import datetime
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from pcsim_numpy import NumpyBackend
+from pcsim_numpy.namespace import NumpyNamespace
+
+from pcsim.activations import Activation, Gelu, LeakyRelu, Sigmoid, Tanh
+from pcsim.backend import Task
+from pcsim.energy import Energy
+from pcsim.experiment import run
+from pcsim.inference import ErrorOptimization, IncrementStateOptimization, Inference, StateOptimization
+from pcsim.initialisers import Orthogonal
+from pcsim.losses import CrossEntropy
+from pcsim.network import dense_chain
+from pcsim.provenance import describe_machine
+from pcsim.recording import recorded_steps
+from pcsim.scenario import parse_scenario
+from pcsim.steppers import GradientDescent
+
+WIDTHS = (784, *(128,) * 19, 10)
+BATCH = 64
+SCENARIO = """
+title = "Benchmark: 784-(128x19)-10, tanh, batch 64"
+[network]
+input = 784
+hidden = { layers = 19, width = 128 }
+output = 10
+activation = "tanh"
+init = "orthogonal"
+[data]
+name = "npz"
+file = "data.npz"
+batch = 64
+[inference]
+method = "state"
+loss = "cross-entropy"
+steps = 64
+[trace]
+record = ["energy"]
+"""
+
+
+def make_task(
+    activation: Activation, method: Callable[[Energy], Inference] = StateOptimization, steps: int = 64
+) -> Task:
+    """Return the benchmark network with random data, in float32, recording every layer's energy at every step."""
+    network = dense_chain(WIDTHS, activation)
+    free = len(WIDTHS) - 2
+    energy = Energy(network, CrossEntropy(), (1.0,) * free, (0.0,) * free)
+    rng = np.random.default_rng(1)
+    return Task(
+        inference=method(energy),
+        stepper=GradientDescent(0.1),
+        steps=steps,
+        stop=None,
+        parameters=network.draw_parameters(Orthogonal(), 0),
+        x=rng.standard_normal((BATCH, WIDTHS[0])),
+        y=np.eye(10)[rng.integers(0, 10, BATCH)],
+        initial=None,
+        recorded=recorded_steps(steps, 1, None),
+        record=frozenset({"energy"}),
+        precision="float32",
+    )
+
+
+def settle_seconds(task: Task) -> float:
+    """Return the seconds of one inference run, energies recorded."""
+    return NumpyBackend().settle(task, lambda block: None, lambda step: False).inference_seconds
+
+
+def bare_seconds(task: Task) -> float:
+    """Return the seconds of the same steps with no energy computed at all."""
+    xp = NumpyNamespace()
+    parameters = tuple({k: v.astype(np.float32) for k, v in layer.items()} for layer in task.parameters)
+    clamped = task.inference.clamp(xp, parameters, task.x.astype(np.float32), task.y.astype(np.float32))
+    start = time.perf_counter()
+    carry = task.inference.begin(xp, clamped, None, task.stepper)
+    for step in range(1, task.steps + 1):
+        point = task.inference.evaluate(xp, clamped, carry)
+        carry = task.inference.advance(xp, clamped, point, carry, task.stepper, step)
+    task.inference.evaluate(xp, clamped, carry)
+    return time.perf_counter() - start
+
+
+def traced_seconds(folder: Path) -> float:
+    """Return the inference seconds of the same run from a scenario, its trace written to disk."""
+    rng = np.random.default_rng(1)
+    if not (folder / "data.npz").exists():
+        np.savez(folder / "data.npz", x=rng.standard_normal((BATCH, WIDTHS[0])), y=rng.integers(0, 10, BATCH))
+    with run(parse_scenario(SCENARIO, folder), path=folder / "trace.h5", force=True) as trace:
+        return float(trace.attributes["inference_seconds"])
+
+
+def help_seconds() -> float:
+    """Return the seconds `pcsim --help` takes as a process of its own."""
+    program = Path(sys.executable).with_name("pcsim")
+    start = time.perf_counter()
+    subprocess.run([program, "--help"], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def peak_gflops() -> float:
+    """Return the rate of a large float32 matrix product, in 10⁹ operations a second."""
+    a = np.random.default_rng(0).standard_normal((2048, 2048)).astype(np.float32)
+    start = time.perf_counter()
+    a @ a
+    return 2 * 2048**3 / (time.perf_counter() - start) / 1e9
+
+
+def product_gflop(steps: int) -> float:
+    """Return the 10⁹ operations of the products in SO: forward and pullback of every layer but the clamped first."""
+    pairs = zip(WIDTHS[1:-1], WIDTHS[2:], strict=True)
+    return (steps + 1) * 2 * sum(2 * BATCH * a * b for a, b in pairs) / 1e9
+
+
+def measure(rounds: int) -> dict[str, float]:
+    """Return the median of every workload, in the order of the table."""
+    tanh = make_task(Tanh())
+    work: dict[str, Callable[[], float]] = {
+        "float32 product peak, GFLOP/s": peak_gflops,
+        "64 SO steps, tanh, energies recorded": lambda: settle_seconds(tanh),
+        "the same without energies": lambda: bare_seconds(tanh),
+    }
+    for name, activation in (("tanh", Tanh()), ("sigmoid", Sigmoid()), ("relu", LeakyRelu()), ("gelu", Gelu())):
+        standard, increment = make_task(activation), make_task(activation, IncrementStateOptimization)
+        work[f"64 SO steps, {name}, standard form"] = lambda task=standard: settle_seconds(task)
+        work[f"64 SO steps, {name}, increment form"] = lambda task=increment: settle_seconds(task)
+    work["8 EO steps, tanh"] = lambda: settle_seconds(make_task(Tanh(), ErrorOptimization, 8))
+    with tempfile.TemporaryDirectory() as folder:
+        work["64 SO steps, tanh, from a scenario, trace on disk"] = lambda: traced_seconds(Path(folder))
+        work["pcsim --help"] = help_seconds
+        for call in work.values():
+            call()
+        times: dict[str, list[float]] = {name: [] for name in work}
+        for _ in range(rounds):
+            for name, call in work.items():
+                times[name].append(call())
+    return {name: median(values) for name, values in times.items()}
+
+
+def table(result: dict[str, float], rounds: int) -> str:
+    """Return the figures as Markdown, with machine, versions and date."""
+    machine = describe_machine()
+    peak = result["float32 product peak, GFLOP/s"]
+    floor = product_gflop(64) / peak
+    lines = [
+        f"Measured {datetime.date.today().isoformat()} on {machine['processor']}, {machine['threads']} threads; "
+        f"{machine['versions']}. Medians of {rounds} rounds, all workloads in turn in one process.",
+        "",
+        "| workload | median |",
+        "|---|---|",
+    ]
+    for name, value in result.items():
+        lines.append(f"| {name} | {f'{value:.0f}' if name.endswith('GFLOP/s') else f'{1000 * value:.1f} ms'} |")
+    so, bare = result["64 SO steps, tanh, energies recorded"], result["the same without energies"]
+    lines += [
+        "",
+        f"At the measured peak the products of the 64 SO steps alone would take {1000 * floor:.1f} ms; the run takes "
+        f"{so / floor:.1f} times that. Computing and recording all energies costs {100 * (so / bare - 1):.0f} %.",
+    ]
+    for name in ("tanh", "sigmoid", "relu", "gelu"):
+        ratio = result[f"64 SO steps, {name}, increment form"] / result[f"64 SO steps, {name}, standard form"]
+        lines.append(f"The increment form costs {ratio:.2f} times the standard form with {name}.")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--markdown", type=Path, help="write the table to this file too")
+    arguments = parser.parse_args()
+    text = table(measure(arguments.rounds), arguments.rounds)
+    print(text, end="")
+    if arguments.markdown:
+        arguments.markdown.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

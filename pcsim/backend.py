@@ -72,7 +72,10 @@ class Settled:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a backend can do here; `problem` and `fix` say why it cannot be used (None: it can)."""
+    """What a backend can do here; `problem` and `fix` say why it cannot be used (None: it can).
+
+    `bounds` says that energies come with rigorous error bounds. The precision "exact" stands for any number of bits.
+    """
 
     device: str
     precisions: tuple[str, ...]
@@ -80,6 +83,7 @@ class Capabilities:
     layers: tuple[str, ...]
     problem: str | None = None
     fix: str | None = None
+    bounds: bool = False
 
 
 @runtime_checkable
@@ -88,6 +92,13 @@ class Backend(Protocol):
 
     def capabilities(self) -> Capabilities:
         """Return what this backend supports on this machine, without allocating on a device."""
+        ...
+
+    def estimate(self, task: Task) -> float:
+        """Return about how many seconds a task will take.
+
+        Raises `UsageError` for one that this backend cannot run or finish: nothing has been started then.
+        """
         ...
 
     def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[int], bool]) -> Settled:
@@ -125,7 +136,7 @@ def require(name: str, backend: Backend, precision: str, method: str) -> Capabil
     if able.problem is not None:
         raise UsageError(f"backend '{name}' cannot be used here: {able.problem}; {able.fix}")
     for what, word, words in (
-        ("precision", precision, able.precisions),
+        ("precision", "exact" if precision.startswith("{") else precision, able.precisions),
         ("method", method, able.methods),
     ):
         if word not in words:

@@ -139,10 +139,9 @@ def combine(
                 there = scenario.on(name, word)
                 there = there.in_form("increment" if chosen == "increment" else "standard") if chosen else there
                 simulation = prepare(there)
-                estimate = simulation.backend.estimate(simulation.task)
                 place = there.backend
                 found[place.name, place.precision_name, chosen] = Combination(
-                    there, place.name, place.precision_name, chosen, estimate
+                    there, place.name, place.precision_name, chosen, simulation.estimate
                 )
     return tuple(found.values())
 

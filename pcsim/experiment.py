@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim import __version__
+from pcsim.arithmetic import NARROW
 from pcsim.assemble import Inputs, build_network, build_task, load_inputs
 from pcsim.backend import Backend, Capabilities, Settled, Task, load_backend, require
 from pcsim.errors import Interrupted, RunFailed
@@ -33,6 +34,8 @@ class Simulation:
     task: Task
     backend: Backend
     capabilities: Capabilities
+    estimate: float
+    """Seconds the backend expects to take."""
 
 
 def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
@@ -47,7 +50,8 @@ def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
     network = build_network(scenario)
     inputs = load_inputs(scenario, network) if inputs is None else inputs
     task = build_task(scenario, network, inputs, precision)
-    return Simulation(scenario, network, inputs, task, backend, capabilities)
+    estimate = backend.estimate(task)
+    return Simulation(scenario, network, inputs, task, backend, capabilities, estimate)
 
 
 def run(
@@ -90,13 +94,14 @@ def create_trace(simulation: Simulation, path: Path | None, force: bool) -> Trac
     """Create the trace of a simulation, with everything that is needed to simulate it again."""
     scenario, network, task = simulation.scenario, simulation.network, simulation.task
     layers = len(network.layers)
+    bounds = {"energy_bound"} if simulation.capabilities.bounds and "energy" in task.record else set[str]()
     layout = Layout(
         clock="step",
         layer_names=(*(f"layer {i}" for i in range(layers - 1)), "output"),
         unit_shapes=network.layer_shapes,
         samples=len(task.x),
-        record=task.record,
-        dtype=np.dtype(np.float32 if task.precision == "float32" else np.float64),
+        record=task.record | bounds,
+        dtype=np.dtype(np.float32 if task.precision in ("float32", *NARROW) else np.float64),
         rows=None if task.stop is not None else len(task.recorded),
     )
     attributes = {

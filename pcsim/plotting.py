@@ -116,7 +116,7 @@ def _draw_overlay(axes: Any, clock: NDArray[np.float64], overlay: "Overlay") -> 
     begins = [column[np.isfinite(column)][0] for column in shown.T if np.isfinite(column).any()]
     axes.set_ylim(min([low, *(0.3 * begin for begin in begins)]), max([high, *(3 * begin for begin in begins)]))
     key = Legend(
-        axes, lines[:1], [overlay.label], loc="upper left", bbox_to_anchor=(0, -0.13), fontsize=7, frameon=False
+        axes, lines[:1], [overlay.label], loc="upper left", bbox_to_anchor=(0, -0.14), fontsize=7, frameon=False
     )
     axes.add_artist(key).set_clip_on(False)
 

@@ -66,9 +66,10 @@ class Recorder:
         gradient_norms: Float64[NDArray[np.float64], " layers"] | None,
         states: Sequence[NDArray[Any]] | None,
         errors: Sequence[NDArray[Any]] | None,
+        bound: Float64[NDArray[np.float64], " layers"] | None = None,
     ) -> None:
-        """Add the row of one step."""
-        row = _Row(step, layerwise, gradient_norms, states, errors)
+        """Add the row of one step; `bound` is how far the energies can be from the true ones, where that is known."""
+        row = _Row(step, layerwise, gradient_norms, states, errors, bound)
         self._rows.append(row)
         self._bytes += row.nbytes
         full = len(self._rows) >= ROWS_PER_BLOCK or self._bytes >= BYTES_PER_BLOCK
@@ -91,6 +92,7 @@ class Recorder:
             energy_per_sample=per_sample if "energy_per_sample" in self._record else None,
             states=_by_layer([row.states for row in rows]),
             errors=_by_layer([row.errors for row in rows]),
+            energy_bound=_stacked([row.bound for row in rows]) if "energy" in self._record else None,
         )
 
 
@@ -102,12 +104,14 @@ class _Row:
         gradient_norms: NDArray[np.float64] | None,
         states: Sequence[NDArray[Any]] | None,
         errors: Sequence[NDArray[Any]] | None,
+        bound: NDArray[np.float64] | None,
     ) -> None:
         self.step = step
         self.layerwise = layerwise
         self.gradient_norms = gradient_norms
         self.states = states
         self.errors = errors
+        self.bound = bound
         self.nbytes = layerwise.nbytes + sum(a.nbytes for a in (*(states or ()), *(errors or ())))
 
 

@@ -12,20 +12,14 @@ from pcsim_exact import ExactBackend, cost, precision
 from pcsim_exact import backend as backend_module
 
 from pcsim.arithmetic import Arithmetic
-from pcsim.backend import Task
+from pcsim.backend import Task, require
 from pcsim.errors import UsageError
-from pcsim.trace import Block
 from tests.cases import make_case, make_task
 
 
 def refused(task: Task) -> None:
-    """Run a task that must be refused before any row."""
-
-    rows: list[Block] = []
-    try:
-        ExactBackend().settle(task, rows.append, lambda step: False)
-    finally:
-        assert not rows
+    """Ask for a task that must be refused."""
+    ExactBackend().estimate(task)
 
 
 def test_more_work_than_can_finish_is_refused_with_an_estimate() -> None:
@@ -75,7 +69,7 @@ def test_without_python_flint_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPa
     assert able.problem == "python-flint is not installed"
     assert able.fix == "install it with: pip install 'pcsim[exact]'"
     with pytest.raises(UsageError, match=r"pip install 'pcsim\[exact\]'"):
-        ExactBackend().settle(make_task(make_case(), precision="exact"), list[Block]().append, lambda step: False)
+        require("exact", ExactBackend(), "exact", "state")
 
 
 def test_it_can_be_imported_without_python_flint() -> None:

@@ -19,10 +19,12 @@ from tests.cases import XP, Case, make_case, make_task, settle
 
 GOLDEN = Path(__file__).parent / "golden"
 NETWORKS: list[dict[str, Any]] = [
-    {"skip": skip, "activation_first": first, "mupc": mupc}
-    for skip in (0, 1, 2, 3)
-    for first in (False, True)
-    for mupc in (False, True)
+    {},
+    {"activation_first": True, "mupc": True},
+    {"skip": 1, "mupc": True},
+    {"skip": 1, "activation_first": True},
+    {"skip": 2, "mupc": True, "activation_first": True},
+    {"skip": 3},
 ]
 ENERGIES: list[dict[str, Any]] = [
     {},
@@ -118,10 +120,10 @@ def test_a_run_beyond_the_range_of_floats_is_not_finite_and_no_warning() -> None
     assert not np.isfinite(trajectory.energies(trajectory.descent([10**5], 1.0))).all()
 
 
-@pytest.mark.parametrize("options", [{"gain": 1.0}, {"gain": 1.4}, {"skip": 1, "mupc": True}], ids=str)
+@pytest.mark.parametrize("options", [{"gain": 1.4}, {"skip": 1, "mupc": True}], ids=str)
 def test_energies_above_the_resolution_are_right_and_those_below_are_rounding(options: dict[str, Any]) -> None:
     """Against the increment form, which keeps the relative accuracy of a signal of any size."""
-    case = make_case("linear", widths=(16,) * 19 + (4,), batch=2, bias=False, **options)
+    case = make_case("linear", widths=(8,) * 17 + (4,), batch=2, bias=False, **options)
     task = make_task(case, IncrementStateOptimization(case.energy), steps=100, record=("energy",))
     _, rows = settle(task)
     trajectory = linear_trajectory(system_of(case))
@@ -166,7 +168,7 @@ def test_a_start_that_does_not_fit_and_bad_steps_are_named() -> None:
     with pytest.raises(UsageError, match="the start has 18 units for 4 samples"):
         linear_trajectory(system_of(case), case.states[:-1])
     trajectory = linear_trajectory(system_of(replace(case)))
-    with pytest.raises(UsageError, match="steps hold 1.5"):
+    with pytest.raises(UsageError, match=r"steps hold 1\.5"):
         trajectory.descent([1, 1.5], 0.1)
     with pytest.raises(UsageError, match="times hold -1"):
         trajectory.flow([0.0, -1.0])

@@ -73,11 +73,13 @@ def test_other_networks_get_the_signal_profile_in_units_of_the_output_error(tmp_
 
 
 def test_fixed_predictions_in_a_chain_of_identity_layers_lie_on_their_profile(tmp_path: Path) -> None:
-    np.savez(tmp_path / "w.npz", **{f"W{i}": np.eye(8) for i in range(5)})
+    weights, samples = tmp_path / "w.npz", tmp_path / "d.npz"
+    one = np.eye(8)
+    np.savez(weights, W0=one, W1=one, W2=one, W3=one, W4=one)
     rng = np.random.default_rng(0)
-    np.savez(tmp_path / "d.npz", x=np.zeros((3, 8)), y=rng.standard_normal((3, 8)))
-    chain = ("network.widths=[8, 8, 8, 8, 8, 8]", "network.bias=false", 'network.weights="w.npz"')
-    data = ('data.name="npz"', 'data.file="d.npz"')
+    np.savez(samples, x=np.zeros((3, 8)), y=rng.standard_normal((3, 8)))
+    chain = ("network.widths=[8, 8, 8, 8, 8, 8]", "network.bias=false", f'network.weights="{weights}"')
+    data = ('data.name="npz"', f'data.file="{samples}"')
     with run(tmp_path, *chain, *data, 'inference.predictions="fixed"') as trace:
         overlay = theory_of(trace)
         assert overlay.label == FIXED_PROFILE

@@ -6,7 +6,6 @@ from importlib.util import find_spec
 
 from pcsim.arithmetic import check_arithmetic
 from pcsim.backend import Capabilities, Settled, Task
-from pcsim.errors import UsageError
 from pcsim.trace.layout import Block
 
 
@@ -23,17 +22,24 @@ class ExactBackend:
             layers=("dense",),
             problem="python-flint is not installed" if missing else None,
             fix="install it with: pip install 'pcsim[exact]'" if missing else None,
+            bounds=True,
         )
 
-    def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[int], bool]) -> Settled:
-        """Run inference until every energy is known to the bits that the precision asks for.
+    def estimate(self, task: Task) -> float:
+        """Return about how many seconds the task takes at the working precision that its bits are guessed to need.
 
-        Raises `UsageError` if python-flint is missing, the bits are out of range or the run would take too long.
+        Raises `UsageError` if the bits are out of range, the run would take too long, or it asks for narrow rounding.
         """
-        able = self.capabilities()
-        if able.problem is not None:
-            raise UsageError(f"backend 'exact' cannot be used here: {able.problem}; {able.fix}")
+        from pcsim_exact.cost import estimated_seconds, refuse_if_too_long
+        from pcsim_exact.precision import bits_asked, first_guess
+
         check_arithmetic(task.precision, task.arithmetic)
+        working = first_guess(task, bits_asked(task.precision))
+        refuse_if_too_long(task, working)
+        return estimated_seconds(task, working)
+
+    def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[int], bool]) -> Settled:
+        """Run inference until every energy is known to the bits that the precision asks for."""
         # Only here, so that the package can be imported, and say what is missing, without python-flint.
         from pcsim_exact.loop import settle
 

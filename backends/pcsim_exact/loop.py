@@ -15,31 +15,21 @@ from pcsim.loop import divergence
 from pcsim.recording import Recorder
 from pcsim.trace.layout import Block
 from pcsim_exact.balls import Balls, from_floats, to_floats
-from pcsim_exact.cost import refusal, refuse_if_too_long
+from pcsim_exact.cost import refusal
 from pcsim_exact.namespace import ExactNamespace
 from pcsim_exact.precision import Widening, bits_asked, first_guess
 from pcsim_exact.readout import accuracy, energy_bounds, gradient_norms, has_arrived
 from pcsim_exact.sharing import with_shared_predictions
 
-Bounds = Callable[[int, NDArray[np.float64]], None]
-"""Receives a recorded step and the bound on each layer's reported energy."""
 
-
-def settle(
-    task: Task,
-    sink: Callable[[Block], None],
-    poll: Callable[[int], bool],
-    bounds: Bounds = lambda step, bound: None,
-) -> Settled:
+def settle(task: Task, sink: Callable[[Block], None], poll: Callable[[int], bool]) -> Settled:
     """Run a task so that every energy is known to the bits asked for, relatively.
 
-    Raises `UsageError` before the start if the bits are out of range or the run would take too long; one that
-    turns out too long on the way ends with a failure that says so.
+    A run that turns out on the way to take too long ends with a failure that says so.
     """
     bits = bits_asked(task.precision)
     working = first_guess(task, bits)
-    refuse_if_too_long(task, working)
-    run = _Run(task, bits, sink, poll, bounds)
+    run = _Run(task, bits, sink, poll)
     start = time.perf_counter()
     while True:
         with ctx.workprec(working):
@@ -70,12 +60,11 @@ class _Run:
     """One task over all its attempts: rows that are known well enough are handed on once and stay."""
 
     def __init__(
-        self, task: Task, bits: int, sink: Callable[[Block], None], poll: Callable[[int], bool], bounds: Bounds
+        self, task: Task, bits: int, sink: Callable[[Block], None], poll: Callable[[int], bool]
     ) -> None:
         self._task = task
         self._bits = bits
         self._poll = poll
-        self._bounds = bounds
         self._recorder = Recorder(task.recorded, task.record, sink)
         self._arrivals = np.full(len(task.parameters), -1, dtype=np.int64)
         self._delivered = -1
@@ -124,8 +113,8 @@ class _Run:
         norms = gradient_norms(self._xp, point) if recorder.wants_gradient else None
         states = [to_floats(s) for s in point.states] if recorder.wants_states else None
         errors = [to_floats(e) for e in point.errors] if recorder.wants_errors else None
-        recorder.add(step, energies, norms, states, errors)
-        self._bounds(step, energy_bounds(layerwise, energies.mean(axis=1)))
+        bound = energy_bounds(layerwise, energies.mean(axis=1))
+        recorder.add(step, energies, norms, states, errors, bound)
 
     def _has_converged(self, rule: GradientNorm, point: Evaluation) -> bool:
         if not point.gradient:

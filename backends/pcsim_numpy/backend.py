@@ -31,13 +31,21 @@ class NumpyBackend:
             layers=("dense",),
         )
 
+    def estimate(self, task: Task) -> float:
+        """Return about how many seconds the task takes: two products a layer and step at some 10 GFLOP/s.
+
+        Raises `UsageError` for a rounding or an accumulator that the precision has no use for.
+        """
+        check_arithmetic(task.precision, task.arithmetic)
+        weights = sum(array.size for layer in task.parameters for array in layer.values())
+        narrow = 20.0 if task.precision in FORMATS else 1.0
+        return narrow * 4e-10 * weights * len(task.x) * (task.steps + 1)
+
     def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[int], bool]) -> Settled:
         """Run inference; overflow shows as a non-finite energy, which the loop reports.
 
-        Results of float16 and bfloat16 runs come back in float32. Raises `UsageError` for a rounding or an
-        accumulator that the precision has no use for.
+        Results of float16 and bfloat16 runs come back in float32.
         """
-        check_arithmetic(task.precision, task.arithmetic)
         to_run = _converter(task)
         with np.errstate(all="ignore"):
             return settle(NumpyNamespace(), task, to_run, np.asarray, sink, poll)

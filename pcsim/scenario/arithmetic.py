@@ -51,4 +51,4 @@ class BackendTable(Table):
 
 def implied_backend(precision: str | None) -> str | None:
     """Return the backend that a precision alone stands for, if any."""
-    return "exact" if precision == "exact" else None
+    return "exact" if precision is not None and (precision == "exact" or precision.startswith("{")) else None

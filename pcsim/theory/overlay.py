@@ -23,10 +23,10 @@ from pcsim.verification import simulation_of
 EXACT = "theory: exact trajectory"
 _SCALE = "times $E_0=½‖∂ℓ/∂ŷ‖^2$ at step 0; assumes fixed predictions, identity Jacobians"
 PROFILE = (
-    "theory: signal profile (EO paper, eq. 4), $[C(t,i)\\,\\lambda^i(1-\\lambda)^{t-i}]^2$ at distance $i$ from output\n"
+    "theory: signal profile (EO paper eq. 4), $[C(t,i)\\,\\lambda^i(1-\\lambda)^{t-i}]^2$ $i$ layers below the output\n"
     + _SCALE
 )
-FIXED_PROFILE = "theory: signal profile, $P(\\mathrm{Bin}(t,\\lambda)\\geq i)^2$ at distance $i$ from output\n" + _SCALE
+FIXED_PROFILE = "theory: signal profile, $P(\\mathrm{Bin}(t,\\lambda)\\geq i)^2$ $i$ layers below the output\n" + _SCALE
 
 
 @dataclass(frozen=True)

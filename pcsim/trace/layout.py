@@ -28,7 +28,7 @@ class Layout:
     """Shape of one sample's state in each layer; dense: (n,)."""
     samples: int
     record: frozenset[str]
-    """Any of energy, grad_norm, states, errors, energy_per_sample, weight_gradient."""
+    """Any of energy, energy_bound, grad_norm, states, errors, energy_per_sample, weight_gradient."""
     dtype: np.dtype[np.floating]
     """Of recorded states and errors."""
     rows: int | None
@@ -51,6 +51,8 @@ class Block:
     """For each free layer (R, sample, *unit)."""
     errors: tuple[NDArray[np.floating], ...] | None = None
     """For each layer (R, sample, *unit)."""
+    energy_bound: NDArray[np.float64] | None = None
+    """(R, layer)"""
 
     def array(self, path: str) -> NDArray[np.number]:
         """Return the array for the stream at `path`; ValueError where the block lacks it."""
@@ -112,6 +114,7 @@ def streams(layout: Layout) -> list[Stream]:
     wide, clock = np.dtype(np.float64), layout.clock
     per_layer = {
         "energy": ((clock, "layer"), (layers,)),
+        "energy_bound": ((clock, "layer"), (layers,)),
         "grad_norm": ((clock, "layer"), (layers,)),
         "energy_per_sample": ((clock, "layer", "sample"), (layers, layout.samples)),
     }

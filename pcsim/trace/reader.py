@@ -82,6 +82,11 @@ class Trace:
         return self.array("energy")
 
     @property
+    def energy_bound(self) -> Float[NDArray[Any], "step layer"] | None:
+        """How far each energy can be from the true one, rigorously, where the backend knows."""
+        return self.array("energy_bound") if "energy_bound" in self else None
+
+    @property
     def grad_norm(self) -> Float[NDArray[Any], "step layer"] | None:
         """Norms of the gradient of the moving variable, batch means, where recorded."""
         return self.array("grad_norm") if "grad_norm" in self else None

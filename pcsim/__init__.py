@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pcsim.comparison import compare as compare
     from pcsim.experiment import run as run
     from pcsim.plotting import plot as plot
     from pcsim.scenario import Scenario as Scenario
@@ -21,6 +22,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Scenario": "pcsim.scenario",
     "Trace": "pcsim.trace",
+    "compare": "pcsim.comparison",
     "open_trace": "pcsim.trace",
     "plot": "pcsim.plotting",
     "read_scenario": "pcsim.scenario",
@@ -33,6 +35,7 @@ __all__ = [
     "Scenario",
     "Trace",
     "__version__",
+    "compare",
     "open_trace",
     "plot",
     "read_scenario",

@@ -104,7 +104,7 @@ def create_trace(simulation: Simulation, path: Path | None, force: bool) -> Trac
         dtype=np.dtype(np.float32 if task.precision in ("float32", *NARROW) else np.float64),
         rows=None if task.stop is not None else len(task.recorded),
     )
-    attributes = {
+    attributes: dict[str, str | int | float] = {
         "pcsim_version": __version__,
         "backend": scenario.backend.name,
         "precision": task.precision,
@@ -114,6 +114,8 @@ def create_trace(simulation: Simulation, path: Path | None, force: bool) -> Trac
         "title": scenario.title,
         "method": scenario.inference.method,
     }
+    if scenario.inference.method in ("state", "sequential"):
+        attributes["form"] = scenario.inference.form
     provenance = {
         "scenario": scenario_text(scenario),
         "data": simulation.inputs.source,

@@ -28,7 +28,12 @@ def plot(traces: Sequence[Trace], path: str | Path, *, theory: bool = False) -> 
     for trace in traces:
         if len(trace.energy) == 0:
             raise UsageError(f"{trace.path}: holds no rows yet; wait for the run to record some")
-    figure = draw(traces, _overlays(traces) if theory else None)
+    return save(draw(traces, _overlays(traces) if theory else None), target)
+
+
+def save(figure: Any, target: Path) -> Path:
+    """Write a matplotlib figure; raise `UsageError` for another ending or a path that cannot be written."""
+    check_figure_path(target)
     try:
         figure.savefig(target, dpi=150)
     except OSError as error:
@@ -52,13 +57,13 @@ def draw(traces: Sequence[Trace], overlays: "Sequence[Overlay] | None" = None) -
     rows: Any = figure.subplots(len(traces), 2, squeeze=False)
     for i, (trace, (lines, heat)) in enumerate(zip(traces, rows, strict=True)):
         clock, energy = _clock(trace), np.asarray(trace.energy)
-        _draw_lines(lines, clock, energy, list(trace.layer_names))
+        draw_lines(lines, clock, energy, list(trace.layer_names))
         if overlays is not None:
             _draw_overlay(lines, clock, overlays[i])
         _draw_heat(figure, heat, clock, energy)
         lines.set_title(_caption(trace), fontsize=9, loc="left")
         for axes in (lines, heat):
-            _log_clock(axes, clock, trace.clock)
+            log_clock(axes, clock, trace.clock)
     return figure
 
 
@@ -79,12 +84,13 @@ def _clock(trace: Trace) -> NDArray[np.float64]:
     return np.asarray(trace.steps, dtype=np.float64)
 
 
-def _draw_lines(axes: Any, clock: NDArray[np.float64], energy: NDArray[np.float64], names: list[str]) -> None:
+def draw_lines(axes: Any, clock: NDArray[np.float64], energy: NDArray[np.float64], names: list[str]) -> None:
     import matplotlib
 
     colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.92, energy.shape[1]))
+    drawable = _drawable(energy)
     for i, name in enumerate(names):
-        shown = np.where(energy[:, i] > 0, energy[:, i], np.nan)
+        shown = drawable[:, i]
         single = np.count_nonzero(np.isfinite(shown)) == 1
         labelled = len(names) <= 8 or i in (0, len(names) // 2, len(names) - 1)
         axes.plot(
@@ -107,11 +113,11 @@ def _draw_overlay(axes: Any, clock: NDArray[np.float64], overlay: "Overlay") -> 
     from matplotlib.legend import Legend
     from matplotlib.patheffects import Normal, Stroke
 
-    shown = np.where(np.isfinite(overlay.energy) & (overlay.energy > 0), overlay.energy, np.nan)
+    shown = _drawable(overlay.energy)
     low, high = axes.get_ylim()
     # A white rim keeps the dashes visible on dark lines.
-    rim = [Stroke(linewidth=1.5, foreground="white"), Normal()]
-    lines = axes.plot(clock, shown, color="black", linestyle=(0, (4, 6)), linewidth=0.7, path_effects=rim)
+    rim = [Stroke(linewidth=1.4, foreground="white"), Normal()]
+    lines = axes.plot(clock, shown, color="black", linestyle=(0, (5, 3)), linewidth=0.7, path_effects=rim)
     # A profile falls without end once its wave has passed: only where each layer's begins is worth the room.
     begins = [column[np.isfinite(column)][0] for column in shown.T if np.isfinite(column).any()]
     axes.set_ylim(min([low, *(0.3 * begin for begin in begins)]), max([high, *(3 * begin for begin in begins)]))
@@ -124,7 +130,8 @@ def _draw_overlay(axes: Any, clock: NDArray[np.float64], overlay: "Overlay") -> 
 def _draw_heat(figure: Any, axes: Any, clock: NDArray[np.float64], energy: NDArray[np.float64]) -> None:
     from matplotlib.colors import LogNorm
 
-    positive = energy[np.isfinite(energy) & (energy > 0)]
+    drawable = _drawable(energy)
+    positive = drawable[np.isfinite(drawable)]
     low, high = (float(positive.min()), float(positive.max())) if positive.size else (0.1, 1.0)
     norm = LogNorm(low, high if high > low else 10 * low)
     shown = np.ma.masked_where(~(energy > 0), energy)
@@ -137,6 +144,11 @@ def _draw_heat(figure: Any, axes: Any, clock: NDArray[np.float64], energy: NDArr
     axes.set_title("grey: exactly zero, no signal", fontsize=9, loc="right")
 
 
+def _drawable(energy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return energies that a logarithmic axis can show; ticks some decades beyond must not overflow float64."""
+    return np.where((energy > 0) & (energy < 1e200), energy, np.nan)
+
+
 def _edges(clock: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the borders of heat-map cells around the clock values."""
     if len(clock) == 1:
@@ -145,7 +157,7 @@ def _edges(clock: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([[clock[0]], middle, [clock[-1] + (clock[-1] - middle[-1])]])
 
 
-def _log_clock(axes: Any, clock: NDArray[np.float64], name: str) -> None:
+def log_clock(axes: Any, clock: NDArray[np.float64], name: str) -> None:
     positive = clock[clock > 0]
     if len(positive) > 1:
         # Logarithmic from the first recorded step on, with the start itself still visible at 0.

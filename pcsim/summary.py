@@ -1,11 +1,9 @@
 """What a finished run says about itself: one line a layer, and the layers no signal reached."""
 
-from collections.abc import Sequence
-
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from pcsim.findings import findings
 from pcsim.trace import Trace
 
 
@@ -28,8 +26,9 @@ def headline(trace: Trace) -> str:
     attributes = trace.attributes
     batch = len(trace.data["x"])
     seconds = float(attributes.get("inference_seconds", 0.0))
+    form = f"{attributes['form']} form, " if "form" in attributes else ""
     return (
-        f"{attributes['method']} inference, {attributes['precision']} on {attributes['backend']}, "
+        f"{attributes['method']} inference, {form}{attributes['precision']} on {attributes['backend']}, "
         f"batch {batch}, {attributes.get('steps_taken', trace.steps[-1])} steps in {duration(seconds)}"
         + (" (converged)" if attributes.get("converged") else "")
     )
@@ -61,28 +60,3 @@ def layer_table(trace: Trace) -> Table:
             style="yellow" if arrival < 0 else None,
         )
     return table
-
-
-def findings(trace: Trace) -> list[str]:
-    """Return sentences on what a user should not overlook."""
-    silent = [int(i) for i in np.flatnonzero(trace.arrival_steps < 0)]
-    if not silent:
-        return []
-    steps = trace.attributes.get("steps_taken", int(trace.steps[-1]))
-    were = "layer" if len(silent) == 1 else "layers"
-    got = "its errors are" if len(silent) == 1 else "their errors are"
-    return [
-        f"No signal reached {were} {spans(silent)} in {steps} steps: {got} exactly zero in "
-        f"{trace.attributes['precision']}, so {'its' if len(silent) == 1 else 'their'} weights would not change."
-    ]
-
-
-def spans(numbers: Sequence[int]) -> str:
-    """Return ascending numbers in words: `0 to 3, 5`."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ", ".join(str(a) if a == b else f"{a} to {b}" if b > a + 1 else f"{a}, {b}" for a, b in runs)

@@ -75,7 +75,7 @@ def test_stochastic_rounding_goes_to_the_two_neighbours_without_bias(x: float, p
     nearest = np.array(value).astype(form.dtype)
     towards = np.copysign(np.inf, value - nearest.astype(np.float64)).astype(form.dtype)
     neighbours = sorted([float(nearest), float(np.nextafter(nearest, towards))])
-    got = Stochastic(form, 9)(np.full(draws, value)).astype(np.float64)
+    got = Stochastic(form, np.random.default_rng(9))(np.full(draws, value)).astype(np.float64)
     assert set(got.tolist()) == set(neighbours)
     share = (float(value) - neighbours[0]) / (neighbours[1] - neighbours[0])
     deviation = 5 * np.sqrt(share * (1 - share) / draws)
@@ -84,7 +84,7 @@ def test_stochastic_rounding_goes_to_the_two_neighbours_without_bias(x: float, p
 
 def test_stochastic_rounding_leaves_numbers_of_the_format_alone(precision: str) -> None:
     x = patterns(precision, 10)
-    law = Stochastic(FORMATS[precision], 0)
+    law = Stochastic(FORMATS[precision], np.random.default_rng(0))
     for _ in range(3):
         assert_same_bits(Rounded(law(x.astype(np.float32)), unit(precision)), x)
 

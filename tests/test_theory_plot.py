@@ -8,7 +8,7 @@ import pytest
 
 import pcsim
 from pcsim.cli import call
-from pcsim.errors import UsageError
+from pcsim.errors import RunFailed, UsageError
 from pcsim.plotting import draw
 from pcsim.theory import log_binomial_profile
 from pcsim.theory.overlay import EXACT, FIXED_PROFILE, PROFILE, theory_of
@@ -132,3 +132,11 @@ def test_the_command_draws_theory(tmp_path: Path, overrides: tuple[str, ...], ca
     ).close()
     assert call(["plot", str(trace), "--theory", "-o", str(figure)]) == 2
     assert 'no theory for a run with method = "sequential"' in capsys.readouterr().err
+
+
+def test_a_diverged_run_is_drawn_as_far_as_floats_reach(tmp_path: Path) -> None:
+    with pytest.raises(RunFailed) as caught:
+        run(tmp_path, "inference.step_size=50.0", "inference.steps=1000")
+    with caught.value.trace as trace:
+        figure = pcsim.plot([trace], tmp_path / "diverged.png", theory=True)
+        assert figure.stat().st_size > 10_000

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from pcsim.arithmetic import check_arithmetic
 from pcsim.arrays import Array
 from pcsim.backend import Capabilities, Settled, Task
+from pcsim.errors import UsageError
 from pcsim.loop import settle
+from pcsim.steppers import Adam
 from pcsim.trace.layout import Block
 from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.rounded import unit_of
@@ -34,11 +36,16 @@ class NumpyBackend:
     def estimate(self, task: Task) -> float:
         """Return about how many seconds the task takes: two products a layer and step at some 10 GFLOP/s.
 
-        Raises `UsageError` for a rounding or an accumulator that the precision has no use for.
+        Raises `UsageError` for a rounding or an accumulator that the precision has no use for, and where Adam's ε
+        is 0 in it.
         """
         check_arithmetic(task.precision, task.arithmetic)
+        if task.precision == "float16" and isinstance(task.stepper, Adam) and np.float16(task.stepper.eps) == 0:
+            raise UsageError(f"inference.eps = {task.stepper.eps:g} is 0 in float16; give 1e-7 or more, 1e-4 is safe")
         weights = sum(array.size for layer in task.parameters for array in layer.values())
-        narrow = 20.0 if task.precision in FORMATS else 1.0
+        narrow = 1.0
+        if task.precision in FORMATS:
+            narrow = 20.0 if task.arithmetic.accumulate == "float32" else 200.0
         return narrow * 4e-10 * weights * len(task.x) * (task.steps + 1)
 
     def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[int], bool]) -> Settled:

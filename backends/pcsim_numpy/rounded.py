@@ -67,9 +67,10 @@ class Unit:
 
 def unit_of(precision: str, arithmetic: Arithmetic) -> Unit:
     """Return a fresh unit for "float16" or "bfloat16"; stochastic rounding starts at the seed."""
+    random = np.random.default_rng(arithmetic.seed)
     laws: dict[str, Callable[[Format], Law]] = {
         "nearest": Nearest,
-        "stochastic": lambda format: Stochastic(format, arithmetic.seed),
+        "stochastic": lambda format: Stochastic(format, random),
     }
     law = laws[arithmetic.rounding]
     if arithmetic.accumulate == "float32":

@@ -91,12 +91,12 @@ class Stochastic:
     """To one of the two neighbours a ≤ x ≤ b of the format, to b with probability (x − a)/(b − a).
 
     The rounding error has mean zero whatever came before (Connolly, Higham & Mary 2021). Infinity takes the place of
-    the first number too large for the format. Equal seeds give equal bits.
+    the first number too large for the format. Equal generators give equal bits.
     """
 
-    def __init__(self, format: Format, seed: int) -> None:
+    def __init__(self, format: Format, random: np.random.Generator) -> None:
         self.format = format
-        self._random = np.random.default_rng(seed)
+        self._random = random
 
     def __call__(self, x: Float32s) -> Float32s:
         """Return x rounded; draws one number an entry, exact ones included."""

@@ -9,6 +9,7 @@ from pcsim import __version__
 
 COMMANDS = {
     "run": "Run a scenario and write its trace.",
+    "compare": "Run a scenario in several precisions, forms and backends, and compare.",
     "check": "Diagnose a scenario without running it.",
     "show": "Print a scenario with every default and override resolved.",
     "schema": "Print the JSON Schema of scenario files, for editors.",

@@ -7,8 +7,8 @@ from rich.console import Console
 
 from pcsim.cli.options import output_option
 from pcsim.comparison import compare
+from pcsim.comparison_plot import plot_comparison
 from pcsim.comparison_report import print_comparison
-from pcsim.plotting import plot_comparison
 from pcsim.scenario import read_scenario
 
 
@@ -50,7 +50,7 @@ def command(
     ) as comparison:
         print_comparison(comparison, console)
         console.print(f"traces: {folder}", highlight=False, soft_wrap=True)
-        figure = plot_comparison(comparison.labels, comparison.traces, folder / "compare.png")
+        figure = plot_comparison(comparison, folder / "compare.png")
         console.print(f"figure: {figure}", highlight=False, soft_wrap=True)
 
 

@@ -15,21 +15,24 @@ underflows however deep the network.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.special import betainc, gammainc, gammaln, xlog1py, xlogy
 
 from pcsim.errors import UsageError
 
-Values = NDArray[np.float64]
+Values: TypeAlias = NDArray[np.float64]
+Numbers: TypeAlias = int | float | np.number[Any] | Sequence[int | float] | NDArray[Any]
+"""A number or some; what the profiles broadcast over."""
 
 _UNDERFLOW = 1e-280
 """Below this the regularised functions of SciPy lose digits and then vanish; a series in the log takes over."""
 
 
-def log_binomial_profile(step: ArrayLike, distance: ArrayLike, step_size: ArrayLike) -> Values:
+def log_binomial_profile(step: Numbers, distance: Numbers, step_size: Numbers) -> Values:
     """Return log C(t,i) λ^i (1−λ)^{t−i}: eq. 4 of the EO paper as it is printed.
 
     `step` t ≥ 0 and `distance` i ≥ 0 from the output in layers are whole numbers, 0 < `step_size` λ ≤ 1; they
@@ -40,7 +43,7 @@ def log_binomial_profile(step: ArrayLike, distance: ArrayLike, step_size: ArrayL
     return _log_binomial(t, i, size)
 
 
-def log_fixed_prediction_profile(step: ArrayLike, distance: ArrayLike, step_size: ArrayLike) -> Values:
+def log_fixed_prediction_profile(step: Numbers, distance: Numbers, step_size: Numbers) -> Values:
     """Return log P(Bin(t, λ) ≥ i), the exact error of SO with fixed predictions on a chain of identity layers.
 
     In units of the output error, which stays as it is; arguments as in `log_binomial_profile`. From the recursion of
@@ -48,14 +51,14 @@ def log_fixed_prediction_profile(step: ArrayLike, distance: ArrayLike, step_size
     """
     t, i, size = _broadcast(step, distance, step_size)
     inside = (i >= 1) & (i <= t)
-    regular = betainc(np.where(inside, i, 1.0), np.where(inside, t - i + 1, 1.0), size)
+    regular = np.asarray(betainc(np.where(inside, i, 1.0), np.where(inside, t - i + 1, 1.0), size))
     with np.errstate(divide="ignore"):
         odds = size / (1 - size)
     tail = _log_tail(_log_binomial(t, i, size), regular, lambda k: np.maximum(t - i - k, 0) / (i + 1 + k) * odds)
     return np.where(i == 0, 0.0, np.where(inside, tail, -np.inf))
 
 
-def log_poisson_profile(time: ArrayLike, distance: ArrayLike) -> Values:
+def log_poisson_profile(time: Numbers, distance: Numbers) -> Values:
     """Return log τ^i e^{−τ}/i!, the limit of `log_binomial_profile` for λ → 0 at `time` τ = λt ≥ 0.
 
     `distance` is a whole number ≥ 0; both broadcast. Raises `UsageError` outside that range. Model: section 3.
@@ -64,14 +67,14 @@ def log_poisson_profile(time: ArrayLike, distance: ArrayLike) -> Values:
     return _log_poisson(tau, i)
 
 
-def log_fixed_prediction_limit(time: ArrayLike, distance: ArrayLike) -> Values:
+def log_fixed_prediction_limit(time: Numbers, distance: Numbers) -> Values:
     """Return log P(Poisson(τ) ≥ i), the limit of `log_fixed_prediction_profile` for λ → 0 at `time` τ = λt.
 
     It is the error under gradient flow with fixed predictions; arguments as in `log_poisson_profile`.
     """
     tau, i = _broadcast_time(time, distance)
     inside = (i >= 1) & (tau > 0)
-    regular = gammainc(np.where(inside, i, 1.0), tau)
+    regular = np.asarray(gammainc(np.where(inside, i, 1.0), tau))
     tail = _log_tail(_log_poisson(tau, i), regular, lambda k: tau / (i + 1 + k))
     return np.where(i == 0, 0.0, np.where(inside, tail, -np.inf))
 
@@ -87,7 +90,7 @@ def arrival_steps(layers: int) -> NDArray[np.int64]:
 
 def log10(profile: Values) -> Values:
     """Return a profile's natural logarithms as decimal ones, for axes and tables."""
-    return profile / math.log(10.0)
+    return np.asarray(profile / math.log(10.0))
 
 
 def _log_binomial(t: Values, i: Values, size: Values) -> Values:
@@ -97,7 +100,7 @@ def _log_binomial(t: Values, i: Values, size: Values) -> Values:
 
 
 def _log_poisson(tau: Values, i: Values) -> Values:
-    return xlogy(i, tau) - tau - gammaln(i + 1)
+    return np.asarray(xlogy(i, tau) - tau - gammaln(i + 1))
 
 
 def _log_tail(log_term: Values, regular: Values, ratio: Callable[[int], Values]) -> Values:
@@ -117,7 +120,7 @@ def _log_tail(log_term: Values, regular: Values, ratio: Callable[[int], Values])
     return np.where(tiny, log_term + np.log(np.where(tiny, total, 1.0)), tail)
 
 
-def _broadcast(step: ArrayLike, distance: ArrayLike, step_size: ArrayLike) -> tuple[Values, Values, Values]:
+def _broadcast(step: Numbers, distance: Numbers, step_size: Numbers) -> tuple[Values, Values, Values]:
     t, i, size = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (step, distance, step_size)))
     _require_whole("step", t)
     _require_whole("distance", i)
@@ -129,7 +132,7 @@ def _broadcast(step: ArrayLike, distance: ArrayLike, step_size: ArrayLike) -> tu
     return t, i, size
 
 
-def _broadcast_time(time: ArrayLike, distance: ArrayLike) -> tuple[Values, Values]:
+def _broadcast_time(time: Numbers, distance: Numbers) -> tuple[Values, Values]:
     tau, i = np.broadcast_arrays(np.asarray(time, dtype=np.float64), np.asarray(distance, dtype=np.float64))
     _require_whole("distance", i)
     if not ((tau >= 0) & np.isfinite(tau)).all():
@@ -143,5 +146,5 @@ def _require_whole(name: str, values: Values) -> None:
         raise UsageError(f"{name} holds {_first(values, bad)}; it needs whole numbers, 0 or more")
 
 
-def _first(values: Values, bad: NDArray[np.bool_]) -> str:
+def _first(values: Values, bad: NDArray[np.bool_] | np.bool_) -> str:
     return f"{float(values[bad].flat[0]):g}"

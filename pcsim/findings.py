@@ -1,0 +1,115 @@
+"""What a user should not overlook in a finished run: layers that a signal never reached, or that a format deafens."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.trace import Trace
+
+# Distance from 1 to the next number, and the smallest number with all its digits.
+FORMATS = {
+    "float16": (2.0**-10, 2.0**-14),
+    "bfloat16": (2.0**-7, 2.0**-126),
+    "float32": (2.0**-23, 2.0**-126),
+    "float64": (2.0**-52, 2.0**-1022),
+}
+
+
+def findings(trace: Trace) -> list[str]:
+    """Return sentences on layers without signal, below one unit in the last place, or below the format's range."""
+    sentences = [*_silent(trace)]
+    precision = str(trace.attributes["precision"])
+    if precision in FORMATS and trace.attributes["method"] in ("state", "sequential"):
+        if trace.attributes.get("form") == "increment":
+            sentences += _underflowed(trace, precision)
+        else:
+            sentences += _rounded_away(trace, precision)
+    return sentences
+
+
+def _silent(trace: Trace) -> list[str]:
+    silent = _numbers(trace.arrival_steps < 0)
+    if not silent:
+        return []
+    steps = int(trace.attributes.get("steps_taken", trace.steps[-1]))
+    their = "its" if len(silent) == 1 else "their"
+    return [
+        f"No signal reached {layers(silent)} in {steps} {'step' if steps == 1 else 'steps'}: {their} errors are exactly "
+        f"zero in {trace.attributes['precision']}, so {their} weights would not change."
+    ]
+
+
+def _rounded_away(trace: Trace, precision: str) -> list[str]:
+    """Standard form: where the errors' root mean square is below one ulp of the states', rounding decides."""
+    unit = FORMATS[precision][0]
+    below = [
+        0 < np.count_nonzero(state) and _rms(error) < unit * 2.0 ** np.floor(np.log2(_rms(state)))
+        for state, error in zip(trace.final_states[:-1], trace.final_errors[:-1], strict=True)
+    ]
+    deaf = _numbers(np.array(below, dtype=bool))
+    if not deaf or trace.attributes.get("steps_taken", 1) == 0:
+        return []
+    return [
+        f"The signal in {layers(deaf)} is below one unit in the last place of the states: "
+        f'the standard form in {precision} rounds it away. Use inference.form = "increment", inference.method = '
+        f'"error" or a wider precision; pcsim compare shows the difference.'
+    ]
+
+
+def _underflowed(trace: Trace, precision: str) -> list[str]:
+    """Increment form: only the end of the format's range can still lose a signal."""
+    if "energy" not in trace:
+        return []
+    tiny = FORMATS[precision][1]
+    energy = trace.energy[:, :-1]
+    floor = 0.5 * tiny**2 * np.asarray(trace.layer_widths[:-1], dtype=np.float64)
+    below = ((energy > 0) & (energy < floor)).any(axis=0)
+    lost = _numbers(below | _underflowed_to_zero(trace, 100**2 * floor))
+    if not lost:
+        return []
+    return [
+        f"Errors in {layers(lost)} fell below {tiny:.1e}, where the range of {precision} ends: digits or the whole "
+        f"signal were lost there. Use a larger step size or {'float64' if precision != 'float64' else 'exact'}."
+    ]
+
+
+def _underflowed_to_zero(trace: Trace, faint: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell the layers that came late or never below one whose first energy was faint, or that came late itself.
+
+    A signal moves one layer a step, or through all in one sweep; it can stay away for other reasons (dead units).
+    """
+    hidden = len(trace.layer_names) - 1
+    steps = int(trace.attributes.get("steps_taken", trace.steps[-1]))
+    due = np.arange(hidden, 0, -1) if trace.attributes["method"] == "state" else np.ones(hidden)
+    arrivals, energy = trace.arrival_steps[:-1], trace.energy
+    late = (due <= steps) & ((arrivals < 0) | (arrivals > due))
+    found = np.zeros(hidden, dtype=np.bool_)
+    for i in range(hidden - 2, -1, -1):
+        above = energy[:, i + 1][energy[:, i + 1] > 0]
+        found[i] = late[i] and (found[i + 1] or (above.size > 0 and above[0] < faint[i + 1]))
+    return found
+
+
+def _rms(values: NDArray[np.floating]) -> float:
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
+
+
+def _numbers(chosen: NDArray[np.bool_]) -> list[int]:
+    return [int(i) for i in np.flatnonzero(chosen)]
+
+
+def layers(numbers: Sequence[int]) -> str:
+    """Return `layer 3` or `layers 0 to 3, 5`."""
+    return f"layer{'s' if len(numbers) > 1 else ''} {spans(numbers)}"
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """Return ascending numbers in words: `0 to 3, 5`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a} to {b}" if b > a + 1 else f"{a}, {b}" for a, b in runs)

@@ -153,9 +153,7 @@ def build_inference(scenario: Scenario, network: Network) -> Inference:
         case "error":
             return ErrorOptimization(energy)
         case "sequential":
-            return (
-                IncrementSequentialStateOptimization(energy) if increment else SequentialStateOptimization(energy)
-            )
+            return IncrementSequentialStateOptimization(energy) if increment else SequentialStateOptimization(energy)
         case "backprop":
             return Backprop(energy)
 

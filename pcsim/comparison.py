@@ -170,15 +170,17 @@ _PLAIN = str.maketrans({" ": "-", "{": None, "}": None, "=": None})
 
 
 def _run_all(combinations: tuple[Combination, ...], paths: list[Path | None], force: bool) -> list[Trace]:
-    long = [i for i, c in enumerate(combinations) if c.estimate >= WORTH_A_PROCESS and paths[i] is not None]
+    long = {
+        i: path
+        for i, (c, path) in enumerate(zip(combinations, paths, strict=True))
+        if c.estimate >= WORTH_A_PROCESS and path is not None
+    }
     if len(long) < 2:
         return [_run_one(c, path, force) for c, path in zip(combinations, paths, strict=True)]
     # A fresh process each: forking would copy threads of numerical libraries in an unknown state.
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        waiting = {i: pool.submit(_run_apart, combinations[i], paths[i], force) for i in long}
-        here = {
-            i: _run_one(c, paths[i], force) for i, c in enumerate(combinations) if i not in waiting
-        }
+        waiting = {i: pool.submit(_run_apart, combinations[i], path, force) for i, path in long.items()}
+        here = {i: _run_one(c, paths[i], force) for i, c in enumerate(combinations) if i not in waiting}
         return [here[i] if i in here else open_trace(waiting[i].result()) for i in range(len(combinations))]
 
 

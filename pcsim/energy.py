@@ -37,7 +37,8 @@ class Evaluation:
     """The energy's ingredients at one point: what is recorded, and what the next step needs.
 
     `states` s_0 … s_{N−2}, `errors` ε_0 … ε_{N−1} (the last is −∂ℓ/∂ŷ), `predictions` ŝ_0 … ŷ (of which the
-    increment form keeps ŷ alone) and the layers' `residues`; `differentiate` computes the gradient of the moving variables when somebody asks for it.
+    increment form keeps ŷ alone) and the layers' `residues`; `differentiate` computes the gradient of the moving
+    variables when somebody asks for it.
     """
 
     states: States

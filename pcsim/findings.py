@@ -35,8 +35,8 @@ def _silent(trace: Trace) -> list[str]:
     steps = int(trace.attributes.get("steps_taken", trace.steps[-1]))
     their = "its" if len(silent) == 1 else "their"
     return [
-        f"No signal reached {layers(silent)} in {steps} {'step' if steps == 1 else 'steps'}: {their} errors are exactly "
-        f"zero in {trace.attributes['precision']}, so {their} weights would not change."
+        f"No signal reached {layers(silent)} in {steps} {'step' if steps == 1 else 'steps'}: {their} errors are "
+        f"exactly zero in {trace.attributes['precision']}, so {their} weights would not change."
     ]
 
 
@@ -44,7 +44,7 @@ def _rounded_away(trace: Trace, precision: str) -> list[str]:
     """Standard form: where the errors' root mean square is below one ulp of the states', rounding decides."""
     unit = FORMATS[precision][0]
     below = [
-        0 < np.count_nonzero(state) and _rms(error) < unit * 2.0 ** np.floor(np.log2(_rms(state)))
+        bool(np.any(state)) and _rms(error) < unit * 2.0 ** np.floor(np.log2(_rms(state)))
         for state, error in zip(trace.final_states[:-1], trace.final_errors[:-1], strict=True)
     ]
     deaf = _numbers(np.array(below, dtype=bool))

@@ -230,7 +230,7 @@ class Layer:
             )
             point = (after[0], after[1])
             parts.append(self._scaled(through))
-        if self.skip in changes:
+        if self.skip is not None and self.skip in changes:
             parts.append(changes[self.skip])
         return (parts[0] if len(parts) == 1 else parts[0] + parts[1]), point
 

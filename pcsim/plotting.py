@@ -85,6 +85,7 @@ def _clock(trace: Trace) -> NDArray[np.float64]:
 
 
 def draw_lines(axes: Any, clock: NDArray[np.float64], energy: NDArray[np.float64], names: list[str]) -> None:
+    """Draw the energy of every layer, input to output from dark to light; zeros leave a gap."""
     import matplotlib
 
     colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.92, energy.shape[1]))
@@ -158,6 +159,7 @@ def _edges(clock: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def log_clock(axes: Any, clock: NDArray[np.float64], name: str) -> None:
+    """Make the clock's axis logarithmic, the start at 0 included."""
     positive = clock[clock > 0]
     if len(positive) > 1:
         # Logarithmic from the first recorded step on, with the start itself still visible at 0.

@@ -113,9 +113,7 @@ def test_places_in_a_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "not found" in message_for(other, None)
 
 
-def test_idx_files_in_the_data_folder_itself_could_be_either_set(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_idx_files_in_the_data_folder_itself_could_be_either_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write_idx(tmp_path)
     monkeypatch.setenv("PCSIM_DATA", str(tmp_path))
     assert "not found" in message_for("mnist", None)

@@ -121,9 +121,7 @@ def test_wrong_arrays_are_one_line(tmp_path: Path, arrays: dict[str, Any], said:
     assert said in message_for(write(tmp_path, **arrays))
 
 
-@pytest.mark.skipif(
-    np.finfo("g").max == np.finfo("d").max, reason="long double is no wider than float64 here"
-)
+@pytest.mark.skipif(np.finfo("g").max == np.finfo("d").max, reason="long double is no wider than float64 here")
 def test_numbers_beyond_float64_are_reported(tmp_path: Path):
     x = np.ones((4, 3), dtype="g")
     x[1, 1] = np.finfo("g").max
@@ -234,9 +232,7 @@ def test_every_truncation_is_one_line(tmp_path: Path, compressed: bool):
     place=st.floats(0, 1, exclude_max=True),
     damage=st.binary(min_size=1, max_size=8),
 )
-def test_damage_anywhere_is_one_line_or_harmless(
-    tmp_path: Path, compressed: bool, place: float, damage: bytes
-):
+def test_damage_anywhere_is_one_line_or_harmless(tmp_path: Path, compressed: bool, place: float, damage: bytes):
     path = tmp_path / "mine.npz"
     content = bytearray(SOUND[compressed])
     start = int(place * len(content))

@@ -108,8 +108,6 @@ def test_increments_of_every_activation_are_those_of_exact_arithmetic(name: str,
     assert abs(ours - expected) <= allowed
 
 
-
-
 @pytest.mark.parametrize("step_size", [0.03, 0.1, 0.3])
 def test_float32_keeps_every_layers_signal(step_size: float) -> None:
     scenario = pcsim.read_scenario("signal-decay", [f"inference.step_size={step_size}", "inference.form=increment"])

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -119,13 +120,13 @@ def peak_gflops() -> float:
     """Return the rate of a large float32 matrix product, in 10⁹ operations a second."""
     a = np.random.default_rng(0).standard_normal((2048, 2048)).astype(np.float32)
     start = time.perf_counter()
-    a @ a
+    np.matmul(a, a)
     return 2 * 2048**3 / (time.perf_counter() - start) / 1e9
 
 
 def product_gflop(steps: int) -> float:
     """Return the 10⁹ operations of the products in SO: forward and pullback of every layer but the clamped first."""
-    pairs = zip(WIDTHS[1:-1], WIDTHS[2:], strict=True)
+    pairs = pairwise(WIDTHS[1:])
     return (steps + 1) * 2 * sum(2 * BATCH * a * b for a, b in pairs) / 1e9
 
 

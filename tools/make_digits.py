@@ -26,9 +26,7 @@ def main() -> None:
     test = np.zeros(len(labels), dtype=bool)
     for digit in range(10):
         test[rng.choice(np.flatnonzero(labels == digit), TEST_PER_CLASS, replace=False)] = True
-    np.savez_compressed(
-        file, x_train=images[~test], y_train=labels[~test], x_test=images[test], y_test=labels[test]
-    )
+    np.savez_compressed(file, x_train=images[~test], y_train=labels[~test], x_test=images[test], y_test=labels[test])
     print(f"{file}: {np.count_nonzero(~test)} training and {np.count_nonzero(test)} test images")
 
 

@@ -39,7 +39,13 @@ def allowed(schema: dict[str, Any]) -> str:
         return "a table"
     if schema.get("type") == "array":
         return "a list of " + allowed(schema.get("items", {}))
-    words = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false", "object": "a table"}
+    words = {
+        "integer": "whole number",
+        "number": "number",
+        "string": "text",
+        "boolean": "true or false",
+        "object": "a table",
+    }
     kind = words.get(str(schema.get("type")), "")
     bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     limits = [f"{sign} {schema[key]:g}" for key, sign in bounds.items() if key in schema and schema[key] < 2**62]

@@ -59,9 +59,7 @@ class _End:
 class _Run:
     """One task over all its attempts: rows that are known well enough are handed on once and stay."""
 
-    def __init__(
-        self, task: Task, bits: int, sink: Callable[[Block], None], poll: Callable[[int], bool]
-    ) -> None:
+    def __init__(self, task: Task, bits: int, sink: Callable[[Block], None], poll: Callable[[int], bool]) -> None:
         self._task = task
         self._bits = bits
         self._poll = poll

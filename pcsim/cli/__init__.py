@@ -1,5 +1,7 @@
 """The command line: thin shells over public functions. Importing this module imports no numerics."""
 
+import contextlib
+import io
 import sys
 from importlib import import_module
 
@@ -34,24 +36,47 @@ class LazyGroup(click.Group):
             return None
         return import_module(f"pcsim.cli.{cmd_name}").command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command a user typed, or say which one may have been meant."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            from pcsim.errors import did_you_mean
+
+            hint = did_you_mean(args[0], list(COMMANDS)) or f"; the commands are {', '.join(COMMANDS)}"
+            ctx.fail(f"there is no command '{args[0]}'{hint}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="pcsim")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def group(debug: bool) -> None:
+@click.pass_context
+def group(context: click.Context, debug: bool) -> None:
     """Simulate predictive coding networks.
 
     Start with: pcsim run signal-decay
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+        context.exit(2)
 
 
 def main() -> None:
     """Run the command line; every error becomes one line and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A title or a file name may hold what the terminal's encoding has no letter for.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     sys.exit(call([word for word in arguments if word != "--debug"], debug))
@@ -71,8 +96,13 @@ def call(arguments: list[str], debug: bool = False) -> int:
         code = _say("interrupted", 130)
     except PcsimError as error:
         code = _say(str(error), error.exit_code)
-    except BrokenPipeError:
+    except SystemExit:  # how click and rich leave when the reader of a pipe has gone
         code = _forget_stdout()
+    except MemoryError as error:
+        code = _say(f"out of memory: {error}", 1)
+    except OSError as error:
+        where = error.filename or "standard output"
+        code = _say(f"cannot write or read {where}: {error.strerror or error}", 2)
     except Exception as error:  # the last resort: whatever went wrong, a user reads one line
         code = _say(f"{type(error).__name__}: {error}; this is a bug in pcsim: run again with --debug to see where", 1)
     return code
@@ -94,5 +124,6 @@ def _forget_stdout() -> int:
     """Point standard output nowhere: the reader of our pipe has gone, and closing would complain again."""
     import os
 
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 141

@@ -64,8 +64,7 @@ def read_arrays(
             if len(found) > _NAMES_SHOWN:
                 present += f" and {len(found) - _NAMES_SHOWN} more"
             raise UsageError(
-                f"{path}: has no array '{name}', its arrays: {present}{_hint(name, list(found))};"
-                f" needed is {needed}"
+                f"{path}: has no array '{name}', its arrays: {present}{_hint(name, list(found))}; needed is {needed}"
             )
     return {name: array for name, array in members.items() if array is not None}
 

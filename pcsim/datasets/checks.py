@@ -57,15 +57,11 @@ def labels_or_targets(array: NDArray[Any], where: str) -> NDArray[Any]:
     low, high = array.min(), array.max()
     if low < 0 or high > np.iinfo(np.int64).max:
         bad = np.flatnonzero((array < 0) | (array > np.iinfo(np.int64).max))
-        raise UsageError(
-            f"{where}: label {array[bad[0]]} at sample {bad[0]}; labels are whole numbers from 0"
-        )
+        raise UsageError(f"{where}: label {array[bad[0]]} at sample {bad[0]}; labels are whole numbers from 0")
     return array.astype(np.int64)
 
 
 def same_length(x: NDArray[Any], y: NDArray[Any], where_x: str, where_y: str) -> None:
     """Raise UsageError unless both arrays count the same number of samples."""
     if len(x) != len(y):
-        raise UsageError(
-            f"{where_x} has {len(x)} samples but {where_y} has {len(y)}; each sample needs one of each"
-        )
+        raise UsageError(f"{where_x} has {len(x)} samples but {where_y} has {len(y)}; each sample needs one of each")

@@ -90,8 +90,7 @@ def first_batch(
     wanted = min(DEFAULT_BATCH, size) if batch is None else batch
     if not 1 <= wanted <= size:
         raise UsageError(
-            f"a batch of {wanted} asked for, but the data set '{dataset.name}' has {size} samples;"
-            f" use 1 to {size}"
+            f"a batch of {wanted} asked for, but the data set '{dataset.name}' has {size} samples; use 1 to {size}"
         )
     if shuffle_seed is None:
         index = np.arange(wanted)

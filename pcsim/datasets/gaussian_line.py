@@ -28,6 +28,4 @@ def gaussian_line(seed: int, samples: int | None, slope: float, noise: float) ->
     draws = np.random.default_rng(seed).standard_normal((count, 2))
     x = 1.0 + math.sqrt(_VARIANCE) * draws[:, :1]
     y = slope * x + noise * draws[:, 1:]
-    return Dataset(
-        "gaussian-line", x, y, None, None, f"generated: slope {slope:g}, noise {noise:g}, seed {seed}"
-    )
+    return Dataset("gaussian-line", x, y, None, None, f"generated: slope {slope:g}, noise {noise:g}, seed {seed}")

@@ -33,16 +33,13 @@ def read_idx(path: Path, axes: int) -> UInt8[np.ndarray, "..."]:
             f" bytes, {axes} axes); check which file this is, or fetch it again"
         )
     if len(content) < start:
-        raise UsageError(
-            f"{path}: truncated within its header ({len(content)} bytes of {start}); fetch it again"
-        )
+        raise UsageError(f"{path}: truncated within its header ({len(content)} bytes of {start}); fetch it again")
     shape = struct.unpack(f">{axes}I", content[4:start])
     expected = start + math.prod(shape)
     if len(content) != expected:
         problem = "truncated" if len(content) < expected else "too long"
         raise UsageError(
-            f"{path}: {problem}: {len(content)} bytes where its header, shape {shape}, means {expected};"
-            " fetch it again"
+            f"{path}: {problem}: {len(content)} bytes where its header, shape {shape}, means {expected}; fetch it again"
         )
     return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)
 

@@ -109,9 +109,7 @@ def _read_idx_folder(folder: Path) -> dict[str, NDArray[Any]]:
     return {key: read_idx(path, _IDX_NAMES[key][1]) for key, path in files.items() if path is not None}
 
 
-def _part(
-    arrays: dict[str, NDArray[Any]], x_name: str, y_name: str, path: Path
-) -> tuple[NDArray[Any], NDArray[Any]]:
+def _part(arrays: dict[str, NDArray[Any]], x_name: str, y_name: str, path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     where = f"{path}: '{x_name}'"
     x = real_array(arrays[x_name], where)
     if x.dtype != "u1" or x.shape[1:] != (28, 28):
@@ -123,8 +121,7 @@ def _part(
     y = labels_or_targets(arrays[y_name], where_y)
     if y.ndim != 1 or y.dtype.kind != "i" or y.max() > 9:
         raise UsageError(
-            f"{where_y} holds {arrays[y_name].dtype} of shape {y.shape} up to {y.max():g};"
-            " needed are labels 0..9"
+            f"{where_y} holds {arrays[y_name].dtype} of shape {y.shape} up to {y.max():g}; needed are labels 0..9"
         )
     same_length(x, y, where, f"'{y_name}'")
     return x, y

@@ -56,9 +56,7 @@ def templates() -> Float64[np.ndarray, "10 12"]:
     return curves - curves[:, :1]
 
 
-def _curves(
-    labels: Int64[np.ndarray, " samples"], rng: np.random.Generator
-) -> Float64[np.ndarray, "samples 40"]:
+def _curves(labels: Int64[np.ndarray, " samples"], rng: np.random.Generator) -> Float64[np.ndarray, "samples 40"]:
     clean, signal = _placed(labels, rng)
     correlated = _correlated_noise(clean.shape, rng)
     noisy = np.where(signal, clean, correlated) + _NOISE * rng.standard_normal(clean.shape)
@@ -85,9 +83,7 @@ def _placed(
     return moved, moved != 0
 
 
-def _correlated_noise(
-    shape: tuple[int, int], rng: np.random.Generator
-) -> Float64[np.ndarray, "samples length"]:
+def _correlated_noise(shape: tuple[int, int], rng: np.random.Generator) -> Float64[np.ndarray, "samples length"]:
     # imported here: scipy.ndimage alone would double the time it takes to import the data sets
     from scipy.ndimage import gaussian_filter1d
 

@@ -60,9 +60,7 @@ def _one_hot(labels: NDArray[Any], outputs: int, where: str) -> Float64[np.ndarr
     low, high = int(labels.min()), int(labels.max())
     if low < 0:
         first = int(np.flatnonzero(labels < 0)[0])
-        raise UsageError(
-            f"{where}: y[{first}] = {labels[first]:g} is negative; labels are whole numbers from 0"
-        )
+        raise UsageError(f"{where}: y[{first}] = {labels[first]:g} is negative; labels are whole numbers from 0")
     if high >= outputs:
         raise UsageError(
             f"{where}: labels run {low}..{high} but the network has {outputs} output units;"

@@ -92,9 +92,7 @@ class IncrementSequentialStateOptimization(IncrementStateOptimization):
 class Sweep:
     """The carried quantities while states move, one after another or all at once."""
 
-    def __init__(
-        self, xp: Namespace, energy: Energy, clamped: Clamped, point: Evaluation, carry: Increments
-    ) -> None:
+    def __init__(self, xp: Namespace, energy: Energy, clamped: Clamped, point: Evaluation, carry: Increments) -> None:
         self._xp, self._energy, self._clamped = xp, energy, clamped
         self.states, self.errors, self.output = list(carry.states), list(point.errors), carry.output
         self._points = [(clamped.known[0][1], None), *carry.points]
@@ -121,6 +119,4 @@ class Sweep:
 
     def carry(self, memory: tuple[Memory, ...]) -> Increments:
         """Return what goes on to the next step."""
-        return Increments(
-            tuple(self.states), tuple(self.errors[:-1]), self.output, tuple(self._points[1:]), memory
-        )
+        return Increments(tuple(self.states), tuple(self.errors[:-1]), self.output, tuple(self._points[1:]), memory)

@@ -197,9 +197,7 @@ class Scenario(Table):
         place = self.backend.replaced(backend, precision)
         narrow = place.precision in NARROW
         rounding = {} if narrow else {"rounding": "nearest", "accumulate": "float32"}
-        return self.model_copy(
-            update={"backend": place, "inference": self.inference.model_copy(update=rounding)}
-        )
+        return self.model_copy(update={"backend": place, "inference": self.inference.model_copy(update=rounding)})
 
     def in_form(self, form: Literal["standard", "increment"]) -> Self:
         """Return the same experiment in another form of state optimization."""

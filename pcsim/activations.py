@@ -2,7 +2,8 @@
 
 `forward` returns the value and a residue, whatever the pullback wants to remember; `pullback` multiplies an error by
 the derivative φ'. `increment` gives φ(p + d) − φ(p) to full relative accuracy wherever p and d are, from an *anchor*:
-a tuple whose first entry is p. All are elementwise and work on arrays of any shape.
+a tuple that begins with p and with what rounding has so far kept out of it. All are elementwise and work on arrays of
+any shape.
 
 The formulas for increments were chosen by measured error: `docs/precision.md` lists it for the whole range of float32.
 """
@@ -14,10 +15,21 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 from pcsim.arrays import Array, Namespace
 
 Anchor: TypeAlias = tuple[Array, ...]
-"""A point p, and what an activation remembers of it for the next increment."""
+"""A point p, its low part, and what an activation remembers of it for the next increment."""
 
 Increment: TypeAlias = tuple[Array, Any, Anchor]
 """φ(p + d) − φ(p), then the residue and the anchor at p + d."""
+
+
+def accumulate(total: Array, low: Array, d: Array) -> tuple[Array, Array]:
+    """Return total + d and the part that rounding kept out of it (Kahan 1965); `low` is that of the sums before.
+
+    Sixty-four increments below half a unit in the last place move a narrow total as far as they should.
+    """
+    low = low + d
+    after = total + low
+    low -= after - total
+    return after, low
 
 
 @runtime_checkable
@@ -33,7 +45,7 @@ class Activation(Protocol):
         ...
 
     def anchor(self, xp: Namespace, p: Array) -> Anchor:
-        """Return the anchor at p."""
+        """Return the anchor at p, its low part zero."""
         ...
 
     def increment(self, xp: Namespace, anchor: Anchor, d: Array) -> Increment:
@@ -54,12 +66,12 @@ class Linear:
         return v
 
     def anchor(self, xp: Namespace, p: Array) -> Anchor:
-        """Return p."""
-        return (p,)
+        """Return p, which no increment depends on."""
+        return p, xp.zeros_like(p)
 
     def increment(self, xp: Namespace, anchor: Anchor, d: Array) -> Increment:
         """Return d."""
-        return d, None, (anchor[0] + d,)
+        return d, None, anchor
 
 
 @dataclass(frozen=True)
@@ -77,18 +89,18 @@ class Tanh:
 
     def anchor(self, xp: Namespace, p: Array) -> Anchor:
         """Return p and e^−2|p|."""
-        return p, xp.exp(-2.0 * xp.abs(p))
+        return p, xp.zeros_like(p), xp.exp(-2.0 * xp.abs(p))
 
     def increment(self, xp: Namespace, anchor: Anchor, d: Array) -> Increment:
         """Return sinh d / (cosh p cosh(p + d)) in decaying exponentials, which cannot overflow."""
-        p, below = anchor
-        q = p + d
+        p, low, below = anchor
+        q, low = accumulate(p, low, d)
         above = xp.exp(-2.0 * xp.abs(q))
         delta = _logistic_increment(xp, p, q, below, above, xp.tanh(d))
         delta *= 4.0
         slope = 1.0 + above
         slope *= slope
-        return delta, 4.0 * above / slope, (q, above)
+        return delta, 4.0 * above / slope, (q, low, above)
 
 
 def sigmoid(xp: Namespace, p: Array) -> Array:
@@ -113,18 +125,18 @@ class Sigmoid:
 
     def anchor(self, xp: Namespace, p: Array) -> Anchor:
         """Return p and e^−|p|."""
-        return p, xp.exp(-xp.abs(p))
+        return p, xp.zeros_like(p), xp.exp(-xp.abs(p))
 
     def increment(self, xp: Namespace, anchor: Anchor, d: Array) -> Increment:
         """Return half the increment of tanh at half the argument."""
-        p, below = anchor
-        q = p + d
+        p, low, below = anchor
+        q, low = accumulate(p, low, d)
         above = xp.exp(-xp.abs(q))
         delta = _logistic_increment(xp, p, q, below, above, xp.tanh(0.5 * d))
         delta *= 2.0
         total = 1.0 + above
         total *= total
-        return delta, above / total, (q, above)
+        return delta, above / total, (q, low, above)
 
 
 def _logistic_increment(xp: Namespace, p: Array, q: Array, below: Array, above: Array, u: Array) -> Array:
@@ -160,17 +172,17 @@ class LeakyRelu:
 
     def anchor(self, xp: Namespace, p: Array) -> Anchor:
         """Return p."""
-        return (p,)
+        return p, xp.zeros_like(p)
 
     def increment(self, xp: Namespace, anchor: Anchor, d: Array) -> Increment:
         """Return the increment piece by piece: each side of the kink, and across it."""
-        p, slope = anchor[0], self.negative_slope
-        q = p + d
+        (p, low), slope = anchor, self.negative_slope
+        q, low = accumulate(p, low, d)
         if slope == 0.0:
-            return xp.where(p > 0, xp.maximum(d, -p), xp.maximum(q, 0.0)), q > 0, (q,)
+            return xp.where(p > 0, xp.maximum(d, -p), xp.maximum(q, 0.0)), q > 0, (q, low)
         falling = xp.where(q > 0, d, slope * q - p)
         rising = xp.where(q > 0, q - slope * p, slope * d)
-        return xp.where(p > 0, falling, rising), q > 0, (q,)
+        return xp.where(p > 0, falling, rising), q > 0, (q, low)
 
 
 # Gauss-Legendre on [0, 1]: with |d| (1 + max(|p|, |q|)) below REACH four nodes give the mean of N to 2e-16, and beyond
@@ -200,7 +212,7 @@ class Gelu:
 
     def anchor(self, xp: Namespace, p: Array) -> Anchor:
         """Return p and the tail ½ erfc(|p|/√2)."""
-        return p, _tail(xp, p)
+        return p, xp.zeros_like(p), _tail(xp, p)
 
     def increment(self, xp: Namespace, anchor: Anchor, d: Array) -> Increment:
         """Return d Φ(q) + p ∫ N from p to q = p + d: by quadrature for short d, from tails for long.
@@ -208,8 +220,8 @@ class Gelu:
         A long way that starts or ends below zero is φ(q) − φ(p) as it stands: the two have opposite signs, or differ
         by a large factor, or one is small beside the way itself.
         """
-        p, below = anchor
-        q = p + d
+        p, low, below = anchor
+        q, low = accumulate(p, low, d)
         above = _tail(xp, q)
         inside = sum(share * _density(xp, p + node * d) for node, share in zip(NODES, SHARES, strict=True))
         here, there = xp.where(p > 0, 1.0 - below, below), xp.where(q > 0, 1.0 - above, above)
@@ -218,7 +230,7 @@ class Gelu:
         long = xp.where(p > 0, xp.where(q > 0, positive, plain), plain)
         is_short = xp.abs(d) * (1.0 + xp.maximum(xp.abs(p), xp.abs(q))) <= REACH
         delta = xp.where(is_short, d * (there + p * inside), long)
-        return delta, there + q * _density(xp, q), (q, above)
+        return delta, there + q * _density(xp, q), (q, low, above)
 
 
 def _density(xp: Namespace, p: Array) -> Array:

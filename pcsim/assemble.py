@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pcsim import activations, initialisers, losses, steppers
 from pcsim.arithmetic import Arithmetic
 from pcsim.backend import GradientNorm, Task
-from pcsim.datasets import first_batch, load_dataset, targets
+from pcsim.datasets import check_labels, first_batch, load_dataset, targets
 from pcsim.energy import Energy
 from pcsim.errors import UsageError
 from pcsim.inference import (
@@ -28,6 +28,9 @@ from pcsim.network import Network, dense_chain
 from pcsim.recording import recorded_steps
 from pcsim.scenario import Scenario
 from pcsim.weights import read_parameters
+
+MOST_ROWS = 10**8
+"""Rows of a trace, whose steps alone then take 800 MB."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +64,17 @@ def load_inputs(scenario: Scenario, network: Network) -> Inputs:
     """
     table = scenario.network
     if table.weights is not None:
-        with _named(scenario, "network.weights"):
+        with named(scenario, "network.weights"):
             parameters = read_parameters(table.weights, network)
     else:
         parameters = network.draw_parameters(_initialiser(scenario), scenario.seed)
     data = scenario.data
     seed = scenario.seed if data.seed is None else data.seed
-    with _named(scenario, "data.file" if data.file is not None else "data.name"):
+    with named(scenario, "data.file" if data.file is not None else "data.name"):
         dataset = load_dataset(
             data.name, file=data.file, seed=seed, samples=data.batch, slope=data.slope, noise=data.noise
         )
-    with _named(scenario, "data.batch"):
+    with named(scenario, "data.batch"):
         x, y = first_batch(dataset, data.batch, seed if data.shuffle else None)
     n_in, n_out = network.input_shape[0], network.layer_shapes[-1][0]
     size = prod(x.shape[1:])
@@ -80,8 +83,9 @@ def load_inputs(scenario: Scenario, network: Network) -> Inputs:
             f"{scenario.where('network.widths')}: the first width is {n_in}, but a sample of the data "
             f"'{data.name}' has {size} values (shape {x.shape[1:]}); set the first width to {size}"
         )
-    with _named(scenario, "network.widths"):
+    with named(scenario, "network.widths"):
         y = targets(y, n_out, f"data '{data.name}'")
+        check_labels(dataset.y, n_out, f"data '{data.name}'")
     _check_targets(scenario, y)
     return Inputs(parameters, x.reshape(len(x), n_in), y, dataset.source)
 
@@ -104,7 +108,7 @@ def _check_targets(scenario: Scenario, y: NDArray[np.float64]) -> None:
 
 
 @contextmanager
-def _named(scenario: Scenario, key: str) -> Generator[None]:
+def named(scenario: Scenario, key: str) -> Generator[None]:
     """Put the place of a scenario's key in front of errors raised inside."""
     try:
         yield
@@ -119,6 +123,12 @@ def build_task(scenario: Scenario, network: Network, inputs: Inputs, precision: 
     steps = 1 if table.method == "backprop" else table.steps
     every = scenario.trace.every
     log = None if isinstance(every, int) else every.log
+    rows = log or steps // (every if isinstance(every, int) else 1) + 1
+    if rows > MOST_ROWS:
+        raise UsageError(
+            f"{scenario.where('inference.steps')}: {steps} steps would make a trace of {rows:,} rows, at most "
+            f"{MOST_ROWS:,} are allowed; record fewer, as in trace.every = {{ log = 200 }}"
+        )
     return Task(
         inference=inference,
         stepper=_stepper(scenario),

@@ -1,6 +1,5 @@
 """Running a scenario: from a validated reading to a trace."""
 
-import datetime
 import signal
 import sys
 import threading
@@ -10,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim import __version__
 from pcsim.arithmetic import NARROW
-from pcsim.assemble import Inputs, build_network, build_task, load_inputs
+from pcsim.assemble import Inputs, build_network, build_task, load_inputs, named
 from pcsim.backend import Backend, Capabilities, Settled, Task, load_backend, require
-from pcsim.errors import Interrupted, RunFailed
+from pcsim.errors import Interrupted, RunFailed, UsageError
 from pcsim.network import Network
 from pcsim.provenance import describe_machine
 from pcsim.scenario import Scenario, scenario_text
@@ -44,14 +43,27 @@ def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
     Raises `UsageError` for everything that can be known to fail before a run starts.
     """
     name = scenario.backend.name
-    backend = load_backend(name)
+    with named(scenario, "backend.name"):
+        backend = load_backend(name)
     precision = scenario.backend.precision_name
-    capabilities = require(name, backend, precision, scenario.inference.method)
+    with named(scenario, _blamed(scenario, backend.capabilities())):
+        capabilities = require(name, backend, precision, scenario.inference.method)
     network = build_network(scenario)
-    inputs = load_inputs(scenario, network) if inputs is None else inputs
-    task = build_task(scenario, network, inputs, precision)
+    try:
+        inputs = load_inputs(scenario, network) if inputs is None else inputs
+        task = build_task(scenario, network, inputs, precision)
+    except MemoryError as error:
+        raise UsageError(f"out of memory: {error}; use a smaller network, data.batch or data set") from error
     estimate = backend.estimate(task)
     return Simulation(scenario, network, inputs, task, backend, capabilities, estimate)
+
+
+def _blamed(scenario: Scenario, able: Capabilities) -> str:
+    """Return the key to name should the backend refuse: the one it cannot serve, or one that was written."""
+    if able.problem is None and scenario.inference.method not in able.methods:
+        return "inference.method"
+    written = scenario.where("backend.precision") != "backend.precision"
+    return "backend.precision" if able.problem is None and written else "backend.name"
 
 
 def run(
@@ -72,6 +84,9 @@ def run(
     """
     simulation = prepare(scenario.on(backend, precision))
     target = None if path is None else Path(path)
+    if target is not None and force:
+        _check_replaceable(target)
+    kept = "" if target is None else f"; the trace up to there is in {target}"
     with create_trace(simulation, target, force) as writer, deferred_interrupt() as interrupted:
 
         def poll(step: int) -> bool:
@@ -79,15 +94,28 @@ def run(
                 progress(step, simulation.task.steps)
             return interrupted()
 
-        settled = simulation.backend.settle(simulation.task, writer.append, poll)
+        try:
+            settled = simulation.backend.settle(simulation.task, writer.append, poll)
+        except MemoryError as error:
+            raise RunFailed(f"out of memory: {error}{kept}; use a smaller data.batch or record less") from error
         trace = writer.finish(_status(settled), _outcome(settled), final_arrays(settled))
-    kept = "" if target is None else f"; the trace up to there is in {target}"
     if settled.failure is not None:
-        advice = "use a smaller inference.step_size"
-        raise RunFailed(f"the run diverged: {settled.failure}{kept}; {advice}", trace)
+        raise RunFailed(f"the run diverged: {settled.failure}{kept}; {_advice(simulation, settled)}", trace)
     if settled.interrupted:
         raise Interrupted(f"interrupted after step {settled.steps_taken}{kept}", trace)
     return trace
+
+
+def _advice(simulation: Simulation, settled: Settled) -> str:
+    moved = settled.steps_taken > 0 and simulation.scenario.inference.method != "backprop"
+    wider = " or a wider precision" if simulation.task.precision in ("float32", *NARROW) else ""
+    return f"use {'a smaller inference.step_size' if moved else 'smaller weights'}{wider}"
+
+
+def _check_replaceable(path: Path) -> None:
+    """Raise `UsageError` for a file that is no trace, such as a scenario: replacing it would be a slip."""
+    if path.is_file() and path.stat().st_size > 0 and not h5py.is_hdf5(path):
+        raise UsageError(f"{path} is not a trace, and only traces are replaced; choose another name with -o")
 
 
 def create_trace(simulation: Simulation, path: Path | None, force: bool) -> TraceWriter:
@@ -105,12 +133,10 @@ def create_trace(simulation: Simulation, path: Path | None, force: bool) -> Trac
         rows=None if task.stop is not None else len(task.recorded),
     )
     attributes: dict[str, str | int | float] = {
-        "pcsim_version": __version__,
         "backend": scenario.backend.name,
         "precision": task.precision,
         "device": simulation.capabilities.device,
         "seed": scenario.seed,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "title": scenario.title,
         "method": scenario.inference.method,
     }

@@ -8,6 +8,16 @@ from pathlib import Path
 from pcsim import __version__
 
 PACKAGES = ("numpy", "scipy", "h5py")
+SETTINGS = (
+    "OPENBLAS_NUM_THREADS",
+    "OPENBLAS_CORETYPE",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "MKL_CBWR",
+    "VECLIB_MAXIMUM_THREADS",
+    "NPY_DISABLE_CPU_FEATURES",
+)
+"""Environment variables that change in which order, or by which kernel, matrix products are summed."""
 
 
 def describe_machine() -> dict[str, str]:
@@ -16,7 +26,9 @@ def describe_machine() -> dict[str, str]:
         "versions": ", ".join([f"pcsim {__version__}", f"python {platform.python_version()}", *_versions()]),
         "platform": platform.platform(),
         "processor": _processor(),
-        "threads": str(_threads()),
+        "threads": ", ".join(
+            [str(_threads()), *(f"{name}={os.environ[name]}" for name in SETTINGS if name in os.environ)]
+        ),
     }
 
 

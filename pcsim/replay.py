@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pcsim.errors import UsageError
+from pcsim.summary import print_table
 from pcsim.trace import Trace
 
 SECONDS = 6.0
@@ -28,12 +29,12 @@ def replay(trace: Trace, console: Console, speed: float = 1.0) -> None:
     if len(energy) == 0:
         raise UsageError(f"{trace.path}: holds no rows yet; wait for the run to record some")
     if not console.is_terminal:
-        console.print(energy_table(trace, energy))
+        print_table(energy_table(trace, energy), console)
         return
     frames = max(1, min(len(energy), round(SECONDS * FRAMES_PER_SECOND / speed)))
     with Live(console=console, auto_refresh=False) as live:
         for row in np.unique(spaced_rows(len(energy), frames)):
-            live.update(energy_bars(trace, energy, int(row), console.width), refresh=True)
+            live.update(energy_bars(trace, energy, int(row), *console.size), refresh=True)
             time.sleep(1 / FRAMES_PER_SECOND)
 
 
@@ -54,8 +55,11 @@ def energy_table(trace: Trace, energy: NDArray[np.float64]) -> Table:
     return table
 
 
-def energy_bars(trace: Trace, energy: NDArray[np.float64], row: int, width: int) -> Table:
-    """Return one frame: a bar a layer, as long as the logarithm of its energy within the trace's range."""
+def energy_bars(trace: Trace, energy: NDArray[np.float64], row: int, width: int, height: int) -> Table:
+    """Return one frame: a bar a layer, as long as the logarithm of its energy within the trace's range.
+
+    Of more layers than the terminal has lines for, evenly spaced ones are shown, the first and the last among them.
+    """
     positive = energy[np.isfinite(energy) & (energy > 0)]
     low, high = (float(np.log10(positive.min())), float(np.log10(positive.max()))) if positive.size else (0.0, 1.0)
     table = Table(
@@ -69,8 +73,9 @@ def energy_bars(trace: Trace, energy: NDArray[np.float64], row: int, width: int)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True)
     space = max(10, width - 28)
-    for i, name in enumerate(trace.layer_names):
-        value = float(energy[row, i])
+    layers = len(trace.layer_names)
+    for i in np.unique(np.linspace(0, layers - 1, min(layers, max(2, height - 4))).astype(int)):
+        name, value = trace.layer_names[i], float(energy[row, i])
         if value == 0:
             table.add_row(name, "no signal", "")
         elif not math.isfinite(value):

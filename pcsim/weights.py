@@ -20,6 +20,8 @@ def read_parameters(path: Path, network: Network) -> tuple[dict[str, NDArray[np.
     count = len(network.layers)
     foreign = [f"{name}{i}" for name in ("W", "b") for i in range(count + 1) if f"{name}{i}" not in expected]
     needed = f"an .npz file with the arrays {', '.join(list(expected)[:3])}, … of this network"
+    if any(name.startswith("b") for name in expected):
+        needed += " (without biases: network.bias = false)"
     arrays = read_arrays(path, list(expected), foreign, needed)
     for name in foreign:
         if name in arrays:

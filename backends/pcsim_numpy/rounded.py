@@ -1,8 +1,8 @@
 """Arrays in float16 and bfloat16 that compute as hardware does: every result is rounded to the format.
 
-Elementwise results are rounded one by one; products and sums are rounded once accumulated (`rounding.Accumulator`);
-Python numbers become constants of the format first. Values are held in float32, which every number of either format
-fits in exactly.
+Elementwise results are rounded one by one; products and sums are rounded once accumulated (`rounding.Accumulator`).
+Values are held in float32, which every number of either format fits in exactly. Python numbers are float32 constants,
+as kernels keep them in registers: a step size of 0.3 rounded to bfloat16 would scale a signal by 1.003 a layer.
 """
 
 from collections.abc import Callable
@@ -129,7 +129,9 @@ class Rounded(NDArrayOperatorsMixin):
         if method == "reduce":
             return self._reduce(ufunc, **options)
         out: tuple[Any, ...] = options.pop("out", ())
-        operands = [self._operand(x) for x in inputs]
+        # What a function hands through unrounded must itself be a number of the format.
+        number = self.unit.constant if ufunc in EXACT else np.float32
+        operands = [self._operand(x, number) for x in inputs]
         known = ufunc is np.matmul or (ufunc.signature is None and ufunc.nout == 1)
         fits = all(x is not None for x in operands) and all(isinstance(x, Rounded) for x in out)
         if method != "__call__" or options or not known or not fits:
@@ -155,11 +157,11 @@ class Rounded(NDArrayOperatorsMixin):
             return Rounded(np.asarray(ufunc.reduce(self.values, axis=axis, keepdims=keepdims)), self.unit)
         return NotImplemented
 
-    def _operand(self, x: Any) -> Any:
+    def _operand(self, x: Any, number: Callable[[float], Any]) -> Any:
         if isinstance(x, Rounded):
             return x.values if x.unit is self.unit else None
         if isinstance(x, int | float | np.number):
-            return self.unit.constant(float(x))
+            return number(float(x))
         return x if isinstance(x, np.ndarray) and x.dtype == np.bool_ else None
 
     def __array_function__(
@@ -169,7 +171,7 @@ class Rounded(NDArrayOperatorsMixin):
             return NotImplemented
         if function is np.where:
             condition, a, b = arguments
-            arguments = condition, self._operand(a), self._operand(b)
+            arguments = condition, self._operand(a, self.unit.constant), self._operand(b, self.unit.constant)
             if arguments[1] is None or arguments[2] is None:
                 return NotImplemented
         return Rounded(function(*_plain(arguments), **options), self.unit)

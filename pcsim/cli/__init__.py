@@ -96,13 +96,13 @@ def call(arguments: list[str], debug: bool = False) -> int:
         code = _say("interrupted", 130)
     except PcsimError as error:
         code = _say(str(error), error.exit_code)
-    except SystemExit:  # how click and rich leave when the reader of a pipe has gone
-        code = _forget_stdout()
+    except SystemExit as stop:  # how click and rich leave when the reader of a pipe has gone, with 1
+        code = _forget_stdout() if stop.code == 1 else 0
     except MemoryError as error:
         code = _say(f"out of memory: {error}", 1)
     except OSError as error:
-        where = error.filename or "standard output"
-        code = _say(f"cannot write or read {where}: {error.strerror or error}", 2)
+        what = f"cannot use {error.filename}" if error.filename else "cannot write to standard output"
+        code = _say(f"{what}: {error.strerror or error}", 2)
     except Exception as error:  # the last resort: whatever went wrong, a user reads one line
         code = _say(f"{type(error).__name__}: {error}; this is a bug in pcsim: run again with --debug to see where", 1)
     return code

@@ -4,6 +4,7 @@ import click
 
 from pcsim.cli.options import read, scenario_options
 from pcsim.experiment import prepare
+from pcsim.summary import count
 
 
 @click.command("check", short_help="Diagnose a scenario without running it.")
@@ -16,7 +17,7 @@ def command(
     task, network = simulation.task, simulation.network
     parameters = sum(array.size for layer in task.parameters for array in layer.values())
     click.echo(f"{scenario}: fine")
-    click.echo(f"  network    {len(network.layers)} layers, {parameters:,} parameters")
-    click.echo(f"  data       {len(task.x)} samples of {simulation.inputs.source}")
-    click.echo(f"  inference  {task.inference.name}, {task.steps} steps, {len(task.recorded)} recorded")
+    click.echo(f"  network    {count(len(network.layers), 'layer')}, {count(parameters, 'parameter')}")
+    click.echo(f"  data       {count(len(task.x), 'sample')} of {simulation.inputs.source}")
+    click.echo(f"  inference  {task.inference.name}, {count(task.steps, 'step')}, {len(task.recorded):,} rows recorded")
     click.echo(f"  backend    {simulation.scenario.backend.name}, {task.precision}, {simulation.capabilities.device}")

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import click
-from rich.console import Console
 
-from pcsim.cli.options import output_option
+from pcsim.cli.options import output_option, plain_console, seed_option
 from pcsim.comparison import compare
 from pcsim.comparison_plot import plot_comparison
 from pcsim.comparison_report import print_comparison
@@ -18,7 +17,7 @@ from pcsim.scenario import read_scenario
 @click.option("--precision", metavar="P,…", help="Precisions, e.g. float16,float32,float64,exact.")
 @click.option("--form", metavar="F,…", help="standard,increment: forms of state optimization.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key; may be repeated.")
-@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Replace the scenario's seed.")
+@seed_option
 @output_option("Folder for traces and figure; without it, the scenario's name with -compare.")
 @click.option("--force", is_flag=True, help="Replace existing traces.")
 def command(
@@ -39,7 +38,7 @@ def command(
     for note in reading.notes:
         click.echo(f"note: {note}", err=True)
     folder = output or Path(f"{Path(scenario).stem}-compare")
-    console = Console()
+    console = plain_console()
     with compare(
         reading,
         backend=_words(backend),

@@ -5,8 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 
 from pcsim.scenario import Scenario, read_scenario
+
+
+def _whole_number(context: click.Context, option: click.Parameter, text: str | None) -> int | None:
+    if text is None or (text.isascii() and text.isdigit()):
+        return None if text is None else int(text)
+    raise click.BadParameter(f"'{text}' is not allowed; give a whole number, 0 or more")
+
+
+seed_option = click.option("--seed", callback=_whole_number, metavar="N", help="Replace the scenario's seed.")
 
 
 def scenario_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -22,7 +32,7 @@ def scenario_options(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar="KEY=VALUE",
             help="Override a key, e.g. --set inference.step_size=0.05; may be repeated.",
         ),
-        click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Replace the scenario's seed."),
+        seed_option,
     ]
     for decorate in reversed(decorators):
         function = decorate(function)
@@ -30,13 +40,24 @@ def scenario_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read(
-    scenario: str, backend: str | None, precision: str | None, overrides: tuple[str, ...], seed: int | None
+    scenario: str,
+    backend: str | None,
+    precision: str | None,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    *,
+    quiet: bool = False,
 ) -> Scenario:
-    """Read a scenario with the shared options applied, and print the reader's notes."""
+    """Read a scenario with the shared options applied, and print the reader's notes unless `quiet`."""
     reading = read_scenario(scenario, overrides, backend=backend, precision=precision, seed=seed)
-    for note in reading.notes:
+    for note in () if quiet else reading.notes:
         click.echo(f"note: {note}", err=True)
     return reading
+
+
+def plain_console(quiet: bool = False) -> Console:
+    """Return a console that prints texts as they are: titles and paths are the user's, not markup."""
+    return Console(quiet=quiet, markup=False, emoji=False, highlight=False)
 
 
 def output_option(what: str) -> Callable[..., Any]:

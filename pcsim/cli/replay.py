@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import click
-from rich.console import Console
 
+from pcsim.cli.options import plain_console
 from pcsim.errors import DeviationFound
 from pcsim.replay import replay
+from pcsim.summary import count
 from pcsim.trace import open_trace
 from pcsim.verification import Verification, verify
 
@@ -23,7 +24,7 @@ def command(trace: Path, verifying: bool, backend: str | None, precision: str | 
         raise click.UsageError("--backend and --precision belong to --verify; add it")
     with open_trace(trace) as opened:
         if not verifying:
-            replay(opened, Console(), speed)
+            replay(opened, plain_console(), speed)
             return
         report(verify(opened, backend=backend, precision=precision), trace)
 
@@ -39,4 +40,4 @@ def report(result: Verification, path: Path) -> None:
         raise DeviationFound(
             f"{path}: {bad} of {len(result.deviation)} layers differ from a new simulation; expected {allowed}"
         )
-    click.echo(f"{path}: verified, {result.rows} rows ({allowed})")
+    click.echo(f"{path}: verified, {count(result.rows, 'row')} of {', '.join(result.compared)} ({allowed})")

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pcsim.cli.options import output_option, read, scenario_options
+from pcsim.cli.options import output_option, plain_console, read, scenario_options
 from pcsim.errors import RunFailed
 from pcsim.experiment import run
 from pcsim.summary import print_summary
@@ -36,9 +36,9 @@ def command(
     quiet: bool,
 ) -> None:
     """Run SCENARIO, a file or the name of one that ships, and write its trace."""
-    reading = read(scenario, backend, precision, overrides, seed)
+    reading = read(scenario, backend, precision, overrides, seed, quiet=quiet)
     target = output or Path(f"{Path(scenario).stem}.h5")
-    console = Console(quiet=quiet)
+    console = plain_console(quiet)
     try:
         with progress_bar(console) as progress:
             trace = run(reading, path=target, force=force, progress=progress)

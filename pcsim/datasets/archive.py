@@ -64,7 +64,7 @@ def read_arrays(
             if len(found) > _NAMES_SHOWN:
                 present += f" and {len(found) - _NAMES_SHOWN} more"
             raise UsageError(
-                f"{path}: has no array '{name}', its arrays: {present}{_hint(name, list(found))}; needed is {needed}"
+                f"{path}: has no array '{name}', its arrays: {present}; needed is {needed}{_hint(name, list(found))}"
             )
     return {name: array for name, array in members.items() if array is not None}
 
@@ -97,6 +97,8 @@ def _unpack(handle: IO[bytes], path: Path, wanted: Sequence[str]) -> dict[str, N
             for name in archive.files:
                 reading = f"array {name!r}"
                 members[name] = archive[name] if name in wanted else None
+    except MemoryError:
+        raise
     except Exception as error:
         if "allow_pickle" in str(error):
             raise UsageError(

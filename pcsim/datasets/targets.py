@@ -26,6 +26,12 @@ def targets(y: NDArray[Any], outputs: int, where: str) -> Float64[np.ndarray, "s
     return _one_hot(_whole(y, outputs, where), outputs, where)
 
 
+def check_labels(y: NDArray[Any], outputs: int, where: str) -> None:
+    """Raise `UsageError` if labels of a whole data set, of which a run may see a few only, do not fit `outputs`."""
+    if y.ndim == 1 and outputs > 1 and y.dtype.kind != "f":
+        _check_range(int(y.min()), int(y.max()), outputs, where)
+
+
 def _checked_width(y: NDArray[Any], outputs: int, where: str) -> Float64[np.ndarray, "samples {outputs}"]:
     width = y.shape[1]
     if width != outputs:
@@ -61,11 +67,15 @@ def _one_hot(labels: NDArray[Any], outputs: int, where: str) -> Float64[np.ndarr
     if low < 0:
         first = int(np.flatnonzero(labels < 0)[0])
         raise UsageError(f"{where}: y[{first}] = {labels[first]:g} is negative; labels are whole numbers from 0")
+    _check_range(low, high, outputs, where)
+    hot = np.zeros((len(labels), outputs))
+    hot[np.arange(len(labels)), labels.astype(np.int64)] = 1.0
+    return hot
+
+
+def _check_range(low: int, high: int, outputs: int, where: str) -> None:
     if high >= outputs:
         raise UsageError(
             f"{where}: labels run {low}..{high} but the network has {outputs} output units;"
             f" end network.widths (or network.output) in {high + 1}"
         )
-    hot = np.zeros((len(labels), outputs))
-    hot[np.arange(len(labels)), labels.astype(np.int64)] = 1.0
-    return hot

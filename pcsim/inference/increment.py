@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
+from pcsim.activations import accumulate
 from pcsim.arrays import Array, Namespace, Parameters
 from pcsim.energy import Clamped, Energy, Evaluation, States
 from pcsim.inference.base import increments
@@ -17,11 +18,15 @@ from pcsim.steppers import Memory, Stepper
 
 
 class Increments(NamedTuple):
-    """What is carried: states, free errors, output ŷ, residue and anchor of every layer above the first, memory."""
+    """What is carried: states, free errors, output ŷ, residue and anchor of every layer above the first, memory.
+
+    `output_low` is what rounding has so far kept out of the output.
+    """
 
     states: States
     errors: States
     output: Array
+    output_low: Array
     points: tuple[tuple[Residue, Anchor], ...]
     memory: tuple[Memory, ...]
 
@@ -50,6 +55,7 @@ class IncrementStateOptimization:
             states,
             tuple(s - p for s, p in zip(states, predictions[:-1], strict=True)),
             predictions[-1],
+            xp.zeros_like(predictions[-1]),
             tuple(zip(residues[1:], anchors, strict=True)),
             tuple(stepper.begin(xp, s) for s in states),
         )
@@ -95,6 +101,7 @@ class Sweep:
     def __init__(self, xp: Namespace, energy: Energy, clamped: Clamped, point: Evaluation, carry: Increments) -> None:
         self._xp, self._energy, self._clamped = xp, energy, clamped
         self.states, self.errors, self.output = list(carry.states), list(point.errors), carry.output
+        self._output_low = carry.output_low
         self._points = [(clamped.known[0][1], None), *carry.points]
 
     @property
@@ -112,11 +119,13 @@ class Sweep:
             layer, parameters = self._energy.network.layers[j], self._clamped.parameters[j]
             change, self._points[j] = layer.increment(self._xp, parameters, self._points[j], self.states, changes)
             if j == len(self.states):
-                self.output = self.output + change
+                self.output, self._output_low = accumulate(self.output, self._output_low, change)
                 self.errors[j] = self._energy.error(self._xp, self._clamped, self.states, self.output, j)
             else:
                 self.errors[j] = self.errors[j] - change
 
     def carry(self, memory: tuple[Memory, ...]) -> Increments:
         """Return what goes on to the next step."""
-        return Increments(tuple(self.states), tuple(self.errors[:-1]), self.output, tuple(self._points[1:]), memory)
+        return Increments(
+            tuple(self.states), tuple(self.errors[:-1]), self.output, self._output_low, tuple(self._points[1:]), memory
+        )

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pcsim.errors import ScenarioError
+from pcsim.errors import ScenarioError, did_you_mean
 from pcsim.scenario.fields import Allowed, AtLeastTwo, Table, Word
 from pcsim.scenario.toml_text import toml_value, value_or_word
 
@@ -46,7 +46,8 @@ class BackendTable(Table):
             return self.model_validate(changed)
         # ValidationError is a ValueError, too
         except ValueError:
-            raise ScenarioError([f'precision: "{precision}" is not allowed; give {PRECISION.phrase}']) from None
+            hint = did_you_mean(str(precision), list(PRECISION.words))
+            raise ScenarioError([f'precision "{precision}" is not allowed; give {PRECISION.phrase}{hint}']) from None
 
 
 def implied_backend(precision: str | None) -> str | None:

@@ -185,7 +185,8 @@ class Scenario(Table):
     def where(self, key: str) -> str:
         """Return `"file.toml:8:1: network.widths"`, or the key alone when it was written nowhere."""
         place = self._reading.places.get(key)
-        return f"{place}: {key}" if place else key
+        # an override names its key by itself
+        return (place if place.startswith("--") else f"{place}: {key}") if place else key
 
     def on(self, backend: str | None = None, precision: str | None = None) -> Self:
         """Return the same experiment elsewhere: on another backend, in another precision, or both.
@@ -197,7 +198,9 @@ class Scenario(Table):
         place = self.backend.replaced(backend, precision)
         narrow = place.precision in NARROW
         rounding = {} if narrow else {"rounding": "nearest", "accumulate": "float32"}
-        return self.model_copy(update={"backend": place, "inference": self.inference.model_copy(update=rounding)})
+        moved = self.model_copy(update={"backend": place, "inference": self.inference.model_copy(update=rounding)})
+        kept = {k: v for k, v in self._reading.places.items() if not k.startswith("backend")}
+        return moved.read_as(Reading(self.notes, kept))
 
     def in_form(self, form: Literal["standard", "increment"]) -> Self:
         """Return the same experiment in another form of state optimization."""

@@ -182,7 +182,7 @@ def test_replay_prints_every_digit_where_there_is_no_terminal(
     assert call(["replay", "s.h5"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split("  ")[0] == "layer"
-    assert lines[1].startswith("layer 0         0 ")
+    assert lines[1].startswith("layer 0        0  ")
     assert not any("…" in line for line in lines)
 
 

@@ -2,6 +2,8 @@
 
 from typing import Annotated, Any, Literal, Self
 
+from pydantic import model_validator
+
 from pcsim.errors import ScenarioError, did_you_mean
 from pcsim.scenario.fields import Allowed, AtLeastTwo, Table, Word
 from pcsim.scenario.toml_text import toml_value, value_or_word
@@ -26,6 +28,13 @@ class BackendTable(Table):
     precision: Annotated[NamedPrecision | Bits, PRECISION] = "float32"
     """Arithmetic of the run; exact and { bits = 256 } belong to the exact backend."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _imply_precision(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "precision" not in given and given.get("name") == "exact":
+            return {**given, "precision": "exact"}
+        return given
+
     @property
     def precision_name(self) -> str:
         """The precision as a user types it: a word, or `{ bits = 256 }`."""
@@ -38,7 +47,7 @@ class BackendTable(Table):
         """
         changed: dict[str, Any] = {
             "name": name or implied_backend(precision) or self.name,
-            "precision": self.precision,
+            "precision": (name != self.name and implied_precision(name)) or self.precision,
         }
         try:
             if precision is not None:
@@ -48,6 +57,11 @@ class BackendTable(Table):
         except ValueError:
             hint = did_you_mean(str(precision), list(PRECISION.words))
             raise ScenarioError([f'precision "{precision}" is not allowed; give {PRECISION.phrase}{hint}']) from None
+
+
+def implied_precision(backend: str | None) -> str | None:
+    """Return the precision that a backend alone stands for, if any."""
+    return "exact" if backend == "exact" else None
 
 
 def implied_backend(precision: str | None) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pcsim.errors import ScenarioError
-from pcsim.scenario.arithmetic import implied_backend
+from pcsim.scenario.arithmetic import implied_backend, implied_precision
 from pcsim.scenario.toml_text import value_or_word
 
 _KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
@@ -51,7 +51,7 @@ def keyword_overrides(
 ) -> list[Override]:
     """Return the overrides that the options for backend, precision and seed stand for.
 
-    The precision "exact" alone means the exact backend, unless one is `given` by name.
+    The precision "exact" alone means the exact backend, unless one is `given` by name, and the other way round.
     Raises ScenarioError for a precision that cannot be read.
     """
     found: list[Override] = []
@@ -66,6 +66,8 @@ def keyword_overrides(
             found.append(Override(("backend", "name"), implied, typed))
     if backend is not None:
         found.append(Override(("backend", "name"), backend, f"--backend {backend}"))
+        if (implied := implied_precision(backend)) and precision is None:
+            found.append(Override(("backend", "precision"), implied, f"--backend {backend}"))
     if seed is not None:
         found.append(Override(("seed",), seed, f"--seed {seed}"))
     return found

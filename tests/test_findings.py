@@ -1,0 +1,49 @@
+"""What the summary must not leave unsaid."""
+
+import numpy as np
+import pytest
+
+import pcsim
+from pcsim.findings import findings, spans
+
+
+def said(*overrides: str, precision: str | None = None) -> str:
+    with pcsim.run(pcsim.read_scenario("signal-decay", overrides), precision=precision) as trace:
+        return "\n".join(findings(trace))
+
+
+def test_silent_layers_and_those_below_one_ulp_are_named() -> None:
+    text = said()
+    assert "No signal reached layers 0, 1 in 64 steps: their errors are exactly zero in float32" in text
+    assert "below one unit in the last place of the states: the standard form in float32 rounds it away" in text
+    assert 'inference.form = "increment"' in text
+
+
+def test_a_run_that_loses_nothing_says_nothing() -> None:
+    assert said("inference.form=increment") == ""
+    assert said("inference.method=error") == ""
+
+
+def test_the_end_of_float32s_range_is_said() -> None:
+    text = said("inference.form=increment", "inference.step_size=0.01")
+    assert "Errors in layers 0, 1 fell below 1.2e-38, where the range of float32 ends" in text
+    assert said("inference.form=increment", "inference.step_size=0.01", precision="float64") == ""
+
+
+def test_underflow_to_zero_is_told_from_a_signal_that_has_not_come_yet() -> None:
+    text = said("inference.form=increment", "inference.step_size=1e-3", "inference.steps=30")
+    assert "where the range of float32 ends" in text
+    early = said("inference.form=increment", "inference.steps=5")
+    assert "No signal reached layers 0 to 13 in 5 steps" in early
+    assert "range" not in early
+
+
+def test_nothing_is_said_of_rounding_before_the_first_step() -> None:
+    assert "one unit" not in said("inference.steps=0")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"), [([3], "3"), ([0, 1], "0, 1"), ([0, 1, 2, 5, 7, 8], "0 to 2, 5, 7, 8"), ([], "")]
+)
+def test_spans(numbers: list[int], words: str) -> None:
+    assert spans(np.array(numbers).tolist()) == words

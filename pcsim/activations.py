@@ -8,7 +8,6 @@ any shape.
 The formulas for increments were chosen by measured error: `docs/precision.md` lists it for the whole range of float32.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -190,7 +189,6 @@ class LeakyRelu:
 NODES = (0.06943184420297371, 0.33000947820757187, 0.6699905217924281, 0.9305681557970263)
 SHARES = (0.17392742256872693, 0.32607257743127307, 0.32607257743127307, 0.17392742256872693)
 REACH = 0.15
-DENSITY = 1 / math.sqrt(2 * math.pi)
 
 
 @dataclass(frozen=True)
@@ -198,10 +196,9 @@ class Gelu:
     """φ(p) = p Φ(p) with Φ the normal distribution function (Hendrycks & Gimpel 2016, the exact form)."""
 
     def forward(self, xp: Namespace, p: Array) -> tuple[Array, Any]:
-        """Return p Φ(p), Φ = ½ erfc(−p/√2) with an accurate lower tail; the residue is φ' = Φ + p N."""
-        phi = xp.erfc(p * -math.sqrt(0.5))
-        phi *= 0.5
-        slope = _density(xp, p)
+        """Return p Φ(p); the residue is φ' = Φ + p N."""
+        phi = xp.normal_cdf(p)
+        slope = xp.normal_density(p)
         slope *= p
         slope += phi
         return p * phi, slope
@@ -211,8 +208,8 @@ class Gelu:
         return v * residue
 
     def anchor(self, xp: Namespace, p: Array) -> Anchor:
-        """Return p and the tail ½ erfc(|p|/√2)."""
-        return p, xp.zeros_like(p), _tail(xp, p)
+        """Return p and the tail Φ(−|p|)."""
+        return p, xp.zeros_like(p), xp.normal_cdf(-xp.abs(p))
 
     def increment(self, xp: Namespace, anchor: Anchor, d: Array) -> Increment:
         """Return d Φ(q) + p ∫ N from p to q = p + d: by quadrature for short d, from tails for long.
@@ -222,28 +219,12 @@ class Gelu:
         """
         p, low, below = anchor
         q, low = accumulate(p, low, d)
-        above = _tail(xp, q)
-        inside = sum(share * _density(xp, p + node * d) for node, share in zip(NODES, SHARES, strict=True))
+        above = xp.normal_cdf(-xp.abs(q))
+        inside = sum(share * xp.normal_density(p + node * d) for node, share in zip(NODES, SHARES, strict=True))
         here, there = xp.where(p > 0, 1.0 - below, below), xp.where(q > 0, 1.0 - above, above)
         positive = d * there + p * (below - above)
         plain = q * there - p * here
         long = xp.where(p > 0, xp.where(q > 0, positive, plain), plain)
         is_short = xp.abs(d) * (1.0 + xp.maximum(xp.abs(p), xp.abs(q))) <= REACH
         delta = xp.where(is_short, d * (there + p * inside), long)
-        return delta, there + q * _density(xp, q), (q, low, above)
-
-
-def _density(xp: Namespace, p: Array) -> Array:
-    """Return the normal density N(p)."""
-    value = p * p
-    value *= -0.5
-    value = xp.exp(value)
-    value *= DENSITY
-    return value
-
-
-def _tail(xp: Namespace, p: Array) -> Array:
-    """Return ½ erfc(|p|/√2), the normal tail beyond |p|."""
-    value = xp.erfc(xp.abs(p) * math.sqrt(0.5))
-    value *= 0.5
-    return value
+        return delta, there + q * xp.normal_density(q), (q, low, above)

@@ -1,10 +1,49 @@
 """How a run rounds: what a scenario may ask of a narrow format beyond its name."""
 
+import re
 from dataclasses import dataclass
 
 from pcsim.errors import UsageError, did_you_mean
 
+EXACT_BITS = 256
+"""Relative accuracy, in bits, that the precision "exact" asks for."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A floating-point format: bits of the significand, the first one included, and the smallest normal number."""
+
+    bits: int
+    smallest: float
+
+    @property
+    def unit(self) -> float:
+        """The distance from 1 to the next number."""
+        return 2.0 ** (1 - self.bits)
+
+
+FORMATS = {
+    "bfloat16": Format(8, 2.0**-126),
+    "float16": Format(11, 2.0**-14),
+    "float32": Format(24, 2.0**-126),
+    "float64": Format(53, 2.0**-1022),
+}
 NARROW = ("float16", "bfloat16")
+
+
+def is_exact(precision: str) -> bool:
+    """Tell whether a precision is the word "exact" or a number of bits, `{ bits = 512 }`."""
+    return precision == "exact" or precision.startswith("{")
+
+
+def significand_bits(precision: str) -> int:
+    """Return how many bits of accuracy a precision has, or asks for."""
+    if precision in FORMATS:
+        return FORMATS[precision].bits
+    found = re.search(r"\d+", precision)
+    return int(found[0]) if found else EXACT_BITS
+
+
 ROUNDINGS = ("nearest", "stochastic")
 ACCUMULATORS = ("float32", *NARROW)
 

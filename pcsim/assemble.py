@@ -25,7 +25,7 @@ from pcsim.inference import (
     StateOptimization,
 )
 from pcsim.network import Network, dense_chain
-from pcsim.recording import recorded_steps
+from pcsim.recording import every_so_many, log_spaced
 from pcsim.scenario import Scenario
 from pcsim.weights import read_parameters
 
@@ -122,8 +122,7 @@ def build_task(scenario: Scenario, network: Network, inputs: Inputs, precision: 
     inference = build_inference(scenario, network)
     steps = 1 if table.method == "backprop" else table.steps
     every = scenario.trace.every
-    log = None if isinstance(every, int) else every.log
-    rows = log or steps // (every if isinstance(every, int) else 1) + 1
+    rows = steps // every + 1 if isinstance(every, int) else every.log
     if rows > MOST_ROWS:
         raise UsageError(
             f"{scenario.where('inference.steps')}: {steps} steps would make a trace of {rows:,} rows, at most "
@@ -138,7 +137,7 @@ def build_task(scenario: Scenario, network: Network, inputs: Inputs, precision: 
         x=inputs.x,
         y=inputs.y,
         initial=_initial(scenario, network, len(inputs.x)),
-        recorded=recorded_steps(steps, every if isinstance(every, int) else None, log),
+        recorded=every_so_many(steps, every) if isinstance(every, int) else log_spaced(steps, every.log),
         record=frozenset(scenario.trace.record),
         precision=precision,
         arithmetic=Arithmetic(table.rounding, table.accumulate, scenario.seed),

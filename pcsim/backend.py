@@ -4,7 +4,7 @@ A backend is any class registered in the entry-point group `pcsim.backends` that
 packages can add theirs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol, runtime_checkable
@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.arithmetic import Arithmetic
+from pcsim.arithmetic import Arithmetic, is_exact
 from pcsim.errors import UsageError, did_you_mean
 from pcsim.inference import Inference
 from pcsim.steppers import Stepper
@@ -33,7 +33,7 @@ class Task:
     """One inference run, as a backend receives it: all arrays in float64 on the host.
 
     `initial` holds the starting variables, or None for a feedforward pass; `recorded` the ascending steps to
-    record, `record` what to record besides arrival steps and final values.
+    record besides the last, `record` what to record besides arrival steps and final values.
     """
 
     inference: Inference
@@ -44,7 +44,7 @@ class Task:
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     initial: tuple[NDArray[np.float64], ...] | None
-    recorded: NDArray[np.int64]
+    recorded: Sequence[int]
     record: frozenset[str]
     precision: str
     arithmetic: Arithmetic = field(default_factory=Arithmetic)
@@ -54,7 +54,7 @@ class Task:
 class Settled:
     """What an inference run leaves behind: host arrays in the type of the run, one a layer.
 
-    `failure` says why a run stopped early on an error (None: it did not); `converged` that its stop rule was met.
+    `failure` is a sentence on why a run stopped early on an error, and what to do (None: it did not); `converged` that its stop rule was met.
     """
 
     states: tuple[NDArray[Any], ...]
@@ -136,7 +136,7 @@ def require(name: str, backend: Backend, precision: str, method: str) -> Capabil
     if able.problem is not None:
         raise UsageError(f"backend '{name}' cannot be used here: {able.problem}; {able.fix}")
     for what, word, words in (
-        ("precision", "exact" if precision.startswith("{") else precision, able.precisions),
+        ("precision", "exact" if is_exact(precision) else precision, able.precisions),
         ("method", method, able.methods),
     ):
         if word not in words:

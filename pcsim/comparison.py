@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,14 +12,14 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
+from pcsim.arithmetic import is_exact, significand_bits
 from pcsim.backend import load_backend
 from pcsim.errors import RunFailed, UsageError
 from pcsim.experiment import prepare, run
 from pcsim.scenario import Scenario
 from pcsim.trace import Trace, open_trace
+from pcsim.trace.files import check_target
 
-RANK = ("bfloat16", "float16", "float32", "float64", "exact")
-"""Precisions from the least to the most precise; more bits than any of them is more precise still."""
 WORTH_A_PROCESS = 2.0
 """Estimated seconds from which a run gets a process of its own."""
 
@@ -43,8 +42,7 @@ class Combination:
     @property
     def rank(self) -> tuple[int, int]:
         """Return a key that grows with precision; the increment form loses less than the standard one."""
-        exact = self.precision not in RANK
-        return (len(RANK) if exact else RANK.index(self.precision), int(self.form == "increment"))
+        return significand_bits(self.precision), int(self.form == "increment")
 
 
 @dataclass(frozen=True)
@@ -103,12 +101,11 @@ def compare(
     """
     combinations = combine(scenario, backend, precision, form)
     paths = _paths(combinations, folder)
-    with ExitStack() as stack:
-        traces = _run_all(combinations, paths, force)
-        for trace in traces:
-            stack.callback(trace.close)
-        reference = max(range(len(combinations)), key=lambda i: combinations[i].rank)
-        stack.pop_all()
+    for path in paths:
+        if path is not None:
+            check_target(path, force)
+    traces = _run_all(combinations, paths, force)
+    reference = max(range(len(combinations)), key=lambda i: combinations[i].rank)
     return Comparison(combinations, tuple(traces), reference)
 
 
@@ -122,13 +119,17 @@ def combine(
 
     Raises `UsageError` for one that cannot, so that nothing is started.
     """
-    method = scenario.inference.method
-    if forms is not None and method not in ("state", "sequential"):
-        raise UsageError(f"--form: method '{method}' has no forms; state and sequential have standard and increment")
+    if "energy" not in scenario.trace.record:
+        raise UsageError(f'{scenario.where("trace.record")}: energies are what is compared; add "energy" to the list')
+    has_forms = scenario.inference.has_forms
+    if forms is not None and not has_forms:
+        raise UsageError(
+            f"--form: method '{scenario.inference.method}' with predictions = \"{scenario.inference.predictions}\" has no "
+            f"forms; state and sequential with local predictions have standard and increment"
+        )
     unknown = [word for word in forms or () if word not in ("standard", "increment")]
     if unknown:
         raise UsageError(f"--form: '{unknown[0]}' is not allowed; give standard, increment or both")
-    has_forms = method in ("state", "sequential")
     if backends is None and precisions is None and forms is None:
         precisions, forms = ["float32", "float64"], ["standard", "increment"]
     chosen_forms = list(forms or [scenario.inference.form]) if has_forms else [None]
@@ -148,7 +149,7 @@ def combine(
 
 def _backends_for(precision: str, scenario: Scenario, backends: Sequence[str] | None) -> list[str]:
     """Return the backends that run a precision: the exact one has its own, the others share the rest."""
-    if precision == "exact" or precision.startswith("{"):
+    if is_exact(precision):
         return ["exact"]
     floating = [name for name in backends or [scenario.backend.name] if name != "exact"] or ["numpy"]
     able = [name for name in floating if precision in load_backend(name).capabilities().precisions]

@@ -5,8 +5,9 @@ in input-to-output order; no gradient with respect to states or errors carries 1
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from jaxtyping import Shaped
 
@@ -19,8 +20,7 @@ States = tuple[Array, ...]
 """One array (batch, *units) a layer."""
 
 
-@dataclass(frozen=True)
-class Clamped:
+class Clamped(NamedTuple):
     """A network's parameters with input and target held fixed, as arrays of the run's type.
 
     `known` holds predictions and residues that cannot change, from layer 0 up: layer 0 reads only the input.
@@ -36,21 +36,17 @@ class Clamped:
 class Evaluation:
     """The energy's ingredients at one point: what is recorded, and what the next step needs.
 
-    `states` s_0 … s_{N−2}, `errors` ε_0 … ε_{N−1} (the last is −∂ℓ/∂ŷ), `predictions` ŝ_0 … ŷ (of which the
-    increment form keeps ŷ alone) and the layers' `residues`; `differentiate` computes the gradient of the moving
-    variables when somebody asks for it.
+    `states` s_0 … s_{N−2}, `errors` ε_0 … ε_{N−1} (the last is −∂ℓ/∂ŷ), the `output` ŷ and the layers' `residues`;
+    `differentiate` computes the gradient of the moving variables when somebody asks for it. `predictions` ŝ_0 … ŷ
+    are there where errors are formed from them.
     """
 
     states: States
     errors: States
-    predictions: States
+    output: Array
     residues: tuple[Residue, ...]
     differentiate: Callable[["Evaluation"], States]
-
-    @property
-    def output(self) -> Array:
-        """The output prediction ŷ."""
-        return self.predictions[-1]
+    predictions: States = ()
 
     @cached_property
     def gradient(self) -> States:
@@ -76,7 +72,7 @@ class Energy:
     def freeze(self, xp: Namespace, clamped: Clamped) -> Clamped:
         """Hold every prediction and residue at the feedforward pass."""
         _, predictions, residues = self.feedforward(xp, clamped)
-        return replace(clamped, known=tuple(zip(predictions, residues, strict=True)))
+        return clamped._replace(known=tuple(zip(predictions, residues, strict=True)))
 
     def predict(self, xp: Namespace, clamped: Clamped, states: Sequence[Array], i: int) -> tuple[Array, Residue]:
         """Return the prediction of layer i from the states, and its residue."""

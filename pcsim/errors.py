@@ -22,6 +22,9 @@ class ScenarioError(UsageError):
         super().__init__("\n".join(problems))
         self.problems = problems
 
+    def __reduce__(self) -> tuple[type["ScenarioError"], tuple[list[str]]]:
+        return type(self), (self.problems,)
+
 
 class RunFailed(PcsimError):
     """A run that started and could not finish: diverged, disk full, device lost (exit code 1).
@@ -34,6 +37,10 @@ class RunFailed(PcsimError):
     def __init__(self, message: str, trace: Any = None) -> None:
         super().__init__(message)
         self.trace = trace
+
+    def __reduce__(self) -> tuple[type["RunFailed"], tuple[str]]:
+        # An open file cannot travel to another process.
+        return type(self), (str(self),)
 
 
 class Interrupted(RunFailed):

@@ -87,7 +87,7 @@ def run(
     if target is not None and force:
         _check_replaceable(target)
     kept = "" if target is None else f"; the trace up to there is in {target}"
-    with create_trace(simulation, target, force) as writer, deferred_interrupt() as interrupted:
+    with deferred_interrupt() as interrupted, create_trace(simulation, target, force) as writer:
 
         def poll(step: int) -> bool:
             if progress is not None:
@@ -100,16 +100,10 @@ def run(
             raise RunFailed(f"out of memory: {error}{kept}; use a smaller data.batch or record less") from error
         trace = writer.finish(_status(settled), _outcome(settled), final_arrays(settled))
     if settled.failure is not None:
-        raise RunFailed(f"the run diverged: {settled.failure}{kept}; {_advice(simulation, settled)}", trace)
+        raise RunFailed(f"{settled.failure}{kept}", trace)
     if settled.interrupted:
         raise Interrupted(f"interrupted after step {settled.steps_taken}{kept}", trace)
     return trace
-
-
-def _advice(simulation: Simulation, settled: Settled) -> str:
-    moved = settled.steps_taken > 0 and simulation.scenario.inference.method != "backprop"
-    wider = " or a wider precision" if simulation.task.precision in ("float32", *NARROW) else ""
-    return f"use {'a smaller inference.step_size' if moved else 'smaller weights'}{wider}"
 
 
 def _check_replaceable(path: Path) -> None:
@@ -130,7 +124,7 @@ def create_trace(simulation: Simulation, path: Path | None, force: bool) -> Trac
         samples=len(task.x),
         record=task.record | bounds,
         dtype=np.dtype(np.float32 if task.precision in ("float32", *NARROW) else np.float64),
-        rows=None if task.stop is not None else len(task.recorded),
+        rows=None if task.stop is not None else len(task.recorded) + 1,
     )
     attributes: dict[str, str | int | float] = {
         "backend": scenario.backend.name,
@@ -140,7 +134,7 @@ def create_trace(simulation: Simulation, path: Path | None, force: bool) -> Trac
         "title": scenario.title,
         "method": scenario.inference.method,
     }
-    if scenario.inference.method in ("state", "sequential"):
+    if scenario.inference.has_forms:
         attributes["form"] = scenario.inference.form
     provenance = {
         "scenario": scenario_text(scenario),

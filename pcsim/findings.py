@@ -5,26 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pcsim.arithmetic import FORMATS
 from pcsim.trace import Trace
-
-# Distance from 1 to the next number, and the smallest number with all its digits.
-FORMATS = {
-    "float16": (2.0**-10, 2.0**-14),
-    "bfloat16": (2.0**-7, 2.0**-126),
-    "float32": (2.0**-23, 2.0**-126),
-    "float64": (2.0**-52, 2.0**-1022),
-}
-
 
 def findings(trace: Trace) -> list[str]:
     """Return sentences on layers without signal, below one unit in the last place, or below the format's range."""
     sentences = [*_silent(trace)]
     precision = str(trace.attributes["precision"])
     if precision in FORMATS and trace.attributes["method"] in ("state", "sequential"):
-        if trace.attributes.get("form") == "increment":
-            sentences += _underflowed(trace, precision)
-        else:
-            sentences += _rounded_away(trace, precision)
+        form = trace.attributes.get("form")
+        sentences += _underflowed(trace, precision) if form == "increment" else []
+        sentences += _rounded_away(trace, precision) if form == "standard" else []
     return sentences
 
 
@@ -42,13 +33,13 @@ def _silent(trace: Trace) -> list[str]:
 
 def _rounded_away(trace: Trace, precision: str) -> list[str]:
     """Standard form: where the errors' root mean square is below one ulp of the states', rounding decides."""
-    unit = FORMATS[precision][0]
+    unit = FORMATS[precision].unit
     below = [
         bool(np.any(state)) and _rms(error) < unit * 2.0 ** np.floor(np.log2(_rms(state)))
         for state, error in zip(trace.final_states[:-1], trace.final_errors[:-1], strict=True)
     ]
-    deaf = _numbers(np.array(below, dtype=bool))
-    if not deaf or trace.attributes.get("steps_taken", 1) == 0:
+    deaf = _numbers(np.array(below, dtype=bool) & (_due(trace) <= trace.attributes["steps_taken"]))
+    if not deaf:
         return []
     return [
         f"The signal in {layers(deaf)} is below one unit in the last place of the states: "
@@ -61,7 +52,7 @@ def _underflowed(trace: Trace, precision: str) -> list[str]:
     """Increment form: only the end of the format's range can still lose a signal."""
     if "energy" not in trace:
         return []
-    tiny = FORMATS[precision][1]
+    tiny = FORMATS[precision].smallest
     energy = trace.energy[:, :-1]
     floor = 0.5 * tiny**2 * np.asarray(trace.layer_widths[:-1], dtype=np.float64)
     below = ((energy > 0) & (energy < floor)).any(axis=0)
@@ -79,16 +70,21 @@ def _underflowed_to_zero(trace: Trace, faint: NDArray[np.float64]) -> NDArray[np
 
     A signal moves one layer a step, or through all in one sweep; it can stay away for other reasons (dead units).
     """
-    hidden = len(trace.layer_names) - 1
-    steps = int(trace.attributes.get("steps_taken", trace.steps[-1]))
-    due = np.arange(hidden, 0, -1) if trace.attributes["method"] == "state" else np.ones(hidden)
-    arrivals, energy = trace.arrival_steps[:-1], trace.energy
-    late = (due <= steps) & ((arrivals < 0) | (arrivals > due))
+    due, arrivals, energy = _due(trace), trace.arrival_steps[:-1], trace.energy
+    hidden = len(due)
+    late = (due <= trace.attributes["steps_taken"]) & ((arrivals < 0) | (arrivals > due))
     found = np.zeros(hidden, dtype=np.bool_)
     for i in range(hidden - 2, -1, -1):
         above = energy[:, i + 1][energy[:, i + 1] > 0]
         found[i] = late[i] and (found[i + 1] or (above.size > 0 and above[0] < faint[i + 1]))
     return found
+
+
+def _due(trace: Trace) -> NDArray[np.int64]:
+    """Return the step at which a signal is due in every hidden layer: one layer a step, or all in one sweep."""
+    hidden = len(trace.layer_names) - 1
+    in_turn = np.arange(hidden, 0, -1, dtype=np.int64)
+    return in_turn if trace.attributes["method"] == "state" else np.ones_like(in_turn)
 
 
 def _rms(values: NDArray[np.floating]) -> float:

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from jaxtyping import Shaped
 
-from pcsim.activations import Activation
+from pcsim.activations import Activation, accumulate
 from pcsim.arrays import Array, Namespace, Parameters
 
 Residue = Array
@@ -159,8 +159,9 @@ class ActivationFirst(_Dense):
         return _affine_gradient(xp, parameters, residue[0], v)
 
     def anchor(self, xp: Namespace, parameters: Parameters, s: Shaped[Array, "batch n_in"]) -> Anchor:
-        """Return φ(s) and the activation's anchor at s."""
-        return self.activation.forward(xp, s)[0], self.activation.anchor(xp, s)
+        """Return φ(s) with its low part, and the activation's anchor at s."""
+        value = self.activation.forward(xp, s)[0]
+        return value, xp.zeros_like(value), self.activation.anchor(xp, s)
 
     def increment(
         self,
@@ -171,10 +172,10 @@ class ActivationFirst(_Dense):
         ds: Shaped[Array, "batch n_in"],
     ) -> tuple[Shaped[Array, "batch n_out"], Residue, Anchor]:
         """Return W (φ(s) − φ(s − Δs))."""
-        value, below = anchor
+        value, low, below = anchor
         delta, residue, below = xp.increment(self.activation, below, ds)
-        value = value + delta
-        return delta @ parameters["W"], (value, residue), (value, below)
+        value, low = accumulate(value, low, delta)
+        return delta @ parameters["W"], (value, residue), (value, low, below)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pcsim.arithmetic import NARROW
 from pcsim.arrays import Array, Namespace
 from pcsim.backend import GradientNorm, Settled, Task
 from pcsim.energy import Clamped, Evaluation
@@ -37,7 +38,7 @@ def settle(
         point = inference.evaluate(xp, clamped, carry)
         layerwise = to_host(energy.layerwise(xp, clamped, point))
         arrivals.note(step, layerwise, point, to_host)
-        failure = divergence(step, layerwise)
+        failure = divergence(task, step, layerwise)
         converged = task.stop is not None and has_converged(xp, task.stop, point, to_host)
         stopped = poll(step)
         last = step == task.steps or converged or stopped or failure is not None
@@ -59,7 +60,7 @@ def settle(
         steps_taken=step,
         inference_seconds=seconds,
         converged=converged,
-        interrupted=stopped,
+        interrupted=stopped and step < task.steps and not converged,
         failure=failure,
     )
 
@@ -81,20 +82,25 @@ class Arrivals:
         missing = np.flatnonzero(self.steps < 0)
         if missing.size == 0:
             return
-        arrived: NDArray[np.bool_] = np.any(layerwise, axis=1)
+        # A positive energy means an error, but a loss does not, and the square of a tiny error underflows to zero.
+        arrived: NDArray[np.bool_] = np.any(layerwise[:-1], axis=1)
         for i in missing:
-            # The square of a tiny error underflows to zero: only the error itself can say that none arrived.
-            if arrived[i] or to_host(point.errors[i]).any():
+            if (i < len(arrived) and arrived[i]) or to_host(point.errors[i]).any():
                 self.steps[i] = step
 
 
-def divergence(step: int, layerwise: NDArray[np.float64]) -> str | None:
-    """Return a line that names step and layer if any energy is not finite."""
+def divergence(task: Task, step: int, layerwise: NDArray[np.float64]) -> str | None:
+    """Return a line that names layer, step and remedy if any energy is not finite."""
     finite = np.isfinite(layerwise)
     if finite.all():
         return None
     layer = int(np.flatnonzero(~finite.all(axis=1))[-1])
-    return f"the energy of layer {layer} is no longer finite at step {step}"
+    moved = step > 0 and task.inference.name != "backprop"
+    wider = " or a wider precision" if task.precision in ("float32", *NARROW) else ""
+    return (
+        f"the run diverged: the energy of layer {layer} is no longer finite at step {step}; "
+        f"use {'a smaller inference.step_size' if moved else 'smaller weights'}{wider}"
+    )
 
 
 def has_converged(

@@ -15,12 +15,17 @@ BYTES_PER_BLOCK = 16 * 2**20
 SECONDS_PER_BLOCK = 0.5
 
 
-def recorded_steps(steps: int, every: int | None, log: int | None) -> NDArray[np.int64]:
-    """Return the steps to record, ascending, 0 and the last included: every so many, or `log` log-spaced."""
-    if log is None:
-        return np.unique(np.append(np.arange(0, steps + 1, every or 1, dtype=np.int64), steps))
-    spaced = np.rint(np.geomspace(1, max(steps, 1), num=max(log - 1, 2)))
-    return np.unique(np.concatenate([[0], np.minimum(spaced, steps), [steps]]).astype(np.int64))
+def every_so_many(steps: int, every: int) -> Sequence[int]:
+    """Return the steps 0, `every`, 2 `every`, … up to `steps`, in no memory however many there are."""
+    return range(0, steps + 1, every)
+
+
+def log_spaced(steps: int, count: int) -> Sequence[int]:
+    """Return 0 and up to `count` − 1 different steps from 1 to `steps`, evenly spaced in their logarithm."""
+    if steps == 0:
+        return (0,)
+    spaced = np.rint(np.geomspace(1, steps, num=count - 1)).astype(np.int64)
+    return (0, *np.unique(spaced).tolist())
 
 
 class Recorder:
@@ -29,9 +34,8 @@ class Recorder:
     A block goes to `sink` when it has 64 rows or 16 MiB, or half a second after the last one.
     """
 
-    def __init__(self, recorded: NDArray[np.int64], record: frozenset[str], sink: Callable[[Block], None]) -> None:
-        self._due = iter(recorded.tolist())
-        self._next: int | None = next(self._due, None)
+    def __init__(self, recorded: Sequence[int], record: frozenset[str], sink: Callable[[Block], None]) -> None:
+        self._due = recorded if isinstance(recorded, range) else frozenset(recorded)
         self._record = record
         self._sink = sink
         self._rows: list[_Row] = []
@@ -54,10 +58,8 @@ class Recorder:
         return "errors" in self._record
 
     def due(self, step: int) -> bool:
-        """Return whether this step is to be recorded."""
-        while self._next is not None and self._next < step:
-            self._next = next(self._due, None)
-        return self._next == step
+        """Return whether this step is to be recorded; the last one is in any case."""
+        return step in self._due
 
     def add(
         self,

@@ -82,7 +82,7 @@ def simulation_of(trace: Trace, backend: str | None = None, precision: str | Non
     y = _fitting(trace, "data/y", data.get("y"), (batch, *network.layer_shapes[-1]))
     simulation = prepare(scenario, Inputs(tuple(parameters), x, y, trace.provenance.get("data", "")))
     # The trace ends where it ends, be it by a stop rule that another precision would meet elsewhere.
-    task = replace(simulation.task, steps=int(trace.steps[-1]), recorded=trace.steps, stop=None)
+    task = replace(simulation.task, steps=int(trace.steps[-1]), stop=None)
     return replace(simulation, task=task)
 
 

@@ -14,7 +14,7 @@ from pcsim.energy import Clamped, Energy
 from pcsim.inference import Inference, StateOptimization
 from pcsim.initialisers import Orthogonal
 from pcsim.network import Network, dense_chain
-from pcsim.recording import recorded_steps
+from pcsim.recording import every_so_many
 from pcsim.steppers import GradientDescent, Stepper
 from pcsim.trace import Block
 from tests.oracle import Oracle
@@ -111,7 +111,7 @@ def make_task(
         x=case.x,
         y=case.y,
         initial=None,
-        recorded=recorded_steps(steps, 1, None),
+        recorded=every_so_many(steps, 1),
         record=frozenset(record),
         precision=precision,
     )

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import h5py
 import pytest
@@ -192,7 +193,8 @@ def test_replay_verify(trace: Path, capsys: pytest.CaptureFixture[str]):
         "s.h5: verified, 5 rows of energy, grad_norm, final states, final errors, arrival steps (the same bits)"
     )
     with h5py.File(trace, "r+") as file:
-        file["energy"][3, 0] *= 1 + 1e-15
+        energy: Any = file["energy"]
+        energy[3, 0] *= 1 + 1e-15
     assert error_of(capsys, "replay", "s.h5", "--verify", code=3) == (
         "s.h5: 1 of 2 layers differ from a new simulation; expected the same bits"
     )
@@ -219,7 +221,7 @@ def test_a_diverging_run_names_the_step_and_keeps_its_trace(files: Files, capsys
     files.write(TEXT)
     line = error_of(capsys, "run", "s.toml", "--set", "inference.step_size=1e30", "--quiet", code=1)
     assert line.startswith("the run diverged: the energy of layer ")
-    assert line.endswith("; the trace up to there is in s.h5; use a smaller inference.step_size or a wider precision")
+    assert line.endswith("; use a smaller inference.step_size or a wider precision; the trace up to there is in s.h5")
     with open_trace("s.h5") as opened:
         assert opened.status == "failed"
         assert f"at step {opened.steps[-1]};" in line

@@ -20,9 +20,16 @@ def start(folder: Path, *arguments: str, stdout: int = subprocess.PIPE) -> "subp
     return subprocess.Popen([*PCSIM, *arguments], cwd=folder, stdout=stdout, stderr=subprocess.PIPE, text=True)
 
 
+def rows_in(path: Path) -> int:
+    if not path.exists():
+        return 0
+    with open_trace(path) as trace:
+        return trace.rows
+
+
 def test_an_interrupted_run_leaves_a_readable_trace(tmp_path: Path):
     process = start(tmp_path, "run", "s.toml", "--set", "inference.steps=50_000_000", "--set", "trace.every=100")
-    while process.poll() is None and not (tmp_path / "s.h5").exists():
+    while process.poll() is None and rows_in(tmp_path / "s.h5") < 2:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     printed, errors = process.communicate(timeout=60)

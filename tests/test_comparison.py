@@ -40,7 +40,7 @@ def test_without_options_float32_and_float64_are_compared_in_both_forms(scenario
 def test_methods_without_forms_have_one_combination_a_precision() -> None:
     scenario = pcsim.read_scenario("error-optimization", SMALL[:1])
     assert [c.form for c in combine(scenario, None, ["float32", "exact"], None)] == [None, None]
-    with pytest.raises(UsageError, match="method 'error' has no forms"):
+    with pytest.raises(UsageError, match="method 'error' with predictions = \"local\" has no forms"):
         combine(scenario, None, None, ["increment"])
 
 

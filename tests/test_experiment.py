@@ -75,8 +75,8 @@ def test_a_sample_does_not_know_its_batch(files: Files, changes: tuple[str, ...]
             return trace.energy_per_sample[:, :, 0]
 
     alone, among = first_sample(1), first_sample(16)
-    # 3 times the largest deviation measured over these cases: 33 eps
-    assert np.abs(alone - among).max() <= 100 * eps * np.abs(among).max()
+    # the largest deviation measured over these cases is 1.9 eps
+    assert np.abs(alone - among).max() <= 8 * eps * np.abs(among).max()
 
 
 def test_hidden_energies_start_at_exactly_zero(files: Files):
@@ -123,7 +123,7 @@ def test_a_diverging_run_fails_with_its_trace(files: Files, path: Path | None):
     with caught.value.trace as trace:
         assert trace.status == "failed"
         assert trace.attributes["failure"] in str(caught.value)
-        assert trace.attributes["failure"].endswith(f"at step {trace.steps[-1]}")
+        assert f"no longer finite at step {trace.steps[-1]};" in trace.attributes["failure"]
         assert not np.isfinite(trace.energy[-1]).all()
         assert np.isfinite(trace.energy[:-1]).all()
 

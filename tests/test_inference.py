@@ -59,13 +59,13 @@ def test_a_trajectory_does_not_depend_on_the_batch(method: Any) -> None:
 
 @pytest.mark.parametrize("options", [*NETWORKS, {"precisions": True, "decays": True}], ids=str)
 def test_state_and_error_optimization_reach_the_same_equilibrium(options: dict[str, Any]) -> None:
-    case = make_case("tanh", gain=0.6, **options)
+    case = make_case("tanh", gain=0.6, widths=(4, 5, 5, 5, 5, 3), batch=2, **options)
     settings: dict[str, Any] = {
-        "steps": 4000,
+        "steps": 2500,
         "stepper": Momentum(0.05, 0.5),
-        "stop": GradientNorm(1e-9),
+        "stop": GradientNorm(1e-8),
         "record": ("weight_gradient",),
-        "recorded": np.array([0]),
+        "recorded": (0,),
     }
     by_state, _ = settle(make_task(case, StateOptimization(case.energy), **settings))
     by_error, _ = settle(make_task(case, ErrorOptimization(case.energy), **settings))
@@ -73,9 +73,9 @@ def test_state_and_error_optimization_reach_the_same_equilibrium(options: dict[s
     for other in (by_error, in_sweeps):
         assert other.converged
         for a, b in zip((*by_state.states, *by_state.errors), (*other.states, *other.errors), strict=True):
-            np.testing.assert_allclose(a, b, atol=1e-7)
+            np.testing.assert_allclose(a, b, atol=1e-6)
         for a, b in zip(by_state.gradient, other.gradient, strict=True):
-            np.testing.assert_allclose(a["W"], b["W"], atol=1e-7)
+            np.testing.assert_allclose(a["W"], b["W"], atol=1e-6)
 
 
 def test_one_error_step_from_zero_is_backprop_scaled_by_the_step_size() -> None:

@@ -30,7 +30,7 @@ from pcsim.initialisers import Orthogonal
 from pcsim.losses import CrossEntropy
 from pcsim.network import dense_chain
 from pcsim.provenance import describe_machine
-from pcsim.recording import recorded_steps
+from pcsim.recording import every_so_many
 from pcsim.scenario import parse_scenario
 from pcsim.steppers import GradientDescent
 
@@ -74,7 +74,7 @@ def make_task(
         x=rng.standard_normal((BATCH, WIDTHS[0])),
         y=np.eye(10)[rng.integers(0, 10, BATCH)],
         initial=None,
-        recorded=recorded_steps(steps, 1, None),
+        recorded=every_so_many(steps, 1),
         record=frozenset({"energy"}),
         precision="float32",
     )

@@ -93,7 +93,7 @@ class _Run:
     def _deliver(self, step: int, clamped: Clamped, point: Evaluation, layerwise: Balls) -> _End | None:
         """Note and record a step, unless an earlier attempt did; return the end if this is the last step."""
         energies = to_floats(layerwise)
-        failure = divergence(step, energies)
+        failure = divergence(self._task, step, energies)
         converged = self._task.stop is not None and self._has_converged(self._task.stop, point)
         interrupted = self._poll(max(step, self._delivered))
         last = step == self._task.steps or converged or interrupted or failure is not None

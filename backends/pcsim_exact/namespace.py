@@ -42,34 +42,17 @@ class ExactNamespace:
     """The functions of `pcsim.arrays.Namespace` on arrays of balls: each result encloses the true one."""
 
     exp = staticmethod(_elementwise(arb.exp))
-    expm1 = staticmethod(_elementwise(arb.expm1))
     log = staticmethod(_elementwise(arb.log))
     log1p = staticmethod(_elementwise(arb.log1p))
     tanh = staticmethod(_elementwise(arb.tanh))
-    sinh = staticmethod(_elementwise(arb.sinh))
-    cosh = staticmethod(_elementwise(arb.cosh))
-    erf = staticmethod(_elementwise(arb.erf))
-    erfc = staticmethod(_elementwise(arb.erfc))
+    normal_cdf = staticmethod(_elementwise(lambda x: (-x * arb(0.5).sqrt()).erfc() / 2))
+    normal_density = staticmethod(_elementwise(lambda x: (-x * x / 2).exp() * (2 * arb.pi()).rsqrt()))
     abs = staticmethod(_elementwise(abs))
     sqrt = staticmethod(_elementwise(_square_root))
-
-    @property
-    def sqrt_half(self) -> arb:
-        """√½."""
-        return arb(0.5).sqrt()
-
-    @property
-    def inverse_sqrt_two_pi(self) -> arb:
-        """1/√(2π), the normal density at 0."""
-        return (2 * arb.pi()).rsqrt()
 
     def maximum(self, a: Balls, b: Operand, /) -> Balls:
         """The larger of two; the hull where that is open."""
         return Balls(_larger(a.entries, entries_of(b)))
-
-    def minimum(self, a: Balls, b: Operand, /) -> Balls:
-        """The smaller of two; the hull where that is open."""
-        return -Balls(_larger(-a.entries, -entries_of(b)))
 
     def where(self, condition: Verdict, a: Operand, b: Operand, /) -> Balls:
         """Return a where the condition holds and b elsewhere; the hull of both where that is open."""

@@ -11,11 +11,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from pcsim.arithmetic import EXACT_BITS
 from pcsim.backend import Task
 from pcsim.errors import UsageError
 from pcsim.inference import Backprop, ErrorOptimization
 
-DEFAULT_BITS = 256
 LEAST_BITS = 53
 MOST_BITS = 65536
 
@@ -30,11 +30,11 @@ def bits_asked(precision: str) -> int:
     Raises `UsageError` for any other word and for bits out of range.
     """
     if precision == "exact":
-        return DEFAULT_BITS
+        return EXACT_BITS
     found = re.fullmatch(r"(\d+) ?bits|\{? ?bits ?= ?(-?\d+) ?\}?", precision.strip())
     if found is None:
         raise UsageError(
-            f"backend 'exact' has no precision '{precision}'; it has exact ({DEFAULT_BITS} bits) "
+            f"backend 'exact' has no precision '{precision}'; it has exact ({EXACT_BITS} bits) "
             f"and {{ bits = n }} for n from {LEAST_BITS} to {MOST_BITS}"
         )
     bits = int(found[1] or found[2])

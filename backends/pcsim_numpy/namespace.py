@@ -1,5 +1,6 @@
 """numpy as the core's array namespace, for its own arrays and for those that its protocols reach (`Rounded`)."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,20 +12,35 @@ from numpy.typing import NDArray
 from pcsim.activations import Activation
 from pcsim.arrays import Array
 
+SQRT_HALF = math.sqrt(0.5)
+PEAK = 1.0 / math.sqrt(2.0 * math.pi)
+
 
 class NumpyNamespace:
     """The functions of `pcsim.arrays.Namespace` on numpy arrays."""
 
     exp = staticmethod(np.exp)
-    expm1 = staticmethod(np.expm1)
     log = staticmethod(np.log)
     log1p = staticmethod(np.log1p)
     tanh = staticmethod(np.tanh)
     sqrt = staticmethod(np.sqrt)
     abs = staticmethod(np.abs)
-    erfc = staticmethod(scipy.special.erfc)
     maximum = staticmethod(np.maximum)
     zeros_like = staticmethod(np.zeros_like)
+
+    def normal_cdf(self, x: Array, /) -> Array:
+        """Return Φ(x) = ½ erfc(−x/√2), whose lower tail keeps its digits, as that of ½(1 + erf) does not."""
+        value = scipy.special.erfc(x * -SQRT_HALF)
+        value *= 0.5
+        return value
+
+    def normal_density(self, x: Array, /) -> Array:
+        """Return exp(−x²/2)/√(2π)."""
+        value = x * x
+        value *= -0.5
+        value = np.exp(value)
+        value *= PEAK
+        return value
 
     def where(self, condition: Array, a: Array | float, b: Array | float, /) -> Array:
         """Choose entries of a where the condition holds, of b elsewhere."""

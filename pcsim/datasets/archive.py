@@ -97,8 +97,6 @@ def _unpack(handle: IO[bytes], path: Path, wanted: Sequence[str]) -> dict[str, N
             for name in archive.files:
                 reading = f"array {name!r}"
                 members[name] = archive[name] if name in wanted else None
-    except MemoryError:
-        raise
     except Exception as error:
         if "allow_pickle" in str(error):
             raise UsageError(

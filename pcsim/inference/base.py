@@ -64,14 +64,19 @@ def increments(
 
 
 @dataclass(frozen=True)
-class Simultaneous:
-    """A method that moves all its variables at once along the gradient."""
+class OnEnergy:
+    """A method on an energy, with nothing held fixed but input and target."""
 
     energy: Energy
 
     def clamp(self, xp: Namespace, parameters: tuple[Parameters, ...], x: Array, y: Array) -> Clamped:
         """Hold input and target fixed."""
         return self.energy.clamp(xp, parameters, x, y)
+
+
+@dataclass(frozen=True)
+class Simultaneous(OnEnergy):
+    """A method that moves all its variables at once along the gradient."""
 
     def advance(
         self, xp: Namespace, clamped: Clamped, point: Evaluation, carry: Moving, stepper: Stepper, step: Any

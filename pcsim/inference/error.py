@@ -27,7 +27,7 @@ class ErrorOptimization(Simultaneous):
         states, predictions, residues = self.energy.feedforward(xp, clamped, carry.variables)
         errors = (*carry.variables, self.energy.error(xp, clamped, states, predictions[-1], len(states)))
         gradient = partial(self._gradient, xp, clamped)
-        return Evaluation(states, errors, predictions, residues, gradient)
+        return Evaluation(states, errors, predictions[-1], residues, gradient)
 
     def _gradient(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> States:
         downstream = self.energy.backpropagated(xp, clamped, point)

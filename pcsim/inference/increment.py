@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 from pcsim.activations import accumulate
-from pcsim.arrays import Array, Namespace, Parameters
+from pcsim.arrays import Array, Namespace
 from pcsim.energy import Clamped, Energy, Evaluation, States
-from pcsim.inference.base import increments
+from pcsim.inference.base import OnEnergy, increments
 from pcsim.inference.state import state_gradient
 from pcsim.layers import Anchor, Residue
 from pcsim.steppers import Memory, Stepper
@@ -20,27 +20,22 @@ from pcsim.steppers import Memory, Stepper
 class Increments(NamedTuple):
     """What is carried: states, free errors, output ŷ, residue and anchor of every layer above the first, memory.
 
-    `output_low` is what rounding has so far kept out of the output.
+    `lows` is what rounding has so far kept out of the states and, last, of the output.
     """
 
     states: States
     errors: States
     output: Array
-    output_low: Array
+    lows: States
     points: tuple[tuple[Residue, Anchor], ...]
     memory: tuple[Memory, ...]
 
 
 @dataclass(frozen=True)
-class IncrementStateOptimization:
+class IncrementStateOptimization(OnEnergy):
     """SO, all layers at once, in the increment form."""
 
-    energy: Energy
     name: ClassVar[str] = "state"
-
-    def clamp(self, xp: Namespace, parameters: tuple[Parameters, ...], x: Array, y: Array) -> Clamped:
-        """Hold input and target fixed."""
-        return self.energy.clamp(xp, parameters, x, y)
 
     def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Increments:
         """Return the initial states, their errors (exact zeros after a feedforward pass) and an anchor a layer."""
@@ -55,7 +50,7 @@ class IncrementStateOptimization:
             states,
             tuple(s - p for s, p in zip(states, predictions[:-1], strict=True)),
             predictions[-1],
-            xp.zeros_like(predictions[-1]),
+            tuple(xp.zeros_like(total) for total in (*states, predictions[-1])),
             tuple(zip(residues[1:], anchors, strict=True)),
             tuple(stepper.begin(xp, s) for s in states),
         )
@@ -65,7 +60,7 @@ class IncrementStateOptimization:
         output_error = self.energy.error(xp, clamped, carry.states, carry.output, len(carry.states))
         residues = (clamped.known[0][1], *(residue for residue, _ in carry.points))
         gradient = partial(state_gradient, xp, self.energy, clamped)
-        return Evaluation(carry.states, (*carry.errors, output_error), (carry.output,), residues, gradient)
+        return Evaluation(carry.states, (*carry.errors, output_error), carry.output, residues, gradient)
 
     def advance(
         self, xp: Namespace, clamped: Clamped, point: Evaluation, carry: Increments, stepper: Stepper, step: Any
@@ -101,7 +96,7 @@ class Sweep:
     def __init__(self, xp: Namespace, energy: Energy, clamped: Clamped, point: Evaluation, carry: Increments) -> None:
         self._xp, self._energy, self._clamped = xp, energy, clamped
         self.states, self.errors, self.output = list(carry.states), list(point.errors), carry.output
-        self._output_low = carry.output_low
+        self._lows = list(carry.lows)
         self._points = [(clamped.known[0][1], None), *carry.points]
 
     @property
@@ -112,14 +107,14 @@ class Sweep:
     def move(self, changes: dict[int, Array]) -> None:
         """Move some states, and with them the predictions of the layers that read them."""
         for i, delta in changes.items():
-            self.states[i] = self.states[i] + delta
+            self.states[i], self._lows[i] = accumulate(self.states[i], self._lows[i], delta)
             self.errors[i] = self.errors[i] + delta
         readers = self._energy.network.readers
         for j in sorted({j for i in changes for j in readers[i]}):
             layer, parameters = self._energy.network.layers[j], self._clamped.parameters[j]
             change, self._points[j] = layer.increment(self._xp, parameters, self._points[j], self.states, changes)
             if j == len(self.states):
-                self.output, self._output_low = accumulate(self.output, self._output_low, change)
+                self.output, self._lows[j] = accumulate(self.output, self._lows[j], change)
                 self.errors[j] = self._energy.error(self._xp, self._clamped, self.states, self.output, j)
             else:
                 self.errors[j] = self.errors[j] - change
@@ -127,5 +122,5 @@ class Sweep:
     def carry(self, memory: tuple[Memory, ...]) -> Increments:
         """Return what goes on to the next step."""
         return Increments(
-            tuple(self.states), tuple(self.errors[:-1]), self.output, self._output_low, tuple(self._points[1:]), memory
+            tuple(self.states), tuple(self.errors[:-1]), self.output, tuple(self._lows), tuple(self._points[1:]), memory
         )

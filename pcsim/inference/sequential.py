@@ -3,32 +3,18 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pcsim.arrays import Array, Namespace, Parameters
-from pcsim.energy import Clamped, Energy, Evaluation, States
-from pcsim.inference.base import Moving, at_rest
-from pcsim.inference.state import evaluate_states
+from pcsim.arrays import Namespace
+from pcsim.energy import Clamped, Evaluation
+from pcsim.inference.base import Moving
+from pcsim.inference.state import StateOptimization
 from pcsim.steppers import Stepper
 
 
 @dataclass(frozen=True)
-class SequentialStateOptimization:
+class SequentialStateOptimization(StateOptimization):
     """SO in sweeps: each state moves with errors recomputed from the newest states above it."""
 
-    energy: Energy
     name: ClassVar[str] = "sequential"
-
-    def clamp(self, xp: Namespace, parameters: tuple[Parameters, ...], x: Array, y: Array) -> Clamped:
-        """Hold input and target fixed."""
-        return self.energy.clamp(xp, parameters, x, y)
-
-    def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Moving:
-        """Return the initial states at rest."""
-        states = self.energy.feedforward(xp, clamped)[0] if initial is None else initial
-        return at_rest(xp, states, stepper)
-
-    def evaluate(self, xp: Namespace, clamped: Clamped, carry: Moving) -> Evaluation:
-        """Return the evaluation at the states; its gradient is the simultaneous ∇_s E."""
-        return evaluate_states(xp, self.energy, clamped, carry.variables)
 
     def advance(
         self, xp: Namespace, clamped: Clamped, point: Evaluation, carry: Moving, stepper: Stepper, step: Any

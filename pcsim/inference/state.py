@@ -13,8 +13,9 @@ from pcsim.steppers import Stepper
 def evaluate_states(xp: Namespace, energy: Energy, clamped: Clamped, states: States) -> Evaluation:
     """Return the evaluation at given states, with ε_i = s_i − ŝ_i; its gradient is ∇_s E."""
     predictions, residues = energy.predict_all(xp, clamped, states)
+    gradient = partial(state_gradient, xp, energy, clamped)
     errors = tuple(energy.error(xp, clamped, states, p, i) for i, p in enumerate(predictions))
-    return Evaluation(states, errors, predictions, residues, partial(state_gradient, xp, energy, clamped))
+    return Evaluation(states, errors, predictions[-1], residues, gradient, predictions)
 
 
 def state_gradient(xp: Namespace, energy: Energy, clamped: Clamped, point: Evaluation) -> States:

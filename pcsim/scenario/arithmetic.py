@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import model_validator
 
+from pcsim.arithmetic import is_exact
 from pcsim.errors import ScenarioError, did_you_mean
 from pcsim.scenario.fields import Allowed, AtLeastTwo, Table, Word
 from pcsim.scenario.toml_text import toml_value, value_or_word
@@ -66,4 +67,4 @@ def implied_precision(backend: str | None) -> str | None:
 
 def implied_backend(precision: str | None) -> str | None:
     """Return the backend that a precision alone stands for, if any."""
-    return "exact" if precision is not None and (precision == "exact" or precision.startswith("{")) else None
+    return "exact" if precision is not None and is_exact(precision) else None

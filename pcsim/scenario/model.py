@@ -27,7 +27,6 @@ from pcsim.scenario.fields import (
 from pcsim.scenario.network import NetworkTable
 
 Recordable = Literal["energy", "grad_norm", "states", "errors", "energy_per_sample", "weight_gradient"]
-RECORDABLE: tuple[str, ...] = get_args(Recordable)
 
 
 class DataTable(Table):
@@ -60,7 +59,7 @@ class Stop(Table):
     """When to stop before the last step, `stop = { grad_norm = 1e-6 }`."""
 
     grad_norm: Positive
-    """Stop when the gradient norm of every moving layer is below this."""
+    """Stop when the norm of the gradient over all moving variables is at most this in every sample."""
 
 
 class InferenceTable(Table):
@@ -101,6 +100,11 @@ class InferenceTable(Table):
     accumulate: Literal["float32", "float16", "bfloat16"] = "float32"
     """Format in which float16 and bfloat16 runs accumulate matrix products."""
 
+    @property
+    def has_forms(self) -> bool:
+        """Whether the method has a standard and an increment form."""
+        return self.method in ("state", "sequential") and self.predictions == "local"
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         found: list[Inconsistency] = []
@@ -124,7 +128,7 @@ class LogSpaced(Table):
     """Steps that are evenly spaced on a logarithmic scale, `every = { log = 200 }`."""
 
     log: AtLeastTwo
-    """How many steps to record."""
+    """How many steps to record at most, 0 among them; the last step comes in any case."""
 
 
 def _each_once(names: tuple[Recordable, ...]) -> tuple[Recordable, ...]:

@@ -71,7 +71,7 @@ def _is_linear(task: Task) -> bool:
 def _exact(task: Task, step_size: float) -> Overlay:
     system = linear_system(task.inference.energy, task.parameters, task.x, task.y)
     trajectory = linear_trajectory(system, task.initial)
-    motion = trajectory.descent(task.recorded, step_size)
+    motion = trajectory.descent(np.array(task.recorded), step_size)
     energy, resolution = trajectory.energies(motion), trajectory.resolution(motion)
     return Overlay(EXACT, np.where(energy > resolution[:, None], energy, np.nan))
 
@@ -81,7 +81,7 @@ def _profile(task: Task, scenario: Scenario) -> Overlay:
     profile = log_fixed_prediction_profile if fixed else log_binomial_profile
     layers = len(task.inference.energy.network.layers)
     distance = np.arange(layers - 1, -1, -1)
-    log_signal = profile(task.recorded[:, None], distance, scenario.inference.step_size)
+    log_signal = profile(np.array(task.recorded)[:, None], distance, scenario.inference.step_size)
     energy = _output_error_energy(task) * np.exp(2 * log_signal)
     # The output's own energy is the loss, no squared error in general.
     energy[:, -1] = np.nan
@@ -96,7 +96,7 @@ def _output_error_energy(task: Task) -> float:
         task,
         inference=StateOptimization(task.inference.energy),
         steps=0,
-        recorded=task.recorded[:0],
+        recorded=(),
         record=frozenset(),
     )
     errors = load_backend("numpy").settle(start, lambda block: None, lambda step: False).errors

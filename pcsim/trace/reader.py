@@ -103,7 +103,7 @@ class Trace:
 
     @property
     def final_states(self) -> list[NDArray[Any]]:
-        """States at the end of inference, (sample, *unit) for each free layer."""
+        """States at the end of inference, (sample, *unit) for each layer, the output's last."""
         return self._layers("final/states")
 
     @property

@@ -54,7 +54,8 @@ class Task:
 class Settled:
     """What an inference run leaves behind: host arrays in the type of the run, one a layer.
 
-    `failure` is a sentence on why a run stopped early on an error, and what to do (None: it did not); `converged` that its stop rule was met.
+    `failure` is a sentence on why a run stopped early on an error, and what to do (None: it did not); `converged` says
+    that its stop rule was met.
     """
 
     states: tuple[NDArray[Any], ...]

@@ -124,8 +124,8 @@ def combine(
     has_forms = scenario.inference.has_forms
     if forms is not None and not has_forms:
         raise UsageError(
-            f"--form: method '{scenario.inference.method}' with predictions = \"{scenario.inference.predictions}\" has no "
-            f"forms; state and sequential with local predictions have standard and increment"
+            f"--form: method '{scenario.inference.method}' has no forms here; standard and increment are forms of "
+            f"state and sequential inference with local predictions"
         )
     unknown = [word for word in forms or () if word not in ("standard", "increment")]
     if unknown:
@@ -160,6 +160,8 @@ def _paths(combinations: tuple[Combination, ...], folder: str | Path | None) -> 
     if folder is None:
         return [None] * len(combinations)
     target = Path(folder)
+    if target.exists() and not target.is_dir():
+        raise UsageError(f"{target} is a file; traces and figure go into a folder: choose another with -o")
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:

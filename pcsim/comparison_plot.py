@@ -1,5 +1,6 @@
 """The figure of a comparison: a panel a combination, energies over log steps (EO paper, Figs. 1 and B.1)."""
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -43,5 +44,6 @@ def draw_comparison(comparison: Comparison) -> Any:
             axes.get_legend().remove()
     for axes in panels.flat[count:]:
         axes.set_visible(False)
-    figure.suptitle(str(comparison.traces[0].attributes.get("title", "")), fontsize=10)
+    title = str(comparison.traces[0].attributes.get("title", ""))
+    figure.suptitle(textwrap.fill(title, 40 * columns), fontsize=10).set_parse_math(False)
     return figure

@@ -28,7 +28,7 @@ def verdicts(comparison: Comparison) -> list[str]:
     for i, (label, trace) in enumerate(zip(comparison.labels, comparison.traces, strict=True)):
         if trace.status == "failed":
             sentences.append(f"{label}: {trace.attributes.get('failure', 'the run failed')}.")
-        if i == comparison.reference:
+        if i == comparison.reference or trace.status == "failed":
             continue
         silent = comparison.silent_by_format(i)
         if silent:

@@ -149,11 +149,11 @@ class Energy:
 
     def layerwise(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> Shaped[Array, "layers batch"]:
         """Return E_i of every layer and sample in the wide type; the last row is the output loss."""
-        hidden = [
-            (0.5 * gamma) * xp.sum_of_squares(error)
-            for gamma, error in zip(self.precisions, point.errors[:-1], strict=True)
-        ]
-        return xp.stack([*hidden, self.loss.value(xp, point.output, clamped.y)])
+        doubled = [xp.sum_of_squares(error) for error in point.errors[:-1]]
+        for i, gamma in enumerate(self.precisions):
+            if gamma != 1.0:
+                doubled[i] = gamma * doubled[i]
+        return 0.5 * xp.stack([*doubled, 2.0 * self.loss.value(xp, point.output, clamped.y)])
 
     def parameter_gradient(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> tuple[Parameters, ...]:
         """Return ∇_θ E of every layer, −(∂f_i/∂θ)ᵀ γ_i ε_i, as a mean over the batch."""

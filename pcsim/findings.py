@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pcsim.arithmetic import FORMATS
 from pcsim.trace import Trace
 
+
 def findings(trace: Trace) -> list[str]:
     """Return sentences on layers without signal, below one unit in the last place, or below the format's range."""
     sentences = [*_silent(trace)]

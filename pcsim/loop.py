@@ -95,10 +95,11 @@ def divergence(task: Task, step: int, layerwise: NDArray[np.float64]) -> str | N
     if finite.all():
         return None
     layer = int(np.flatnonzero(~finite.all(axis=1))[-1])
+    name = "the output" if layer == len(finite) - 1 else f"layer {layer}"
     moved = step > 0 and task.inference.name != "backprop"
     wider = " or a wider precision" if task.precision in ("float32", *NARROW) else ""
     return (
-        f"the run diverged: the energy of layer {layer} is no longer finite at step {step}; "
+        f"the run diverged: the energy of {name} is not finite at step {step}; "
         f"use {'a smaller inference.step_size' if moved else 'smaller weights'}{wider}"
     )
 

@@ -1,5 +1,6 @@
 """Figures of traces: energy of every layer over log steps, as lines and as a heat map."""
 
+import io
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,9 +35,14 @@ def plot(traces: Sequence[Trace], path: str | Path, *, theory: bool = False) -> 
 def save(figure: Any, target: Path) -> Path:
     """Write a matplotlib figure; raise `UsageError` for another ending or a path that cannot be written."""
     check_figure_path(target)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=target.suffix[1:].lower(), dpi=150)
+    unfinished = target.with_name(f".{target.name}.tmp")
     try:
-        figure.savefig(target, dpi=150)
+        unfinished.write_bytes(drawn.getvalue())
+        unfinished.replace(target)
     except OSError as error:
+        unfinished.unlink(missing_ok=True)
         raise UsageError(f"{target}: cannot be written ({error.strerror}); choose another place with -o") from error
     return target
 
@@ -61,7 +67,7 @@ def draw(traces: Sequence[Trace], overlays: "Sequence[Overlay] | None" = None) -
         if overlays is not None:
             _draw_overlay(lines, clock, overlays[i])
         _draw_heat(figure, heat, clock, energy)
-        lines.set_title(_caption(trace), fontsize=9, loc="left")
+        lines.set_title(_caption(trace), fontsize=9, loc="left", parse_math=False)
         for axes in (lines, heat):
             log_clock(axes, clock, trace.clock)
     return figure

@@ -1,6 +1,7 @@
 """Comparing arithmetics: which combinations run, what they are referred to, what is said."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def test_without_options_float32_and_float64_are_compared_in_both_forms(scenario
 def test_methods_without_forms_have_one_combination_a_precision() -> None:
     scenario = pcsim.read_scenario("error-optimization", SMALL[:1])
     assert [c.form for c in combine(scenario, None, ["float32", "exact"], None)] == [None, None]
-    with pytest.raises(UsageError, match="method 'error' with predictions = \"local\" has no forms"):
+    with pytest.raises(UsageError, match="method 'error' has no forms"):
         combine(scenario, None, None, ["increment"])
 
 
@@ -52,7 +53,9 @@ def test_methods_without_forms_have_one_combination_a_precision() -> None:
         ((["nump"], None, None), "did you mean 'numpy'"),
     ],
 )
-def test_a_combination_that_cannot_run_is_refused(scenario: Scenario, options: tuple, words: str) -> None:
+def test_a_combination_that_cannot_run_is_refused(
+    scenario: Scenario, options: tuple[Any, Any, Any], words: str
+) -> None:
     with pytest.raises(UsageError, match=words):
         combine(scenario, *options)
 
@@ -88,7 +91,7 @@ def test_a_diverging_run_is_kept_and_said(tmp_path: Path) -> None:
     scenario = pcsim.read_scenario("signal-decay", [*SMALL, "inference.step_size=30.0", "inference.steps=2000"])
     with pcsim.compare(scenario, precision=["float32", "float64"], folder=tmp_path) as comparison:
         assert {trace.status for trace in comparison.traces} == {"failed"}
-        assert "no longer finite" in verdicts(comparison)[0]
+        assert "not finite" in verdicts(comparison)[0]
 
 
 def test_runs_in_processes_of_their_own_give_the_same_traces(

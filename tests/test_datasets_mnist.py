@@ -174,6 +174,7 @@ def test_missing_idx_files_are_named(tmp_path: Path):
 
 
 IMAGES = idx_bytes(ARRAYS["x_train"])
+ZIPPED = gzip.compress(IMAGES, mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -190,9 +191,12 @@ IMAGES = idx_bytes(ARRAYS["x_train"])
         (b"\0\0\x0d\x03" + IMAGES[4:], "starts with the bytes '00 00 0d 03'"),
         (b"<html>not found</html>", "starts with the bytes '3c 68 74 6d'"),
         (IMAGES[:4] + b"\xff" * 12, "truncated"),
-        (gzip.compress(IMAGES, mtime=0)[:-20], "truncated or damaged"),
-        (gzip.compress(IMAGES, mtime=0)[:5], "truncated or damaged"),
-        (gzip.compress(IMAGES, mtime=0)[:100] + b"\xff" * 100 + gzip.compress(IMAGES, mtime=0)[200:], "truncated or damaged"),
+        (ZIPPED[:-20], "truncated or damaged"),
+        (ZIPPED[:5], "truncated or damaged"),
+        (
+            ZIPPED[:100] + b"\xff" * 100 + ZIPPED[200:],
+            "truncated or damaged",
+        ),
         (idx_bytes(ARRAYS["x_train"][:0]), "holds no samples"),
         (idx_bytes(ARRAYS["x_train"][:, :27]), "uint8 of shape (7, 27, 28)"),
     ],

@@ -232,5 +232,18 @@ def test_divergence_ends_the_run_where_float64_ends() -> None:
     task = make_task(make_case("linear", gain=2.0), stepper=GradientDescent(1e6), steps=100)
     settled, rows, _ = exactly(task)
     assert settled.failure is not None
-    assert "no longer finite at step" in settled.failure
+    assert "is not finite at step" in settled.failure
     assert rows.clock[-1] == settled.steps_taken
+
+
+def test_gelu_is_enclosed_to_the_last_bit() -> None:
+    """Against flint's own expression: no constant of the program may enter rounded to float64."""
+    points = np.array([[-3.0, -0.7, 0.0, 0.5, 4.0]])
+    with ctx.workprec(256):
+        value, slope = ACTIVATIONS["gelu"].forward(ExactNamespace(), from_floats(points))
+    with ctx.workprec(512):
+        for x, ours, theirs in zip(points[0], value.entries[0], slope.entries[0], strict=True):
+            phi = (-arb(x) / arb(2).sqrt()).erfc() / 2
+            density = (-(arb(x) ** 2) / 2).exp() / (2 * arb.pi()).sqrt()
+            assert ours.contains(arb(x) * phi)
+            assert theirs.contains(phi + arb(x) * density)

@@ -47,10 +47,10 @@ def test_in_place_operators_round_and_keep_the_array(precision: str) -> None:
     assert same is left
 
 
-@pytest.mark.parametrize("name", ["exp", "expm1", "log", "log1p", "tanh", "sqrt", "abs", "erfc"])
+@pytest.mark.parametrize("name", ["exp", "log", "log1p", "tanh", "sqrt", "abs", "normal_cdf"])
 def test_functions_are_within_one_unit_in_the_last_place(name: str, precision: str) -> None:
     x = patterns(precision, 3)
-    exact: Callable[..., Any] = scipy.special.erfc if name == "erfc" else getattr(np, name)
+    exact: Callable[..., Any] = scipy.special.ndtr if name == "normal_cdf" else getattr(np, name)
     expected = exact(x.astype(np.float64)).astype(x.dtype)
     apart = ulps_apart(getattr(XP, name)(rounded(x)).values.astype(x.dtype), expected)
     assert apart.max() <= 1

@@ -68,8 +68,9 @@ def increment_runs() -> str:
         for activation in ("tanh", "sigmoid", "relu", "gelu")
         for step_size in ((0.1,) if activation == "sigmoid" else (0.03, 0.1, 0.3))
     ]
-    return "\n## Increment form: worst relative error of any energy at any step against exact arithmetic\n\n" + markdown(
-        ["activation", "λ", *PRECISIONS[:4]], rows
+    return (
+        "\n## Increment form: worst relative error of any energy at any step against exact arithmetic\n\n"
+        + markdown(["activation", "λ", *PRECISIONS[:4]], rows)
     )
 
 
@@ -114,10 +115,10 @@ def formulas() -> str:
         rows.append([name, *(f"{np.quantile(e, q):.0e}" for e in errors for q in (0.5, 0.99, 1.0))])
     header = ["φ", "ours: median", "99 %", "largest", "textbook: median", "99 %", "largest"]
     return (
-        f"\n## Relative error of φ(p + d) − φ(p) in float32, {POINTS} points, |p| from 1e-6 to 20, |d| from 1e-20 to 20\n\n"
+        f"\n## Relative error of φ(p + d) − φ(p) in float32, {POINTS} points, |p| 1e-6 to 20, |d| 1e-20 to 20\n\n"
         + markdown(header, rows)
-        + "\nTextbook is tanh d (1 − tanh p tanh(p + d)) for tanh and the plain difference elsewhere. The largest errors of"
-        " ours are where φ' has a zero (GELU) or where one unit in the last place of p + d already changes the result.\n"
+        + "\nTextbook is tanh d (1 − tanh p tanh(p + d)) for tanh and the plain difference elsewhere. The largest errors "
+        "of ours are where φ' has a zero (GELU), or where one unit in the last place of p + d changes the result.\n"
     )
 
 

@@ -2,10 +2,13 @@
 
 import platform
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from pcsim.arithmetic import check_arithmetic
 from pcsim.arrays import Array
@@ -18,6 +21,8 @@ from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.rounded import unit_of
 from pcsim_numpy.rounding import FORMATS
 
+SHORT_PRODUCT = 4e6
+"""Floating-point operations below which handing half a product to a second thread can take longer than doing it."""
 DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 
 
@@ -54,8 +59,19 @@ class NumpyBackend:
         Results of float16 and bfloat16 runs come back in float32.
         """
         to_run = _converter(task)
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), blas_threads(task):
             return settle(NumpyNamespace(), task, to_run, np.asarray, sink, poll)
+
+
+def blas_threads(task: Task) -> AbstractContextManager[Any]:
+    """Keep products that are too short to share on one thread; the rule depends on sizes alone, as bits must."""
+    widest = max(array.size for layer in task.parameters[1:] or task.parameters for array in layer.values())
+    return _threadpools().limit(limits=1 if 2 * len(task.x) * widest < SHORT_PRODUCT else None, user_api="blas")
+
+
+@cache
+def _threadpools() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def _converter(task: Task) -> Callable[[NDArray[np.float64]], Array]:

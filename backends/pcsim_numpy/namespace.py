@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pcsim.activations import Activation
 from pcsim.arrays import Array
 
-SQRT_HALF = math.sqrt(0.5)
 PEAK = 1.0 / math.sqrt(2.0 * math.pi)
 
 
@@ -24,15 +23,10 @@ class NumpyNamespace:
     log1p = staticmethod(np.log1p)
     tanh = staticmethod(np.tanh)
     sqrt = staticmethod(np.sqrt)
+    normal_cdf = staticmethod(scipy.special.ndtr)
     abs = staticmethod(np.abs)
     maximum = staticmethod(np.maximum)
     zeros_like = staticmethod(np.zeros_like)
-
-    def normal_cdf(self, x: Array, /) -> Array:
-        """Return Φ(x) = ½ erfc(−x/√2), whose lower tail keeps its digits, as that of ½(1 + erf) does not."""
-        value = scipy.special.erfc(x * -SQRT_HALF)
-        value *= 0.5
-        return value
 
     def normal_density(self, x: Array, /) -> Array:
         """Return exp(−x²/2)/√(2π)."""
@@ -68,5 +62,6 @@ class NumpyNamespace:
 
     def sum_of_squares(self, x: Shaped[Array, "batch ..."]) -> Float64[NDArray[np.float64], " batch"]:
         """Per-sample sum of squares, accumulated in float64."""
-        flat = x.astype(np.float64, copy=False).reshape(x.shape[0], -1)
+        wide = x.astype(np.float64, copy=False)
+        flat = wide if wide.ndim == 2 else wide.reshape(x.shape[0], -1)
         return np.vecdot(flat, flat)

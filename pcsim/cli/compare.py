@@ -41,9 +41,9 @@ def command(
     console = plain_console()
     with compare(
         reading,
-        backend=_words(backend),
-        precision=_words(precision),
-        form=_words(form),
+        backend=_words("--backend", backend),
+        precision=_words("--precision", precision),
+        form=_words("--form", form),
         folder=folder,
         force=force,
     ) as comparison:
@@ -53,5 +53,10 @@ def command(
         console.print(f"figure: {figure}", highlight=False, soft_wrap=True)
 
 
-def _words(text: str | None) -> list[str] | None:
-    return None if text is None else [word.strip() for word in text.split(",") if word.strip()]
+def _words(option: str, text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not words:
+        raise click.UsageError(f"{option} '{text}' names nothing; give words separated by commas")
+    return words

@@ -170,18 +170,21 @@ class LeakyRelu:
         return xp.where(residue, v, self.negative_slope * v)
 
     def anchor(self, xp: Namespace, p: Array) -> Anchor:
-        """Return p."""
-        return p, xp.zeros_like(p)
+        """Return p and where it is positive."""
+        return p, xp.zeros_like(p), p > 0
 
     def increment(self, xp: Namespace, anchor: Anchor, d: Array) -> Increment:
         """Return the increment piece by piece: each side of the kink, and across it."""
-        (p, low), slope = anchor, self.negative_slope
+        (p, low, positive), slope = anchor, self.negative_slope
         q, low = accumulate(p, low, d)
+        above = q > 0
         if slope == 0.0:
-            return xp.where(p > 0, xp.maximum(d, -p), xp.maximum(q, 0.0)), q > 0, (q, low)
-        falling = xp.where(q > 0, d, slope * q - p)
-        rising = xp.where(q > 0, q - slope * p, slope * d)
-        return xp.where(p > 0, falling, rising), q > 0, (q, low)
+            # max(d, −p) from above the kink and max(p + d, 0) from below it, each exact: p is one of its two parts.
+            part = p * positive
+            return xp.maximum(d + (p - part), -part), above, (q, low, above)
+        falling = xp.where(above, d, slope * q - p)
+        rising = xp.where(above, q - slope * p, slope * d)
+        return xp.where(positive, falling, rising), above, (q, low, above)
 
 
 # Gauss-Legendre on [0, 1]: with |d| (1 + max(|p|, |q|)) below REACH four nodes give the mean of N to 2e-16, and beyond

@@ -82,10 +82,16 @@ class Arrivals:
         missing = np.flatnonzero(self.steps < 0)
         if missing.size == 0:
             return
-        # A positive energy means an error, but a loss does not, and the square of a tiny error underflows to zero.
-        arrived: NDArray[np.bool_] = np.any(layerwise[:-1], axis=1)
+        positive: NDArray[np.bool_] = np.any(layerwise, axis=1)
         for i in missing:
-            if (i < len(arrived) and arrived[i]) or to_host(point.errors[i]).any():
+            if positive[i] and i < len(positive) - 1:
+                self.steps[i] = step
+                continue
+            error = to_host(point.errors[i])
+            # Energies do not tell where the loss is positive without an error, and where the square of a tiny error
+            # underflows to zero, as it cannot in a type of twice the range.
+            hidden = error.dtype.itemsize == layerwise.dtype.itemsize or i == len(positive) - 1
+            if hidden and error.any():
                 self.steps[i] = step
 
 

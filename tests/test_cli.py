@@ -220,7 +220,7 @@ def test_a_newer_trace_is_refused_by_all(trace: Path, capsys: pytest.CaptureFixt
 def test_a_diverging_run_names_the_step_and_keeps_its_trace(files: Files, capsys: pytest.CaptureFixture[str]):
     files.write(TEXT)
     line = error_of(capsys, "run", "s.toml", "--set", "inference.step_size=1e30", "--quiet", code=1)
-    assert line.startswith("the run diverged: the energy of layer ")
+    assert line.startswith("the run diverged: the energy of ")
     assert line.endswith("; use a smaller inference.step_size or a wider precision; the trace up to there is in s.h5")
     with open_trace("s.h5") as opened:
         assert opened.status == "failed"

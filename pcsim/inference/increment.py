@@ -20,13 +20,14 @@ from pcsim.steppers import Memory, Stepper
 class Increments(NamedTuple):
     """What is carried: states, free errors, output ŷ, residue and anchor of every layer above the first, memory.
 
-    `lows` is what rounding has so far kept out of the states and, last, of the output.
+    `output_low` is what rounding has so far kept out of the output. The states are there for the record, the decay term
+    and the weight gradient: the errors move by what the anchors carry.
     """
 
     states: States
     errors: States
     output: Array
-    lows: States
+    output_low: Array
     points: tuple[tuple[Residue, Anchor], ...]
     memory: tuple[Memory, ...]
 
@@ -50,7 +51,7 @@ class IncrementStateOptimization(OnEnergy):
             states,
             tuple(s - p for s, p in zip(states, predictions[:-1], strict=True)),
             predictions[-1],
-            tuple(xp.zeros_like(total) for total in (*states, predictions[-1])),
+            xp.zeros_like(predictions[-1]),
             tuple(zip(residues[1:], anchors, strict=True)),
             tuple(stepper.begin(xp, s) for s in states),
         )
@@ -96,7 +97,7 @@ class Sweep:
     def __init__(self, xp: Namespace, energy: Energy, clamped: Clamped, point: Evaluation, carry: Increments) -> None:
         self._xp, self._energy, self._clamped = xp, energy, clamped
         self.states, self.errors, self.output = list(carry.states), list(point.errors), carry.output
-        self._lows = list(carry.lows)
+        self._output_low = carry.output_low
         self._points = [(clamped.known[0][1], None), *carry.points]
 
     @property
@@ -107,14 +108,14 @@ class Sweep:
     def move(self, changes: dict[int, Array]) -> None:
         """Move some states, and with them the predictions of the layers that read them."""
         for i, delta in changes.items():
-            self.states[i], self._lows[i] = accumulate(self.states[i], self._lows[i], delta)
+            self.states[i] = self.states[i] + delta
             self.errors[i] = self.errors[i] + delta
         readers = self._energy.network.readers
         for j in sorted({j for i in changes for j in readers[i]}):
             layer, parameters = self._energy.network.layers[j], self._clamped.parameters[j]
             change, self._points[j] = layer.increment(self._xp, parameters, self._points[j], self.states, changes)
             if j == len(self.states):
-                self.output, self._lows[j] = accumulate(self.output, self._lows[j], change)
+                self.output, self._output_low = accumulate(self.output, self._output_low, change)
                 self.errors[j] = self._energy.error(self._xp, self._clamped, self.states, self.output, j)
             else:
                 self.errors[j] = self.errors[j] - change
@@ -122,5 +123,5 @@ class Sweep:
     def carry(self, memory: tuple[Memory, ...]) -> Increments:
         """Return what goes on to the next step."""
         return Increments(
-            tuple(self.states), tuple(self.errors[:-1]), self.output, tuple(self._lows), tuple(self._points[1:]), memory
+            tuple(self.states), tuple(self.errors[:-1]), self.output, self._output_low, tuple(self._points[1:]), memory
         )

@@ -1,6 +1,7 @@
 """Which theory belongs to a trace, and the energies it gives at the recorded steps."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -57,9 +58,9 @@ def theory_of(trace: Trace) -> Overlay:
                 'optimizer = "gd"'
             )
     if table.predictions == "local" and _is_linear(task):
-        return _exact(task, table.step_size)
+        return _exact(task, trace.steps, table.step_size)
     _require_signal(trace, simulation)
-    return _profile(task, scenario)
+    return _profile(task, trace.steps, scenario)
 
 
 def _is_linear(task: Task) -> bool:
@@ -68,20 +69,20 @@ def _is_linear(task: Task) -> bool:
     return linear and isinstance(energy.loss, SquaredError | SoftClampedSquaredError)
 
 
-def _exact(task: Task, step_size: float) -> Overlay:
+def _exact(task: Task, steps: NDArray[Any], step_size: float) -> Overlay:
     system = linear_system(task.inference.energy, task.parameters, task.x, task.y)
     trajectory = linear_trajectory(system, task.initial)
-    motion = trajectory.descent(np.array(task.recorded), step_size)
+    motion = trajectory.descent(steps, step_size)
     energy, resolution = trajectory.energies(motion), trajectory.resolution(motion)
     return Overlay(EXACT, np.where(energy > resolution[:, None], energy, np.nan))
 
 
-def _profile(task: Task, scenario: Scenario) -> Overlay:
+def _profile(task: Task, steps: NDArray[Any], scenario: Scenario) -> Overlay:
     fixed = scenario.inference.predictions == "fixed"
     profile = log_fixed_prediction_profile if fixed else log_binomial_profile
     layers = len(task.inference.energy.network.layers)
     distance = np.arange(layers - 1, -1, -1)
-    log_signal = profile(np.array(task.recorded)[:, None], distance, scenario.inference.step_size)
+    log_signal = profile(steps[:, None], distance, scenario.inference.step_size)
     energy = _output_error_energy(task) * np.exp(2 * log_signal)
     # The output's own energy is the loss, no squared error in general.
     energy[:, -1] = np.nan

@@ -117,8 +117,8 @@ def formulas() -> str:
     return (
         f"\n## Relative error of φ(p + d) − φ(p) in float32, {POINTS} points, |p| 1e-6 to 20, |d| 1e-20 to 20\n\n"
         + markdown(header, rows)
-        + "\nTextbook is tanh d (1 − tanh p tanh(p + d)) for tanh and the plain difference elsewhere. Our largest errors "
-        "are where φ' has a zero (GELU), or where one unit in the last place of p + d changes the result.\n"
+        + "\nTextbook is tanh d (1 − tanh p tanh(p + d)) for tanh and the plain difference elsewhere. Our largest "
+        "errors are where φ' has a zero (GELU), or where one unit in the last place of p + d changes the result.\n"
     )
 
 

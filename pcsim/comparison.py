@@ -13,7 +13,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from pcsim.arithmetic import is_exact, significand_bits
-from pcsim.backend import load_backend
+from pcsim.backend import installed_backends, load_backend
 from pcsim.errors import RunFailed, UsageError
 from pcsim.experiment import prepare, run
 from pcsim.scenario import Scenario
@@ -37,7 +37,9 @@ class Combination:
     @property
     def label(self) -> str:
         """Return a short name for tables and files, such as `float32 increment`."""
-        return " ".join(word for word in (self.precision, self.form) if word)
+        bits = self.precision.startswith("{")
+        precision = f"{significand_bits(self.precision)} bits" if bits else self.precision
+        return " ".join(word for word in (precision, self.form) if word)
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -86,9 +88,9 @@ class Comparison:
 def compare(
     scenario: Scenario,
     *,
-    backend: Sequence[str] | None = None,
-    precision: Sequence[str] | None = None,
-    form: Sequence[str] | None = None,
+    backend: str | Sequence[str] | None = None,
+    precision: str | Sequence[str] | None = None,
+    form: str | Sequence[str] | None = None,
     folder: str | Path | None = None,
     force: bool = False,
 ) -> Comparison:
@@ -99,7 +101,7 @@ def compare(
     `folder` (created if need be), or in memory. Raises `UsageError` for a combination that cannot run and for a form
     where the method has none. A run that diverges is kept as far as it went.
     """
-    combinations = combine(scenario, backend, precision, form)
+    combinations = combine(scenario, _listed(backend), _listed(precision), _listed(form))
     paths = _paths(combinations, folder)
     for path in paths:
         if path is not None:
@@ -107,6 +109,10 @@ def compare(
     traces = _run_all(combinations, paths, force)
     reference = max(range(len(combinations)), key=lambda i: combinations[i].rank)
     return Comparison(combinations, tuple(traces), reference)
+
+
+def _listed(words: str | Sequence[str] | None) -> Sequence[str] | None:
+    return [words] if isinstance(words, str) else words
 
 
 def combine(
@@ -121,6 +127,8 @@ def combine(
     """
     if "energy" not in scenario.trace.record:
         raise UsageError(f'{scenario.where("trace.record")}: energies are what is compared; add "energy" to the list')
+    if backends is not None and "exact" in backends and not any(map(is_exact, precisions or ())):
+        precisions = [*(precisions or [scenario.backend.precision_name]), "exact"]
     has_forms = scenario.inference.has_forms
     if forms is not None and not has_forms:
         raise UsageError(
@@ -144,16 +152,22 @@ def combine(
                 found[place.name, place.precision_name, chosen] = Combination(
                     there, place.name, place.precision_name, chosen, simulation.estimate
                 )
+    if len(found) < 2:
+        raise UsageError(
+            "there is only one combination, and nothing to compare it with; name two precisions, "
+            "such as float32,exact, or both forms, standard,increment"
+        )
     return tuple(found.values())
 
 
 def _backends_for(precision: str, scenario: Scenario, backends: Sequence[str] | None) -> list[str]:
-    """Return the backends that run a precision: the exact one has its own, the others share the rest."""
+    """Return the backends for a precision: those named that have it, else the scenario's, else the first that has."""
     if is_exact(precision):
         return ["exact"]
-    floating = [name for name in backends or [scenario.backend.name] if name != "exact"] or ["numpy"]
-    able = [name for name in floating if precision in load_backend(name).capabilities().precisions]
-    return able or floating
+    named = list(backends or [scenario.backend.name, *installed_backends()])
+    able = [name for name in named if precision in load_backend(name).capabilities().precisions]
+    # A precision that none has is refused, in the backend's own words, when the combination is prepared.
+    return (able if backends else able[:1]) or named[:1]
 
 
 def _paths(combinations: tuple[Combination, ...], folder: str | Path | None) -> list[Path | None]:
@@ -166,10 +180,7 @@ def _paths(combinations: tuple[Combination, ...], folder: str | Path | None) -> 
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{target}: cannot be made ({error.strerror}); choose another folder with -o") from error
-    return [target / f"{c.backend}-{c.label.translate(_PLAIN)}.h5" for c in combinations]
-
-
-_PLAIN = str.maketrans({" ": "-", "{": None, "}": None, "=": None})
+    return [target / f"{c.backend}-{c.label.replace(' ', '-')}.h5" for c in combinations]
 
 
 def _run_all(combinations: tuple[Combination, ...], paths: list[Path | None], force: bool) -> list[Trace]:

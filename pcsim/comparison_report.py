@@ -4,8 +4,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from pcsim.arithmetic import FORMATS
 from pcsim.comparison import Comparison
-from pcsim.findings import layers
+from pcsim.findings import NOISE, layers
+from pcsim.trace import Trace
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
@@ -13,11 +15,13 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     reference = comparison.labels[comparison.reference]
     errors = [comparison.relative_error(i) for i in range(len(comparison.traces))]
     arrivals = [[_arrival(int(step)) for step in trace.arrival_steps] for trace in comparison.traces]
-    largest = [[f"{value:.1e}" if value else "0" for value in error.max(axis=0)] for error in errors]
-    last = [[f"{value:.1e}" if value else "0" for value in error[-1]] for error in errors]
+    largest = [[_error(value) for value in error.max(axis=0)] for error in errors]
+    last = [[_error(value) for value in error[-1]] for error in errors]
     _print_columns(comparison, arrivals, "arrival step", console)
     _print_columns(comparison, largest, f"largest relative error of the energy, against {reference}", console)
-    _print_columns(comparison, last, f"relative error of the energy at the last step, against {reference}", console)
+    _print_columns(
+        comparison, last, f"relative error of the energy at the last common step, against {reference}", console
+    )
     for sentence in verdicts(comparison):
         console.print(sentence, highlight=False)
 
@@ -38,13 +42,26 @@ def verdicts(comparison: Comparison) -> list[str]:
                 f"{comparison.labels[comparison.reference]}."
             )
         else:
-            late = comparison.traces[comparison.reference].arrival_steps
-            later = [int(j) for j in np.flatnonzero(trace.arrival_steps > late)]
-            sentences.append(
-                f"{label}: the signal reaches every layer that it reaches in the reference"
-                + (f", but late in {layers(later)}." if later else ", on time.")
-            )
+            sentences.append(_timing(label, trace, comparison.traces[comparison.reference]))
+    best = comparison.combinations[comparison.reference]
+    if best.form == "standard" and best.precision in FORMATS:
+        sentences.append(
+            f"The reference, {comparison.labels[comparison.reference]}, is rounded itself: add the precision exact or "
+            f"the form increment to know what it has lost."
+        )
     return sentences
+
+
+def _timing(label: str, trace: Trace, reference: Trace) -> str:
+    """Return a sentence on when the signal came, compared with the reference."""
+    if trace.attributes.get("rounding") == "stochastic":
+        return f"{label}: {NOISE}."
+    ours, theirs = trace.arrival_steps, reference.arrival_steps
+    late = [int(i) for i in np.flatnonzero((ours > theirs) & (theirs >= 0))]
+    early = [int(i) for i in np.flatnonzero((ours >= 0) & ((theirs < 0) | (ours < theirs)))]
+    sentence = f"{label}: the signal reaches every layer that it reaches in the reference"
+    sentence += f", but late in {layers(late)}." if late else ", on time."
+    return sentence + (f" Errors in {layers(early)} come before it, from rounding." if early else "")
 
 
 def _print_columns(comparison: Comparison, columns: list[list[str]], title: str, console: Console) -> None:
@@ -55,7 +72,8 @@ def _print_columns(comparison: Comparison, columns: list[list[str]], title: str,
     across = max(1, (console.width - max(map(len, names)) - 2) // width)
     for first in range(0, len(columns), across):
         chosen = range(first, min(first + across, len(columns)))
-        table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
+        console.print(title, style="italic", highlight=False, soft_wrap=True)
+        table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("layer", no_wrap=True)
         for i in chosen:
             table.add_column("\n".join(labels[i]), justify="right", no_wrap=True)
@@ -67,3 +85,9 @@ def _print_columns(comparison: Comparison, columns: list[list[str]], title: str,
 
 def _arrival(step: int) -> str:
     return "never" if step < 0 else str(step)
+
+
+def _error(value: float) -> str:
+    if not np.isfinite(value):
+        return "–"
+    return f"{value:.1e}" if value else "0"

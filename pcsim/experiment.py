@@ -136,6 +136,9 @@ def create_trace(simulation: Simulation, path: Path | None, force: bool) -> Trac
     }
     if scenario.inference.has_forms:
         attributes["form"] = scenario.inference.form
+        attributes["skip"] = scenario.network.skip
+    if task.arithmetic.rounding != "nearest":
+        attributes["rounding"] = task.arithmetic.rounding
     provenance = {
         "scenario": scenario_text(scenario),
         "data": simulation.inputs.source,

@@ -8,15 +8,20 @@ from numpy.typing import NDArray
 from pcsim.arithmetic import FORMATS
 from pcsim.trace import Trace
 
+WIDER = {"float16": "bfloat16 or float32", "bfloat16": "float64", "float32": "float64", "float64": "exact"}
+NOISE = "errors of about one unit in the last place come and go in every layer, and arrival steps say nothing"
+
 
 def findings(trace: Trace) -> list[str]:
     """Return sentences on layers without signal, below one unit in the last place, or below the format's range."""
+    if trace.attributes.get("rounding") == "stochastic":
+        return [f"Rounding is stochastic: {NOISE}."]
     sentences = [*_silent(trace)]
     precision = str(trace.attributes["precision"])
     if precision in FORMATS and trace.attributes["method"] in ("state", "sequential"):
         form = trace.attributes.get("form")
         sentences += _underflowed(trace, precision) if form == "increment" else []
-        sentences += _rounded_away(trace, precision) if form == "standard" else []
+        sentences += [*_late(trace, precision), *_rounded_away(trace, precision)] if form == "standard" else []
     return sentences
 
 
@@ -29,6 +34,19 @@ def _silent(trace: Trace) -> list[str]:
     return [
         f"No signal reached {layers(silent)} in {steps} {'step' if steps == 1 else 'steps'}: {their} errors are "
         f"exactly zero in {trace.attributes['precision']}, so {their} weights would not change."
+    ]
+
+
+def _late(trace: Trace, precision: str) -> list[str]:
+    """Standard form: a front that stalled until the signal had grown past one ulp."""
+    due, arrivals = _due(trace), trace.arrival_steps[:-1]
+    late = _numbers(arrivals > due)
+    if not late:
+        return []
+    worst = max(late, key=lambda i: int(arrivals[i] - due[i]))
+    return [
+        f"The signal came late to {layers(late)} (to layer {worst} at step {arrivals[worst]} instead of {due[worst]}): "
+        f"until then the standard form in {precision} rounded it away."
     ]
 
 
@@ -61,8 +79,8 @@ def _underflowed(trace: Trace, precision: str) -> list[str]:
     if not lost:
         return []
     return [
-        f"Errors in {layers(lost)} fell below {tiny:.1e}, where the range of {precision} ends: digits or the whole "
-        f"signal were lost there. Use a larger step size or {'float64' if precision != 'float64' else 'exact'}."
+        f"Errors in {layers(lost)} fell below {tiny:.1e}, where the normal range of {precision} ends: digits or the "
+        f"whole signal were lost there. Use a larger step size or {WIDER[precision]}."
     ]
 
 
@@ -83,9 +101,13 @@ def _underflowed_to_zero(trace: Trace, faint: NDArray[np.float64]) -> NDArray[np
 
 def _due(trace: Trace) -> NDArray[np.int64]:
     """Return the step at which a signal is due in every hidden layer: one layer a step, or all in one sweep."""
-    hidden = len(trace.layer_names) - 1
-    in_turn = np.arange(hidden, 0, -1, dtype=np.int64)
-    return in_turn if trace.attributes["method"] == "state" else np.ones_like(in_turn)
+    hidden, skip = len(trace.layer_names) - 1, int(trace.attributes.get("skip", 0))
+    due = np.ones(hidden, dtype=np.int64)
+    if trace.attributes["method"] == "state":
+        for i in range(hidden - 2, -1, -1):
+            above = [due[i + 1], *([due[i + skip]] if skip and i + skip < hidden else [])]
+            due[i] = 1 + min(above)
+    return due
 
 
 def _rms(values: NDArray[np.floating]) -> float:

@@ -82,7 +82,8 @@ def _overlays(traces: Sequence[Trace]) -> "list[Overlay]":
 def _caption(trace: Trace) -> str:
     title = str(trace.attributes.get("title", "")) or (trace.path.stem if trace.path else "")
     attributes = trace.attributes
-    place = f"{attributes['method']}, {attributes['precision']} on {attributes['backend']}"
+    form = f"{attributes['form']} form, " if "form" in attributes else ""
+    place = f"{attributes['method']}, {form}{attributes['precision']} on {attributes['backend']}"
     return f"{textwrap.fill(title, 80)}\n{place}"
 
 

@@ -60,6 +60,34 @@ def test_a_combination_that_cannot_run_is_refused(
         combine(scenario, *options)
 
 
+def test_the_exact_backend_brings_its_precision_along(scenario: Scenario) -> None:
+    grid = combine(scenario, ["numpy", "exact"], None, None)
+    assert [(c.backend, c.precision) for c in grid] == [("numpy", "float32"), ("exact", "exact")]
+    with pytest.raises(UsageError, match="backend 'exact' has no precision 'float32'"):
+        combine(scenario, ["exact"], ["float32"], None)
+
+
+def test_one_combination_is_nothing_to_compare(scenario: Scenario) -> None:
+    with pytest.raises(UsageError, match="only one combination"):
+        combine(scenario, None, ["float32"], ["standard"])
+
+
+def test_words_may_stand_alone(scenario: Scenario) -> None:
+    with pcsim.compare(scenario, precision="float32", form=["standard", "increment"]) as comparison:
+        assert comparison.labels == ["float32 standard", "float32 increment"]
+
+
+def test_a_reference_that_is_rounded_itself_is_said(scenario: Scenario) -> None:
+    with pcsim.compare(scenario, precision=["float32", "float64"]) as comparison:
+        assert "The reference, float64 standard, is rounded itself" in verdicts(comparison)[-1]
+
+
+def test_options_of_narrow_formats_are_dropped_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["compare", "signal-decay", "--precision", "bfloat16,float64", "-o", str(tmp_path / "out")]
+    assert call([*words, "--set", 'inference.rounding="stochastic"', "--set", SMALL[0], "--set", SMALL[1]]) == 0
+    assert "bfloat16 standard: errors of about one unit" in " ".join(capsys.readouterr().out.split())
+
+
 def test_all_are_referred_to_the_most_precise(scenario: Scenario) -> None:
     precisions = ["exact", "bfloat16", "float64"]
     with pcsim.compare(scenario, precision=precisions, form=["standard", "increment"]) as comparison:

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import click
 
+from pcsim.arithmetic import NARROW
 from pcsim.cli.options import output_option, plain_console, seed_option
 from pcsim.comparison import compare
 from pcsim.comparison_plot import plot_comparison
 from pcsim.comparison_report import print_comparison
+from pcsim.errors import RunFailed
 from pcsim.scenario import read_scenario
 
 
@@ -34,7 +36,10 @@ def command(
 
     Prints arrival steps and relative errors of the energies by layer; writes one trace each, and one figure.
     """
-    reading = read_scenario(scenario, overrides, seed=seed)
+    precisions = _words("--precision", precision)
+    # Options of narrow formats belong to one; wider combinations drop them.
+    narrow = next((word for word in precisions or () if word in NARROW), None)
+    reading = read_scenario(scenario, overrides, precision=narrow, seed=seed)
     for note in reading.notes:
         click.echo(f"note: {note}", err=True)
     folder = output or Path(f"{Path(scenario).stem}-compare")
@@ -42,7 +47,7 @@ def command(
     with compare(
         reading,
         backend=_words("--backend", backend),
-        precision=_words("--precision", precision),
+        precision=precisions,
         form=_words("--form", form),
         folder=folder,
         force=force,
@@ -51,6 +56,9 @@ def command(
         console.print(f"traces: {folder}", highlight=False, soft_wrap=True)
         figure = plot_comparison(comparison, folder / "compare.png")
         console.print(f"figure: {figure}", highlight=False, soft_wrap=True)
+        failed = [label for label, t in zip(comparison.labels, comparison.traces, strict=True) if t.status == "failed"]
+        if failed:
+            raise RunFailed(f"{len(failed)} of {len(comparison.traces)} runs failed: {', '.join(failed)}")
 
 
 def _words(option: str, text: str | None) -> list[str] | None:

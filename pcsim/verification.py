@@ -29,7 +29,8 @@ class Verification:
 
     `compared` says what was: with `tolerance` 0, where the same bits are expected, everything the trace holds;
     elsewhere energies and final states. `deviation` is, per layer, the largest of |a − b| / (|b| + 10⁻³ max|b|), for
-    final states |a − b| / max|b|; inf where a row is missing or an arrival step differs.
+    final states |a − b| / max|b|; inf where a row is missing or an arrival step differs. `other_arrivals` are the
+    layers that the signal reaches at another step, which a tolerance for another precision does not count.
     """
 
     deviation: Float64[NDArray[np.float64], " layers"]
@@ -37,6 +38,7 @@ class Verification:
     tolerance: float
     rows: int
     compared: tuple[str, ...]
+    other_arrivals: tuple[int, ...]
 
     @property
     def agrees(self) -> bool:
@@ -60,7 +62,9 @@ def verify(trace: Trace, *, backend: str | None = None, precision: str | None = 
     if not comparison.compared:
         raise UsageError(f"{trace.path} (status {trace.status}) holds neither energies nor final states to compare")
     names = tuple(trace.layer_names)
-    return Verification(comparison.deviation, names, tolerance, len(trace.steps), tuple(comparison.compared))
+    arrivals = trace.arrival_steps if "arrival_step" in trace else settled.arrival_steps
+    other = tuple(int(i) for i in np.flatnonzero(arrivals != settled.arrival_steps))
+    return Verification(comparison.deviation, names, tolerance, len(trace.steps), tuple(comparison.compared), other)
 
 
 def simulation_of(trace: Trace, backend: str | None = None, precision: str | None = None) -> Simulation:

@@ -202,3 +202,11 @@ def test_deviation_never_rounds_a_difference_to_nothing():
     assert found[[0, 2, 3]].tolist() == [0, 0, 0]
     assert (found[[1, 4]] > 0).all()
     assert found[5] == np.inf
+
+
+def test_another_precision_says_where_the_signal_arrives_elsewhere() -> None:
+    with pcsim.run(pcsim.read_scenario("signal-decay")) as trace:
+        assert pcsim.verify(trace).other_arrivals == ()
+        found = pcsim.verify(trace, precision="bfloat16")
+    assert 0 not in found.other_arrivals
+    assert 10 in found.other_arrivals

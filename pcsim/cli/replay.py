@@ -6,6 +6,7 @@ import click
 
 from pcsim.cli.options import plain_console
 from pcsim.errors import DeviationFound
+from pcsim.findings import layers
 from pcsim.replay import replay
 from pcsim.summary import count
 from pcsim.trace import open_trace
@@ -39,5 +40,10 @@ def report(result: Verification, path: Path) -> None:
         bad = sum(bool(d > result.tolerance) for d in result.deviation)
         raise DeviationFound(
             f"{path}: {bad} of {len(result.deviation)} layers differ from a new simulation; expected {allowed}"
+        )
+    if result.other_arrivals:
+        click.echo(
+            f"note: the signal reaches {layers(result.other_arrivals)} at other steps than in the trace; "
+            f"pcsim compare shows what a precision loses"
         )
     click.echo(f"{path}: verified, {count(result.rows, 'row')} of {', '.join(result.compared)} ({allowed})")

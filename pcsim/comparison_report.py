@@ -6,7 +6,7 @@ from rich.table import Table
 
 from pcsim.arithmetic import FORMATS
 from pcsim.comparison import Comparison
-from pcsim.findings import NOISE, layers
+from pcsim.findings import NOISE, layers, underflow
 from pcsim.trace import Trace
 
 
@@ -32,7 +32,10 @@ def verdicts(comparison: Comparison) -> list[str]:
     for i, (label, trace) in enumerate(zip(comparison.labels, comparison.traces, strict=True)):
         if trace.status == "failed":
             sentences.append(f"{label}: {trace.attributes.get('failure', 'the run failed')}.")
-        if i == comparison.reference or trace.status == "failed":
+        if trace.status == "failed":
+            continue
+        sentences += [f"{label}: {sentence}" for sentence in underflow(trace)]
+        if i == comparison.reference:
             continue
         silent = comparison.silent_by_format(i)
         if silent:

@@ -20,7 +20,7 @@ def findings(trace: Trace) -> list[str]:
     precision = str(trace.attributes["precision"])
     if precision in FORMATS and trace.attributes["method"] in ("state", "sequential"):
         form = trace.attributes.get("form")
-        sentences += _underflowed(trace, precision) if form == "increment" else []
+        sentences += underflow(trace)
         sentences += [*_late(trace, precision), *_rounded_away(trace, precision)] if form == "standard" else []
     return sentences
 
@@ -67,9 +67,10 @@ def _rounded_away(trace: Trace, precision: str) -> list[str]:
     ]
 
 
-def _underflowed(trace: Trace, precision: str) -> list[str]:
-    """Increment form: only the end of the format's range can still lose a signal."""
-    if "energy" not in trace:
+def underflow(trace: Trace) -> list[str]:
+    """Return a sentence on the increment form's only way to lose a signal: the end of the format's range."""
+    precision = str(trace.attributes["precision"])
+    if precision not in FORMATS or trace.attributes.get("form") != "increment" or "energy" not in trace:
         return []
     tiny = FORMATS[precision].smallest
     energy = trace.energy[:, :-1]

@@ -105,6 +105,12 @@ def test_all_are_referred_to_the_most_precise(scenario: Scenario) -> None:
         assert "silent only because of the format" in sentences
 
 
+def test_underflow_in_the_increment_form_is_said(scenario: Scenario) -> None:
+    with pcsim.compare(scenario, precision=["float16", "float64"], form="increment") as comparison:
+        sentences = verdicts(comparison)
+    assert any(s.startswith("float16 increment: Errors in") and "bfloat16 or float32" in s for s in sentences)
+
+
 def test_the_report_fits_a_narrow_terminal(scenario: Scenario) -> None:
     with pcsim.compare(scenario, precision=["bfloat16", "float32", "float64"], form=["standard"]) as comparison:
         console = Console(width=32, record=True, file=Path("/dev/null").open("w"))  # noqa: SIM115

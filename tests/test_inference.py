@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pcsim.arithmetic import FORMATS
 from pcsim.backend import GradientNorm
 from pcsim.inference import (
     Backprop,
     ErrorOptimization,
     FixedPredictions,
+    IncrementSequentialStateOptimization,
+    IncrementStateOptimization,
     SequentialStateOptimization,
     StateOptimization,
 )
@@ -19,20 +22,22 @@ from pcsim.steppers import Adam, GradientDescent, Momentum
 from tests.cases import ACTIVATIONS, XP, make_case, make_task, settle
 
 METHODS = [StateOptimization, ErrorOptimization, SequentialStateOptimization, FixedPredictions, Backprop]
+INCREMENT_FORMS = [IncrementStateOptimization, IncrementSequentialStateOptimization]
 NETWORKS: list[dict[str, Any]] = [
     {},
     {"activation_first": True},
     {"skip": 1},
+    {"skip": 2},
     {"skip": 2, "activation_first": True},
     {"skip": 3},
     {"skip": 1, "mupc": True, "activation_first": True},
 ]
 
 
-@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("precision", FORMATS)
 @pytest.mark.parametrize("options", NETWORKS, ids=str)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.__name__)
+@pytest.mark.parametrize("method", [*METHODS, *INCREMENT_FORMS], ids=lambda m: m.__name__)
 def test_hidden_energies_are_exactly_zero_after_a_feedforward_start(
     method: Any, activation: str, options: dict[str, Any], precision: str
 ) -> None:

@@ -49,6 +49,10 @@ class Namespace(Protocol):
         """Largest entry over one axis."""
         ...
 
+    def any(self, x: Array, /) -> Array:
+        """Whether any entry is not zero, a boolean scalar."""
+        ...
+
     def increment(self, activation: Any, anchor: Any, d: Array, /) -> tuple[Array, Any, Any]:
         """Return φ(p + d) − φ(p) as the arithmetic does it best, then residue and anchor at p + d.
 

@@ -29,25 +29,76 @@ class GradientNorm:
 
 
 @dataclass(frozen=True)
+class Descent:
+    """Discrete inference: `steps` steps of `stepper`; `recorded` are the ascending steps to record besides the last."""
+
+    stepper: Stepper
+    steps: int
+    recorded: Sequence[int]
+
+    @property
+    def end(self) -> int:
+        """The last step."""
+        return self.steps
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Continuous inference, dz/dt = −∇E, or dz = −∇E dt + √(2T) dW at a `temperature` T > 0 (Langevin).
+
+    `times` are ascending and all recorded, the run ends at the last. With a `step_size` the solver takes constant
+    steps, except that none goes beyond a recorded time; without one it adapts them to `rtol` and `atol`. `seed` is that
+    of the noise.
+    """
+
+    solver: str
+    times: tuple[float, ...]
+    step_size: float | None = None
+    rtol: float = 1e-6
+    atol: float = 1e-9
+    temperature: float = 0.0
+    seed: int = 0
+
+    @property
+    def end(self) -> float:
+        """The last time."""
+        return self.times[-1]
+
+
+@dataclass(frozen=True)
 class Task:
     """One inference run, as a backend receives it: all arrays in float64 on the host.
 
-    `initial` holds the starting variables, or None for a feedforward pass; `recorded` the ascending steps to
-    record besides the last, `record` what to record besides arrival steps and final values.
+    `initial` holds the starting variables, or None for a feedforward pass; `record` says what to record besides
+    arrivals and final values.
     """
 
     inference: Inference
-    stepper: Stepper
-    steps: int
+    motion: Descent | Flow
     stop: GradientNorm | None
     parameters: tuple[dict[str, NDArray[np.float64]], ...]
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     initial: tuple[NDArray[np.float64], ...] | None
-    recorded: Sequence[int]
     record: frozenset[str]
     precision: str
     arithmetic: Arithmetic = field(default_factory=Arithmetic)
+
+    @property
+    def descent(self) -> Descent:
+        """The motion of a discrete task; backends without solvers are never given another."""
+        if not isinstance(self.motion, Descent):
+            raise TypeError(f"the task runs in continuous time with the solver '{self.motion.solver}'")
+        return self.motion
+
+
+@dataclass(frozen=True)
+class SolverWork:
+    """What an ODE solver did for every sample, (batch,) each: steps taken, steps rejected, fields evaluated."""
+
+    steps: NDArray[np.int64]
+    rejected: NDArray[np.int64]
+    evaluations: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -55,7 +106,9 @@ class Settled:
     """What an inference run leaves behind: host arrays in the type of the run, one a layer.
 
     `failure` is a sentence on why a run stopped early on an error, and what to do (None: it did not); `converged` says
-    that its stop rule was met.
+    that its stop rule was met. In continuous time `steps_taken` and `arrival_steps` count the solver's steps (those of
+    the sample that took most), and `arrival_times` are the recorded times at which a signal was first seen, NaN if
+    never.
     """
 
     states: tuple[NDArray[Any], ...]
@@ -69,11 +122,15 @@ class Settled:
     converged: bool = False
     interrupted: bool = False
     failure: str | None = None
+    work: SolverWork | None = None
+    arrival_times: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
 class Capabilities:
     """What a backend can do here; `problem` and `fix` say why it cannot be used (None: it can).
+
+    `solvers` are those for continuous time, none if it has none.
 
     `bounds` says that energies come with rigorous error bounds. The precision "exact" stands for any number of bits.
     """
@@ -82,6 +139,7 @@ class Capabilities:
     precisions: tuple[str, ...]
     methods: tuple[str, ...]
     layers: tuple[str, ...]
+    solvers: tuple[str, ...] = ()
     problem: str | None = None
     fix: str | None = None
     bounds: bool = False
@@ -102,8 +160,8 @@ class Backend(Protocol):
         """
         ...
 
-    def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[int], bool]) -> Settled:
-        """Run inference, hand recorded rows to `sink` in blocks, and stop soon once `poll(step)` is true."""
+    def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
+        """Run inference, hand recorded rows to `sink` in blocks, and stop soon once `poll(step or time)` is true."""
         ...
 
 

@@ -73,12 +73,12 @@ def run(
     precision: str | None = None,
     path: str | Path | None = None,
     force: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[float, float], None] | None = None,
 ) -> Trace:
     """Run a scenario and return its trace, in memory or written to `path` as the run goes.
 
     `backend` and `precision` replace the scenario's; `force` allows an existing file to be replaced; `progress`
-    is called at every step with the step and the last one. Raises `UsageError` before anything is started,
+    is called now and then with the step or time and the last one. Raises `UsageError` before anything is started,
     `RunFailed` if the run diverges or the disk fills up, `Interrupted` after Ctrl-C: the trace up to there is
     kept and attached to the error as `trace`.
     """
@@ -89,9 +89,9 @@ def run(
     kept = "" if target is None else f"; the trace up to there is in {target}"
     with deferred_interrupt() as interrupted, create_trace(simulation, target, force) as writer:
 
-        def poll(step: int) -> bool:
+        def poll(clock: float) -> bool:
             if progress is not None:
-                progress(step, simulation.task.steps)
+                progress(clock, simulation.task.motion.end)
             return interrupted()
 
         try:
@@ -124,7 +124,7 @@ def create_trace(simulation: Simulation, path: Path | None, force: bool) -> Trac
         samples=len(task.x),
         record=task.record | bounds,
         dtype=np.dtype(np.float32 if task.precision in ("float32", *NARROW) else np.float64),
-        rows=None if task.stop is not None else len(task.recorded) + 1,
+        rows=None if task.stop is not None else len(task.descent.recorded) + 1,
     )
     attributes: dict[str, str | int | float] = {
         "backend": scenario.backend.name,

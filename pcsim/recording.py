@@ -63,15 +63,15 @@ class Recorder:
 
     def add(
         self,
-        step: int,
+        clock: int | float,
         layerwise: Float64[NDArray[np.float64], "layers batch"],
         gradient_norms: Float64[NDArray[np.float64], " layers"] | None,
         states: Sequence[NDArray[Any]] | None,
         errors: Sequence[NDArray[Any]] | None,
         bound: Float64[NDArray[np.float64], " layers"] | None = None,
     ) -> None:
-        """Add the row of one step; `bound` is how far the energies can be from the true ones, where that is known."""
-        row = _Row(step, layerwise, gradient_norms, states, errors, bound)
+        """Add the row of a step or time; `bound` is how far the energies can be off, where that is known."""
+        row = _Row(clock, layerwise, gradient_norms, states, errors, bound)
         self._rows.append(row)
         self._bytes += row.nbytes
         full = len(self._rows) >= ROWS_PER_BLOCK or self._bytes >= BYTES_PER_BLOCK
@@ -88,7 +88,7 @@ class Recorder:
     def _block(self, rows: "list[_Row]") -> Block:
         per_sample = np.stack([row.layerwise for row in rows])
         return Block(
-            clock=np.array([row.step for row in rows], dtype=np.int64),
+            clock=np.array([row.clock for row in rows]),
             energy=per_sample.mean(axis=2) if "energy" in self._record else None,
             grad_norm=_stacked([row.gradient_norms for row in rows]),
             energy_per_sample=per_sample if "energy_per_sample" in self._record else None,
@@ -101,14 +101,14 @@ class Recorder:
 class _Row:
     def __init__(
         self,
-        step: int,
+        clock: int | float,
         layerwise: NDArray[np.float64],
         gradient_norms: NDArray[np.float64] | None,
         states: Sequence[NDArray[Any]] | None,
         errors: Sequence[NDArray[Any]] | None,
         bound: NDArray[np.float64] | None,
     ) -> None:
-        self.step = step
+        self.clock = clock
         self.layerwise = layerwise
         self.gradient_norms = gradient_norms
         self.states = states

@@ -86,7 +86,8 @@ def simulation_of(trace: Trace, backend: str | None = None, precision: str | Non
     y = _fitting(trace, "data/y", data.get("y"), (batch, *network.layer_shapes[-1]))
     simulation = prepare(scenario, Inputs(tuple(parameters), x, y, trace.provenance.get("data", "")))
     # The trace ends where it ends, be it by a stop rule that another precision would meet elsewhere.
-    task = replace(simulation.task, steps=int(trace.steps[-1]), stop=None)
+    motion = replace(simulation.task.descent, steps=int(trace.steps[-1]))
+    task = replace(simulation.task, motion=motion, stop=None)
     return replace(simulation, task=task)
 
 

@@ -1,5 +1,6 @@
 """Small random networks and tasks that many tests share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from pcsim_numpy import NumpyBackend
 from pcsim_numpy.namespace import NumpyNamespace
 
 from pcsim import activations, losses
-from pcsim.backend import Task
+from pcsim.backend import Descent, Task
 from pcsim.energy import Clamped, Energy
 from pcsim.inference import Inference, StateOptimization
 from pcsim.initialisers import Orthogonal
@@ -98,20 +99,23 @@ def make_task(
     *,
     stepper: Stepper | None = None,
     steps: int = 10,
+    recorded: Sequence[int] | None = None,
     precision: str = "float64",
     record: tuple[str, ...] = ("energy", "grad_norm"),
     **options: Any,
 ) -> Task:
     task = Task(
         inference=StateOptimization(case.energy) if inference is None else inference,
-        stepper=GradientDescent(0.1) if stepper is None else stepper,
-        steps=steps,
+        motion=Descent(
+            GradientDescent(0.1) if stepper is None else stepper,
+            steps,
+            every_so_many(steps, 1) if recorded is None else recorded,
+        ),
         stop=None,
         parameters=case.parameters,
         x=case.x,
         y=case.y,
         initial=None,
-        recorded=every_so_many(steps, 1),
         record=frozenset(record),
         precision=precision,
     )

@@ -109,11 +109,11 @@ def energy_balls(task: Task, working: int) -> list[Balls]:
     with ctx.workprec(working):
         parameters = tuple({k: from_floats(v) for k, v in layer.items()} for layer in task.parameters)
         clamped = inference.clamp(xp, parameters, from_floats(task.x), from_floats(task.y))
-        carry, rows = inference.begin(xp, clamped, None, task.stepper), list[Balls]()
-        for step in range(task.steps + 1):
+        carry, rows = inference.begin(xp, clamped, None, task.descent.stepper), list[Balls]()
+        for step in range(task.descent.steps + 1):
             point = inference.evaluate(xp, clamped, carry)
             rows.append(inference.energy.layerwise(xp, clamped, point))
-            carry = inference.advance(xp, clamped, point, carry, task.stepper, arb(step + 1))
+            carry = inference.advance(xp, clamped, point, carry, task.descent.stepper, arb(step + 1))
     return rows
 
 

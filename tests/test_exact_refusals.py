@@ -23,7 +23,7 @@ def refused(task: Task) -> None:
 
 
 def test_more_work_than_can_finish_is_refused_with_an_estimate() -> None:
-    task = replace(make_task(make_case("gelu"), precision="exact"), steps=10_000_000)
+    task = make_task(make_case("gelu"), steps=10_000_000, precision="exact")
     with pytest.raises(UsageError, match=r"would take about [\d,]+ (days|years): 10000000 steps of 4 samples"):
         refused(task)
 

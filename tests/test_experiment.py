@@ -136,7 +136,7 @@ def test_a_start_that_overflows_is_not_blamed_on_the_step_size(files: Files):
 
 
 def test_an_interrupted_run_ends_after_a_whole_step(files: Files):
-    def interrupt(step: int, steps: int) -> None:
+    def interrupt(step: float, steps: float) -> None:
         if step == 7:
             signal.raise_signal(signal.SIGINT)
 
@@ -150,7 +150,7 @@ def test_an_interrupted_run_ends_after_a_whole_step(files: Files):
 
 
 def test_a_second_interrupt_is_not_deferred(files: Files):
-    def insist(step: int, steps: int) -> None:
+    def insist(step: float, steps: float) -> None:
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
 
@@ -169,7 +169,7 @@ def test_a_run_in_another_thread(files: Files):
 
 
 def test_an_error_in_a_callback_marks_the_trace_as_failed(files: Files):
-    def fail(step: int, steps: int) -> None:
+    def fail(step: float, steps: float) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

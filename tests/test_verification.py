@@ -85,7 +85,7 @@ def test_runs_that_stopped_early_or_recorded_little(files: Files, overrides: tup
 
 
 def test_an_interrupted_run(files: Files):
-    def interrupt(step: int, steps: int) -> None:
+    def interrupt(step: float, steps: float) -> None:
         if step == 3:
             signal.raise_signal(signal.SIGINT)
 

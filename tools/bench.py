@@ -24,7 +24,7 @@ from pcsim_numpy.backend import blas_threads
 from pcsim_numpy.namespace import NumpyNamespace
 
 from pcsim.activations import Activation, Gelu, LeakyRelu, Sigmoid, Tanh
-from pcsim.backend import Task
+from pcsim.backend import Descent, Task
 from pcsim.energy import Energy
 from pcsim.experiment import run
 from pcsim.inference import ErrorOptimization, IncrementStateOptimization, Inference, StateOptimization
@@ -69,14 +69,12 @@ def make_task(
     rng = np.random.default_rng(1)
     return Task(
         inference=method(energy),
-        stepper=GradientDescent(0.1),
-        steps=steps,
+        motion=Descent(GradientDescent(0.1), steps, every_so_many(steps, 1)),
         stop=None,
         parameters=network.draw_parameters(Orthogonal(), 0),
         x=rng.standard_normal((BATCH, WIDTHS[0])),
         y=np.eye(10)[rng.integers(0, 10, BATCH)],
         initial=None,
-        recorded=every_so_many(steps, 1),
         record=frozenset({"energy"}),
         precision="float32",
     )
@@ -94,10 +92,10 @@ def bare_seconds(task: Task) -> float:
     clamped = task.inference.clamp(xp, parameters, task.x.astype(np.float32), task.y.astype(np.float32))
     with blas_threads(task):
         start = time.perf_counter()
-        carry = task.inference.begin(xp, clamped, None, task.stepper)
-        for step in range(1, task.steps + 1):
+        carry = task.inference.begin(xp, clamped, None, task.descent.stepper)
+        for step in range(1, task.descent.steps + 1):
             point = task.inference.evaluate(xp, clamped, carry)
-            carry = task.inference.advance(xp, clamped, point, carry, task.stepper, step)
+            carry = task.inference.advance(xp, clamped, point, carry, task.descent.stepper, step)
         task.inference.evaluate(xp, clamped, carry)
         return time.perf_counter() - start
 

@@ -38,7 +38,7 @@ class ExactBackend:
         refuse_if_too_long(task, working)
         return estimated_seconds(task, working)
 
-    def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[int], bool]) -> Settled:
+    def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
         """Run inference until every energy is known to the bits that the precision asks for."""
         # Only here, so that the package can be imported, and say what is missing, without python-flint.
         from pcsim_exact.loop import settle

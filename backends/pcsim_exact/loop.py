@@ -11,18 +11,19 @@ from numpy.typing import NDArray
 from pcsim.arrays import Parameters
 from pcsim.backend import GradientNorm, Settled, Task
 from pcsim.energy import Clamped, Evaluation
-from pcsim.loop import divergence
+from pcsim.loop import divergence, final_arrays
+from pcsim.observables import gradient_norms
 from pcsim.recording import Recorder
 from pcsim.trace.layout import Block
 from pcsim_exact.balls import Balls, from_floats, to_floats
 from pcsim_exact.cost import refusal
 from pcsim_exact.namespace import ExactNamespace
 from pcsim_exact.precision import Widening, bits_asked, first_guess
-from pcsim_exact.readout import accuracy, energy_bounds, gradient_norms, has_arrived
+from pcsim_exact.readout import accuracy, energy_bounds
 from pcsim_exact.sharing import with_shared_predictions
 
 
-def settle(task: Task, sink: Callable[[Block], None], poll: Callable[[int], bool]) -> Settled:
+def settle(task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
     """Run a task so that every energy is known to the bits asked for, relatively.
 
     A run that turns out on the way to take too long ends with a failure that says so.
@@ -59,11 +60,11 @@ class _End:
 class _Run:
     """One task over all its attempts: rows that are known well enough are handed on once and stay."""
 
-    def __init__(self, task: Task, bits: int, sink: Callable[[Block], None], poll: Callable[[int], bool]) -> None:
+    def __init__(self, task: Task, bits: int, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> None:
         self._task = task
         self._bits = bits
         self._poll = poll
-        self._recorder = Recorder(task.recorded, task.record, sink)
+        self._recorder = Recorder(task.descent.recorded, task.record, sink)
         self._arrivals = np.full(len(task.parameters), -1, dtype=np.int64)
         self._delivered = -1
         self._xp = ExactNamespace()
@@ -74,7 +75,7 @@ class _Run:
         inference = with_shared_predictions(task.inference)
         clamped = inference.clamp(xp, self._parameters(), from_floats(task.x), from_floats(task.y))
         initial = None if task.initial is None else tuple(map(from_floats, task.initial))
-        carry = inference.begin(xp, clamped, initial, task.stepper)
+        carry = inference.begin(xp, clamped, initial, task.descent.stepper)
         widening = Widening(task, self._bits, working)
         step = 0
         while True:
@@ -88,7 +89,7 @@ class _Run:
                 return end
             step += 1
             # The step as a ball: Adam's bias corrections β^t are then as exact as the rest.
-            carry = inference.advance(xp, clamped, point, carry, task.stepper, arb(step))
+            carry = inference.advance(xp, clamped, point, carry, task.descent.stepper, arb(step))
 
     def _deliver(self, step: int, clamped: Clamped, point: Evaluation, layerwise: Balls) -> _End | None:
         """Note and record a step, unless an earlier attempt did; return the end if this is the last step."""
@@ -96,11 +97,11 @@ class _Run:
         failure = divergence(self._task, step, energies)
         converged = self._task.stop is not None and self._has_converged(self._task.stop, point)
         interrupted = self._poll(max(step, self._delivered))
-        last = step == self._task.steps or converged or interrupted or failure is not None
+        last = step == self._task.descent.steps or converged or interrupted or failure is not None
         if step > self._delivered:
             self._delivered = step
             for i in np.flatnonzero(self._arrivals < 0):
-                if has_arrived(point.errors[i]):
+                if self._xp.any(point.errors[i]):
                     self._arrivals[i] = step
             if last or self._recorder.due(step):
                 self._record(step, point, layerwise, energies)
@@ -108,7 +109,7 @@ class _Run:
 
     def _record(self, step: int, point: Evaluation, layerwise: Balls, energies: NDArray[np.float64]) -> None:
         recorder = self._recorder
-        norms = gradient_norms(self._xp, point) if recorder.wants_gradient else None
+        norms = to_floats(gradient_norms(self._xp, point)).mean(axis=1) if recorder.wants_gradient else None
         states = [to_floats(s) for s in point.states] if recorder.wants_states else None
         errors = [to_floats(e) for e in point.errors] if recorder.wants_errors else None
         bound = energy_bounds(layerwise, energies.mean(axis=1))
@@ -126,19 +127,8 @@ class _Run:
     def settled(self, end: _End, failure: str | None, seconds: float) -> Settled:
         """Return what the run leaves behind, midpoints rounded to float64."""
         self._recorder.flush()
-        energy, clamped, point = self._task.inference.energy, end.clamped, end.point
-        gradient = None
-        if "weight_gradient" in self._task.record:
-            by_layer = energy.parameter_gradient(self._xp, clamped, point)
-            gradient = tuple({name: to_floats(v) for name, v in layer.items()} for layer in by_layer)
         return Settled(
-            states=(
-                *map(to_floats, point.states),
-                to_floats(energy.loss.output_state(self._xp, point.output, clamped.y)),
-            ),
-            errors=tuple(map(to_floats, point.errors)),
-            output=to_floats(point.output),
-            gradient=gradient,
+            **final_arrays(self._xp, self._task, end.clamped, end.point, to_floats),
             arrival_steps=self._arrivals,
             steps_taken=end.step,
             inference_seconds=seconds,

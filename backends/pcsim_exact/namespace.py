@@ -74,6 +74,10 @@ class ExactNamespace:
         """Largest entry over one axis."""
         return Balls(_larger.reduce(x.entries, axis=axis, keepdims=keepdims))
 
+    def any(self, x: Balls, /) -> bool:
+        """Whether any entry is certainly not zero."""
+        return any(ball > 0 or ball < 0 for ball in x.entries.flat)
+
     def increment(self, activation: Activation, anchor: Any, d: Balls, /) -> tuple[Balls, Any, Any]:
         """Return φ(p + d) − φ(p) by subtraction, and residue and anchor at p + d; exact zeros where d is.
 

@@ -45,7 +45,8 @@ def bits_asked(precision: str) -> int:
 
 def planned_steps(task: Task, step: int = 0) -> int:
     """Return the steps to plan for after `step`: all, or fewer where a stop rule may end the run early."""
-    return task.steps if task.stop is None else min(task.steps, max(_UNBOUNDED_STEPS, 2 * step))
+    steps = task.descent.steps
+    return steps if task.stop is None else min(steps, max(_UNBOUNDED_STEPS, 2 * step))
 
 
 def first_guess(task: Task, bits: int) -> int:
@@ -58,7 +59,8 @@ def first_guess(task: Task, bits: int) -> int:
     forward = sum(doublings)
     through_all = isinstance(task.inference, ErrorOptimization | Backprop)
     back_and_forth = 2.0 * (forward if through_all else forward / len(doublings))
-    step_size = getattr(task.stepper, "step_size", 1.0) / (1.0 - getattr(task.stepper, "momentum", 0.0))
+    stepper = task.descent.stepper
+    step_size = getattr(stepper, "step_size", 1.0) / (1.0 - getattr(stepper, "momentum", 0.0))
     per_step = float(np.logaddexp2(0.0, math.log2(step_size) + back_and_forth))
     return math.ceil(bits + _MARGIN + forward + per_step * planned_steps(task))
 

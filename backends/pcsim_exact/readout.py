@@ -7,10 +7,7 @@ from flint import arb
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
-from pcsim.arrays import Array
-from pcsim.energy import Evaluation
-from pcsim_exact.balls import Balls, to_floats
-from pcsim_exact.namespace import ExactNamespace
+from pcsim_exact.balls import Balls
 
 FLOOR_BITS = 2200
 """An energy below 2^−2200 counts as known: its errors are below float64's range, and zero may be its true value."""
@@ -44,15 +41,3 @@ def energy_bounds(
 def _rounded_up(exact: arb) -> float:
     nearest = float(exact)
     return nearest if nearest >= exact else math.nextafter(nearest, math.inf)
-
-
-def has_arrived(error: Array) -> bool:
-    """Return whether some unit's error is certainly not zero."""
-    return any(ball > 0 or ball < 0 for ball in error.entries.flat)
-
-
-def gradient_norms(xp: ExactNamespace, point: Evaluation) -> Float64[NDArray[np.float64], " layers"]:
-    """Return the batch mean of the gradient's norm of every moving variable; the last one that of ∂ℓ/∂ŷ."""
-    squares = xp.stack([xp.sum_of_squares(g) for g in (*point.gradient, point.errors[-1])])
-    # The root before the rounding: the square of a small gradient lies below float64's range.
-    return to_floats(xp.sqrt(squares)).mean(axis=1)

@@ -45,15 +45,16 @@ class NumpyBackend:
         is 0 in it.
         """
         check_arithmetic(task.precision, task.arithmetic)
-        if task.precision == "float16" and isinstance(task.stepper, Adam) and np.float16(task.stepper.eps) == 0:
-            raise UsageError(f"inference.eps = {task.stepper.eps:g} is 0 in float16; give 1e-7 or more, 1e-4 is safe")
+        stepper = task.descent.stepper
+        if task.precision == "float16" and isinstance(stepper, Adam) and np.float16(stepper.eps) == 0:
+            raise UsageError(f"inference.eps = {stepper.eps:g} is 0 in float16; give 1e-7 or more, 1e-4 is safe")
         weights = sum(array.size for layer in task.parameters for array in layer.values())
         narrow = 1.0
         if task.precision in FORMATS:
             narrow = 20.0 if task.arithmetic.accumulate == "float32" else 200.0
-        return narrow * 4e-10 * weights * len(task.x) * (task.steps + 1)
+        return narrow * 4e-10 * weights * len(task.x) * (task.descent.steps + 1)
 
-    def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[int], bool]) -> Settled:
+    def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
         """Run inference; overflow shows as a non-finite energy, which the loop reports.
 
         Results of float16 and bfloat16 runs come back in float32.

@@ -53,6 +53,10 @@ class NumpyNamespace:
         """Largest entry over one axis."""
         return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
 
+    def any(self, x: Array, /) -> np.bool_:
+        """Whether any entry is not zero."""
+        return np.any(np.asarray(x))
+
     def increment(self, activation: Activation, anchor: Any, d: Array, /) -> tuple[Array, Any, Any]:
         """Return the activation's increment in its form without cancellation."""
         return activation.increment(self, anchor, d)

@@ -16,9 +16,10 @@ def command(
     simulation = prepare(read(scenario, backend, precision, overrides, seed))
     task, network = simulation.task, simulation.network
     parameters = sum(array.size for layer in task.parameters for array in layer.values())
-    rows = len(task.recorded) + (task.steps not in task.recorded)
+    motion = task.descent
+    rows = len(motion.recorded) + (motion.steps not in motion.recorded)
     click.echo(f"{scenario}: fine")
     click.echo(f"  network    {count(len(network.layers), 'layer')}, {count(parameters, 'parameter')}")
     click.echo(f"  data       {count(len(task.x), 'sample')} of {simulation.inputs.source}")
-    click.echo(f"  inference  {task.inference.name}, {count(task.steps, 'step')}, {count(rows, 'row')} recorded")
+    click.echo(f"  inference  {task.inference.name}, {count(motion.steps, 'step')}, {count(rows, 'row')} recorded")
     click.echo(f"  backend    {simulation.scenario.backend.name}, {task.precision}, {simulation.capabilities.device}")

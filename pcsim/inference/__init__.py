@@ -3,6 +3,7 @@
 from pcsim.inference.backprop import Backprop
 from pcsim.inference.base import Inference
 from pcsim.inference.error import ErrorOptimization
+from pcsim.inference.flow import GradientFlow, IncrementFlow, VectorField, gradient_flow
 from pcsim.inference.increment import IncrementSequentialStateOptimization, IncrementStateOptimization
 from pcsim.inference.sequential import SequentialStateOptimization
 from pcsim.inference.state import FixedPredictions, StateOptimization
@@ -11,9 +12,13 @@ __all__ = [
     "Backprop",
     "ErrorOptimization",
     "FixedPredictions",
+    "GradientFlow",
+    "IncrementFlow",
     "IncrementSequentialStateOptimization",
     "IncrementStateOptimization",
     "Inference",
     "SequentialStateOptimization",
     "StateOptimization",
+    "VectorField",
+    "gradient_flow",
 ]

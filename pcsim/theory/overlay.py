@@ -8,13 +8,14 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from pcsim.activations import Linear
-from pcsim.backend import Task
+from pcsim.backend import Descent, Task
 from pcsim.errors import UsageError
 from pcsim.experiment import Simulation
 from pcsim.inference import StateOptimization
 from pcsim.losses import SoftClampedSquaredError, SquaredError
 from pcsim.network import Network
 from pcsim.scenario import Scenario
+from pcsim.steppers import GradientDescent
 from pcsim.theory.linear import linear_system
 from pcsim.theory.signal import log_binomial_profile, log_fixed_prediction_profile
 from pcsim.theory.trajectory import linear_trajectory
@@ -96,8 +97,7 @@ def _output_error_energy(task: Task) -> float:
     start = replace(
         task,
         inference=StateOptimization(task.inference.energy),
-        steps=0,
-        recorded=(),
+        motion=Descent(GradientDescent(1.0), 0, ()),
         record=frozenset(),
     )
     errors = load_backend("numpy").settle(start, lambda block: None, lambda step: False).errors

@@ -1,0 +1,81 @@
+"""From a scenario's words to what is simulated: network, loss, energy, inference."""
+
+from collections.abc import Sequence
+
+from pcsim import activations, losses
+from pcsim.energy import Energy
+from pcsim.inference import (
+    Backprop,
+    ErrorOptimization,
+    FixedPredictions,
+    IncrementSequentialStateOptimization,
+    IncrementStateOptimization,
+    Inference,
+    SequentialStateOptimization,
+    StateOptimization,
+)
+from pcsim.network import Network, dense_chain
+from pcsim.scenario import Scenario
+
+
+def build_network(scenario: Scenario) -> Network:
+    """Return the network a scenario describes."""
+    table = scenario.network
+    return dense_chain(
+        tuple(table.widths),
+        _activation(table.activation, table.negative_slope),
+        activation_first=table.order == "activation-first",
+        sigmoid_output=table.output == "sigmoid",
+        bias=table.bias,
+        skip=table.skip,
+        mupc=table.parametrisation == "mupc",
+    )
+
+
+def build_inference(scenario: Scenario, network: Network) -> Inference:
+    """Return the inference method on the scenario's energy."""
+    free = len(network.layers) - 1
+    energy = Energy(
+        network,
+        _loss(scenario),
+        _per_layer(scenario.network.precisions, free),
+        _per_layer(scenario.network.activity_decay, free),
+    )
+    increment = scenario.inference.form == "increment"
+    match scenario.inference.method:
+        case "state" if scenario.inference.predictions == "fixed":
+            return FixedPredictions(energy)
+        case "state":
+            return IncrementStateOptimization(energy) if increment else StateOptimization(energy)
+        case "error":
+            return ErrorOptimization(energy)
+        case "sequential":
+            return IncrementSequentialStateOptimization(energy) if increment else SequentialStateOptimization(energy)
+        case "backprop":
+            return Backprop(energy)
+
+
+def _activation(name: str, negative_slope: float) -> activations.Activation:
+    return {
+        "linear": activations.Linear(),
+        "tanh": activations.Tanh(),
+        "sigmoid": activations.Sigmoid(),
+        "relu": activations.LeakyRelu(0.0),
+        "leaky_relu": activations.LeakyRelu(negative_slope),
+        "gelu": activations.Gelu(),
+    }[name]
+
+
+def _loss(scenario: Scenario) -> losses.Loss:
+    table = scenario.inference
+    if table.clamp == "soft":
+        return losses.SoftClampedSquaredError(table.clamp_precision)
+    return {
+        "squared-error": losses.SquaredError(),
+        "cross-entropy": losses.CrossEntropy(),
+        "binary-cross-entropy": losses.BinaryCrossEntropy(),
+    }[table.loss]
+
+
+def _per_layer(value: float | Sequence[float], layers: int) -> tuple[float, ...]:
+    return tuple(value) if isinstance(value, Sequence) else (value,) * layers

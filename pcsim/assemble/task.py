@@ -1,0 +1,73 @@
+"""From a scenario's words to one inference run, as a backend takes it."""
+
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim import steppers
+from pcsim.arithmetic import Arithmetic
+from pcsim.assemble.inputs import Inputs
+from pcsim.assemble.model import build_inference
+from pcsim.backend import Descent, GradientNorm, Task
+from pcsim.errors import UsageError
+from pcsim.network import Network
+from pcsim.recording import every_so_many, log_spaced
+from pcsim.scenario import Scenario
+
+MOST_ROWS = 10**8
+"""Rows of a trace, whose steps alone then take 800 MB."""
+
+
+def build_task(scenario: Scenario, network: Network, inputs: Inputs, precision: str) -> Task:
+    """Return the inference run as a backend takes it."""
+    table = scenario.inference
+    return Task(
+        inference=build_inference(scenario, network),
+        motion=_descent(scenario),
+        stop=None if table.stop is None else GradientNorm(table.stop.grad_norm),
+        parameters=inputs.parameters,
+        x=inputs.x,
+        y=inputs.y,
+        initial=_initial(scenario, network, len(inputs.x)),
+        record=frozenset(scenario.trace.record),
+        precision=precision,
+        arithmetic=Arithmetic(table.rounding, table.accumulate, scenario.seed),
+    )
+
+
+def _descent(scenario: Scenario) -> Descent:
+    steps = 1 if scenario.inference.method == "backprop" else scenario.inference.steps
+    every = scenario.trace.every
+    rows = steps // every + 1 if isinstance(every, int) else every.log
+    if rows > MOST_ROWS:
+        raise UsageError(
+            f"{scenario.where('inference.steps')}: {steps} steps would make a trace of {rows:,} rows, at most "
+            f"{MOST_ROWS:,} are allowed; record fewer, as in trace.every = {{ log = 200 }}"
+        )
+    recorded = every_so_many(steps, every) if isinstance(every, int) else log_spaced(steps, every.log)
+    return Descent(_stepper(scenario), steps, recorded)
+
+
+def _stepper(scenario: Scenario) -> steppers.Stepper:
+    table = scenario.inference
+    match table.optimizer:
+        case "gd":
+            return steppers.GradientDescent(table.step_size)
+        case "momentum":
+            return steppers.Momentum(table.step_size, table.momentum)
+        case "adam":
+            return steppers.Adam(table.step_size, table.beta1, table.beta2, table.eps)
+
+
+def _initial(scenario: Scenario, network: Network, batch: int) -> tuple[NDArray[np.float64], ...] | None:
+    if scenario.inference.start == "feedforward":
+        return None
+    sizes = [prod(shape) for shape in network.state_shapes]
+    if scenario.inference.start == "zeros":
+        drawn = np.zeros((batch, sum(sizes)))
+    else:
+        # One row of draws a sample: a sample starts the same whatever batch it is in.
+        drawn = np.random.default_rng([scenario.seed, 1]).standard_normal((batch, sum(sizes)))
+    parts = np.split(drawn, np.cumsum(sizes)[:-1], axis=1) if sizes else []
+    return tuple(part.reshape(batch, *shape) for part, shape in zip(parts, network.state_shapes, strict=True))

@@ -1,0 +1,27 @@
+"""What a run that cannot go on says: where it failed, and what to do."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.arithmetic import NARROW
+from pcsim.backend import Flow, Task
+
+
+def divergence(task: Task, clock: int | float, layerwise: NDArray[np.float64]) -> str | None:
+    """Return a line that names layer, step or time, and remedy if any energy (layers, batch) is not finite."""
+    finite = np.isfinite(layerwise)
+    if finite.all():
+        return None
+    layer = int(np.flatnonzero(~finite.all(axis=1))[-1])
+    name = "the output" if layer == len(finite) - 1 else f"layer {layer}"
+    when = f"time {clock:g}" if isinstance(task.motion, Flow) else f"step {clock}"
+    wider = " or a wider precision" if task.precision in ("float32", *NARROW) else ""
+    return f"the run diverged: the energy of {name} is not finite at {when}; use {_remedy(task, clock)}{wider}"
+
+
+def _remedy(task: Task, clock: int | float) -> str:
+    if clock == 0 or task.inference.name == "backprop":
+        return "smaller weights"
+    if isinstance(task.motion, Flow) and task.motion.step_size is None:
+        return "a smaller inference.rtol"
+    return "a smaller inference.step_size"

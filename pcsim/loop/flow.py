@@ -1,0 +1,96 @@
+"""The loop of continuous time: from one recorded time to the next, whatever solver moves the samples there."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.backend import Flow, Settled, SolverWork, Task
+from pcsim.loop.failure import divergence
+from pcsim.observables import Observation
+from pcsim.recording import Recorder
+from pcsim.trace.layout import Block
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Where an integrator stopped: at the time asked for, or earlier at one where all samples are at rest.
+
+    `interrupted` and `failure`, a sentence on what happened and what to do, say that it got nowhere.
+    """
+
+    time: float
+    at_rest: bool = False
+    interrupted: bool = False
+    failure: str | None = None
+
+
+@runtime_checkable
+class Integrator(Protocol):
+    """All samples of a task on their way through time, each with steps of its own."""
+
+    def advance(self, time: float, poll: Callable[[float], bool]) -> Reached:
+        """Move every sample to a later time; a sample whose derivative meets the stop rule rests from there on."""
+        ...
+
+    def observe(self) -> Observation:
+        """Return host arrays of what is to be known at the present time."""
+        ...
+
+    def finish(self) -> dict[str, Any]:
+        """Return the arrays of `Settled` at the present time, on the host."""
+        ...
+
+    def work(self) -> SolverWork:
+        """Return what the solver has done so far."""
+        ...
+
+
+def settle_flow(
+    task: Task,
+    motion: Flow,
+    integrator: Integrator,
+    sink: Callable[[Block], None],
+    poll: Callable[[float], bool],
+    compile_seconds: float = 0.0,
+) -> Settled:
+    """Run a task in continuous time with an integrator that stands at time 0."""
+    layers = len(task.inference.energy.network.layers)
+    recorder = Recorder((), task.record, sink)
+    steps, times = np.full(layers, -1, dtype=np.int64), np.full(layers, np.nan)
+    start = time.perf_counter()
+    reached = Reached(0.0)
+    for due in motion.times:
+        reached = integrator.advance(due, poll)
+        if reached.interrupted or reached.failure is not None:
+            break
+        seen = integrator.observe()
+        arrived = (steps < 0) & np.array([bool(p) for p in seen.present])
+        steps[arrived], times[arrived] = integrator.work().steps.max(), reached.time
+        _record(recorder, reached.time, seen)
+        failure = divergence(task, reached.time, seen.layerwise)
+        reached = replace(reached, failure=failure, interrupted=poll(reached.time) and due < motion.times[-1])
+        if failure is not None or reached.at_rest or reached.interrupted:
+            break
+    recorder.flush()
+    work = integrator.work()
+    return Settled(
+        **integrator.finish(),
+        arrival_steps=steps,
+        steps_taken=int(work.steps.max()),
+        inference_seconds=time.perf_counter() - start,
+        compile_seconds=compile_seconds,
+        converged=reached.at_rest,
+        interrupted=reached.interrupted and not reached.at_rest,
+        failure=reached.failure,
+        work=work,
+        arrival_times=times,
+    )
+
+
+def _record(recorder: Recorder, clock: float, seen: Observation) -> None:
+    norms: NDArray[np.float64] | None = None if seen.norms is None else seen.norms.mean(axis=1)
+    recorder.add(clock, seen.layerwise, norms, seen.states, seen.errors)

@@ -1,0 +1,69 @@
+"""What is read off an evaluation on its way to a trace, as pure functions of arrays."""
+
+from typing import NamedTuple
+
+from jaxtyping import Shaped
+
+from pcsim.arrays import Array, Namespace, Parameters
+from pcsim.backend import GradientNorm, Task
+from pcsim.energy import Clamped, Evaluation, States
+
+
+class Observation(NamedTuple):
+    """A row of a trace, and what decides how a run goes on; in the type of the run unless said.
+
+    `layerwise` energies (layers, batch) in the wide type; `present` says for every layer whether any unit of any sample
+    has a non-zero error; `settled` (batch,) whether a sample meets the stop rule; the others are there if recorded.
+    """
+
+    layerwise: Array
+    present: tuple[Array, ...]
+    settled: Array | None
+    norms: Array | None
+    states: States | None
+    errors: States | None
+
+
+class Final(NamedTuple):
+    """What a run keeps of its end: states (the output's among them), errors, output ŷ, the weight gradient if asked."""
+
+    states: States
+    errors: States
+    output: Array
+    gradient: tuple[Parameters, ...] | None
+
+
+def observe(xp: Namespace, task: Task, clamped: Clamped, point: Evaluation) -> Observation:
+    """Return what the task asks to know at this point."""
+    return Observation(
+        task.inference.energy.layerwise(xp, clamped, point),
+        tuple(xp.any(error) for error in point.errors),
+        None if task.stop is None else is_settled(xp, task.stop, point),
+        gradient_norms(xp, point) if "grad_norm" in task.record else None,
+        point.states if "states" in task.record else None,
+        point.errors if "errors" in task.record else None,
+    )
+
+
+def finish(xp: Namespace, task: Task, clamped: Clamped, point: Evaluation) -> Final:
+    """Return what the task keeps of its last point."""
+    energy = task.inference.energy
+    wanted = "weight_gradient" in task.record
+    return Final(
+        (*point.states, energy.loss.output_state(xp, point.output, clamped.y)),
+        point.errors,
+        point.output,
+        energy.parameter_gradient(xp, clamped, point) if wanted else None,
+    )
+
+
+def gradient_norms(xp: Namespace, point: Evaluation) -> Shaped[Array, "layers batch"]:
+    """Return ‖∂E/∂z_i‖ of every moving variable and sample in the wide type; the last row is ‖∂ℓ/∂ŷ‖."""
+    return xp.sqrt(xp.stack([xp.sum_of_squares(g) for g in (*point.gradient, point.errors[-1])]))
+
+
+def is_settled(xp: Namespace, rule: GradientNorm, point: Evaluation) -> Shaped[Array, " batch"]:
+    """Return for every sample whether the norm of the gradient over all moving variables meets the stop rule."""
+    squares = [xp.sum_of_squares(g) for g in point.gradient]
+    total = xp.sum(xp.stack(squares), axis=0) if squares else xp.zeros_like(xp.sum_of_squares(point.errors[-1]))
+    return xp.sqrt(total) <= rule.threshold

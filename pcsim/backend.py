@@ -94,7 +94,10 @@ class Task:
 
 @dataclass(frozen=True)
 class SolverWork:
-    """What an ODE solver did for every sample, (batch,) each: steps taken, steps rejected, fields evaluated."""
+    """What an ODE solver did for every sample, (batch,) each: steps taken, steps rejected, fields evaluated.
+
+    A step that was tried again with another size counts as rejected; evaluations for finite differences count.
+    """
 
     steps: NDArray[np.int64]
     rejected: NDArray[np.int64]
@@ -130,9 +133,9 @@ class Settled:
 class Capabilities:
     """What a backend can do here; `problem` and `fix` say why it cannot be used (None: it can).
 
-    `solvers` are those for continuous time, none if it has none.
-
-    `bounds` says that energies come with rigorous error bounds. The precision "exact" stands for any number of bits.
+    `solvers` are those for continuous time, none if it has none; `bounds` says that energies come with rigorous error
+    bounds; `packages` are those besides numpy and SciPy whose versions decide the last bits. The precision "exact"
+    stands for any number of bits.
     """
 
     device: str
@@ -143,6 +146,7 @@ class Capabilities:
     problem: str | None = None
     fix: str | None = None
     bounds: bool = False
+    packages: tuple[str, ...] = ()
 
 
 @runtime_checkable
@@ -189,17 +193,43 @@ def load_backend(name: str) -> Backend:
         ) from error
 
 
-def require(name: str, backend: Backend, precision: str, method: str) -> Capabilities:
-    """Return the backend's capabilities, or raise `UsageError` if it cannot do what is asked."""
+def require(name: str, backend: Backend, precision: str, method: str, solver: str | None = None) -> Capabilities:
+    """Return the backend's capabilities, or raise `UsageError` if it cannot do what is asked.
+
+    Without a `solver` discrete steps are asked for.
+    """
     able = backend.capabilities()
     if able.problem is not None:
         raise UsageError(f"backend '{name}' cannot be used here: {able.problem}; {able.fix}")
-    for what, word, words in (
-        ("precision", "exact" if is_exact(precision) else precision, able.precisions),
-        ("method", method, able.methods),
-    ):
-        if word not in words:
-            raise UsageError(
-                f"backend '{name}' has no {what} '{word}'; it has {', '.join(words)}{did_you_mean(word, list(words))}"
-            )
+    _require_word(name, "method", method, able.methods)
+    if solver is not None and solver not in able.solvers:
+        raise UsageError(_without_solver(name, able, solver))
+    _require_word(name, "precision", "exact" if is_exact(precision) else precision, able.precisions)
     return able
+
+
+def _require_word(name: str, what: str, word: str, words: tuple[str, ...]) -> None:
+    if word not in words:
+        raise UsageError(
+            f"backend '{name}' has no {what} '{word}'; it has {', '.join(words)}{did_you_mean(word, list(words))}"
+        )
+
+
+def _without_solver(name: str, able: Capabilities, solver: str) -> str:
+    others = [f"'{other}'" for other in installed_backends() if other != name and solver in _solvers_of(other)]
+    if able.solvers:
+        found, ways = f"has no solver '{solver}'; it has {', '.join(able.solvers)}", ["choose one of these"]
+    else:
+        found, ways = "has no continuous time", ["remove inference.solver"]
+    if others:
+        ways.append(f"use the backend {' or '.join(others)}, which has '{solver}'")
+    return f"backend '{name}' {found}; {', or '.join(ways)}"
+
+
+def _solvers_of(name: str) -> tuple[str, ...]:
+    """Return the solvers of a backend, none where it cannot be used here."""
+    try:
+        able = load_backend(name).capabilities()
+    except UsageError:
+        return ()
+    return able.solvers if able.problem is None else ()

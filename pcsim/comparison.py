@@ -13,7 +13,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from pcsim.arithmetic import is_exact, significand_bits
-from pcsim.backend import installed_backends, load_backend
+from pcsim.backend import Capabilities, installed_backends, load_backend
 from pcsim.errors import RunFailed, UsageError
 from pcsim.experiment import prepare, run
 from pcsim.scenario import Scenario
@@ -161,13 +161,17 @@ def combine(
 
 
 def _backends_for(precision: str, scenario: Scenario, backends: Sequence[str] | None) -> list[str]:
-    """Return the backends for a precision: those named that have it, else the scenario's, else the first that has."""
+    """Return the backends for a precision: those named that can, else the scenario's, else the first that can."""
     if is_exact(precision):
         return ["exact"]
     named = list(backends or [scenario.backend.name, *installed_backends()])
-    able = [name for name in named if precision in load_backend(name).capabilities().precisions]
-    # A precision that none has is refused, in the backend's own words, when the combination is prepared.
+    able = [name for name in named if _can_run(scenario, precision, load_backend(name).capabilities())]
+    # A precision or solver that none has is refused, in the backend's own words, when the combination is prepared.
     return (able if backends else able[:1]) or named[:1]
+
+
+def _can_run(scenario: Scenario, precision: str, able: Capabilities) -> bool:
+    return precision in able.precisions and scenario.inference.solver in (None, *able.solvers)
 
 
 def _paths(combinations: tuple[Combination, ...], folder: str | Path | None) -> list[Path | None]:

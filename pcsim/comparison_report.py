@@ -1,26 +1,31 @@
 """What a comparison says: arrival steps, relative errors, and which layers a format alone keeps silent."""
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from pcsim.arithmetic import FORMATS
 from pcsim.comparison import Comparison
-from pcsim.findings import NOISE, layers, underflow
+from pcsim.findings import layers, noise_of, underflow
+from pcsim.summary import arrival_words
 from pcsim.trace import Trace
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
-    """Print the tables of arrival steps and relative errors, then a sentence for every combination."""
-    reference = comparison.labels[comparison.reference]
-    errors = [comparison.relative_error(i) for i in range(len(comparison.traces))]
-    arrivals = [[_arrival(int(step)) for step in trace.arrival_steps] for trace in comparison.traces]
+    """Print the tables of arrivals and relative errors, then a sentence for every combination."""
+    reference, clock = comparison.labels[comparison.reference], comparison.traces[0].clock
+    # A flow can fail before the first time it was to record: that leaves no row.
+    nothing = np.full((1, len(comparison.traces[0].layer_names)), np.nan)
+    found = (comparison.relative_error(i) for i in range(len(comparison.traces)))
+    errors = [error if len(error) else nothing for error in found]
+    arrivals = [arrival_words(trace) for trace in comparison.traces]
     largest = [[_error(value) for value in error.max(axis=0)] for error in errors]
     last = [[_error(value) for value in error[-1]] for error in errors]
-    _print_columns(comparison, arrivals, "arrival step", console)
+    _print_columns(comparison, arrivals, f"arrival {clock}", console)
     _print_columns(comparison, largest, f"largest relative error of the energy, against {reference}", console)
     _print_columns(
-        comparison, last, f"relative error of the energy at the last common step, against {reference}", console
+        comparison, last, f"relative error of the energy at the last common {clock}, against {reference}", console
     )
     for sentence in verdicts(comparison):
         console.print(sentence, highlight=False)
@@ -48,23 +53,31 @@ def verdicts(comparison: Comparison) -> list[str]:
             sentences.append(_timing(label, trace, comparison.traces[comparison.reference]))
     best = comparison.combinations[comparison.reference]
     if best.form == "standard" and best.precision in FORMATS:
+        # The exact backend has no continuous time.
+        more = "the form increment" if best.scenario.inference.solver else "the precision exact or the form increment"
         sentences.append(
-            f"The reference, {comparison.labels[comparison.reference]}, is rounded itself: add the precision exact or "
-            f"the form increment to know what it has lost."
+            f"The reference, {comparison.labels[comparison.reference]}, is rounded itself: add {more} to know what it "
+            f"has lost."
         )
     return sentences
 
 
 def _timing(label: str, trace: Trace, reference: Trace) -> str:
     """Return a sentence on when the signal came, compared with the reference."""
-    if trace.attributes.get("rounding") == "stochastic":
-        return f"{label}: {NOISE}."
-    ours, theirs = trace.arrival_steps, reference.arrival_steps
+    noise = noise_of(trace)
+    if noise is not None:
+        return f"{label}: {noise}."
+    ours, theirs = _arrivals(trace), _arrivals(reference)
     late = [int(i) for i in np.flatnonzero((ours > theirs) & (theirs >= 0))]
     early = [int(i) for i in np.flatnonzero((ours >= 0) & ((theirs < 0) | (ours < theirs)))]
     sentence = f"{label}: the signal reaches every layer that it reaches in the reference"
     sentence += f", but late in {layers(late)}." if late else ", on time."
     return sentence + (f" Errors in {layers(early)} come before it, from rounding." if early else "")
+
+
+def _arrivals(trace: Trace) -> NDArray[np.number]:
+    """Return when a signal was first seen in each layer by the trace's clock, -1 if never."""
+    return np.nan_to_num(trace.arrival_times, nan=-1.0) if trace.clock == "time" else trace.arrival_steps
 
 
 def _print_columns(comparison: Comparison, columns: list[list[str]], title: str, console: Console) -> None:
@@ -84,10 +97,6 @@ def _print_columns(comparison: Comparison, columns: list[list[str]], title: str,
             table.add_row(name, *(columns[i][layer] for i in chosen))
         console.print(table)
         console.print()
-
-
-def _arrival(step: int) -> str:
-    return "never" if step < 0 else str(step)
 
 
 def _error(value: float) -> str:

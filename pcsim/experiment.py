@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pcsim.arithmetic import NARROW
 from pcsim.assemble import Inputs, build_network, build_task, load_inputs, named
-from pcsim.backend import Backend, Capabilities, Settled, Task, load_backend, require
+from pcsim.backend import Backend, Capabilities, Descent, Flow, Settled, Task, load_backend, require
 from pcsim.errors import Interrupted, RunFailed, UsageError
 from pcsim.network import Network
 from pcsim.provenance import describe_machine
@@ -47,7 +47,7 @@ def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
         backend = load_backend(name)
     precision = scenario.backend.precision_name
     with named(scenario, _blamed(scenario, backend.capabilities())):
-        capabilities = require(name, backend, precision, scenario.inference.method)
+        capabilities = require(name, backend, precision, scenario.inference.method, scenario.inference.solver)
     network = build_network(scenario)
     try:
         inputs = load_inputs(scenario, network) if inputs is None else inputs
@@ -62,6 +62,8 @@ def _blamed(scenario: Scenario, able: Capabilities) -> str:
     """Return the key to name should the backend refuse: the one it cannot serve, or one that was written."""
     if able.problem is None and scenario.inference.method not in able.methods:
         return "inference.method"
+    if able.problem is None and scenario.inference.solver not in (None, *able.solvers):
+        return "inference.solver"
     written = scenario.where("backend.precision") != "backend.precision"
     return "backend.precision" if able.problem is None and written else "backend.name"
 
@@ -102,7 +104,7 @@ def run(
     if settled.failure is not None:
         raise RunFailed(f"{settled.failure}{kept}", trace)
     if settled.interrupted:
-        raise Interrupted(f"interrupted after step {settled.steps_taken}{kept}", trace)
+        raise Interrupted(f"interrupted {_when(trace)}{kept}", trace)
     return trace
 
 
@@ -118,13 +120,13 @@ def create_trace(simulation: Simulation, path: Path | None, force: bool) -> Trac
     layers = len(network.layers)
     bounds = {"energy_bound"} if simulation.capabilities.bounds and "energy" in task.record else set[str]()
     layout = Layout(
-        clock="step",
+        clock="time" if isinstance(task.motion, Flow) else "step",
         layer_names=(*(f"layer {i}" for i in range(layers - 1)), "output"),
         unit_shapes=network.layer_shapes,
         samples=len(task.x),
         record=task.record | bounds,
         dtype=np.dtype(np.float32 if task.precision in ("float32", *NARROW) else np.float64),
-        rows=None if task.stop is not None else len(task.descent.recorded) + 1,
+        rows=None if task.stop is not None else _rows(task.motion),
     )
     attributes: dict[str, str | int | float] = {
         "backend": scenario.backend.name,
@@ -139,11 +141,13 @@ def create_trace(simulation: Simulation, path: Path | None, force: bool) -> Trac
         attributes["skip"] = scenario.network.skip
     if task.arithmetic.rounding != "nearest":
         attributes["rounding"] = task.arithmetic.rounding
+    if isinstance(task.motion, Flow):
+        attributes |= solver_attributes(task.motion)
     provenance = {
         "scenario": scenario_text(scenario),
         "data": simulation.inputs.source,
         "command": " ".join(sys.argv),
-        **describe_machine(),
+        **describe_machine(simulation.capabilities.packages),
     }
     return TraceWriter.create(
         path,
@@ -156,9 +160,25 @@ def create_trace(simulation: Simulation, path: Path | None, force: bool) -> Trac
     )
 
 
+def solver_attributes(motion: Flow) -> dict[str, str | int | float]:
+    """Return how a flow is solved, as the root attributes of its trace."""
+    attributes: dict[str, str | int | float] = {"solver": motion.solver}
+    if motion.step_size is None:
+        attributes |= {"rtol": motion.rtol, "atol": motion.atol}
+    else:
+        attributes["step_size"] = motion.step_size
+    if motion.temperature > 0:
+        attributes["noise"] = motion.temperature
+    return attributes
+
+
 def final_arrays(settled: Settled) -> Mapping[str, NDArray[Any]]:
     """Return what a trace keeps of the end of a run, by path."""
     arrays: dict[str, NDArray[Any]] = {"arrival_step": settled.arrival_steps, "final/output": settled.output}
+    if settled.arrival_times is not None:
+        arrays["arrival_time"] = settled.arrival_times
+    if settled.work is not None:
+        arrays |= {f"solver/{name}": counts for name, counts in vars(settled.work).items()}
     for i, (state, error) in enumerate(zip(settled.states, settled.errors, strict=True)):
         arrays[f"final/states/layer_{i}"] = state
         arrays[f"final/errors/layer_{i}"] = error
@@ -191,6 +211,15 @@ def deferred_interrupt() -> Generator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
+def _rows(motion: Descent | Flow) -> int:
+    return len(motion.times) if isinstance(motion, Flow) else len(motion.recorded) + 1
+
+
+def _when(trace: Trace) -> str:
+    last = trace.last_clock
+    return f"at time {last:g}" if trace.clock == "time" else f"after step {last:.0f}"
+
+
 def _status(settled: Settled) -> str:
     if settled.failure is not None:
         return "failed"
@@ -204,6 +233,9 @@ def _outcome(settled: Settled) -> dict[str, str | int | float]:
         "inference_seconds": settled.inference_seconds,
         "compile_seconds": settled.compile_seconds,
     }
+    if settled.work is not None:
+        outcome["rejected_steps"] = int(settled.work.rejected.max())
+        outcome["field_evaluations"] = int(settled.work.evaluations.max())
     if settled.failure is not None:
         outcome["failure"] = settled.failure
     return outcome

@@ -9,14 +9,15 @@ from pcsim.arithmetic import FORMATS
 from pcsim.trace import Trace
 
 WIDER = {"float16": "bfloat16 or float32", "bfloat16": "float64", "float32": "float64", "float64": "exact"}
-NOISE = "errors of about one unit in the last place come and go in every layer, and arrival steps say nothing"
 
 
 def findings(trace: Trace) -> list[str]:
     """Return sentences on layers without signal, below one unit in the last place, or below the format's range."""
-    if trace.attributes.get("rounding") == "stochastic":
-        return [f"Rounding is stochastic: {NOISE}."]
-    sentences = [*_silent(trace)]
+    noise = noise_of(trace)
+    if noise is not None:
+        temperature = trace.attributes.get("noise", 0.0)
+        return [f"{f'The temperature is {temperature:g}' if temperature else 'Rounding is stochastic'}: {noise}."]
+    sentences = [*_silent(trace), *_uncontrolled(trace)]
     precision = str(trace.attributes["precision"])
     if precision in FORMATS and trace.attributes["method"] in ("state", "sequential"):
         form = trace.attributes.get("form")
@@ -25,20 +26,48 @@ def findings(trace: Trace) -> list[str]:
     return sentences
 
 
+def noise_of(trace: Trace) -> str | None:
+    """Return what noise does to the errors of a run, None where there is none."""
+    if trace.attributes.get("rounding") == "stochastic":
+        return "errors of about one unit in the last place come and go in every layer, and arrival steps say nothing"
+    if "noise" in trace.attributes:
+        return "noise moves every layer from the first step on, and arrival times say nothing"
+    return None
+
+
 def _silent(trace: Trace) -> list[str]:
     silent = _numbers(trace.arrival_steps < 0)
     if not silent:
         return []
-    steps = int(trace.attributes.get("steps_taken", trace.steps[-1]))
+    steps = int(trace.attributes.get("steps_taken", trace.last_clock))
+    passed = f"up to time {trace.last_clock:g}" if _flows(trace) else f"in {steps} {'step' if steps == 1 else 'steps'}"
     their = "its" if len(silent) == 1 else "their"
     return [
-        f"No signal reached {layers(silent)} in {steps} {'step' if steps == 1 else 'steps'}: {their} errors are "
+        f"No signal reached {layers(silent)} {passed}: {their} errors are "
         f"exactly zero in {trace.attributes['precision']}, so {their} weights would not change."
     ]
 
 
+def _uncontrolled(trace: Trace) -> list[str]:
+    """Adaptive steps: where errors are smaller than what a step may be wrong by, their digits are nobody's care."""
+    atol = float(trace.attributes.get("atol", 0.0))
+    below = _numbers(np.array([0 < _rms(error) < atol for error in trace.final_errors[:-1]], dtype=bool))
+    if not below:
+        return []
+    their = "its" if len(below) == 1 else "their"
+    return [
+        f"The signal in {layers(below)} is below the solver's absolute tolerance: nothing controls {their} digits. "
+        f"Use an inference.atol smaller than {atol:g}."
+    ]
+
+
 def _late(trace: Trace, precision: str) -> list[str]:
-    """Standard form: a front that stalled until the signal had grown past one ulp."""
+    """Standard form: a front that stalled until the signal had grown past one ulp.
+
+    In continuous time no step is due: a signal is everywhere at once, and a solver's step carries it some layers.
+    """
+    if _flows(trace):
+        return []
     due, arrivals = _due(trace), trace.arrival_steps[:-1]
     late = _numbers(arrivals > due)
     if not late:
@@ -57,7 +86,7 @@ def _rounded_away(trace: Trace, precision: str) -> list[str]:
         bool(np.any(state)) and _rms(error) < unit * 2.0 ** np.floor(np.log2(_rms(state)))
         for state, error in zip(trace.final_states[:-1], trace.final_errors[:-1], strict=True)
     ]
-    deaf = _numbers(np.array(below, dtype=bool) & (_due(trace) <= trace.attributes["steps_taken"]))
+    deaf = _numbers(np.array(below, dtype=np.bool_) & _is_due(trace))
     if not deaf:
         return []
     return [
@@ -75,13 +104,19 @@ def underflow(trace: Trace) -> list[str]:
     tiny = FORMATS[precision].smallest
     energy = trace.energy[:, :-1]
     floor = 0.5 * tiny**2 * np.asarray(trace.layer_widths[:-1], dtype=np.float64)
-    below = ((energy > 0) & (energy < floor)).any(axis=0)
-    lost = _numbers(below | _underflowed_to_zero(trace, 100**2 * floor))
+    below = np.any((energy > 0) & (energy < floor), axis=0)
+    found: NDArray[np.bool_] = below if _flows(trace) else below | _underflowed_to_zero(trace, 100**2 * floor)
+    lost = _numbers(found)
     if not lost:
         return []
+    # The exact backend has no solvers: beyond float64 there is no wider type for a flow.
+    if _flows(trace):
+        remedy = "" if precision == "float64" else f" Use {WIDER[precision]}."
+    else:
+        remedy = f" Use a larger step size or {WIDER[precision]}."
     return [
         f"Errors in {layers(lost)} fell below {tiny:.1e}, where the normal range of {precision} ends: digits or the "
-        f"whole signal were lost there. Use a larger step size or {WIDER[precision]}."
+        f"whole signal were lost there.{remedy}"
     ]
 
 
@@ -92,12 +127,18 @@ def _underflowed_to_zero(trace: Trace, faint: NDArray[np.float64]) -> NDArray[np
     """
     due, arrivals, energy = _due(trace), trace.arrival_steps[:-1], trace.energy
     hidden = len(due)
-    late = (due <= trace.attributes["steps_taken"]) & ((arrivals < 0) | (arrivals > due))
+    late = _is_due(trace) & ((arrivals < 0) | (arrivals > due))
     found = np.zeros(hidden, dtype=np.bool_)
     for i in range(hidden - 2, -1, -1):
         above = energy[:, i + 1][energy[:, i + 1] > 0]
         found[i] = late[i] and (found[i + 1] or (above.size > 0 and above[0] < faint[i + 1]))
     return found
+
+
+def _is_due(trace: Trace) -> NDArray[np.bool_]:
+    """Return whether a signal is due by the end in every hidden layer; in continuous time from the first moment on."""
+    due = _due(trace)
+    return np.full(due.shape, trace.last_clock > 0) if _flows(trace) else due <= trace.attributes["steps_taken"]
 
 
 def _due(trace: Trace) -> NDArray[np.int64]:
@@ -109,6 +150,10 @@ def _due(trace: Trace) -> NDArray[np.int64]:
             above = [due[i + 1], *([due[i + skip]] if skip and i + skip < hidden else [])]
             due[i] = 1 + min(above)
     return due
+
+
+def _flows(trace: Trace) -> bool:
+    return trace.clock == "time"
 
 
 def _rms(values: NDArray[np.floating]) -> float:

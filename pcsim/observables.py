@@ -1,12 +1,25 @@
 """What is read off an evaluation on its way to a trace, as pure functions of arrays."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Shaped
 
 from pcsim.arrays import Array, Namespace, Parameters
-from pcsim.backend import GradientNorm, Task
+from pcsim.backend import GradientNorm
 from pcsim.energy import Clamped, Evaluation, States
+from pcsim.inference import Inference
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """What decides what there is to see: a `Task`, or what a backend compiles of one."""
+
+    @property
+    def inference(self) -> Inference: ...
+    @property
+    def stop(self) -> GradientNorm | None: ...
+    @property
+    def record(self) -> frozenset[str]: ...
 
 
 class Observation(NamedTuple):
@@ -33,11 +46,12 @@ class Final(NamedTuple):
     gradient: tuple[Parameters, ...] | None
 
 
-def observe(xp: Namespace, task: Task, clamped: Clamped, point: Evaluation) -> Observation:
+def observe(xp: Namespace, task: Watched, clamped: Clamped, point: Evaluation) -> Observation:
     """Return what the task asks to know at this point."""
+    layerwise = task.inference.energy.layerwise(xp, clamped, point)
     return Observation(
-        task.inference.energy.layerwise(xp, clamped, point),
-        tuple(xp.any(error) for error in point.errors),
+        layerwise,
+        _present(xp, layerwise, point.errors),
         None if task.stop is None else is_settled(xp, task.stop, point),
         gradient_norms(xp, point) if "grad_norm" in task.record else None,
         point.states if "states" in task.record else None,
@@ -45,7 +59,7 @@ def observe(xp: Namespace, task: Task, clamped: Clamped, point: Evaluation) -> O
     )
 
 
-def finish(xp: Namespace, task: Task, clamped: Clamped, point: Evaluation) -> Final:
+def finish(xp: Namespace, task: Watched, clamped: Clamped, point: Evaluation) -> Final:
     """Return what the task keeps of its last point."""
     energy = task.inference.energy
     wanted = "weight_gradient" in task.record
@@ -55,6 +69,12 @@ def finish(xp: Namespace, task: Task, clamped: Clamped, point: Evaluation) -> Fi
         point.output,
         energy.parameter_gradient(xp, clamped, point) if wanted else None,
     )
+
+
+def _present(xp: Namespace, layerwise: Array, errors: States) -> tuple[Array, ...]:
+    """Tell the layers with a signal: by their energies where no square can underflow in a type so much wider."""
+    narrow = errors[-1].dtype.itemsize < layerwise.dtype.itemsize
+    return (*map(xp.any, layerwise[:-1] if narrow else errors[:-1]), xp.any(errors[-1]))
 
 
 def gradient_norms(xp: Namespace, point: Evaluation) -> Shaped[Array, "layers batch"]:

@@ -83,7 +83,8 @@ def _caption(trace: Trace) -> str:
     title = str(trace.attributes.get("title", "")) or (trace.path.stem if trace.path else "")
     attributes = trace.attributes
     form = f"{attributes['form']} form, " if "form" in attributes else ""
-    place = f"{attributes['method']}, {form}{attributes['precision']} on {attributes['backend']}"
+    solver = f"{attributes['solver']}, " if "solver" in attributes else ""
+    place = f"{attributes['method']}, {form}{solver}{attributes['precision']} on {attributes['backend']}"
     return f"{textwrap.fill(title, 80)}\n{place}"
 
 
@@ -168,7 +169,10 @@ def _edges(clock: NDArray[np.float64]) -> NDArray[np.float64]:
 def log_clock(axes: Any, clock: NDArray[np.float64], name: str) -> None:
     """Make the clock's axis logarithmic, the start at 0 included."""
     positive = clock[clock > 0]
-    if len(positive) > 1:
+    if len(positive) > 1 and len(positive) == len(clock):
+        axes.set_xscale("log")
+        axes.set_xlim(float(clock[0]), float(clock[-1]))
+    elif len(positive) > 1:
         # Logarithmic from the first recorded step on, with the start itself still visible at 0.
         axes.set_xscale("symlog", linthresh=float(positive[0]), linscale=0.3)
         axes.set_xlim(left=0, right=float(clock[-1]))

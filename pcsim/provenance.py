@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -16,14 +17,15 @@ SETTINGS = (
     "MKL_CBWR",
     "VECLIB_MAXIMUM_THREADS",
     "NPY_DISABLE_CPU_FEATURES",
+    "XLA_FLAGS",
 )
 """Environment variables that change in which order, or by which kernel, matrix products are summed."""
 
 
-def describe_machine() -> dict[str, str]:
-    """Return versions, platform, processor and the threads that may be used, as text."""
+def describe_machine(packages: Sequence[str] = ()) -> dict[str, str]:
+    """Return versions (of these packages too), platform, processor and the threads that may be used, as text."""
     return {
-        "versions": ", ".join([f"pcsim {__version__}", f"python {platform.python_version()}", *_versions()]),
+        "versions": ", ".join([f"pcsim {__version__}", f"python {platform.python_version()}", *_versions(packages)]),
         "platform": platform.platform(),
         "processor": _processor(),
         "threads": ", ".join(
@@ -32,9 +34,9 @@ def describe_machine() -> dict[str, str]:
     }
 
 
-def _versions() -> list[str]:
+def _versions(packages: Sequence[str]) -> list[str]:
     found: list[str] = []
-    for package in PACKAGES:
+    for package in (*PACKAGES, *packages):
         try:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Shaped
 from numpy.typing import NDArray
 
 from pcsim.trace.layout import Block
@@ -78,23 +78,53 @@ class Recorder:
         if full or time.monotonic() - self._last_block > SECONDS_PER_BLOCK:
             self.flush()
 
+    def add_rows(
+        self,
+        clock: Shaped[NDArray[Any], " rows"],
+        per_sample: Float64[NDArray[np.float64], "rows layers batch"],
+        gradient_norms: Float64[NDArray[np.float64], "rows layers"] | None,
+        states: tuple[NDArray[Any], ...] | None,
+        errors: tuple[NDArray[Any], ...] | None,
+    ) -> None:
+        """Hand on rows that come as arrays: a block of their own."""
+        if len(clock):
+            self.flush()
+            self._sink(self._block(clock, per_sample, gradient_norms, states, errors, None))
+
     def flush(self) -> None:
         """Hand on the rows collected so far."""
         if self._rows:
-            self._sink(self._block(self._rows))
+            self._sink(self._gathered(self._rows))
         self._rows, self._bytes = [], 0
         self._last_block = time.monotonic()
 
-    def _block(self, rows: "list[_Row]") -> Block:
-        per_sample = np.stack([row.layerwise for row in rows])
+    def _gathered(self, rows: "list[_Row]") -> Block:
+        return self._block(
+            np.array([row.clock for row in rows]),
+            np.stack([row.layerwise for row in rows]),
+            _stacked([row.gradient_norms for row in rows]),
+            _by_layer([row.states for row in rows]),
+            _by_layer([row.errors for row in rows]),
+            _stacked([row.bound for row in rows]),
+        )
+
+    def _block(
+        self,
+        clock: NDArray[Any],
+        per_sample: NDArray[np.float64],
+        gradient_norms: NDArray[np.float64] | None,
+        states: tuple[NDArray[Any], ...] | None,
+        errors: tuple[NDArray[Any], ...] | None,
+        bound: NDArray[np.float64] | None,
+    ) -> Block:
         return Block(
-            clock=np.array([row.clock for row in rows]),
+            clock=clock,
             energy=per_sample.mean(axis=2) if "energy" in self._record else None,
-            grad_norm=_stacked([row.gradient_norms for row in rows]),
+            grad_norm=gradient_norms,
             energy_per_sample=per_sample if "energy_per_sample" in self._record else None,
-            states=_by_layer([row.states for row in rows]),
-            errors=_by_layer([row.errors for row in rows]),
-            energy_bound=_stacked([row.bound for row in rows]) if "energy" in self._record else None,
+            states=states,
+            errors=errors,
+            energy_bound=bound if "energy" in self._record else None,
         )
 
 

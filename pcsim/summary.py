@@ -1,7 +1,11 @@
 """What a finished run says about itself: one line a layer, and the layers no signal reached."""
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.measure import Measurement
 from rich.segment import Segments
@@ -12,7 +16,7 @@ from pcsim.trace import Trace
 
 
 def print_summary(trace: Trace, console: Console) -> None:
-    """Print arrival step and final energy of every layer, what no signal reached, and where the trace is."""
+    """Print arrival and final energy of every layer, what no signal reached, and where the trace is."""
     # Lines are broken for eyes only: a program that reads them searches for whole sentences.
     say = partial(console.print, highlight=False, markup=False, emoji=False, soft_wrap=not console.is_terminal)
     attributes = trace.attributes
@@ -20,6 +24,8 @@ def print_summary(trace: Trace, console: Console) -> None:
     if title:
         say(title, style="bold")
     say(headline(trace))
+    if trace.solver_work:
+        say(work(trace.solver_work))
     print_table(layer_table(trace), console)
     # Of a run that diverged there is one thing to say, and its error says it.
     for sentence in findings(trace) if trace.status != "failed" else ():
@@ -36,17 +42,48 @@ def print_table(table: Table, console: Console) -> None:
 
 
 def headline(trace: Trace) -> str:
-    """Return method, backend, precision, steps and time in one line."""
+    """Return method, backend, precision, steps and seconds in one line; of a flow solver and time instead."""
     attributes = trace.attributes
     batch = len(trace.data["x"])
     seconds = float(attributes.get("inference_seconds", 0.0))
-    steps = int(attributes.get("steps_taken", trace.steps[-1]))
+    flows = trace.clock == "time"
+    kind = "flow" if flows else "inference"
+    solver = f"{solver_words(attributes)}, " if flows else ""
+    far = (
+        f"to time {trace.last_clock:g}"
+        if flows
+        else count(int(attributes.get("steps_taken", trace.last_clock)), "step")
+    )
     form = f"{attributes['form']} form, " if "form" in attributes else ""
     return (
-        f"{attributes['method']} inference, {form}{attributes['precision']} on {attributes['backend']}, "
-        f"batch {batch}, {count(steps, 'step')} in {duration(seconds)}"
-        + (" (converged)" if attributes.get("converged") else "")
+        f"{attributes['method']} {kind}, {form}{solver}{attributes['precision']} on {attributes['backend']}, "
+        f"batch {batch}, {far} in {duration(seconds)}" + (" (converged)" if attributes.get("converged") else "")
     )
+
+
+def solver_words(attributes: Mapping[str, Any]) -> str:
+    """Return how a flow is solved, from its trace's attributes: `dopri8, rtol 1e-06, atol 1e-09`."""
+    names = {"step_size": "step size", "rtol": "rtol", "atol": "atol", "noise": "noise"}
+    values = [f"{word} {attributes[name]:g}" for name, word in names.items() if name in attributes]
+    return ", ".join([str(attributes["solver"]), *values])
+
+
+def work(counts: Mapping[str, NDArray[np.int64]]) -> str:
+    """Return what a solver did, as a range over the samples: `33 to 41 solver steps a sample, 2 rejected, …`."""
+    steps, rejected, evaluations = (_span(counts[name]) for name in ("steps", "rejected", "evaluations"))
+    return f"{steps} solver steps a sample, {rejected} rejected, {evaluations} field evaluations"
+
+
+def _span(counts: NDArray[np.int64]) -> str:
+    low, high = int(counts.min()), int(counts.max())
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def arrival_words(trace: Trace) -> list[str]:
+    """Return the step, or the time in continuous time, at which a signal was first seen in each layer, or `never`."""
+    if trace.clock == "time":
+        return ["never" if np.isnan(time) else f"{time:.4g}" for time in trace.arrival_times]
+    return ["never" if step < 0 else str(step) for step in trace.arrival_steps]
 
 
 def count(number: int, noun: str) -> str:
@@ -65,18 +102,18 @@ def duration(seconds: float) -> str:
 
 
 def layer_table(trace: Trace) -> Table:
-    """Return a table of the layers, input to output: units, arrival step, final energy."""
+    """Return a table of the layers, input to output: units, arrival step or time, final energy."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("layer", "units", "arrival step", "final energy"):
+    for name in ("layer", "units", f"arrival {trace.clock}", "final energy"):
         table.add_column(name, justify="left" if name == "layer" else "right")
-    energy = trace.energy if "energy" in trace else None
+    energy = trace.energy if "energy" in trace and trace.rows else None
+    arrivals = arrival_words(trace)
     for i, name in enumerate(trace.layer_names):
-        arrival = int(trace.arrival_steps[i])
         table.add_row(
             name,
             str(trace.layer_widths[i]),
-            "never" if arrival < 0 else str(arrival),
+            arrivals[i],
             "not recorded" if energy is None else f"{energy[-1, i]:.4g}",
-            style="yellow" if arrival < 0 else None,
+            style="yellow" if arrivals[i] == "never" else None,
         )
     return table

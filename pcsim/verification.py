@@ -1,23 +1,30 @@
 """Verifying a trace: simulate again from what it holds and measure how far the numbers differ."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
-from pcsim.assemble import Inputs, build_network
-from pcsim.backend import Settled
+from pcsim.backend import Descent, Settled
 from pcsim.errors import UsageError
-from pcsim.experiment import Simulation, prepare
-from pcsim.provenance import describe_machine
-from pcsim.scenario import parse_scenario
+from pcsim.experiment import Simulation
+from pcsim.resimulation import ended_itself, is_same_place, simulation_of
 from pcsim.trace import Block, Trace
 
 TOLERANCE = {"float64": 1e-9, "float32": 1e-4, "float16": 0.05, "bfloat16": 0.2}
 """Allowed deviation where bits may differ: another backend, precision, machine or version."""
+
+SOLVER_MARGIN = 100
+"""Allowed deviation of a flow, in units of what its variables may be off by.
+
+That is rtol + atol for adaptive steps: two implementations choose other ones and agree no better than each keeps its
+tolerance. With a stop rule it is the gradient left as well: samples come to rest one by one, at steps of the solver's
+own. An error ε that is off by δ has an energy off by 2δ/ε; energies count down to 10⁻³ of the largest, errors to 1/30:
+some 60 times δ over the largest error. Along a flow that descends, what a step is wrong by is not magnified.
+"""
 
 LAYERWISE = ("energy", "grad_norm", "energy_per_sample")
 """Recorded by step and layer; bounds on energies are left out, for they are no property of the run."""
@@ -30,7 +37,7 @@ class Verification:
     `compared` says what was: with `tolerance` 0, where the same bits are expected, everything the trace holds;
     elsewhere energies and final states. `deviation` is, per layer, the largest of |a − b| / (|b| + 10⁻³ max|b|), for
     final states |a − b| / max|b|; inf where a row is missing or an arrival step differs. `other_arrivals` are the
-    layers that the signal reaches at another step, which a tolerance for another precision does not count.
+    layers that the signal reaches at another step or time, which a tolerance for another precision does not count.
     """
 
     deviation: Float64[NDArray[np.float64], " layers"]
@@ -50,55 +57,35 @@ def verify(trace: Trace, *, backend: str | None = None, precision: str | None = 
     """Simulate again from the network, data and scenario in a trace, and compare.
 
     On the backend, precision, versions and machine of the trace the result must be the same to the last bit.
-    Raises `UsageError` for a trace that lacks what is needed.
+    Raises `UsageError` for a trace that lacks what is needed, and for one with noise that would be drawn otherwise.
     """
     if len(trace.steps) == 0:
         raise UsageError(f"{trace.path}: holds no rows to verify")
     simulation = simulation_of(trace, backend, precision)
     tolerance = _tolerance(trace, simulation)
     comparison = Comparison(trace, bitwise=tolerance == 0)
-    settled = simulation.backend.settle(simulation.task, comparison.rows, lambda step: False)
+    # A solver that knows of another end takes other steps: what was cut short is cut short again.
+    last, cut = trace.last_clock, not ended_itself(trace)
+    settled = simulation.backend.settle(simulation.task, comparison.rows, lambda clock: cut and clock >= last)
     comparison.end(settled)
     if not comparison.compared:
         raise UsageError(f"{trace.path} (status {trace.status}) holds neither energies nor final states to compare")
     names = tuple(trace.layer_names)
-    arrivals = trace.arrival_steps if "arrival_step" in trace else settled.arrival_steps
-    other = tuple(int(i) for i in np.flatnonzero(arrivals != settled.arrival_steps))
-    return Verification(comparison.deviation, names, tolerance, len(trace.steps), tuple(comparison.compared), other)
+    compared = tuple(comparison.compared)
+    return Verification(
+        comparison.deviation, names, tolerance, len(trace.steps), compared, _other_arrivals(trace, settled)
+    )
 
 
-def simulation_of(trace: Trace, backend: str | None = None, precision: str | None = None) -> Simulation:
-    """Return the simulation a trace came from, up to its last recorded step, made of what the trace holds.
-
-    Raises `UsageError` for a trace that lacks something, or whose arrays do not fit its scenario.
-    """
-    text = trace.provenance.get("scenario") if "provenance" in trace else None
-    if text is None:
-        raise _unusable(trace, "provenance: scenario")
-    scenario = parse_scenario(text).on(backend, precision)
-    network = build_network(scenario)
-    parameters: list[dict[str, NDArray[np.float64]]] = [{} for _ in network.layers]
-    given = trace.network
-    for name, i, shape in network.parameter_names:
-        parameters[i][name] = _fitting(trace, f"network/{name}_{i}", given.get(f"{name}_{i}"), shape)
-    data, batch = trace.data, len(trace.data.get("x", ()))
-    x = _fitting(trace, "data/x", data.get("x"), (batch, *network.input_shape))
-    y = _fitting(trace, "data/y", data.get("y"), (batch, *network.layer_shapes[-1]))
-    simulation = prepare(scenario, Inputs(tuple(parameters), x, y, trace.provenance.get("data", "")))
-    # The trace ends where it ends, be it by a stop rule that another precision would meet elsewhere.
-    motion = replace(simulation.task.descent, steps=int(trace.steps[-1]))
-    task = replace(simulation.task, motion=motion, stop=None)
-    return replace(simulation, task=task)
-
-
-def _fitting(trace: Trace, path: str, array: NDArray[np.float64] | None, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    if array is None or array.shape != shape:
-        raise _unusable(trace, path if array is None else f"{path} of shape {shape}")
-    return array
-
-
-def _unusable(trace: Trace, missing: str) -> UsageError:
-    return UsageError(f"{trace.path}: holds no {missing}, without which it cannot be simulated again")
+def _other_arrivals(trace: Trace, settled: Settled) -> tuple[int, ...]:
+    if "arrival_step" not in trace:
+        return ()
+    # Solver steps are the solver's own, times are the run's.
+    if trace.clock == "time" and settled.arrival_times is not None:
+        same = _same_floats(trace.arrival_times, settled.arrival_times)
+    else:
+        same = trace.arrival_steps == settled.arrival_steps
+    return tuple(int(i) for i in np.flatnonzero(~same))
 
 
 class Comparison:
@@ -137,7 +124,9 @@ class Comparison:
         if self._row != len(self._trace.steps):
             self.deviation[:] = np.inf
         trace = self._trace
-        if "final/states" in trace:
+        # A flow that failed did so after its last row, and elsewhere the run ends with that row.
+        beyond = trace.clock == "time" and trace.status == "failed" and not self._bitwise
+        if "final/states" in trace and not beyond:
             self._note(map(_scaled_deviation, settled.states, trace.final_states))
             self.compared.append("final states")
         if not self._bitwise or "final/errors" not in trace:
@@ -149,11 +138,29 @@ class Comparison:
             for name, value in layer.items():
                 again = _largest_deviation(value, trace.array(f"final/gradient/{name}_{i}"))
                 self.deviation[i] = max(self.deviation[i], again)
-        self.compared += ["final errors", "arrival steps", *(["weight_gradient"] if settled.gradient else [])]
+        if settled.arrival_times is not None:
+            self._note(np.where(_same_floats(settled.arrival_times, trace.arrival_times), 0.0, np.inf))
+        self._compare_work(settled)
+        self.compared += ["final errors", f"arrival {trace.clock}s", *(["weight_gradient"] if settled.gradient else [])]
+
+    def _compare_work(self, settled: Settled) -> None:
+        # An interrupted solver had gone on beyond the last row.
+        if settled.work is None or self._trace.status != "complete":
+            return
+        kept = self._trace.solver_work
+        if any(
+            name not in kept or not np.array_equal(counts, kept[name]) for name, counts in vars(settled.work).items()
+        ):
+            self.deviation[:] = np.inf
+        self.compared.append("solver steps")
 
     def _note(self, found: Iterable[float]) -> None:
         each = np.fromiter(found, dtype=np.float64)
         self.deviation[: len(each)] = np.maximum(self.deviation[: len(each)], each)
+
+
+def _same_floats(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return (a == b) | (np.isnan(a) & np.isnan(b))
 
 
 def largest(values: NDArray[np.number]) -> float:
@@ -188,9 +195,15 @@ def _scaled_deviation(a: NDArray[np.floating], b: NDArray[np.floating]) -> float
 
 
 def _tolerance(trace: Trace, simulation: Simulation) -> float:
-    here = describe_machine()
-    same_place = all(trace.provenance.get(key) == value for key, value in here.items())
-    precision, backend = simulation.task.precision, simulation.scenario.backend.name
-    if same_place and precision == trace.attributes["precision"] and backend == trace.attributes["backend"]:
+    if is_same_place(trace, simulation):
         return 0.0
-    return max(TOLERANCE.get(word, 1e-9) for word in (precision, str(trace.attributes["precision"])))
+    words = (simulation.task.precision, str(trace.attributes["precision"]))
+    return max(_solver_tolerance(simulation), *(TOLERANCE.get(word, 1e-9) for word in words))
+
+
+def _solver_tolerance(simulation: Simulation) -> float:
+    motion, stop = simulation.task.motion, simulation.scenario.inference.stop
+    if isinstance(motion, Descent):
+        return 0.0
+    off = (motion.rtol + motion.atol if motion.step_size is None else 0.0) + (0.0 if stop is None else stop.grad_norm)
+    return SOLVER_MARGIN * off

@@ -75,8 +75,8 @@ def make_case(
             layer["b"] = 0.3 * rng.standard_normal(layer["b"].shape)
     x = rng.standard_normal((batch, widths[0]))
     y = rng.uniform(0.05, 0.95, (batch, widths[-1]))
-    gammas = tuple(rng.uniform(0.5, 2.0, free)) if precisions else (1.0,) * free
-    deltas = tuple(rng.uniform(0.1, 0.5, free)) if decays else (0.0,) * free
+    gammas = tuple(rng.uniform(0.5, 2.0, free).tolist()) if precisions else (1.0,) * free
+    deltas = tuple(rng.uniform(0.1, 0.5, free).tolist()) if decays else (0.0,) * free
     chosen = LOSSES[loss] if clamp_precision is None else losses.SoftClampedSquaredError(clamp_precision)
     oracle = Oracle(
         activation,

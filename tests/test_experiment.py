@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 import pcsim
+from pcsim.backend import Capabilities
 from pcsim.errors import Interrupted, RunFailed, UsageError
 from pcsim.experiment import prepare
 from pcsim.scenario import Scenario
@@ -182,6 +183,50 @@ def test_what_python_asks_for_is_not_blamed_on_the_file(files: Files):
     scenario = files.read(TEXT + '[backend]\nname = "numpy"\n')
     with pytest.raises(UsageError, match=r"^backend\.name: backend 'nunpy' is not installed"):
         pcsim.run(scenario, backend="nunpy")
+
+
+class Able:
+    """A backend that names its solvers and can do nothing."""
+
+    def __init__(self, *solvers: str) -> None:
+        self.able = Capabilities("cpu", ("float32",), ("state", "error"), (), solvers)
+
+    def capabilities(self) -> Capabilities:
+        return self.able
+
+
+def test_a_solver_the_backend_lacks(files: Files, monkeypatch: pytest.MonkeyPatch):
+    backends = {"numpy": Able("euler", "dopri5"), "other": Able("heun", "dopri5"), "plain": Able()}
+    monkeypatch.setattr("pcsim.backend.installed_backends", lambda: dict.fromkeys([*backends, "broken"]))
+
+    def load(name: str) -> Able:
+        if name not in backends:
+            raise UsageError("a package is missing")
+        return backends[name]
+
+    monkeypatch.setattr("pcsim.backend.load_backend", load)
+    monkeypatch.setattr("pcsim.experiment.load_backend", load)
+
+    def line(name: str, solver: str) -> str:
+        change = [f"inference.solver={solver}", "inference.t_end=1", f"backend.name={name}"]
+        with pytest.raises(UsageError) as caught:
+            prepare(files.read(TEXT, *change))
+        return str(caught.value)
+
+    assert line("numpy", "heun") == (
+        "--set inference.solver=heun: backend 'numpy' has no solver 'heun'; it has euler, dopri5; choose one of these, "
+        "or use the backend 'other', which has 'heun'"
+    )
+    assert line("numpy", "bdf") == (
+        "--set inference.solver=bdf: backend 'numpy' has no solver 'bdf'; it has euler, dopri5; choose one of these"
+    )
+    assert line("plain", "dopri5") == (
+        "--set inference.solver=dopri5: backend 'plain' has no continuous time; remove inference.solver, or use the "
+        "backend 'numpy' or 'other', which has 'dopri5'"
+    )
+    assert line("plain", "bdf") == (
+        "--set inference.solver=bdf: backend 'plain' has no continuous time; remove inference.solver"
+    )
 
 
 def test_preparing_starts_nothing(files: Files):

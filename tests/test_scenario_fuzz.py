@@ -44,6 +44,13 @@ KEYS = [
     "inference.stop.grad_norm",
     "inference.optimizer",
     "inference.loss",
+    "inference.step_size",
+    "inference.solver",
+    "inference.t_end",
+    "inference.rtol",
+    "inference.save_at",
+    "inference.save_at.log",
+    "inference.noise",
     "trace.record",
     "trace.every",
     "trace.every.log",
@@ -57,7 +64,7 @@ odd = st.recursive(
     st.booleans()
     | st.integers(-(2**70), 2**70)
     | st.floats()
-    | st.sampled_from(["", "error", "normal", "mupc", "npz", "sigmoid", "adam", "soft", "{", "exact", "\n"]),
+    | st.sampled_from(["", "error", "normal", "mupc", "npz", "sigmoid", "adam", "soft", "{", "exact", "heun", "\n"]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.sampled_from(["log", "bits", "width", "x y"]), inner, max_size=2)

@@ -14,6 +14,7 @@ from pcsim.scenario.toml_text import quoted, toml_line, toml_value
 from pcsim.scenario.words import file_words
 from tests.scenario_files import TEXT, Files, changed
 
+FLOW = changed("steps = 20\nstep_size = 0.1\n", 'solver = "heun"\n')
 VARIANTS = [
     TEXT,
     TEXT.replace('"state"\nform = "standard"', '"backprop"').replace("steps = 20\nstep_size = 0.1\n", ""),
@@ -22,6 +23,9 @@ VARIANTS = [
     changed("[data]", 'weights = "we\\"ird/wé.npz"\nprecisions = [1, 2]\nskip = 1\n[data]'),
     changed("[data]", 'init = "uniform"\nlow = -0.5\nhigh = 1e-3\n[data]').replace("digits", "gaussian-line"),
     changed("[64, 32, 32, 10]", str([7] * 300)) + '[backend]\nname = "exact"\nprecision = { bits = 77 }',
+    FLOW + "t_end = 20\natol = 1e-40",
+    FLOW + "step_size = 0.1\nnoise = 0.5\nsave_at = [0, 1e-3, 7]\nstop = { grad_norm = 1e-6 }",
+    FLOW.replace("heun", "radau") + "save_at = { log = [1e-2, 20, 200] }",
     changed("A small one", "tab\\t, line\\nbreak, \\u007f and \\\\ and ε"),
 ]
 

@@ -8,36 +8,36 @@ Everything is timed in one process, workloads in turn, and reported as medians: 
 
 import argparse
 import datetime
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from itertools import pairwise
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from statistics import median
 
 import numpy as np
+from benchmarks.scan import scan_seconds
+from benchmarks.workload import BATCH, WIDTHS, make_task, product_gflop, settle_seconds
+from pcsim_jax import JaxBackend
 from pcsim_numpy import NumpyBackend
 from pcsim_numpy.backend import blas_threads
 from pcsim_numpy.namespace import NumpyNamespace
 
-from pcsim.activations import Activation, Gelu, LeakyRelu, Sigmoid, Tanh
-from pcsim.backend import Descent, Task
-from pcsim.energy import Energy
+from pcsim.activations import Gelu, LeakyRelu, Sigmoid, Tanh
+from pcsim.backend import Task
 from pcsim.experiment import run
-from pcsim.inference import ErrorOptimization, IncrementStateOptimization, Inference, StateOptimization
-from pcsim.initialisers import Orthogonal
-from pcsim.losses import CrossEntropy
-from pcsim.network import dense_chain
+from pcsim.inference import ErrorOptimization, IncrementStateOptimization
 from pcsim.provenance import describe_machine
-from pcsim.recording import every_so_many
 from pcsim.scenario import parse_scenario
-from pcsim.steppers import GradientDescent
 
-WIDTHS = (784, *(128,) * 19, 10)
-BATCH = 64
+FRESH_BATCHES = count(BATCH + 1)
+SO = "64 SO steps, tanh, energies recorded"
+BARE = "the same without energies"
 SCENARIO = """
 title = "Benchmark: 784-(128x19)-10, tanh, batch 64"
 [network]
@@ -57,32 +57,6 @@ steps = 64
 [trace]
 record = ["energy"]
 """
-
-
-def make_task(
-    activation: Activation, method: Callable[[Energy], Inference] = StateOptimization, steps: int = 64
-) -> Task:
-    """Return the benchmark network with random data, in float32, recording every layer's energy at every step."""
-    network = dense_chain(WIDTHS, activation)
-    free = len(WIDTHS) - 2
-    energy = Energy(network, CrossEntropy(), (1.0,) * free, (0.0,) * free)
-    rng = np.random.default_rng(1)
-    return Task(
-        inference=method(energy),
-        motion=Descent(GradientDescent(0.1), steps, every_so_many(steps, 1)),
-        stop=None,
-        parameters=network.draw_parameters(Orthogonal(), 0),
-        x=rng.standard_normal((BATCH, WIDTHS[0])),
-        y=np.eye(10)[rng.integers(0, 10, BATCH)],
-        initial=None,
-        record=frozenset({"energy"}),
-        precision="float32",
-    )
-
-
-def settle_seconds(task: Task) -> float:
-    """Return the seconds of one inference run, energies recorded."""
-    return NumpyBackend().settle(task, lambda block: None, lambda step: False).inference_seconds
 
 
 def bare_seconds(task: Task) -> float:
@@ -140,28 +114,51 @@ def peak_gflops() -> float:
     return 2 * 2048**3 / (time.perf_counter() - start) / 1e9
 
 
-def product_gflop(steps: int) -> float:
-    """Return the 10⁹ operations of the products in SO: forward and pullback of every layer but the clamped first."""
-    pairs = pairwise(WIDTHS[1:])
-    return (steps + 1) * 2 * sum(2 * BATCH * a * b for a, b in pairs) / 1e9
+def deep_process() -> dict[str, float]:
+    """Return seconds, compile seconds and peak MiB of 128 layers of 512 on JAX, as a process of its own."""
+    script = Path(__file__).with_name("benchmarks") / "deep.py"
+    result = subprocess.run([sys.executable, script], check=True, capture_output=True, text=True)
+    return json.loads(result.stdout)
+
+
+def fresh_compile_seconds(task: Task) -> float:
+    """Return the seconds JAX takes to compile a run that it has not seen: one sample more than ever before."""
+    batch = next(FRESH_BATCHES)
+    larger = replace(task, x=np.resize(task.x, (batch, WIDTHS[0])), y=np.resize(task.y, (batch, WIDTHS[-1])))
+    return JaxBackend().settle(larger, lambda block: None, lambda clock: False).compile_seconds
+
+
+def workloads(folder: Path) -> dict[str, Callable[[], float]]:
+    """Return every workload of the table, in its order, as a function that returns seconds (or a rate)."""
+    numpy, jax = NumpyBackend(), JaxBackend()
+    tanh, relu = make_task(Tanh()), make_task(LeakyRelu())
+    work: dict[str, Callable[[], float]] = {
+        "float32 product peak, GFLOP/s": peak_gflops,
+        SO: lambda: settle_seconds(numpy, tanh),
+        BARE: lambda: bare_seconds(tanh),
+        "jax: 64 SO steps, tanh, energies recorded": lambda: settle_seconds(jax, tanh),
+        "hand-written lax.scan, tanh": scan_seconds(tanh, "tanh"),
+        "jax: 64 SO steps, relu, energies recorded": lambda: settle_seconds(jax, relu),
+        "hand-written lax.scan, relu": scan_seconds(relu, "relu"),
+        "jax: compiling the tanh run": lambda: fresh_compile_seconds(tanh),
+    }
+    for name, activation in (("tanh", Tanh()), ("sigmoid", Sigmoid()), ("relu", LeakyRelu()), ("gelu", Gelu())):
+        standard, increment = make_task(activation), make_task(activation, IncrementStateOptimization)
+        work[f"64 SO steps, {name}, standard form"] = lambda task=standard: settle_seconds(numpy, task)
+        work[f"64 SO steps, {name}, increment form"] = lambda task=increment: settle_seconds(numpy, task)
+        work[f"jax: 64 SO steps, {name}, increment form"] = lambda task=increment: settle_seconds(jax, task)
+    errors = make_task(Tanh(), ErrorOptimization, 8)
+    work["8 EO steps, tanh"] = lambda: settle_seconds(numpy, errors)
+    work["jax: 8 EO steps, tanh"] = lambda: settle_seconds(jax, errors)
+    work["64 SO steps, tanh, from a scenario, trace on disk"] = lambda: traced_seconds(folder)
+    work["pcsim --help"] = help_seconds
+    return work
 
 
 def measure(rounds: int) -> dict[str, float]:
     """Return the median of every workload, in the order of the table."""
-    tanh = make_task(Tanh())
-    work: dict[str, Callable[[], float]] = {
-        "float32 product peak, GFLOP/s": peak_gflops,
-        "64 SO steps, tanh, energies recorded": lambda: settle_seconds(tanh),
-        "the same without energies": lambda: bare_seconds(tanh),
-    }
-    for name, activation in (("tanh", Tanh()), ("sigmoid", Sigmoid()), ("relu", LeakyRelu()), ("gelu", Gelu())):
-        standard, increment = make_task(activation), make_task(activation, IncrementStateOptimization)
-        work[f"64 SO steps, {name}, standard form"] = lambda task=standard: settle_seconds(task)
-        work[f"64 SO steps, {name}, increment form"] = lambda task=increment: settle_seconds(task)
-    work["8 EO steps, tanh"] = lambda: settle_seconds(make_task(Tanh(), ErrorOptimization, 8))
     with tempfile.TemporaryDirectory() as folder:
-        work["64 SO steps, tanh, from a scenario, trace on disk"] = lambda: traced_seconds(Path(folder))
-        work["pcsim --help"] = help_seconds
+        work = workloads(Path(folder))
         for call in work.values():
             call()
         times: dict[str, list[float]] = {name: [] for name in work}
@@ -173,7 +170,7 @@ def measure(rounds: int) -> dict[str, float]:
 
 def table(result: dict[str, float], rounds: int) -> str:
     """Return the figures as Markdown, with machine, versions and date."""
-    machine = describe_machine()
+    machine = describe_machine(("jax", "jaxlib"))
     peak = result["float32 product peak, GFLOP/s"]
     floor = product_gflop(64) / peak
     lines = [
@@ -185,12 +182,21 @@ def table(result: dict[str, float], rounds: int) -> str:
     ]
     for name, value in result.items():
         lines.append(f"| {name} | {f'{value:.0f}' if name.endswith('GFLOP/s') else f'{1000 * value:.1f} ms'} |")
-    so, bare = result["64 SO steps, tanh, energies recorded"], result["the same without energies"]
+    so, bare = result[SO], result[BARE]
     lines += [
         "",
         f"At the measured peak the products of the 64 SO steps alone would take {1000 * floor:.1f} ms; the run takes "
         f"{so / floor:.1f} times that. Computing and recording all energies costs {100 * (so / bare - 1):.0f} %.",
     ]
+    for name in ("tanh", "relu"):
+        ratio = result[f"jax: 64 SO steps, {name}, energies recorded"] / result[f"hand-written lax.scan, {name}"]
+        lines.append(f"JAX takes {ratio:.2f} times as long as the hand-written `lax.scan` with {name}.")
+    deep = [deep_process() for _ in range(3)]
+    lines.append(
+        f"JAX on 128 layers of 512 (µPC, skips, batch 64), 128 SO steps and the weight gradients, as a whole process: "
+        f"{median(d['seconds'] for d in deep):.2f} s after {median(d['compile_seconds'] for d in deep):.2f} s of "
+        f"compilation, {max(d['peak_mib'] for d in deep):.0f} MiB."
+    )
     exact = [exact_process() for _ in range(3)]
     lines.append(
         f"The exact backend on `signal-decay` (20 layers, batch 1, 64 steps, 256 bits), as a whole process: "

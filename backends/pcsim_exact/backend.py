@@ -23,6 +23,7 @@ class ExactBackend:
             problem="python-flint is not installed" if missing else None,
             fix="install it with: pip install 'pcsim[exact]'" if missing else None,
             bounds=True,
+            packages=("python-flint",),
         )
 
     def estimate(self, task: Task) -> float:

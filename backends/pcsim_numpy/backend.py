@@ -1,4 +1,4 @@
-"""The numpy backend: the plain loop on the CPU, in float64, float32, float16 or bfloat16."""
+"""The numpy backend: the plain loop on the CPU in float64, float32, float16 or bfloat16, and SciPy's ODE solvers."""
 
 import platform
 from collections.abc import Callable
@@ -12,14 +12,16 @@ from threadpoolctl import ThreadpoolController
 
 from pcsim.arithmetic import check_arithmetic
 from pcsim.arrays import Array
-from pcsim.backend import Capabilities, Settled, Task
+from pcsim.backend import Capabilities, Flow, Settled, Task
 from pcsim.errors import UsageError
 from pcsim.loop import settle
+from pcsim.loop.flow import settle_flow
 from pcsim.steppers import Adam
 from pcsim.trace.layout import Block
 from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.rounded import unit_of
 from pcsim_numpy.rounding import FORMATS
+from pcsim_numpy.solvers import SOLVERS, check_flow, flow_seconds
 
 SHORT_PRODUCT = 4e6
 """Floating-point operations below which handing half a product to a second thread can take longer than doing it."""
@@ -36,15 +38,19 @@ class NumpyBackend:
             precisions=(*FORMATS, *DTYPES),
             methods=("state", "error", "sequential", "backprop"),
             layers=("dense",),
+            solvers=SOLVERS,
         )
 
     def estimate(self, task: Task) -> float:
         """Return about how many seconds the task takes: two products a layer and step at some 10 GFLOP/s.
 
-        Raises `UsageError` for a rounding or an accumulator that the precision has no use for, and where Adam's ε
-        is 0 in it.
+        Raises `UsageError` for a rounding or an accumulator that the precision has no use for, where Adam's ε is 0 in
+        it, and for a flow that none of the solvers can run.
         """
         check_arithmetic(task.precision, task.arithmetic)
+        if isinstance(task.motion, Flow):
+            check_flow(task, task.motion)
+            return flow_seconds(task, task.motion)
         stepper = task.descent.stepper
         if task.precision == "float16" and isinstance(stepper, Adam) and np.float16(stepper.eps) == 0:
             raise UsageError(f"inference.eps = {stepper.eps:g} is 0 in float16; give 1e-7 or more, 1e-4 is safe")
@@ -60,14 +66,22 @@ class NumpyBackend:
         Results of float16 and bfloat16 runs come back in float32.
         """
         to_run = _converter(task)
+        xp = NumpyNamespace()
         with np.errstate(all="ignore"), blas_threads(task):
-            return settle(NumpyNamespace(), task, to_run, np.asarray, sink, poll)
+            if isinstance(task.motion, Flow):
+                # SciPy's solvers take long to import, and discrete runs do without.
+                from pcsim_numpy.flow import integrator
+
+                return settle_flow(task, task.motion, integrator(xp, task, task.motion, to_run), sink, poll)
+            return settle(xp, task, to_run, np.asarray, sink, poll)
 
 
 def blas_threads(task: Task) -> AbstractContextManager[Any]:
     """Keep products that are too short to share on one thread; the rule depends on sizes alone, as bits must."""
     widest = max(array.size for layer in task.parameters[1:] or task.parameters for array in layer.values())
-    return _threadpools().limit(limits=1 if 2 * len(task.x) * widest < SHORT_PRODUCT else None, user_api="blas")
+    adaptive = isinstance(task.motion, Flow) and task.motion.solver != "euler"
+    rows = 1 if adaptive else len(task.x)
+    return _threadpools().limit(limits=1 if 2 * rows * widest < SHORT_PRODUCT else None, user_api="blas")
 
 
 @cache

@@ -1,5 +1,6 @@
 """From a scenario's words to one inference run, as a backend takes it."""
 
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
@@ -9,14 +10,16 @@ from pcsim import steppers
 from pcsim.arithmetic import Arithmetic
 from pcsim.assemble.inputs import Inputs
 from pcsim.assemble.model import build_inference
-from pcsim.backend import Descent, GradientNorm, Task
+from pcsim.backend import Descent, Flow, GradientNorm, Task
 from pcsim.errors import UsageError
 from pcsim.network import Network
 from pcsim.recording import every_so_many, log_spaced
-from pcsim.scenario import Scenario
+from pcsim.scenario import LogTimes, Scenario
 
 MOST_ROWS = 10**8
-"""Rows of a trace, whose steps alone then take 800 MB."""
+"""Rows of a trace, whose steps or times alone then take 800 MB."""
+TIMES = 101
+"""Recorded times of a flow that names none, 0 and the end included."""
 
 
 def build_task(scenario: Scenario, network: Network, inputs: Inputs, precision: str) -> Task:
@@ -24,7 +27,7 @@ def build_task(scenario: Scenario, network: Network, inputs: Inputs, precision: 
     table = scenario.inference
     return Task(
         inference=build_inference(scenario, network),
-        motion=_descent(scenario),
+        motion=_descent(scenario) if table.solver is None else _flow(scenario, table.solver),
         stop=None if table.stop is None else GradientNorm(table.stop.grad_norm),
         parameters=inputs.parameters,
         x=inputs.x,
@@ -47,6 +50,40 @@ def _descent(scenario: Scenario) -> Descent:
         )
     recorded = every_so_many(steps, every) if isinstance(every, int) else log_spaced(steps, every.log)
     return Descent(_stepper(scenario), steps, recorded)
+
+
+def _flow(scenario: Scenario, solver: str) -> Flow:
+    table = scenario.inference
+    times = _times(scenario)
+    if table.tolerances is None:
+        return Flow(solver, times, step_size=table.step_size, temperature=table.noise, seed=scenario.seed)
+    rtol, atol = table.tolerances
+    return Flow(solver, times, rtol=rtol, atol=atol, temperature=table.noise, seed=scenario.seed)
+
+
+def _times(scenario: Scenario) -> tuple[float, ...]:
+    """Return the times to record, in ascending order: those of save_at, and the end in any case."""
+    saved, end = scenario.inference.save_at, scenario.inference.t_end
+    if end is None:
+        raise TypeError("a flow needs an end")
+    rows = saved.log[2] if isinstance(saved, LogTimes) else len(saved or ())
+    if rows > MOST_ROWS:
+        raise UsageError(
+            f"{scenario.where('inference.save_at')}: {rows:,} times would make a trace of as many rows, at most "
+            f"{MOST_ROWS:,} are allowed; save fewer, as in save_at = {{ log = [0.01, 20, 200] }}"
+        )
+    times = _log_times(saved) if isinstance(saved, LogTimes) else saved or _even_times(end)
+    return tuple(times) if times[-1] == end else (*times, end)
+
+
+def _log_times(saved: LogTimes) -> Sequence[float]:
+    first, last, count = saved.log
+    # rounding can make neighbours equal, or carry them beyond the last, where the span is a few floats long
+    return np.unique(np.clip(np.geomspace(first, last, count), first, last)).tolist()
+
+
+def _even_times(end: float) -> Sequence[float]:
+    return np.unique(np.linspace(0.0, end, TIMES)).tolist()
 
 
 def _stepper(scenario: Scenario) -> steppers.Stepper:

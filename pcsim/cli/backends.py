@@ -8,7 +8,7 @@ from pcsim.errors import UsageError
 
 @click.command("backends", short_help="List the backends and what each can do here.")
 def command() -> None:
-    """List the installed backends: device, precisions, methods and layers, or why not and the fix."""
+    """List the installed backends: device, precisions, methods, layers and solvers, or why not and the fix."""
     for name in installed_backends():
         try:
             able = load_backend(name).capabilities()
@@ -23,3 +23,4 @@ def command() -> None:
         click.echo(f"  precisions  {', '.join(able.precisions)}")
         click.echo(f"  methods     {', '.join(able.methods)}")
         click.echo(f"  layers      {', '.join(able.layers)}")
+        click.echo(f"  solvers     {', '.join(able.solvers) or 'none: discrete steps only'}")

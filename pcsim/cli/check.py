@@ -2,9 +2,10 @@
 
 import click
 
+from pcsim.backend import Descent, Flow
 from pcsim.cli.options import read, scenario_options
-from pcsim.experiment import prepare
-from pcsim.summary import count
+from pcsim.experiment import prepare, solver_attributes
+from pcsim.summary import count, solver_words
 
 
 @click.command("check", short_help="Diagnose a scenario without running it.")
@@ -16,10 +17,15 @@ def command(
     simulation = prepare(read(scenario, backend, precision, overrides, seed))
     task, network = simulation.task, simulation.network
     parameters = sum(array.size for layer in task.parameters for array in layer.values())
-    motion = task.descent
-    rows = len(motion.recorded) + (motion.steps not in motion.recorded)
     click.echo(f"{scenario}: fine")
     click.echo(f"  network    {count(len(network.layers), 'layer')}, {count(parameters, 'parameter')}")
     click.echo(f"  data       {count(len(task.x), 'sample')} of {simulation.inputs.source}")
-    click.echo(f"  inference  {task.inference.name}, {count(motion.steps, 'step')}, {count(rows, 'row')} recorded")
+    click.echo(f"  inference  {task.inference.name}, {_motion(task.motion)} recorded")
     click.echo(f"  backend    {simulation.scenario.backend.name}, {task.precision}, {simulation.capabilities.device}")
+
+
+def _motion(motion: Descent | Flow) -> str:
+    if isinstance(motion, Flow):
+        return f"{solver_words(solver_attributes(motion))}, to time {motion.end:g}, {count(len(motion.times), 'row')}"
+    rows = len(motion.recorded) + (motion.steps not in motion.recorded)
+    return f"{count(motion.steps, 'step')}, {count(rows, 'row')}"

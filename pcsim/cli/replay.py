@@ -43,7 +43,7 @@ def report(result: Verification, path: Path) -> None:
         )
     if result.other_arrivals:
         click.echo(
-            f"note: the signal reaches {layers(result.other_arrivals)} at other steps than in the trace; "
+            f"note: the signal reaches {layers(result.other_arrivals)} earlier or later than in the trace; "
             f"pcsim compare shows what a precision loses"
         )
     click.echo(f"{path}: verified, {count(result.rows, 'row')} of {', '.join(result.compared)} ({allowed})")

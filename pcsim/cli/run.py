@@ -18,6 +18,8 @@ from pcsim.summary import print_summary
 PATIENCE = 1.0
 """Seconds before a progress bar appears."""
 REFRESH = 0.1
+STEPS = "{task.completed}/{task.total} steps"
+TIME = "time {task.completed:.3g} of {task.total:g}"
 
 
 @click.command("run", short_help="Run a scenario and write its trace.")
@@ -40,7 +42,7 @@ def command(
     target = output or Path(f"{Path(scenario).stem}.h5")
     console = plain_console(quiet)
     try:
-        with progress_bar(console) as progress:
+        with progress_bar(console, STEPS if reading.inference.solver is None else TIME) as progress:
             trace = run(reading, path=target, force=force, progress=progress)
     except RunFailed as error:
         if error.trace is not None:
@@ -51,13 +53,16 @@ def command(
 
 
 @contextmanager
-def progress_bar(console: Console) -> Generator[Any]:
-    """Yield a callable `(step, steps)` that shows a progress bar once a run takes longer than a second."""
+def progress_bar(console: Console, where: str) -> Generator[Any]:
+    """Yield a callable `(step or time, last one)` that shows a progress bar once a run takes longer than a second.
+
+    `where` says how far the run is, as a format of rich's `task`.
+    """
     start = time.monotonic()
     bar = Progress(
         TextColumn("inference"),
         BarColumn(),
-        TextColumn("{task.completed}/{task.total} steps"),
+        TextColumn(where),
         TimeRemainingColumn(),
         console=console,
         transient=True,
@@ -67,14 +72,14 @@ def progress_bar(console: Console) -> Generator[Any]:
     task = bar.add_task("")
     shown = 0.0
 
-    def progress(step: int, steps: int) -> None:
+    def progress(clock: float, end: float) -> None:
         nonlocal shown
         now = time.monotonic()
         if now - start < PATIENCE or now - shown < REFRESH:
             return
         shown = now
         bar.start()
-        bar.update(task, completed=step, total=steps, refresh=True)
+        bar.update(task, completed=clock, total=end, refresh=True)
 
     try:
         yield progress

@@ -5,7 +5,8 @@ The only place that knows the words of the files; everything else sees the froze
 
 from pcsim.scenario.arithmetic import BackendTable, Bits
 from pcsim.scenario.catalogue import list_scenarios
-from pcsim.scenario.model import DataTable, InferenceTable, LogSpaced, Scenario, Stop, TraceTable
+from pcsim.scenario.inference import InferenceTable, LogTimes, Stop
+from pcsim.scenario.model import DataTable, LogSpaced, Scenario, TraceTable
 from pcsim.scenario.network import NetworkTable
 from pcsim.scenario.read import parse_scenario, read_scenario
 from pcsim.scenario.schema import json_schema
@@ -17,6 +18,7 @@ __all__ = [
     "DataTable",
     "InferenceTable",
     "LogSpaced",
+    "LogTimes",
     "NetworkTable",
     "Scenario",
     "Stop",

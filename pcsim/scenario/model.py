@@ -15,15 +15,14 @@ from pcsim.scenario.fields import (
     CountOrZero,
     FilePath,
     Flag,
-    Fraction,
     Inconsistency,
     NonNegative,
     Number,
-    Positive,
     Table,
     Text,
     require_consistent,
 )
+from pcsim.scenario.inference import InferenceTable
 from pcsim.scenario.network import NetworkTable
 
 Recordable = Literal["energy", "grad_norm", "states", "errors", "energy_per_sample", "weight_gradient"]
@@ -52,75 +51,6 @@ class DataTable(Table):
         if self.name == "npz" and self.file is None:
             text = 'data.file is missing; name = "npz" reads its samples from it, as in file = "samples.npz"'
             require_consistent([Inconsistency(("data.name",), text)])
-        return self
-
-
-class Stop(Table):
-    """When to stop before the last step, `stop = { grad_norm = 1e-6 }`."""
-
-    grad_norm: Positive
-    """Stop when the norm of the gradient over all moving variables is at most this in every sample."""
-
-
-class InferenceTable(Table):
-    """What moves during inference and how (`[inference]`)."""
-
-    method: Literal["state", "error", "sequential", "backprop"]
-    """State optimization, error optimization, sequential state optimization, or plain backpropagation."""
-    form: Literal["standard", "increment"] = "standard"
-    """Compute errors from states, or carry the errors themselves so that small ones survive rounding."""
-    loss: Literal["squared-error", "cross-entropy", "binary-cross-entropy"]
-    """Energy of the output layer, summed over its units; the two entropies take logits."""
-    start: Literal["feedforward", "zeros", "normal"] = "feedforward"
-    """States (or errors) before the first step."""
-    steps: CountOrZero = 64
-    """Number of inference steps."""
-    step_size: Positive = 0.1
-    """Step size of inference."""
-    optimizer: Literal["gd", "momentum", "adam"] = "gd"
-    """How a step follows the gradient: gradient descent, heavy ball or Adam."""
-    momentum: Fraction = 0.9
-    """Momentum of optimizer = "momentum"."""
-    beta1: Fraction = 0.9
-    """Decay of Adam's first moment."""
-    beta2: Fraction = 0.999
-    """Decay of Adam's second moment."""
-    eps: Positive = 1e-8
-    """Adam's safeguard against division by zero."""
-    stop: Annotated[Stop | None, Allowed("a table, as in { grad_norm = 1e-6 }")] = None
-    """Rule for stopping before the last step."""
-    predictions: Literal["local", "fixed"] = "local"
-    """Compute predictions from the moving states, or freeze them at the feedforward pass."""
-    clamp: Literal["hard", "soft"] = "hard"
-    """Hard: the target is the output state. Soft: the output state is drawn to the target."""
-    clamp_precision: Positive = 1.0
-    """Precision of the output prediction under clamp = "soft"."""
-    rounding: Literal["nearest", "stochastic"] = "nearest"
-    """How results are rounded to float16 or bfloat16: to nearest even, or to either neighbour at random, unbiased."""
-    accumulate: Literal["float32", "float16", "bfloat16"] = "float32"
-    """Format in which float16 and bfloat16 runs accumulate matrix products."""
-
-    @property
-    def has_forms(self) -> bool:
-        """Whether the method has a standard and an increment form."""
-        return self.method in ("state", "sequential") and self.predictions == "local"
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        found: list[Inconsistency] = []
-        if self.predictions == "fixed" and self.form == "increment":
-            text = (
-                'inference.predictions = "fixed" does not go with form = "increment"; '
-                'write form = "standard" or predictions = "local"'
-            )
-            found.append(Inconsistency(("inference.predictions", "inference.form"), text))
-        if self.clamp == "soft" and self.loss != "squared-error":
-            text = (
-                f'inference.clamp = "soft" does not go with loss = "{self.loss}"; '
-                'write clamp = "hard" or loss = "squared-error"'
-            )
-            found.append(Inconsistency(("inference.clamp", "inference.loss"), text))
-        require_consistent(found)
         return self
 
 

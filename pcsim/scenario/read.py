@@ -10,6 +10,7 @@ from pcsim.errors import ScenarioError
 from pcsim.scenario.explain import explain
 from pcsim.scenario.locate import KeyPath
 from pcsim.scenario.model import Reading, Scenario
+from pcsim.scenario.motion import replace_motion, settle_steps, still_replaced
 from pcsim.scenario.overrides import Override, keyword_overrides, parse_overrides
 from pcsim.scenario.relevance import take_unused
 from pcsim.scenario.sizes import replace_sizes, resolve_sizes, split_output
@@ -51,15 +52,18 @@ def assemble(chain: list[Source], given: list[Override], options: list[Override]
     Raises ScenarioError with one line for each mistake.
     """
     tree = Tree(Place(len(chain) - 1, chain[-1].name, chain[-1].locate(())))
+    notes: list[str] = []
     for layer, source in enumerate(chain):
         values = {key: value for key, value in source.values.items() if key != "extends"}
-        _lay(tree, values, source.folder, _in_file(layer, source))
+        notes += _lay(tree, values, source.folder, _in_file(layer, source))
     for rank, override in enumerate([*given, *options]):
         # options such as --backend come after every --set
         place = Place(len(chain) + (rank >= len(given)), override.typed, rank=rank)
-        _lay(tree, override.as_tree(), Path(), lambda path, place=place: place)
+        notes += _lay(tree, override.as_tree(), Path(), lambda path, place=place: place)
     problems = take_unknown(tree)
-    unused, notes = take_unused(tree)
+    replaced = still_replaced(tree, notes)
+    unused, dropped = take_unused(tree)
+    notes = [*replaced, *dropped, *settle_steps(tree)]
     told = frozenset(problem.meant for problem in problems if problem.meant)
     problems += unused + resolve_sizes(tree, told)
     try:
@@ -80,8 +84,11 @@ def _in_file(layer: int, source: Source) -> Callable[[KeyPath], Place]:
     return lambda path: Place(layer, source.name, source.locate(path))
 
 
-def _lay(tree: Tree, values: dict[str, Any], folder: Path, place_of: Callable[[KeyPath], Place]) -> None:
-    """Lay one file or override over the tree, its words put into the form in which they can be merged."""
+def _lay(tree: Tree, values: dict[str, Any], folder: Path, place_of: Callable[[KeyPath], Place]) -> list[str]:
+    """Lay one file or override over the tree, its words put into the form in which they can be merged.
+
+    Return a note for each older key that was dropped.
+    """
     values = {key: dict(value) if isinstance(value, dict) else value for key, value in values.items()}
     for table, key in (("network", "weights"), ("data", "file")):
         found = values.get(table)
@@ -91,4 +98,7 @@ def _lay(tree: Tree, values: dict[str, Any], folder: Path, place_of: Callable[[K
     if isinstance(network, dict):
         split_output(network)
         replace_sizes(tree, network)
+    inference = values.get("inference")
+    notes = replace_motion(tree, inference, place_of) if isinstance(inference, dict) else []
     tree.overlay(values, place_of)
+    return notes

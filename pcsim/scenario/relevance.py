@@ -5,6 +5,7 @@ from typing import Any
 
 from pcsim.arithmetic import NARROW
 from pcsim.scenario.fields import allowed_by
+from pcsim.scenario.inference import ADAPTIVE, CONSTANT, SOLVERS
 from pcsim.scenario.model import Scenario
 from pcsim.scenario.network import WITH_GAIN
 from pcsim.scenario.tree import Place, Problem, Tree
@@ -19,6 +20,8 @@ _STEP_KEYS = (
     "inference.optimizer",
     "inference.stop",
 )
+_TOLERANCE_KEYS = ("inference.rtol", "inference.atol")
+_TIME_KEYS = ("inference.t_end", *_TOLERANCE_KEYS, "inference.save_at", "inference.noise")
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,11 @@ RULES = (
     Rule(("inference.form",), "inference.method", ("state", "sequential")),
     Rule(("inference.predictions",), "inference.method", ("state",)),
     Rule((*_STEP_KEYS, *_OPTIMIZER_KEYS), "inference.method", ("state", "error", "sequential")),
+    Rule(("inference.solver", *_TIME_KEYS), "inference.method", ("state", "error")),
+    Rule(("inference.steps", "inference.optimizer", *_OPTIMIZER_KEYS, "trace.every"), "inference.solver", (None,)),
+    Rule(_TIME_KEYS, "inference.solver", SOLVERS),
+    Rule(_TOLERANCE_KEYS, "inference.solver", ADAPTIVE),
+    Rule(("inference.step_size",), "inference.solver", (None, *CONSTANT)),
     Rule(("inference.momentum",), "inference.optimizer", ("momentum",)),
     Rule(("inference.beta1", "inference.beta2", "inference.eps"), "inference.optimizer", ("adam",)),
     Rule(("inference.clamp_precision",), "inference.clamp", ("soft",)),
@@ -56,6 +64,8 @@ def unused_keys(scenario: Scenario) -> set[str]:
         table, key = rule.decider.split(".")
         if getattr(getattr(scenario, table), key) not in rule.used_with:
             found.update(rule.keys)
+    if scenario.inference.tolerances is not None:
+        found.add("inference.step_size")
     return found
 
 
@@ -77,10 +87,10 @@ def take_unused(tree: Tree) -> tuple[list[Problem], list[str]]:
                 continue
             place, decider = tree.newest(path), _decider_place(tree, rule)
             if decider is not None and place.layer < decider.layer:
-                notes.setdefault(key, f"dropped {key}: {_reason(rule, value)} (set by {_setter(decider)})")
+                notes.setdefault(key, f"dropped {key}: {_reason(rule, value)} (set by {decider.setter_label()})")
             elif key not in notes:
                 subject = f"{place.key_label()}: {key}"
-                problems.setdefault(key, Problem(place, f"{subject} is {_reason(rule, value)}; {_advice(rule)}"))
+                problems.setdefault(key, Problem(place, f"{subject} is {_reason(rule, value)}; {_advice(rule, value)}"))
     for key in {*problems, *notes}:
         tree.remove(tuple(key.split(".")))
     return [problem for key, problem in problems.items() if key not in notes], list(notes.values())
@@ -97,6 +107,8 @@ def _decision(tree: Tree, decider: str) -> Any:
 
 def _is_valid(decider: str, value: Any) -> bool:
     """Tell whether rules apply: not to a missing or misspelt decider, which is a problem of its own."""
+    if value is None:
+        return _field(decider).default is None
     words = allowed_by(_field(decider)).words
     return value in words if words else isinstance(value, str)
 
@@ -114,16 +126,16 @@ def _field(decider: str) -> Any:
 def _reason(rule: Rule, value: Any) -> str:
     if rule.decider == "network.weights":
         return "not used where network.weights gives the parameters"
+    if value is None:
+        return f"not used without {rule.decider}"
     noun = "data set" if rule.decider == "data.name" else rule.decider.split(".")[1]
     return f"not used by {noun} '{value}'"
 
 
-def _advice(rule: Rule) -> str:
+def _advice(rule: Rule, value: Any) -> str:
     table, key = rule.decider.split(".")
+    if value is None:
+        return f"remove it, or choose a {key} in [{table}]"
     if len(rule.used_with) > 1 or None in rule.used_with:
         return "remove it"
     return f'remove it, or write {key} = "{"".join(map(str, rule.used_with))}" in [{table}]'
-
-
-def _setter(place: Place) -> str:
-    return place.key_label() if place.located else place.source.split(" ")[0]

@@ -24,6 +24,10 @@ class Place:
         """Return `file:line:column` of the value, or the override as it was typed."""
         return self._label(self.located.value if self.located else None)
 
+    def setter_label(self) -> str:
+        """Return how a note names what set a key: by its position, or by the option."""
+        return self.key_label() if self.located else self.source.split(" ")[0]
+
     def _label(self, position: Position | None) -> str:
         return f"{self.source}:{position.line}:{position.column}" if position else self.source
 

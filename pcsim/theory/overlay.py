@@ -8,27 +8,38 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from pcsim.activations import Linear
-from pcsim.backend import Descent, Task
+from pcsim.assemble import build_task
+from pcsim.backend import Descent, Flow, Task
 from pcsim.errors import UsageError
-from pcsim.experiment import Simulation
 from pcsim.inference import StateOptimization
 from pcsim.losses import SoftClampedSquaredError, SquaredError
 from pcsim.network import Network
+from pcsim.resimulation import setting_of
 from pcsim.scenario import Scenario
+from pcsim.scenario.inference import InferenceTable
 from pcsim.steppers import GradientDescent
 from pcsim.theory.linear import linear_system
-from pcsim.theory.signal import log_binomial_profile, log_fixed_prediction_profile
+from pcsim.theory.signal import (
+    log_binomial_profile,
+    log_fixed_prediction_limit,
+    log_fixed_prediction_profile,
+    log_poisson_profile,
+)
 from pcsim.theory.trajectory import linear_trajectory
 from pcsim.trace import Trace
-from pcsim.verification import simulation_of
 
 EXACT = "theory: exact trajectory"
-_SCALE = "times $E_0=½‖∂ℓ/∂ŷ‖^2$ at step 0; assumes fixed predictions, identity Jacobians"
+_SCALE = "times $E_0=½‖∂ℓ/∂ŷ‖^2$ at the start; assumes fixed predictions, identity Jacobians"
 PROFILE = (
     "theory: signal profile (EO paper eq. 4), $[C(t,i)\\,\\lambda^i(1-\\lambda)^{t-i}]^2$ $i$ layers below the output\n"
     + _SCALE
 )
 FIXED_PROFILE = "theory: signal profile, $P(\\mathrm{Bin}(t,\\lambda)\\geq i)^2$ $i$ layers below the output\n" + _SCALE
+LIMIT = "theory: signal profile in continuous time, $[t^i e^{-t}/i!]^2$ $i$ layers below the output\n" + _SCALE
+FIXED_LIMIT = (
+    "theory: signal profile in continuous time, $P(\\mathrm{Poisson}(t)\\geq i)^2$ $i$ layers below the output\n"
+    + _SCALE
+)
 
 
 @dataclass(frozen=True)
@@ -40,28 +51,28 @@ class Overlay:
 
 
 def theory_of(trace: Trace) -> Overlay:
-    """Return the theory for a run of state optimization by gradient descent.
+    """Return the theory for a run of state optimization by gradient descent, or by gradient flow without noise.
 
     The exact trajectory for a deep linear network with squared error, from any start; the signal profile for every
     other one from a feedforward start. Raises `UsageError` for runs without a theory.
     """
-    simulation = simulation_of(trace, "numpy", "float64")
-    scenario, task = simulation.scenario, simulation.task
-    table = scenario.inference
+    scenario, network, inputs = setting_of(trace, "numpy", "float64")
+    task, table = build_task(scenario, network, inputs, "float64"), scenario.inference
+    temperature = task.motion.temperature if isinstance(task.motion, Flow) else 0.0
     for found, needed in (
-        (f"the clock {trace.clock}", "the clock step"),
+        (f"noise = {temperature:g}", "noise = 0"),
         (f'method = "{table.method}"', 'method = "state"'),
         (f'optimizer = "{table.optimizer}"', 'optimizer = "gd"'),
     ):
         if found != needed:
             raise UsageError(
                 f'{_name(trace)}: there is no theory for a run with {found}; there is for method = "state" with '
-                'optimizer = "gd"'
+                'optimizer = "gd" or a solver without noise'
             )
     if table.predictions == "local" and _is_linear(task):
         return _exact(task, trace.steps, table.step_size)
-    _require_signal(trace, simulation)
-    return _profile(task, trace.steps, scenario)
+    _require_signal(trace, task, scenario)
+    return _profile(task, trace.steps, table)
 
 
 def _is_linear(task: Task) -> bool:
@@ -70,24 +81,29 @@ def _is_linear(task: Task) -> bool:
     return linear and isinstance(energy.loss, SquaredError | SoftClampedSquaredError)
 
 
-def _exact(task: Task, steps: NDArray[Any], step_size: float) -> Overlay:
+def _exact(task: Task, clock: NDArray[Any], step_size: float) -> Overlay:
     system = linear_system(task.inference.energy, task.parameters, task.x, task.y)
     trajectory = linear_trajectory(system, task.initial)
-    motion = trajectory.descent(steps, step_size)
+    flows = isinstance(task.motion, Flow)
+    motion = trajectory.flow(clock) if flows else trajectory.descent(clock, step_size)
     energy, resolution = trajectory.energies(motion), trajectory.resolution(motion)
     return Overlay(EXACT, np.where(energy > resolution[:, None], energy, np.nan))
 
 
-def _profile(task: Task, steps: NDArray[Any], scenario: Scenario) -> Overlay:
-    fixed = scenario.inference.predictions == "fixed"
-    profile = log_fixed_prediction_profile if fixed else log_binomial_profile
-    layers = len(task.inference.energy.network.layers)
-    distance = np.arange(layers - 1, -1, -1)
-    log_signal = profile(steps[:, None], distance, scenario.inference.step_size)
+def _profile(task: Task, clock: NDArray[Any], table: InferenceTable) -> Overlay:
+    layers, fixed = len(task.inference.energy.network.layers), table.predictions == "fixed"
+    distance, column = np.arange(layers - 1, -1, -1), clock[:, None]
+    if isinstance(task.motion, Flow):
+        label = FIXED_LIMIT if fixed else LIMIT
+        log_signal = (log_fixed_prediction_limit if fixed else log_poisson_profile)(column, distance)
+    else:
+        label = FIXED_PROFILE if fixed else PROFILE
+        profile = log_fixed_prediction_profile if fixed else log_binomial_profile
+        log_signal = profile(column, distance, table.step_size)
     energy = _output_error_energy(task) * np.exp(2 * log_signal)
     # The output's own energy is the loss, no squared error in general.
     energy[:, -1] = np.nan
-    return Overlay(FIXED_PROFILE if fixed else PROFILE, energy)
+    return Overlay(label, energy)
 
 
 def _output_error_energy(task: Task) -> float:
@@ -104,12 +120,12 @@ def _output_error_energy(task: Task) -> float:
     return 0.5 * float(np.mean(np.sum(errors[-1] ** 2, axis=1)))
 
 
-def _require_signal(trace: Trace, simulation: Simulation) -> None:
+def _require_signal(trace: Trace, task: Task, scenario: Scenario) -> None:
     """Raise `UsageError` where the signal profile's picture of one wave from the output down does not hold."""
-    table, energy = simulation.scenario.inference, simulation.task.inference.energy
+    table, energy = scenario.inference, task.inference.energy
     problems = {
         f'start = "{table.start}"': table.start != "feedforward",
-        f"step_size = {table.step_size:g}": table.step_size > 1,
+        f"step_size = {table.step_size:g}": isinstance(task.motion, Descent) and table.step_size > 1,
         "precisions other than 1": any(gamma != 1.0 for gamma in energy.precisions),
         "activity decay": any(delta != 0.0 for delta in energy.decays),
         "skips longer than 1": _longest_skip(energy.network) > 1,

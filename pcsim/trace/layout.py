@@ -166,6 +166,10 @@ class Dimensions:
         last = len(self.layout.unit_shapes) - 1
         fixed = {
             "arrival_step": ("layer",),
+            "arrival_time": ("layer",),
+            "solver/steps": ("sample",),
+            "solver/rejected": ("sample",),
+            "solver/evaluations": ("sample",),
             "data/x": ("sample", *self._units("in")),
             "data/y": ("sample", *self._units(last)),
             "final/output": ("sample", *self._units(last)),
@@ -186,11 +190,12 @@ class Dimensions:
 
 
 def final_bytes(layout: Layout, network: Mapping[str, NDArray[np.number]]) -> int:
-    """Return about how many bytes the end of a run adds: final states and errors, gradients, tables."""
+    """Return about how many bytes the end of a run adds: final states and errors, gradients, work, tables."""
     units = sum(prod(shape) for shape in layout.unit_shapes)
     gradients = sum(a.nbytes for a in network.values()) if "weight_gradient" in layout.record else 0
     objects = 3 * len(layout.unit_shapes) + (len(network) if gradients else 0)
-    return 2 * layout.samples * units * 8 + gradients + 1024 * objects + 16 * 1024
+    work = 3 * layout.samples * 8 if layout.clock == "time" else 0
+    return 2 * layout.samples * units * 8 + gradients + work + 1024 * objects + 16 * 1024
 
 
 def estimate_bytes(

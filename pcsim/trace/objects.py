@@ -17,7 +17,11 @@ _MEANINGS = {
     "energy": "layerwise energy, mean over the batch",
     "grad_norm": "norm of the gradient of the moving variable, mean over the batch",
     "energy_per_sample": "layerwise energy of each sample",
-    "arrival_step": "first step with a non-zero error, -1 if never",
+    "arrival_step": "steps after which a non-zero error was first seen, -1 if never",
+    "arrival_time": "first recorded time with a non-zero error, NaN if never",
+    "solver/steps": "steps the solver took",
+    "solver/rejected": "steps the solver rejected and took again, smaller",
+    "solver/evaluations": "evaluations of the vector field",
 }
 _SCALE_ATTRIBUTES = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST"}
 

@@ -77,6 +77,11 @@ class Trace:
         return self.array(self.clock)
 
     @property
+    def last_clock(self) -> float:
+        """The last recorded step or time, 0 where there is none yet."""
+        return float(self.steps[-1]) if self.rows else 0.0
+
+    @property
     def energy(self) -> Float[NDArray[Any], "step layer"]:
         """Layerwise energies, batch means; row 0 is the start."""
         return self.array("energy")
@@ -98,8 +103,18 @@ class Trace:
 
     @property
     def arrival_steps(self) -> Int[NDArray[Any], " layer"]:
-        """First step with a non-zero error in each layer, -1 if never."""
+        """First step with a non-zero error in each layer, -1 if never; of a flow the solver's steps by then."""
         return self.array("arrival_step")
+
+    @property
+    def arrival_times(self) -> Float[NDArray[Any], " layer"]:
+        """First recorded time with a non-zero error in each layer, NaN if never; of runs in continuous time."""
+        return self.array("arrival_time")
+
+    @property
+    def solver_work(self) -> dict[str, NDArray[Any]]:
+        """What the solver did for every sample, `steps`, `rejected` and `evaluations`; empty for discrete runs."""
+        return self._group("solver")
 
     @property
     def final_states(self) -> list[NDArray[Any]]:
@@ -227,7 +242,7 @@ def _growing(file: Any) -> list[Any]:
 
 
 def _hint(path: str) -> str:
-    if path.startswith(("final", "arrival_step")):
+    if path.startswith(("final", "arrival", "solver")):
         return "; it is written when a run ends"
     return f'; record it with [trace] record = ["{path.partition("/")[0]}"]'
 

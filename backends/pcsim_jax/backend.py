@@ -1,0 +1,66 @@
+"""The JAX backend: compiled runs on the CPU, or on a GPU where JAX sees one."""
+
+import platform
+from collections.abc import Callable
+from importlib.util import find_spec
+
+from pcsim.arithmetic import check_arithmetic
+from pcsim.backend import Capabilities, Flow, Settled, Task
+from pcsim.trace.layout import Block
+
+PRECISIONS = ("bfloat16", "float32", "float64")
+SOLVERS = ("euler", "heun", "midpoint", "bosh3", "tsit5", "dopri5", "dopri8", "kvaerno3", "kvaerno5")
+
+
+class JaxBackend:
+    """Runs the core under `jit`; packages are imported only when asked to run, so that it can say what is missing."""
+
+    def capabilities(self) -> Capabilities:
+        """Return what JAX can do here, or how to get it."""
+        missing = " and ".join(name for name in ("jax", "diffrax") if find_spec(name) is None)
+        return Capabilities(
+            device="none" if missing else device_name(),
+            precisions=PRECISIONS,
+            methods=("state", "error", "sequential", "backprop"),
+            layers=("dense",),
+            solvers=SOLVERS,
+            problem=f"not installed: {missing}" if missing else None,
+            fix="install it with: pip install 'pcsim[jax]'" if missing else None,
+            packages=("jax", "jaxlib", "diffrax"),
+        )
+
+    def estimate(self, task: Task) -> float:
+        """Return about how many seconds the task takes at some 50 GFLOP/s, compilation included.
+
+        Raises `UsageError` for stochastic rounding, or a motion that the precision does not go with.
+        """
+        check_arithmetic(task.precision, task.arithmetic)
+        weights = sum(array.size for layer in task.parameters for array in layer.values())
+        evaluations = 1000 if isinstance(task.motion, Flow) else task.motion.steps + 1
+        if isinstance(task.motion, Flow):
+            from pcsim_jax import flow
+
+            flow.check(task)
+        return 1.0 + 0.02 * len(task.parameters) + 8e-11 * weights * len(task.x) * evaluations
+
+    def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
+        """Run inference; raises `MemoryError` where the device has too little."""
+        import jax
+
+        from pcsim_jax import descent, flow
+
+        run = flow.settle if isinstance(task.motion, Flow) else descent.settle
+        try:
+            return run(task, sink, poll)
+        except jax.errors.JaxRuntimeError as error:
+            if "RESOURCE_EXHAUSTED" in str(error):
+                raise MemoryError(str(error).splitlines()[0]) from error
+            raise
+
+
+def device_name() -> str:
+    """Return the device that JAX runs on."""
+    import jax
+
+    device = jax.devices()[0]
+    return f"cpu ({platform.machine()})" if device.platform == "cpu" else f"{device.platform} ({device.device_kind})"

@@ -1,0 +1,224 @@
+"""Continuous time on JAX with Diffrax: every sample takes steps of its own, all of them in one compiled loop."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pcsim.arrays import Array
+from pcsim.backend import Flow, Settled, SolverWork, Task
+from pcsim.energy import Clamped
+from pcsim.errors import UsageError, did_you_mean
+from pcsim.inference import IncrementFlow, gradient_flow
+from pcsim.loop import Reached, settle_flow
+from pcsim.observables import Observation
+from pcsim.trace.layout import Block
+from pcsim_jax import walk
+from pcsim_jax.arrays import DTYPES, arguments, settings, to_host
+from pcsim_jax.compiled import Compiler
+from pcsim_jax.pinned import with_pinned_predictions
+from pcsim_jax.solvers import METHODS, SOLVERS, Tolerances
+from pcsim_jax.walk import Numbers, Sample, Walk
+
+__all__ = ["SOLVERS", "check", "settle"]
+
+SECONDS = 0.25
+"""Aimed at between two looks at the host's wishes."""
+FIRST_ATTEMPTS = 8
+SMALLEST_RTOL = {"float32": 1e-6, "float64": 1e-13}
+ROOT_ERROR = 0.03
+"""The error of a stage as a share of what a step may be wrong by."""
+CONSTANT_ROOT = {"float32": 1e-6, "float64": 1e-13}
+"""Relative error of a stage where constant steps leave no tolerance to take it from."""
+
+
+def settle(task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
+    """Run a task in continuous time."""
+    check(task)
+    with settings():
+        samples = Samples(task, _motion(task))
+        return settle_flow(task, _motion(task), samples, sink, poll, samples.compile_seconds)
+
+
+def check(task: Task) -> None:
+    """Raise `UsageError` for a flow that cannot run here."""
+    motion = _motion(task)
+    if motion.solver not in SOLVERS:
+        raise UsageError(
+            f"backend 'jax' has no solver '{motion.solver}'; it has {', '.join(SOLVERS)}"
+            f"{did_you_mean(motion.solver, list(SOLVERS))}"
+        )
+    if task.inference.name not in ("state", "error"):
+        raise UsageError(
+            f'method "{task.inference.name}" has no continuous time; use inference.method = "state" or "error", '
+            "or drop inference.solver"
+        )
+    if task.precision not in SMALLEST_RTOL:
+        raise UsageError(
+            f"continuous time has no precision '{task.precision}': sums of many small steps need more digits; "
+            'give precision = "float32" or "float64"'
+        )
+    if motion.step_size is None:
+        _check_adaptive(task, motion)
+    elif not 0.0 < motion.step_size < np.inf:
+        raise UsageError(f"inference.step_size = {motion.step_size:g}; it must be above 0")
+    if motion.temperature > 0.0:
+        _check_noise(task, motion)
+
+
+def _check_adaptive(task: Task, motion: Flow) -> None:
+    if not METHODS[motion.solver].estimates_error:
+        raise UsageError(f"the solver '{motion.solver}' takes constant steps: give inference.step_size")
+    least = SMALLEST_RTOL[task.precision]
+    if not motion.rtol >= least:
+        wider = ', or precision = "float64"' if task.precision == "float32" else ""
+        raise UsageError(
+            f"inference.rtol = {motion.rtol:g} is below what {task.precision} can meet; give {least:g} or more{wider}"
+        )
+    if not motion.atol > 0.0:
+        raise UsageError(f"inference.atol = {motion.atol:g}; it must be above 0")
+
+
+def _check_noise(task: Task, motion: Flow) -> None:
+    able = [word for word, method in METHODS.items() if method.noise]
+    if motion.solver not in able:
+        raise UsageError(
+            f"the solver '{motion.solver}' has no noise; give inference.solver as one of {', '.join(able)}, or drop "
+            "inference.noise"
+        )
+    if motion.step_size is None:
+        raise UsageError("noise needs constant steps: give inference.step_size")
+    if isinstance(gradient_flow(task.inference), IncrementFlow):
+        raise UsageError(
+            'noise is for the variables of the standard form: give inference.form = "standard", or drop inference.noise'
+        )
+
+
+class Samples:
+    """The samples of a task on the device, compiled for and standing at time 0."""
+
+    def __init__(self, task: Task, motion: Flow) -> None:
+        self._task, self._motion, self._compiler = task, motion, Compiler()
+        self._walk = Walk(
+            with_pinned_predictions(task.inference),
+            motion.solver,
+            task.record,
+            adaptive=motion.step_size is None,
+            noisy=motion.temperature > 0.0,
+            stops=task.stop is not None,
+        )
+        self._numbers = _numbers(task, motion)
+        parameters, x, y, initial = arguments(task)
+        known, self._samples = self._call(walk.begin, parameters, x, y, initial, self._numbers)
+        self._clamped = Clamped(parameters, x, y, known)
+        self._attempts = FIRST_ATTEMPTS
+        # Compiled before the clock starts.
+        self._try(0.0, 0)
+        self.observe()
+        self.finish()
+
+    @property
+    def compile_seconds(self) -> float:
+        """How long compiling took."""
+        return self._compiler.seconds
+
+    def advance(self, time: float, poll: Callable[[float], bool]) -> Reached:
+        """Move every sample to a later time."""
+        while True:
+            now = self._samples
+            status, clocks = np.asarray(now.status), np.asarray(now.time)
+            if (status > walk.RESTING).any():
+                return self._failed(int(np.argmax(status > walk.RESTING)))
+            if (status == walk.RESTING).all():
+                return Reached(float(clocks.max()), at_rest=True)
+            behind = (status == walk.MOVING) & (clocks < time)
+            if not behind.any():
+                return Reached(time)
+            slowest = float(clocks[behind].min())
+            if poll(slowest):
+                return Reached(slowest, interrupted=True)
+            self._hurry(time)
+
+    def observe(self) -> Observation:
+        """Return host arrays of what is to be known now."""
+        return jax.tree.map(to_host, self._call(walk.look, self._clamped, self._variables))
+
+    def finish(self) -> dict[str, Any]:
+        """Return the arrays of `Settled`, on the host."""
+        return jax.tree.map(to_host, self._call(walk.close, self._clamped, self._variables)._asdict())
+
+    def work(self) -> SolverWork:
+        """Return what the solver has done so far."""
+        now = self._samples
+        return SolverWork(*(np.asarray(counts) for counts in (now.steps, now.rejected, now.evaluations)))
+
+    @property
+    def _variables(self) -> Array:
+        return self._samples.variables
+
+    def _hurry(self, due: float) -> None:
+        """Try as many steps as take about a quarter of a second."""
+        start = time.perf_counter()
+        self._samples = self._try(due, self._attempts)
+        seconds = time.perf_counter() - start
+        if seconds < 0.5 * SECONDS:
+            self._attempts *= 2
+        elif seconds > 2.0 * SECONDS:
+            self._attempts = max(1, self._attempts // 2)
+
+    def _try(self, due: float, attempts: int) -> Sample:
+        counters = (np.float64(due), np.int32(min(attempts, walk.MOST_STEPS)))
+        return self._call(walk.advance, self._clamped, self._samples, *counters, self._numbers)
+
+    def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return jax.block_until_ready(self._compiler.call(function, self._walk, *arguments))
+
+    def _failed(self, sample: int) -> Reached:
+        now = self._samples
+        clock = float(now.time[sample])
+        trouble, remedy = self._trouble(int(now.status[sample]), clock)
+        return Reached(
+            clock,
+            failure=f"the solver '{self._motion.solver}' failed at time {clock:g} in sample {sample}: {trouble}; "
+            f"use {remedy}",
+        )
+
+    def _trouble(self, status: int, clock: float) -> tuple[str, str]:
+        size = self._motion.step_size
+        if size is not None:
+            smaller = f"a smaller inference.step_size than {size:g}"
+            what = "a variable is not finite" if status == walk.NOT_FINITE else "a stage could not be solved"
+            return f"{what} after the next step", smaller
+        larger = "a larger inference.rtol or inference.atol"
+        if not METHODS[self._motion.solver].implicit:
+            larger += ', or an implicit solver: inference.solver = "kvaerno5"'
+        if status == walk.EXHAUSTED:
+            return f"{walk.MOST_STEPS:,} steps are taken", larger
+        return "no step is small enough", larger
+
+
+def _motion(task: Task) -> Flow:
+    if not isinstance(task.motion, Flow):
+        raise TypeError("the task moves in steps, not in continuous time")
+    return task.motion
+
+
+def _numbers(task: Task, motion: Flow) -> Numbers:
+    """Return the numbers of a flow; where there are none, such as never matter."""
+    adaptive = motion.step_size is None
+    dtype = DTYPES[task.precision]
+    # An error below the range of the format is zero; and a relative tolerance needs something to begin with.
+    atol = max(motion.atol, float(np.finfo(dtype).tiny))
+    rtol = motion.rtol if adaptive else CONSTANT_ROOT[task.precision]
+    root = max(ROOT_ERROR, 8.0 * float(np.finfo(dtype).eps) / rtol) if adaptive else 1.0
+    limits = Tolerances(*(_scalar(v) for v in (rtol, atol if adaptive else np.finfo(dtype).tiny, root)))
+    threshold = 0.0 if task.stop is None else task.stop.threshold
+    others = (0.0 if adaptive else motion.step_size, motion.temperature, threshold, motion.end)
+    return Numbers(limits, *(_scalar(v) for v in others), jnp.uint32(motion.seed & 0xFFFFFFFF))
+
+
+def _scalar(value: Any) -> Array:
+    return jnp.float64(value)

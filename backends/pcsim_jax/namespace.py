@@ -1,0 +1,94 @@
+"""JAX as the core's array namespace."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jax.scipy.special
+from jaxtyping import Shaped
+
+from pcsim.activations import Activation
+from pcsim.arrays import Array
+
+PEAK = 1.0 / math.sqrt(2.0 * math.pi)
+
+
+@dataclass(frozen=True)
+class JaxNamespace:
+    """The functions of `pcsim.arrays.Namespace` on JAX arrays; energies are accumulated in float64."""
+
+    def exp(self, x: Array, /) -> Array:
+        """Return e^x."""
+        return jnp.exp(x)
+
+    def log(self, x: Array, /) -> Array:
+        """Return the natural logarithm."""
+        return jnp.log(x)
+
+    def log1p(self, x: Array, /) -> Array:
+        """Return log(1 + x)."""
+        return jnp.log1p(x)
+
+    def tanh(self, x: Array, /) -> Array:
+        """Return tanh x."""
+        return jnp.tanh(x)
+
+    def sqrt(self, x: Array, /) -> Array:
+        """Return the square root."""
+        return jnp.sqrt(x)
+
+    def abs(self, x: Array, /) -> Array:
+        """Return |x|."""
+        return jnp.abs(x)
+
+    def normal_cdf(self, x: Array, /) -> Array:
+        """Return Φ(x)."""
+        return jax.scipy.special.ndtr(x)
+
+    def normal_density(self, x: Array, /) -> Array:
+        """Return exp(−x²/2)/√(2π)."""
+        return PEAK * self.exp(-0.5 * (x * x))
+
+    def maximum(self, a: Array, b: Array | float, /) -> Array:
+        """Return the larger of each two entries."""
+        return jnp.maximum(a, b)
+
+    def where(self, condition: Array, a: Array | float, b: Array | float, /) -> Array:
+        """Choose entries of a where the condition holds, of b elsewhere."""
+        return jnp.where(condition, a, b)
+
+    def zeros_like(self, x: Array, /) -> Array:
+        """Return zeros shaped and typed as x."""
+        return jnp.zeros_like(x)
+
+    def stack(self, arrays: Sequence[Array], /) -> Array:
+        """Join equally shaped arrays along a new first axis."""
+        return jnp.stack(arrays)
+
+    def sum(self, x: Array, /, axis: int, keepdims: bool = False) -> Array:
+        """Sum over one axis."""
+        return jnp.sum(x, axis=axis, keepdims=keepdims)
+
+    def max(self, x: Array, /, axis: int, keepdims: bool = False) -> Array:
+        """Largest entry over one axis."""
+        return jnp.max(x, axis=axis, keepdims=keepdims)
+
+    def any(self, x: Array, /) -> Array:
+        """Whether any entry is not zero."""
+        return jnp.any(x != 0)
+
+    def increment(self, activation: Activation, anchor: Any, d: Array, /) -> tuple[Array, Any, Any]:
+        """Return the activation's increment in its form without cancellation."""
+        return activation.increment(self, anchor, d)
+
+    def wide(self, x: Array, /) -> Array:
+        """Return x in float64."""
+        return x.astype(jnp.float64)
+
+    def sum_of_squares(self, x: Shaped[Array, "batch ..."], /) -> Shaped[Array, " batch"]:
+        """Per-sample sum of squares, accumulated in float64."""
+        wide = x.astype(jnp.float64)
+        return jnp.sum(wide * wide, axis=tuple(range(1, x.ndim)))

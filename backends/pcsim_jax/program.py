@@ -1,0 +1,138 @@
+"""What is compiled of a discrete run: its start, many steps at once with the rows they leave, and its end."""
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from pcsim.arrays import Array, Namespace, Parameters
+from pcsim.backend import GradientNorm
+from pcsim.energy import Clamped, Evaluation, States
+from pcsim.inference import Inference
+from pcsim.observables import Final, Observation, finish, gradient_norms, observe
+from pcsim.steppers import Stepper
+
+
+@dataclass(frozen=True)
+class Program:
+    """Everything of a discrete run but its arrays and its number of steps; `rows` are recorded at once at most."""
+
+    xp: Namespace
+    inference: Inference
+    stepper: Stepper
+    stop: GradientNorm | None
+    record: frozenset[str]
+    rows: int
+
+
+class Rows(NamedTuple):
+    """Recorded rows, (rows, …) each, None where not recorded; only the first ones are valid."""
+
+    layerwise: Array
+    norms: Array | None
+    states: States | None
+    errors: States | None
+
+
+class Progress(NamedTuple):
+    """Where a run stands: `carry` belongs to `step`, `count` rows are valid.
+
+    `flagged` says that the step before, at which energies were not finite or the stop rule was met, should have been
+    the last.
+    """
+
+    carry: Any
+    step: Array
+    arrivals: Array
+    count: Array
+    rows: Rows
+    flagged: Array
+
+
+def start(program: Program, parameters: tuple[Parameters, ...], x: Array, y: Array, initial: States | None) -> Any:
+    """Return what is known from the start, and the carry before the first step."""
+    clamped = program.inference.clamp(program.xp, parameters, x, y)
+    return clamped.known, program.inference.begin(program.xp, clamped, initial, program.stepper)
+
+
+def proceed(
+    program: Program, clamped: Clamped, carry: Any, step: Array, arrivals: Array, end: Array, due: Array
+) -> Progress:
+    """Go from `step` towards `end`, recording the ascending steps in `due` (rows,), until that is full or a flag.
+
+    The step `end` itself is reached but not looked at.
+    """
+
+    def goes_on(now: Progress) -> Array:
+        return (now.step < end) & (now.count < program.rows) & ~now.flagged
+
+    def one_step(now: Progress) -> Progress:
+        point = program.inference.evaluate(program.xp, clamped, now.carry)
+        recorded = due[now.count] == now.step
+        seen = _row(program, clamped, point, recorded)
+        layerwise = seen.layerwise
+        return Progress(
+            program.inference.advance(program.xp, clamped, point, now.carry, program.stepper, number(now.step + 1)),
+            now.step + 1,
+            arrived(now.arrivals, seen, now.step),
+            now.count + recorded,
+            _written(now.rows, seen, now.count),
+            ~jnp.isfinite(layerwise).all() | (jnp.bool_(False) if seen.settled is None else seen.settled.all()),
+        )
+
+    empty = _empty_rows(program, clamped, carry)
+    return jax.lax.while_loop(goes_on, one_step, Progress(carry, step, arrivals, jnp.int32(0), empty, jnp.bool_(False)))
+
+
+def close(program: Program, clamped: Clamped, carry: Any, step: Array, arrivals: Array) -> tuple[Any, Array, Final]:
+    """Return the last row, the arrival steps and the arrays that are kept."""
+    point = program.inference.evaluate(program.xp, clamped, carry)
+    seen = observe(program.xp, program, clamped, point)
+    return seen, arrived(arrivals, seen, step), finish(program.xp, program, clamped, point)
+
+
+def number(step: Array) -> Array:
+    """Return the number of a step to compute with like a Python one: results keep the type of the run."""
+    return step * 1.0
+
+
+def arrived(arrivals: Array, seen: Observation, step: Array) -> Array:
+    """Return arrival steps with those of layers that have a signal for the first time."""
+    return jnp.where((arrivals < 0) & jnp.stack(seen.present), step, arrivals)
+
+
+def _row(program: Program, clamped: Clamped, point: Evaluation, recorded: Array) -> Observation:
+    """Return what is to be seen at a step; the gradient's norms, which cost as much as energies, only if recorded."""
+    bare = replace(program, record=program.record - {"grad_norm"})
+    seen = observe(program.xp, bare, clamped, point)
+    if "grad_norm" not in program.record:
+        return seen
+    # Evaluated out here, for the step needs it too: a branch would keep it to itself.
+    _ = point.gradient
+    norms = jax.lax.cond(recorded, lambda: gradient_norms(program.xp, point), lambda: jnp.zeros_like(seen.layerwise))
+    return seen._replace(norms=norms)
+
+
+def _empty_rows(program: Program, clamped: Clamped, carry: Any) -> Rows:
+    def look() -> Rows:
+        point = program.inference.evaluate(program.xp, clamped, carry)
+        return _rows_of(_row(program, clamped, point, jnp.bool_(True)))
+
+    def empty(row: Array) -> Array:
+        return jnp.zeros((program.rows, *row.shape), row.dtype)
+
+    return jax.tree.map(empty, jax.eval_shape(look))
+
+
+def _rows_of(seen: Observation) -> Rows:
+    return Rows(seen.layerwise, seen.norms, seen.states, seen.errors)
+
+
+def _written(rows: Rows, seen: Observation, row: Array) -> Rows:
+    """Return the rows with one more; a step that is not recorded writes where the next recorded one will."""
+
+    def with_row(array: Array, one: Array) -> Array:
+        return jax.lax.dynamic_update_index_in_dim(array, one, row, 0)
+
+    return jax.tree.map(with_row, rows, _rows_of(seen))

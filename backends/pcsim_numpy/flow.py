@@ -1,0 +1,110 @@
+"""Continuous time: SciPy's adaptive solvers, a sample at a time, each with steps of its own."""
+
+import heapq
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.arrays import Array, Namespace
+from pcsim.backend import Flow, SolverWork, Task
+from pcsim.energy import Evaluation
+from pcsim.inference import gradient_flow
+from pcsim.loop.descent import final_arrays
+from pcsim.loop.flow import Integrator, Reached
+from pcsim.observables import Observation, observe
+from pcsim_numpy.euler import EulerSteps
+from pcsim_numpy.joined import join_finals, join_observations
+from pcsim_numpy.sample import Sample, solver_for
+from pcsim_numpy.sample_field import Pattern, SampleField
+from pcsim_numpy.structure import structure_of
+
+STEPS_PER_POLL = 50
+
+
+def integrator(xp: Namespace, task: Task, motion: Flow, to_run: Callable[[NDArray[np.float64]], Array]) -> Integrator:
+    """Return the samples of a task at time 0, with the solver that the flow names."""
+    if motion.solver == "euler":
+        return EulerSteps(xp, task, motion, to_run)
+    return AdaptiveSamples(xp, task, motion)
+
+
+class AdaptiveSamples:
+    """The samples of a task, each with its own solver: a trajectory does not depend on the batch it is in."""
+
+    def __init__(self, xp: Namespace, task: Task, motion: Flow) -> None:
+        self._xp, self._task, self._motion = xp, task, motion
+        self._field = gradient_flow(task.inference)
+        structure = structure_of(task.inference)
+        sparse = not structure.is_dense
+        pattern = Pattern(structure) if sparse and motion.solver in ("radau", "bdf") else None
+        start = solver_for(motion, pattern, structure.bandwidth if sparse else None)
+        threshold = None if task.stop is None else task.stop.threshold
+        # Products of arrays in another order in memory differ in their last bits.
+        parameters = tuple({k: np.ascontiguousarray(v) for k, v in layer.items()} for layer in task.parameters)
+        self._samples: list[Sample] = []
+        for b in range(len(task.x)):
+            one = slice(b, b + 1)
+            field = SampleField(xp, self._field, structure, parameters, task.x[one], task.y[one])
+            initial = None if task.initial is None else tuple(v[one] for v in task.initial)
+            variables = self._field.begin(xp, field.clamped, initial)
+            vector = structure.flatten(variables, 1)[0]
+            self._samples.append(Sample(field, vector, start, motion, threshold))
+
+    def advance(self, time: float, poll: Callable[[float], bool]) -> Reached:
+        """Step the sample that is furthest behind until all have reached the time, then stand there."""
+        behind = [(s.time, b) for b, s in enumerate(self._samples) if not s.has_reached(time)]
+        heapq.heapify(behind)
+        count = 0
+        while behind:
+            clock, b = behind[0]
+            count += 1
+            if count % STEPS_PER_POLL == 0 and poll(clock):
+                return Reached(clock, interrupted=True)
+            sample = self._samples[b]
+            trouble = sample.step()
+            if trouble is not None:
+                return Reached(sample.time, failure=self._failure(b, sample.time, trouble))
+            if sample.has_reached(time):
+                heapq.heappop(behind)
+            else:
+                heapq.heapreplace(behind, (sample.time, b))
+        for sample in self._samples:
+            sample.stand(time)
+        rests = [s.rest for s in self._samples if s.rest is not None and s.rest <= time]
+        if len(rests) == len(self._samples):
+            return Reached(max(rests), at_rest=True)
+        return Reached(time)
+
+    def observe(self) -> Observation:
+        """Return what the task asks to know at the last time that all samples reached."""
+        return join_observations(
+            [observe(self._xp, self._task, s.field.clamped, self._point(s)) for s in self._samples]
+        )
+
+    def finish(self) -> dict[str, Any]:
+        """Return the arrays of `Settled` at that time."""
+        return join_finals(
+            [final_arrays(self._xp, self._task, s.field.clamped, self._point(s), np.asarray) for s in self._samples]
+        )
+
+    def work(self) -> SolverWork:
+        """Return what the solvers have done so far."""
+        return SolverWork(
+            np.array([s.steps for s in self._samples], dtype=np.int64),
+            np.array([s.rejected for s in self._samples], dtype=np.int64),
+            np.array([s.field.evaluations for s in self._samples], dtype=np.int64),
+        )
+
+    def _point(self, sample: Sample) -> Evaluation:
+        variables = sample.field.structure.views(sample.vector[None])
+        return self._field.evaluate(self._xp, sample.field.clamped, variables)
+
+    def _failure(self, b: int, time: float, trouble: str) -> str:
+        explicit = self._motion.solver in ("dopri5", "dopri8")
+        implicit = ', or an implicit solver: inference.solver = "radau" or "bdf"' if explicit else ""
+        return (
+            f"the solver '{self._motion.solver}' failed at time {time:g} in sample {b}: {trouble.strip().rstrip('.')}; "
+            f"use a larger inference.rtol or inference.atol{implicit}"
+        )

@@ -1,0 +1,94 @@
+"""Simulating again: the run that a trace came from, made of nothing but what the trace holds."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.assemble import Inputs, build_network
+from pcsim.backend import Descent, Task
+from pcsim.errors import UsageError
+from pcsim.experiment import Simulation, prepare
+from pcsim.network import Network
+from pcsim.provenance import describe_machine
+from pcsim.scenario import Scenario, parse_scenario
+from pcsim.trace import Trace
+
+
+def simulation_of(trace: Trace, backend: str | None = None, precision: str | None = None) -> Simulation:
+    """Return the simulation a trace came from, made of what the trace holds, up to its last recorded step or time.
+
+    In the place of the trace a flow goes on as it would have: its solver must not know of another end. Raises
+    `UsageError` for a trace that lacks something, whose arrays do not fit its scenario, or whose noise another backend
+    or precision would draw otherwise.
+    """
+    scenario, _, inputs = setting_of(trace, backend, precision)
+    simulation = prepare(scenario, inputs)
+    _require_same_noise(trace, simulation)
+    return replace(simulation, task=_up_to_the_end(trace, simulation))
+
+
+def setting_of(
+    trace: Trace, backend: str | None = None, precision: str | None = None
+) -> tuple[Scenario, Network, Inputs]:
+    """Return scenario, network and inputs of a trace; raise `UsageError` as `simulation_of` does."""
+    text = trace.provenance.get("scenario") if "provenance" in trace else None
+    if text is None:
+        raise _unusable(trace, "provenance: scenario")
+    scenario = parse_scenario(text).on(backend, precision)
+    network = build_network(scenario)
+    parameters: list[dict[str, NDArray[np.float64]]] = [{} for _ in network.layers]
+    given = trace.network
+    for name, i, shape in network.parameter_names:
+        parameters[i][name] = _fitting(trace, f"network/{name}_{i}", given.get(f"{name}_{i}"), shape)
+    data, batch = trace.data, len(trace.data.get("x", ()))
+    x = _fitting(trace, "data/x", data.get("x"), (batch, *network.input_shape))
+    y = _fitting(trace, "data/y", data.get("y"), (batch, *network.layer_shapes[-1]))
+    return scenario, network, Inputs(tuple(parameters), x, y, trace.provenance.get("data", ""))
+
+
+def _require_same_noise(trace: Trace, simulation: Simulation) -> None:
+    kept = (trace.attributes["backend"], trace.attributes["precision"])
+    if "noise" in trace.attributes and kept != (simulation.scenario.backend.name, simulation.task.precision):
+        raise UsageError(
+            f"{trace.path}: has noise, which another backend or precision draws otherwise; verify it on {kept[0]} in "
+            f"{kept[1]}"
+        )
+
+
+def _up_to_the_end(trace: Trace, simulation: Simulation) -> Task:
+    """Return the task that ends where the trace does, be it by a stop rule that is met elsewhere in another precision.
+
+    In continuous time samples come to rest one by one, a run can end or fail between the times asked for, and a solver
+    takes other steps towards another end. In the place of the trace the task is therefore the same again; elsewhere it
+    goes through the times that the trace holds.
+    """
+    task = simulation.task
+    if isinstance(task.motion, Descent):
+        return replace(task, motion=replace(task.motion, steps=int(trace.steps[-1])), stop=None)
+    if is_same_place(trace, simulation):
+        return task
+    return replace(task, motion=replace(task.motion, times=tuple(float(time) for time in trace.steps)), stop=None)
+
+
+def ended_itself(trace: Trace) -> bool:
+    """Return whether a run came to its end or failed of its own; neither a full disk nor an interruption is that."""
+    return trace.status == "complete" or "failure" in trace.attributes
+
+
+def _fitting(trace: Trace, path: str, array: NDArray[np.float64] | None, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    if array is None or array.shape != shape:
+        raise _unusable(trace, path if array is None else f"{path} of shape {shape}")
+    return array
+
+
+def _unusable(trace: Trace, missing: str) -> UsageError:
+    return UsageError(f"{trace.path}: holds no {missing}, without which it cannot be simulated again")
+
+
+def is_same_place(trace: Trace, simulation: Simulation) -> bool:
+    """Return whether a new simulation runs where the trace was made, and has to give the same bits."""
+    able, attributes = simulation.capabilities, trace.attributes
+    machine = all(trace.provenance.get(key) == value for key, value in describe_machine(able.packages).items())
+    place = (simulation.scenario.backend.name, simulation.task.precision, able.device)
+    return machine and place == tuple(attributes[key] for key in ("backend", "precision", "device"))

@@ -1,0 +1,232 @@
+"""The `[inference]` table: what moves during inference, and how."""
+
+import sys
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from pcsim.scenario.fields import (
+    Allowed,
+    AtLeastTwo,
+    CountOrZero,
+    Fraction,
+    Inconsistency,
+    NonNegative,
+    Positive,
+    Table,
+    require_consistent,
+)
+
+Solver = Literal[
+    "euler",
+    "heun",
+    "midpoint",
+    "bosh3",
+    "tsit5",
+    "dopri5",
+    "dopri8",
+    "kvaerno3",
+    "kvaerno5",
+    "radau",
+    "bdf",
+    "lsoda",
+]
+SOLVERS: tuple[str, ...] = Solver.__args__
+ADAPTIVE = tuple(word for word in SOLVERS if word != "euler")
+"""Solvers that can adapt their steps to tolerances."""
+CONSTANT = tuple(word for word in SOLVERS if word not in ("radau", "bdf", "lsoda"))
+"""Solvers that can take constant steps."""
+NOISY = ("euler", "heun", "midpoint")
+"""Solvers for stochastic dynamics."""
+TOLERANCES = {"rtol": 1e-6, "atol": 1e-9}
+
+
+class Stop(Table):
+    """When to stop before the end, `stop = { grad_norm = 1e-6 }`."""
+
+    grad_norm: Positive
+    """Stop when the norm of the gradient over all moving variables is at most this in every sample."""
+
+
+def _must_ascend(times: tuple[float, ...]) -> tuple[float, ...]:
+    if any(later <= earlier for earlier, later in pairwise(times)):
+        raise ValueError
+    return times
+
+
+def _must_grow(span: tuple[float, float, int]) -> tuple[float, float, int]:
+    _must_ascend(span[:2])
+    return span
+
+
+class LogTimes(Table):
+    """Times that are evenly spaced on a logarithmic scale, `save_at = { log = [0.01, 20, 200] }`."""
+
+    log: Annotated[
+        tuple[Positive, Positive, AtLeastTwo],
+        AfterValidator(_must_grow),
+        Allowed("first time, last time and number of times, as in [0.01, 20, 200]"),
+    ]
+    """First time (greater than 0), last time (greater than the first) and number of times, 2 or more."""
+
+    @property
+    def last(self) -> float:
+        """The last time."""
+        return self.log[1]
+
+
+class InferenceTable(Table):
+    """What moves during inference and how (`[inference]`)."""
+
+    method: Literal["state", "error", "sequential", "backprop"]
+    """State optimization, error optimization, sequential state optimization, or plain backpropagation."""
+    form: Literal["standard", "increment"] = "standard"
+    """Compute errors from states, or carry the errors themselves so that small ones survive rounding."""
+    loss: Literal["squared-error", "cross-entropy", "binary-cross-entropy"]
+    """Energy of the output layer, summed over its units; the two entropies take logits."""
+    start: Literal["feedforward", "zeros", "normal"] = "feedforward"
+    """States (or errors) before the first step."""
+    steps: CountOrZero = 64
+    """Number of inference steps."""
+    step_size: Positive = 0.1
+    """Step size of inference; where it is written beside a solver, that of its constant steps."""
+    optimizer: Literal["gd", "momentum", "adam"] = "gd"
+    """How a step follows the gradient: gradient descent, heavy ball or Adam."""
+    momentum: Fraction = 0.9
+    """Momentum of optimizer = "momentum"."""
+    beta1: Fraction = 0.9
+    """Decay of Adam's first moment."""
+    beta2: Fraction = 0.999
+    """Decay of Adam's second moment."""
+    eps: Positive = 1e-8
+    """Adam's safeguard against division by zero."""
+    solver: Annotated[Solver | None, Allowed("one of " + ", ".join(SOLVERS), SOLVERS)] = None
+    """Continuous time: the solver of the gradient flow, for the methods state and error; without it discrete steps."""
+    t_end: Annotated[Positive | None, Allowed("a number greater than 0")] = None
+    """Time at which a solver ends; without it the last time of save_at."""
+    rtol: Annotated[Positive | None, Allowed("a number greater than 0")] = None
+    """Relative tolerance of a solver that adapts its steps, as all do without a step_size; 1e-6 if not given."""
+    atol: Annotated[Positive | None, Allowed("a number greater than 0")] = None
+    """Absolute tolerance of a solver that adapts its steps; 1e-9 if not given."""
+    save_at: Annotated[
+        Annotated[tuple[NonNegative, ...], Field(min_length=1), AfterValidator(_must_ascend)] | LogTimes | None,
+        Allowed(
+            "a list of ascending times, 0 or more, as in [0.1, 1, 20], or a table of first time, last time and number "
+            "of times, as in { log = [0.01, 20, 200] }"
+        ),
+    ] = None
+    """Times to record besides t_end: a list, or a number of logarithmically spaced ones; without it 101 from 0 on."""
+    noise: NonNegative = 0.0
+    """Temperature T of Langevin dynamics, dz = -grad E dt + sqrt(2 T) dW; needs constant steps."""
+    stop: Annotated[Stop | None, Allowed("a table, as in { grad_norm = 1e-6 }")] = None
+    """Rule for stopping before the last step or time."""
+    predictions: Literal["local", "fixed"] = "local"
+    """Compute predictions from the moving states, or freeze them at the feedforward pass."""
+    clamp: Literal["hard", "soft"] = "hard"
+    """Hard: the target is the output state. Soft: the output state is drawn to the target."""
+    clamp_precision: Positive = 1.0
+    """Precision of the output prediction under clamp = "soft"."""
+    rounding: Literal["nearest", "stochastic"] = "nearest"
+    """How results are rounded to float16 or bfloat16: to nearest even, or to either neighbour at random, unbiased."""
+    accumulate: Literal["float32", "float16", "bfloat16"] = "float32"
+    """Format in which float16 and bfloat16 runs accumulate matrix products."""
+
+    @property
+    def has_forms(self) -> bool:
+        """Whether the run has a standard and an increment form."""
+        return self.method in ("state", "sequential") and self.predictions == "local" and self.noise == 0
+
+    @property
+    def tolerances(self) -> tuple[float, float] | None:
+        """The relative and the absolute tolerance of adaptive steps; None where steps are constant or discrete."""
+        return None if self.rtol is None or self.atol is None else (self.rtol, self.atol)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_time(cls, given: Any) -> Any:
+        """Resolve what a solver's other keys imply; values of the wrong type are left to be found."""
+        solver = given.get("solver") if isinstance(given, dict) else None
+        if not isinstance(solver, str):
+            return given
+        adapts = "step_size" not in given and solver in ADAPTIVE
+        return {**(TOLERANCES if adapts else {}), **_implied_end(given.get("save_at")), **given}
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        found: list[Inconsistency] = []
+        if self.predictions == "fixed" and self.form == "increment":
+            text = (
+                'inference.predictions = "fixed" does not go with form = "increment"; '
+                'write form = "standard" or predictions = "local"'
+            )
+            found.append(Inconsistency(("inference.predictions", "inference.form"), text))
+        if self.clamp == "soft" and self.loss != "squared-error":
+            text = (
+                f'inference.clamp = "soft" does not go with loss = "{self.loss}"; '
+                'write clamp = "hard" or loss = "squared-error"'
+            )
+            found.append(Inconsistency(("inference.clamp", "inference.loss"), text))
+        if self.solver is not None:
+            found += [*_time_problems(self, self.solver), *_step_problems(self, self.solver)]
+            found += _noise_problems(self, self.solver)
+        require_consistent(found)
+        return self
+
+
+def _implied_end(save_at: Any) -> dict[str, Any]:
+    if isinstance(save_at, dict):
+        span = save_at.get("log")
+        last = span[1] if isinstance(span, list) and len(span) == 3 else None
+    else:
+        last = save_at[-1] if isinstance(save_at, list) and save_at else None
+    is_time = isinstance(last, int | float) and not isinstance(last, bool) and 0 < last <= sys.float_info.max
+    return {"t_end": last} if is_time else {}
+
+
+def _time_problems(table: InferenceTable, solver: Solver) -> list[Inconsistency]:
+    if table.t_end is None:
+        text = (
+            f'inference.t_end is missing; solver = "{solver}" needs it, a number greater than 0, '
+            "or a save_at that ends with it"
+        )
+        return [Inconsistency(("inference.solver",), text)]
+    last = table.save_at.last if isinstance(table.save_at, LogTimes) else (table.save_at or (0.0,))[-1]
+    if last <= table.t_end:
+        return []
+    text = (
+        f"inference.save_at goes on to {last}, but inference.t_end is {table.t_end}; "
+        f"leave out the later times, or make t_end {last} or more"
+    )
+    return [Inconsistency(("inference.save_at", "inference.t_end"), text)]
+
+
+def _step_problems(table: InferenceTable, solver: Solver) -> list[Inconsistency]:
+    is_constant = "step_size" in table.model_fields_set
+    if solver == "euler" and not is_constant:
+        text = 'inference.step_size is missing; solver = "euler" has no error estimate and needs it, a number above 0'
+        return [Inconsistency(("inference.solver",), text)]
+    written = [f"inference.{key}" for key in TOLERANCES if getattr(table, key) is not None]
+    if is_constant and written:
+        text = (
+            f"inference.step_size makes constant steps, {' and '.join(written)} adaptive ones; keep one of the two ways"
+        )
+        return [Inconsistency(("inference.step_size", *written), text)]
+    return []
+
+
+def _noise_problems(table: InferenceTable, solver: Solver) -> list[Inconsistency]:
+    if table.noise == 0:
+        return []
+    found: list[Inconsistency] = []
+    subject = f"inference.noise = {table.noise}"
+    if solver not in NOISY:
+        text = f'{subject} does not go with solver = "{solver}"; choose euler, heun or midpoint, or write noise = 0'
+        found.append(Inconsistency(("inference.noise", "inference.solver"), text))
+    elif table.tolerances is not None:
+        text = f"{subject} needs constant steps; write a step_size without rtol and atol, or noise = 0"
+        found.append(Inconsistency(("inference.noise", "inference.solver"), text))
+    if table.form == "increment":
+        text = f'{subject} does not go with form = "increment"; write form = "standard" or noise = 0'
+        found.append(Inconsistency(("inference.noise", "inference.form"), text))
+    return found

@@ -1,0 +1,210 @@
+"""The JAX backend against numpy: the same energies, gradients, arrivals and ends, compiled."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pcsim_jax import JaxBackend
+
+from pcsim.backend import GradientNorm, Settled, Task
+from pcsim.inference import (
+    Backprop,
+    ErrorOptimization,
+    FixedPredictions,
+    IncrementSequentialStateOptimization,
+    IncrementStateOptimization,
+    SequentialStateOptimization,
+    StateOptimization,
+)
+from pcsim.steppers import Adam, GradientDescent, Momentum
+from pcsim.trace import Block
+from tests.cases import ACTIVATIONS, LOSSES, Case, join, make_case, make_task, settle
+
+METHODS = {
+    "state": StateOptimization,
+    "increment": IncrementStateOptimization,
+    "error": ErrorOptimization,
+    "sequential": SequentialStateOptimization,
+    "sequential-increment": IncrementSequentialStateOptimization,
+    "fixed": FixedPredictions,
+    "backprop": Backprop,
+}
+NETWORKS: dict[str, dict[str, Any]] = {
+    "weights-first": {},
+    "mupc-skips": {"activation_first": True, "mupc": True, "skip": 2, "precisions": True, "decays": True},
+}
+# Of |a| + 10⁻³ max|a|; measured: 1e-13 and 4e-5.
+TOLERANCE = {"float64": 1e-10, "float32": 4e-4}
+RECORD = ("energy", "grad_norm", "energy_per_sample", "states", "errors", "weight_gradient")
+
+
+def jax_settle(task: Task) -> tuple[Settled, Block]:
+    blocks: list[Block] = []
+    settled = JaxBackend().settle(task, blocks.append, lambda clock: False)
+    return settled, join(blocks)
+
+
+def present(array: NDArray[Any] | None) -> NDArray[Any]:
+    assert array is not None
+    return array
+
+
+def assert_close(ours: NDArray[Any], theirs: NDArray[Any], tolerance: float) -> None:
+    assert ours.shape == theirs.shape
+    assert (np.abs(ours - theirs) <= tolerance * (np.abs(theirs) + 1e-3 * np.abs(theirs).max())).all()
+
+
+def assert_parity(task: Task) -> None:
+    (ours, rows), (theirs, reference) = jax_settle(task), settle(task)
+    tolerance = TOLERANCE[task.precision]
+    np.testing.assert_array_equal(ours.arrival_steps, theirs.arrival_steps)
+    np.testing.assert_array_equal(rows.clock, reference.clock)
+    assert rows.clock.dtype == np.int64
+    assert ours.steps_taken == theirs.steps_taken
+    for name in ("energy", "grad_norm", "energy_per_sample"):
+        assert_close(getattr(rows, name), getattr(reference, name), tolerance)
+    for name in ("states", "errors"):
+        for a, b in zip(getattr(rows, name), getattr(reference, name), strict=True):
+            assert a.dtype == b.dtype
+            assert_close(a, b, tolerance)
+    for name in ("states", "errors"):
+        for a, b in zip(getattr(ours, name), getattr(theirs, name), strict=True):
+            assert_close(a, b, tolerance)
+    assert ours.gradient is not None
+    assert theirs.gradient is not None
+    for a, b in zip(ours.gradient, theirs.gradient, strict=True):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_close(a[key], b[key], tolerance)
+
+
+def small(activation: str = "gelu", **options: Any) -> Case:
+    return make_case(activation, widths=(4, 5, 5, 5, 5, 3), batch=3, **options)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_state_optimization_in_every_network(activation: str, network: str) -> None:
+    case = small(activation, **NETWORKS[network])
+    assert_parity(make_task(case, record=RECORD, steps=6))
+
+
+@pytest.mark.parametrize("activation", ["gelu", "tanh", "sigmoid"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_exact_zeros_at_the_start_in_float32(activation: str, network: str) -> None:
+    # Where XLA contracts s − a·b, layers that no signal has reached get errors of half an ulp.
+    task = make_task(small(activation, **NETWORKS[network]), record=("energy",), steps=3, precision="float32")
+    (ours, rows), (theirs, reference) = jax_settle(task), settle(task)
+    np.testing.assert_array_equal(ours.arrival_steps, theirs.arrival_steps)
+    np.testing.assert_array_equal(present(rows.energy) == 0, present(reference.energy) == 0)
+    # The standard form's errors are good to an ulp of the states.
+    np.testing.assert_allclose(present(rows.energy), present(reference.energy), rtol=1e-3)
+
+
+@pytest.mark.parametrize("method", list(METHODS)[1:])
+def test_every_method(method: str) -> None:
+    case = small(skip=1, mupc=True)
+    assert_parity(make_task(case, METHODS[method](case.energy), record=RECORD, steps=1 if method == "backprop" else 5))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_with_a_stepper_that_remembers(loss: str) -> None:
+    case = small("tanh", loss=loss)
+    stepper = Adam(0.1) if loss == "cross-entropy" else Momentum(0.05)
+    assert_parity(make_task(case, ErrorOptimization(case.energy), stepper=stepper, record=RECORD, steps=5))
+    assert_parity(make_task(case, stepper=Adam(0.05), record=RECORD, steps=5, precision="float32"))
+
+
+def test_soft_clamping_and_a_start_of_ones_own() -> None:
+    case = small("sigmoid", clamp_precision=0.7, sigmoid_output=True)
+    assert_parity(make_task(case, record=RECORD, steps=4, initial=case.states[: len(case.network.layers) - 1]))
+
+
+@pytest.mark.parametrize("method", ["state", "increment", "error"])
+def test_bfloat16_gives_numpys_bits(method: str) -> None:
+    case = make_case("gelu", widths=(4, *(16,) * 6, 3), loss="cross-entropy", mupc=True, skip=1)
+    task = make_task(
+        case, METHODS[method](case.energy), stepper=GradientDescent(0.3), record=RECORD, steps=8, precision="bfloat16"
+    )
+    (ours, rows), (theirs, reference) = jax_settle(task), settle(task)
+    np.testing.assert_array_equal(ours.arrival_steps, theirs.arrival_steps)
+    for a, b in zip(rows.errors or (), reference.errors or (), strict=True):
+        # Products are summed in another order, which now and then rounds to the neighbour.
+        assert (a == b).mean() > 0.95
+    np.testing.assert_allclose(present(rows.energy), present(reference.energy), rtol=0.05)
+
+
+@pytest.mark.parametrize("recorded", [range(0, 30, 7), (0, 1, 2, 5, 11, 29), range(0, 30, 100)])
+def test_only_steps_that_are_asked_for(recorded: Any) -> None:
+    case = small("tanh")
+    task = make_task(case, steps=29, recorded=recorded, record=("energy", "grad_norm"))
+    (_, rows), (_, reference) = jax_settle(task), settle(task)
+    np.testing.assert_array_equal(rows.clock, reference.clock)
+    assert_close(present(rows.grad_norm), present(reference.grad_norm), 1e-10)
+
+
+def test_a_stop_rule_ends_where_numpys_does() -> None:
+    case = small("tanh")
+    task = make_task(case, steps=3000, stop=GradientNorm(1e-3), record=("energy",), recorded=range(0, 3001, 50))
+    (ours, rows), (theirs, reference) = jax_settle(task), settle(task)
+    assert ours.converged
+    assert ours.steps_taken == theirs.steps_taken < 3000
+    np.testing.assert_array_equal(rows.clock, reference.clock)
+    for a, b in zip(ours.states, theirs.states, strict=True):
+        assert_close(a, b, 1e-9)
+
+
+def test_divergence_is_found_at_its_step() -> None:
+    case = small("linear", gain=2.0)
+    task = make_task(case, stepper=GradientDescent(50.0), steps=2000, record=("energy",))
+    (ours, rows), (theirs, reference) = jax_settle(task), settle(task)
+    assert ours.failure == theirs.failure
+    assert "diverged" in str(ours.failure)
+    np.testing.assert_array_equal(rows.clock, reference.clock)
+
+
+def test_an_interruption_ends_the_run_with_what_was_recorded() -> None:
+    task = make_task(small("tanh"), steps=10**6, recorded=range(0, 10**6, 1000), record=("energy",))
+    blocks: list[Block] = []
+    settled = JaxBackend().settle(task, blocks.append, lambda clock: clock > 0)
+    assert settled.interrupted
+    assert 0 < settled.steps_taken < 10**6
+    assert join(blocks).clock[-1] == settled.steps_taken
+
+
+def test_more_rows_than_fit_on_the_device_at_once() -> None:
+    task = make_task(small("linear"), steps=3000, record=("energy",))
+    (_, rows), (_, reference) = jax_settle(task), settle(task)
+    np.testing.assert_array_equal(rows.clock, reference.clock)
+    assert_close(present(rows.energy), present(reference.energy), 1e-10)
+
+
+def test_other_numbers_of_steps_compile_nothing() -> None:
+    case = small("relu")
+    first, _ = jax_settle(make_task(case, steps=4))
+    again, _ = jax_settle(make_task(case, steps=9, recorded=(0, 3)))
+    assert again.compile_seconds < 0.1 * first.compile_seconds
+
+
+def test_samples_do_not_know_their_batch() -> None:
+    case = make_case("tanh", batch=8)
+    task = make_task(case, record=("states",), steps=6)
+    half = replace(task, x=task.x[:3], y=task.y[:3])
+    (whole, _), (part, _) = jax_settle(task), jax_settle(half)
+    for a, b in zip(whole.states, part.states, strict=True):
+        np.testing.assert_allclose(a[:3], b, rtol=1e-12, atol=1e-14)
+
+
+def test_float64_stays_in_the_run() -> None:
+    program = """
+import jax, jax.numpy as jnp, pcsim
+with pcsim.run(pcsim.read_scenario("sequential", ["inference.steps=2"]), backend="jax", precision="float64") as trace:
+    assert trace.final_states[0].dtype == "float64"
+assert not jax.config.jax_enable_x64
+assert jnp.zeros(2).dtype == jnp.float32
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

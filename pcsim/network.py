@@ -1,14 +1,17 @@
 """The network: a frozen description of a chain of layers. It holds no arrays."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
+from jaxtyping import Shaped
 from numpy.typing import NDArray
 
 from pcsim.activations import Activation, Linear, Sigmoid
+from pcsim.arrays import Array, Namespace, Parameters
 from pcsim.initialisers import Initialiser
 from pcsim.layers import ActivationFirst, Layer, WeightsFirst
 
@@ -48,6 +51,16 @@ class Network:
             for i, layer in enumerate(self.layers)
             for name, shape in layer.operation.parameter_shapes.items()
         )
+
+    def outputs(
+        self, xp: Namespace, parameters: Sequence[Parameters], x: Shaped[Array, "batch ..."]
+    ) -> Shaped[Array, "batch ..."]:
+        """Return the outputs ŷ of a forward pass from x (batch, *input_shape)."""
+        predictions: list[Array] = []
+        for layer, own in zip(self.layers, parameters, strict=True):
+            inputs = [x if j < 0 else predictions[j] for j in layer.reads]
+            predictions.append(layer.forward(xp, own, inputs)[0])
+        return predictions[-1]
 
     def draw_parameters(self, initialiser: Initialiser, seed: int) -> tuple[dict[str, NDArray[np.float64]], ...]:
         """Draw the parameters of every layer from the seed, in float64: matrices as the initialiser says, biases 0."""

@@ -51,6 +51,14 @@ KEYS = [
     "inference.save_at",
     "inference.save_at.log",
     "inference.noise",
+    "learning",
+    "learning.rule",
+    "learning.optimizer",
+    "learning.schedule",
+    "learning.schedule.kind",
+    "learning.schedule.every",
+    "learning.seeds",
+    "learning.clip",
     "trace.record",
     "trace.every",
     "trace.every.log",
@@ -64,10 +72,11 @@ odd = st.recursive(
     st.booleans()
     | st.integers(-(2**70), 2**70)
     | st.floats()
-    | st.sampled_from(["", "error", "normal", "mupc", "npz", "sigmoid", "adam", "soft", "{", "exact", "heun", "\n"]),
+    | st.sampled_from(["", "error", "normal", "mupc", "npz", "sigmoid", "adam", "soft", "{", "exact", "heun", "\n"])
+    | st.sampled_from(["backprop", "incremental", "cosine", "step"]),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["log", "bits", "width", "x y"]), inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["log", "bits", "width", "kind", "every", "x y"]), inner, max_size=2)
     ),
     max_leaves=4,
 )

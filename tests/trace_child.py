@@ -1,4 +1,4 @@
-"""A process that writes, tails or overfills a trace, and says on stdout how far it is."""
+"""A process that writes, trains, resumes, tails or overfills a trace, and says on stdout how far it is."""
 
 import resource
 import sys
@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 from pcsim.errors import PcsimError
-from pcsim.trace import assemble, open_trace, space, writer
-from tests.trace_samples import ALL, SMALL, block, cannot_reserve, create, final, layout
+from pcsim.trace import assemble, open_trace, resume, space, writer
+from tests import trace_samples as samples
+from tests.trace_samples import ALL, SMALL, append_epoch, block, cannot_reserve, create, final, layout
 
 
 def write(path: Path, rows: int) -> None:
@@ -16,6 +17,27 @@ def write(path: Path, rows: int) -> None:
     while True:
         trace.append(block(trace.rows, rows, ALL))
         print("safe", trace.rows, flush=True)
+
+
+def train(path: Path, updates: int) -> None:
+    """Append epochs of so many updates until killed."""
+    trace = create(path, layout(training=samples.TRAINING))
+    while True:
+        append_epoch(trace, updates)
+        print("safe", trace.epochs, flush=True)
+
+
+def resume_again_and_again(path: Path, updates: int) -> None:
+    """Resume the trace at its last epoch, append one more, finish; begin again, until killed."""
+    of = layout(training=samples.TRAINING)
+    while True:
+        with open_trace(path) as old:
+            last = int(old.training["epoch"][-1])
+            arrays = samples.ATTRIBUTES, samples.NETWORK, samples.DATA, samples.PROVENANCE
+            trace = resume(path, old, of, *arrays, updates=last * updates, epochs=last)
+        append_epoch(trace, updates)
+        print("safe", trace.epochs, flush=True)
+        trace.finish("complete", {}, {}).close()
 
 
 def obey(path: Path) -> None:
@@ -63,10 +85,29 @@ def overfill(path: Path, limit: int, *, reserving: bool) -> None:
     print("end", flush=True)
 
 
+def overfill_training(path: Path, limit: int) -> None:
+    """Append epochs under a file size limit until that fails; then finish, which must not."""
+    trace = create(path, layout(training=samples.TRAINING))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + limit, resource.RLIM_INFINITY))
+    try:
+        while True:
+            append_epoch(trace, 100)
+    except PcsimError as error:
+        print("append", trace.updates, trace.epochs, error, flush=True)
+    trace.finish("failed", {}, {}).close()
+    print("end", flush=True)
+
+
 if __name__ == "__main__":
     mode, target = sys.argv[1], Path(sys.argv[2])
     if mode == "write":
         write(target, int(sys.argv[3]))
+    elif mode == "train":
+        train(target, int(sys.argv[3]))
+    elif mode == "resume":
+        resume_again_and_again(target, int(sys.argv[3]))
+    elif mode == "overfill-training":
+        overfill_training(target, int(sys.argv[3]))
     elif mode == "obey":
         obey(target)
     elif mode == "tail":

@@ -11,7 +11,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.trace import Block, Layout, TraceWriter
+from pcsim.trace import Block, EpochBlock, Layout, TraceWriter, Training, UpdateBlock
 
 UNITS = ((5,), (5,), (3,))
 SAMPLES = 2
@@ -25,6 +25,7 @@ NETWORK = {
 }
 DATA = {"x": np.ones((SAMPLES, 4)), "y": np.zeros((SAMPLES, 3))}
 PROVENANCE = {"scenario": 'title = "εnergy"\n' * 9000, "command": "pcsim run"}
+TRAINING = Training(updates=None, epochs=None)
 ATTRIBUTES: dict[str, str | int | float] = {"backend": "numpy", "precision": "float64", "device": "cpu", "seed": 7}
 
 
@@ -57,6 +58,34 @@ def block(start: int, count: int, record: frozenset[str] = SMALL, layers: int = 
         states=tuple(each[:-1]) if "states" in record else None,
         errors=tuple(each) if "errors" in record else None,
     )
+
+
+def update_block(first: int, count: int, layers: int = len(UNITS)) -> UpdateBlock:
+    """Updates first … first + count − 1; every number of update u is u."""
+    numbers = np.arange(first, first + count)
+    energy = np.repeat(numbers[:, None], layers, axis=1).astype(np.float64)
+    return UpdateBlock(update=numbers, energy=energy, loss=numbers.astype(np.float64))
+
+
+def epoch_block(first: int, count: int) -> EpochBlock:
+    """Epochs first … first + count − 1; every number of epoch e is e; the test split was not measured."""
+    numbers = np.arange(first, first + count)
+    same = numbers.astype(np.float64)
+    return EpochBlock(
+        epoch=numbers,
+        train_loss=same,
+        train_accuracy=same,
+        learning_rate=same,
+        wall_seconds=same,
+        validation_loss=same,
+        validation_accuracy=same,
+    )
+
+
+def append_epoch(writer: TraceWriter, updates: int) -> None:
+    """Append so many updates and the epoch they make."""
+    writer.append_updates(update_block(writer.updates + 1, updates))
+    writer.append_epochs(epoch_block(writer.epochs + 1, 1))
 
 
 def create(path: Path | None, of: Layout | None = None, *, force: bool = False) -> TraceWriter:
@@ -107,9 +136,9 @@ def child(mode: str, *arguments: str | Path) -> Generator[subprocess.Popen[str]]
         process.communicate()
 
 
-def killed_trace(path: Path, rows: int, seconds: float) -> int:
+def killed_trace(path: Path, rows: int, seconds: float, mode: str = "write") -> int:
     """Write a trace in another process, kill it and return how many rows it said were safe."""
-    with child("write", path, str(rows)) as process:
+    with child(mode, path, str(rows)) as process:
         said = lines_until(process.stdout, "safe")
         time.sleep(seconds)
         process.kill()

@@ -4,13 +4,15 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pcsim import initialisers
-from pcsim.datasets import check_labels, first_batch, load_dataset, targets
+from pcsim.datasets import Dataset, check_labels, first_batch, load_dataset, targets
 from pcsim.errors import UsageError
+from pcsim.learning.samples import Samples, Split, hold_out
 from pcsim.network import Network
 from pcsim.scenario import Scenario
 from pcsim.weights import read_parameters
@@ -26,8 +28,23 @@ class Inputs:
     source: str
 
 
-def load_inputs(scenario: Scenario, network: Network) -> Inputs:
-    """Load or draw the parameters and read the batch.
+def read_dataset(scenario: Scenario) -> Dataset:
+    """Read or generate the data set of a scenario; raises `UsageError` if its file cannot be used."""
+    data = scenario.data
+    # Generated samples: as many as one inference run takes, or the generator's own number to learn from.
+    samples = data.batch if scenario.learning is None else None
+    with named(scenario, "data.file" if data.file is not None else "data.name"):
+        return load_dataset(
+            data.name, file=data.file, seed=_data_seed(scenario), samples=samples, slope=data.slope, noise=data.noise
+        )
+
+
+def _data_seed(scenario: Scenario) -> int:
+    return scenario.seed if scenario.data.seed is None else scenario.data.seed
+
+
+def load_inputs(scenario: Scenario, network: Network, dataset: Dataset) -> Inputs:
+    """Load or draw the parameters and take the batch from the data.
 
     Raises `UsageError` if a file cannot be used, or if the data do not fit the network.
     """
@@ -38,25 +55,43 @@ def load_inputs(scenario: Scenario, network: Network) -> Inputs:
     else:
         parameters = network.draw_parameters(_initialiser(scenario), scenario.seed)
     data = scenario.data
-    seed = scenario.seed if data.seed is None else data.seed
-    with named(scenario, "data.file" if data.file is not None else "data.name"):
-        dataset = load_dataset(
-            data.name, file=data.file, seed=seed, samples=data.batch, slope=data.slope, noise=data.noise
-        )
     with named(scenario, "data.batch"):
-        x, y = first_batch(dataset, data.batch, seed if data.shuffle else None)
-    n_in, n_out = network.input_shape[0], network.layer_shapes[-1][0]
+        x, y = first_batch(dataset, data.batch, _data_seed(scenario) if data.shuffle else None)
+    with named(scenario, "network.widths"):
+        check_labels(dataset.y, network.layer_shapes[-1][0], f"data '{data.name}'")
+    x, y = fitted(scenario, network, x, y)
+    return Inputs(parameters, x, y, dataset.source)
+
+
+def load_samples(scenario: Scenario, network: Network, dataset: Dataset) -> Samples:
+    """Return all samples of the data to learn from, to validate and to test on.
+
+    Raises `UsageError` if they do not fit the network, or if nothing is left to learn from.
+    """
+    train = Split(*fitted(scenario, network, dataset.x, dataset.y))
+    test = None
+    if dataset.x_test is not None and dataset.y_test is not None:
+        test = Split(*fitted(scenario, network, dataset.x_test, dataset.y_test))
+    with named(scenario, "data.validation"):
+        train, validation = hold_out(train, scenario.data.validation, scenario.seed)
+    return Samples(train, validation, test)
+
+
+def fitted(
+    scenario: Scenario, network: Network, x: NDArray[np.float64], y: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return flat inputs (samples, n_in) and targets (samples, n_out); raises `UsageError` unless they fit."""
+    n_in, n_out, name = network.input_shape[0], network.layer_shapes[-1][0], scenario.data.name
     size = prod(x.shape[1:])
     if size != n_in:
         raise UsageError(
             f"{scenario.where('network.widths')}: the first width is {n_in}, but a sample of the data "
-            f"'{data.name}' has {size} values (shape {x.shape[1:]}); set the first width to {size}"
+            f"'{name}' has {size} values (shape {x.shape[1:]}); set the first width to {size}"
         )
     with named(scenario, "network.widths"):
-        y = targets(y, n_out, f"data '{data.name}'")
-        check_labels(dataset.y, n_out, f"data '{data.name}'")
+        y = targets(y, n_out, f"data '{name}'")
     _check_targets(scenario, y)
-    return Inputs(parameters, x.reshape(len(x), n_in), y, dataset.source)
+    return x.reshape(len(x), n_in), y
 
 
 def _check_targets(scenario: Scenario, y: NDArray[np.float64]) -> None:

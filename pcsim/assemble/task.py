@@ -49,7 +49,7 @@ def _descent(scenario: Scenario) -> Descent:
             f"{MOST_ROWS:,} are allowed; record fewer, as in trace.every = {{ log = 200 }}"
         )
     recorded = every_so_many(steps, every) if isinstance(every, int) else log_spaced(steps, every.log)
-    return Descent(_stepper(scenario), steps, recorded)
+    return Descent(build_stepper(scenario), steps, recorded)
 
 
 def _flow(scenario: Scenario, solver: str) -> Flow:
@@ -86,7 +86,7 @@ def _even_times(end: float) -> Sequence[float]:
     return np.unique(np.linspace(0.0, end, TIMES)).tolist()
 
 
-def _stepper(scenario: Scenario) -> steppers.Stepper:
+def build_stepper(scenario: Scenario) -> steppers.Stepper:
     table = scenario.inference
     match table.optimizer:
         case "gd":

@@ -6,6 +6,7 @@ The only place that knows the words of the files; everything else sees the froze
 from pcsim.scenario.arithmetic import BackendTable, Bits
 from pcsim.scenario.catalogue import list_scenarios
 from pcsim.scenario.inference import InferenceTable, LogTimes, Stop
+from pcsim.scenario.learning import LearningTable, RateSchedule
 from pcsim.scenario.model import DataTable, LogSpaced, Scenario, TraceTable
 from pcsim.scenario.network import NetworkTable
 from pcsim.scenario.read import parse_scenario, read_scenario
@@ -17,9 +18,11 @@ __all__ = [
     "Bits",
     "DataTable",
     "InferenceTable",
+    "LearningTable",
     "LogSpaced",
     "LogTimes",
     "NetworkTable",
+    "RateSchedule",
     "Scenario",
     "Stop",
     "TraceTable",

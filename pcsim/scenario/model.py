@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, PrivateAttr, model_validator
 
@@ -15,6 +15,7 @@ from pcsim.scenario.fields import (
     CountOrZero,
     FilePath,
     Flag,
+    Fraction,
     Inconsistency,
     NonNegative,
     Number,
@@ -23,6 +24,7 @@ from pcsim.scenario.fields import (
     require_consistent,
 )
 from pcsim.scenario.inference import InferenceTable
+from pcsim.scenario.learning import LearningTable, learning_problems
 from pcsim.scenario.network import NetworkTable
 
 Recordable = Literal["energy", "grad_norm", "states", "errors", "energy_per_sample", "weight_gradient"]
@@ -45,6 +47,8 @@ class DataTable(Table):
     """Slope of gaussian-line, y = slope x + noise."""
     noise: NonNegative = 0.0
     """Standard deviation of the noise of gaussian-line."""
+    validation: Fraction = 0.0
+    """Share of the training samples that [learning] holds out, to tell when to stop."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -104,6 +108,9 @@ class Scenario(Table):
     """Where the samples come from."""
     inference: Annotated[InferenceTable, Allowed("a table: write [inference] on a line of its own")]
     """What moves during inference and how."""
+    learning: Annotated[LearningTable | None, Allowed("a table: write [learning] on a line of its own")] = None
+    """How the weights are trained before the inference run; without it they are not. An update takes all steps of
+    [inference]: its stop rule, [trace] and data.batch are for the run that follows training."""
     trace: Annotated[TraceTable, Allowed("a table: write [trace] on a line of its own")] = TraceTable()
     """What is recorded, and how often."""
     backend: Annotated[BackendTable, Allowed("a table: write [backend] on a line of its own")] = BackendTable()
@@ -151,12 +158,27 @@ class Scenario(Table):
         """The story of its reading."""
         return self._reading
 
+    @model_validator(mode="before")
+    @classmethod
+    def _imply_rule(cls, given: Any) -> Any:
+        """Resolve what the method implies for learning; values of the wrong type are left to be found."""
+        tables = [given.get(name) for name in ("inference", "learning")] if isinstance(given, dict) else [None]
+        match tables:
+            case [{"method": "backprop"}, dict() as learning]:
+                return {**given, "learning": {"rule": "backprop", **learning}}
+            case _:
+                return given
+
     @model_validator(mode="after")
     def _check(self) -> Self:
+        found: list[Inconsistency] = []
         if self.network.output == "sigmoid" and self.inference.loss != "squared-error":
             text = (
                 f'inference.loss = "{self.inference.loss}" takes logits, but network.output = "sigmoid"; '
                 'write output = "linear" in [network] or loss = "squared-error" in [inference]'
             )
-            require_consistent([Inconsistency(("inference.loss", "network.output"), text)])
+            found.append(Inconsistency(("inference.loss", "network.output"), text))
+        if self.learning is not None:
+            found += learning_problems(self.learning, self.inference)
+        require_consistent(found)
         return self

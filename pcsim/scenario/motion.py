@@ -20,10 +20,10 @@ def replace_motion(tree: Tree, inference: dict[str, Any], place_of: Callable[[Ke
     solver = tree.get(_SOLVER)
     if solver is None and "solver" in inference:
         reason = f"meant for discrete steps, not for solver '{inference['solver']}'"
-        return _drop(tree, _STEP_SIZE, place_of(_SOLVER), reason)
+        return tree.drop_older(_STEP_SIZE, place_of(_SOLVER), reason)
     if solver is not None and inference.get("method") == "sequential":
         reason = f"meant for solver '{solver}', not for method 'sequential'"
-        return _drop(tree, _STEP_SIZE, place_of(_METHOD), reason)
+        return tree.drop_older(_STEP_SIZE, place_of(_METHOD), reason)
     return []
 
 
@@ -43,13 +43,5 @@ def settle_steps(tree: Tree) -> list[str]:
     step_size = tree.place(_STEP_SIZE)
     newest = max((tree.place(path) for path in written), key=lambda place: place.layer)
     if newest.layer > step_size.layer:
-        return _drop(tree, _STEP_SIZE, newest, "not used beside tolerances")
-    return [note for path in written for note in _drop(tree, path, step_size, "not used beside a step size")]
-
-
-def _drop(tree: Tree, path: KeyPath, cause: Place, reason: str) -> list[str]:
-    """Remove a key that is older than what makes it useless, and return the note on it."""
-    if tree.get(path) is None or tree.place(path).layer >= cause.layer:
-        return []
-    tree.remove(path)
-    return [f"dropped {'.'.join(map(str, path))}: {reason} (set by {cause.setter_label()})"]
+        return tree.drop_older(_STEP_SIZE, newest, "not used beside tolerances")
+    return [note for path in written for note in tree.drop_older(path, step_size, "not used beside a step size")]

@@ -16,6 +16,7 @@ from pcsim.scenario.relevance import take_unused
 from pcsim.scenario.sizes import replace_sizes, resolve_sizes, split_output
 from pcsim.scenario.sources import Source, extend_chain, find, make_source, read_chain
 from pcsim.scenario.syntax import dotted
+from pcsim.scenario.training import settle_training
 from pcsim.scenario.tree import Place, Tree, sorted_lines
 from pcsim.scenario.words import take_unknown
 
@@ -63,7 +64,7 @@ def assemble(chain: list[Source], given: list[Override], options: list[Override]
     problems = take_unknown(tree)
     replaced = still_replaced(tree, notes)
     unused, dropped = take_unused(tree)
-    notes = [*replaced, *dropped, *settle_steps(tree)]
+    notes = [*replaced, *dropped, *settle_steps(tree), *settle_training(tree)]
     told = frozenset(problem.meant for problem in problems if problem.meant)
     problems += unused + resolve_sizes(tree, told)
     try:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pcsim.arithmetic import NARROW
-from pcsim.scenario.fields import allowed_by
+from pcsim.scenario.fields import Table, allowed_by
 from pcsim.scenario.inference import ADAPTIVE, CONSTANT, SOLVERS
 from pcsim.scenario.model import Scenario
 from pcsim.scenario.network import WITH_GAIN
@@ -21,12 +21,20 @@ _STEP_KEYS = (
     "inference.stop",
 )
 _TOLERANCE_KEYS = ("inference.rtol", "inference.atol")
+_LEARNING_ADAM_KEYS = ("learning.beta1", "learning.beta2", "learning.eps")
+_COSINE_KEYS = ("learning.schedule.warmup", "learning.schedule.peak", "learning.schedule.final")
+_STEP_SCHEDULE_KEYS = ("learning.schedule.every", "learning.schedule.factor")
+_PRESENT = "present"
+_NOUNS = {"data.name": "data set", "learning.schedule.kind": "schedule"}
 _TIME_KEYS = ("inference.t_end", *_TOLERANCE_KEYS, "inference.save_at", "inference.noise")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Keys that are used only where another key, the decider, has one of some values (None: is absent)."""
+    """Keys that are used only where another key, the decider, has one of some values (None: is absent).
+
+    A table as the decider is present or absent.
+    """
 
     keys: tuple[str, ...]
     decider: str
@@ -53,6 +61,14 @@ RULES = (
     Rule(("inference.momentum",), "inference.optimizer", ("momentum",)),
     Rule(("inference.beta1", "inference.beta2", "inference.eps"), "inference.optimizer", ("adam",)),
     Rule(("inference.clamp_precision",), "inference.clamp", ("soft",)),
+    Rule(("data.validation",), "learning", (_PRESENT,)),
+    Rule(("learning.momentum",), "learning.optimizer", ("momentum",)),
+    Rule(_LEARNING_ADAM_KEYS, "learning.optimizer", ("adam", "adamw")),
+    Rule(("learning.weight_decay",), "learning.optimizer", ("sgd", "momentum", "adam", "adamw")),
+    # a common factor cancels where every gradient is divided by its own size
+    Rule(("learning.clip",), "learning.scale", ("none",)),
+    Rule(_COSINE_KEYS, "learning.schedule.kind", ("cosine",)),
+    Rule(_STEP_SCHEDULE_KEYS, "learning.schedule.kind", ("step",)),
     Rule(("inference.rounding", "inference.accumulate"), "backend.precision", NARROW),
 )
 
@@ -61,12 +77,19 @@ def unused_keys(scenario: Scenario) -> set[str]:
     """Return the keys (dotted) that a scenario's choices make no use of."""
     found: set[str] = set()
     for rule in RULES:
-        table, key = rule.decider.split(".")
-        if getattr(getattr(scenario, table), key) not in rule.used_with:
+        if _choice(scenario, rule.decider) not in rule.used_with:
             found.update(rule.keys)
     if scenario.inference.tolerances is not None:
         found.add("inference.step_size")
     return found
+
+
+def _choice(scenario: Scenario, decider: str) -> Any:
+    """Return the decider's value, None where the table that holds it is absent."""
+    value: Any = scenario
+    for part in decider.split("."):
+        value = None if value is None else getattr(value, part)
+    return _PRESENT if isinstance(value, Table) else value
 
 
 def take_unused(tree: Tree) -> tuple[list[Problem], list[str]]:
@@ -100,7 +123,7 @@ def _decision(tree: Tree, decider: str) -> Any:
     """Return the decider's value, its default where it is not written."""
     written = tree.get(tuple(decider.split(".")))
     if written is not None:
-        return written
+        return _PRESENT if isinstance(written, dict) else written
     default = _field(decider).default
     return default if default is None or isinstance(default, str) else None
 
@@ -119,21 +142,30 @@ def _decider_place(tree: Tree, rule: Rule) -> Place | None:
 
 
 def _field(decider: str) -> Any:
-    table, key = decider.split(".")
-    return inner_tables(Scenario.model_fields[table].annotation)[0].model_fields[key]
+    *tables, key = decider.split(".")
+    holder: type[Table] = Scenario
+    for table in tables:
+        holder = inner_tables(holder.model_fields[table].annotation)[0]
+    return holder.model_fields[key]
 
 
 def _reason(rule: Rule, value: Any) -> str:
     if rule.decider == "network.weights":
         return "not used where network.weights gives the parameters"
     if value is None:
-        return f"not used without {rule.decider}"
-    noun = "data set" if rule.decider == "data.name" else rule.decider.split(".")[1]
+        return f"not used without {_named(rule)}"
+    noun = _NOUNS.get(rule.decider, rule.decider.rpartition(".")[2])
     return f"not used by {noun} '{value}'"
 
 
+def _named(rule: Rule) -> str:
+    return f"[{rule.decider}]" if _PRESENT in rule.used_with else rule.decider
+
+
 def _advice(rule: Rule, value: Any) -> str:
-    table, key = rule.decider.split(".")
+    table, _, key = rule.decider.rpartition(".")
+    if _PRESENT in rule.used_with:
+        return f"remove it, or add the table {_named(rule)}"
     if value is None:
         return f"remove it, or choose a {key} in [{table}]"
     if len(rule.used_with) > 1 or None in rule.used_with:

@@ -112,6 +112,13 @@ class Tree:
         """Remove a key, if it is there; its place stays known for messages about it."""
         self.table(*[str(part) for part in path[:-1]]).pop(str(path[-1]), None)
 
+    def drop_older(self, path: KeyPath, cause: Place, reason: str) -> list[str]:
+        """Remove a key that is older than what makes it useless, and return the note on it."""
+        if self.get(path) is None or self.place(path).layer >= cause.layer:
+            return []
+        self.remove(path)
+        return [f"dropped {'.'.join(map(str, path))}: {reason} (set by {cause.setter_label()})"]
+
     def place(self, path: KeyPath) -> Place:
         """Return where a key was written, or where what holds it was."""
         while path not in self.places:

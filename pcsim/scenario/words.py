@@ -16,11 +16,15 @@ from pcsim.scenario.tree import Problem, Tree
 Words: TypeAlias = dict[str, "Words | None"]
 """Allowed keys; None for one that holds no table."""
 
-# words of other programs and papers, which spelling alone does not lead to ours
-SYNONYMS = {
+# words of other programs and papers, which spelling alone does not lead to ours; where there are several of ours,
+# the first that is allowed is meant
+SYNONYMS: dict[str, str | tuple[str, ...]] = {
     "lr": "step_size",
-    "learning_rate": "step_size",
+    "learning_rate": ("step_size", "lr"),
+    "alpha": ("step_size", "lr"),
+    "eta": ("step_size", "lr"),
     "lambda": "step_size",
+    "step_size": ("lr", "every"),
     "dt": "step_size",
     "n_steps": "steps",
     "iterations": "steps",
@@ -28,8 +32,33 @@ SYNONYMS = {
     "dtype": "precision",
     "batch_size": "batch",
     "nonlinearity": "activation",
-    "gamma": "precisions",
+    "gamma": ("precisions", "factor"),
     "optimiser": "optimizer",
+    "algorithm": "rule",
+    "n_epochs": "epochs",
+    "num_epochs": "epochs",
+    "max_epochs": "epochs",
+    "mu": "momentum",
+    "epsilon": "eps",
+    "wd": "weight_decay",
+    "l2": "weight_decay",
+    "decay": "weight_decay",
+    "scheduler": "schedule",
+    "lr_scheduler": "schedule",
+    "lr_schedule": "schedule",
+    "early_stopping": "patience",
+    "grad_clip": "clip",
+    "gradient_clipping": "clip",
+    "clip_norm": "clip",
+    "max_norm": "clip",
+    "max_grad_norm": "clip",
+    "scaling": "scale",
+    "save_every": "checkpoint",
+    "val_split": "validation",
+    "validation_split": "validation",
+    "holdout": "validation",
+    "training": "learning",
+    "train": "learning",
     "parametrization": "parametrisation",
     "layers": "widths",
     "sizes": "widths",
@@ -41,7 +70,12 @@ SYNONYMS = {
     "so": "state",
     "eo": "error",
     "bp": "backprop",
+    "ipc": "incremental",
     "sgd": "gd",
+    "gd": "sgd",
+    "gradient_descent": ("gd", "sgd"),
+    "heavy_ball": "momentum",
+    "per_layer": "per-layer",
     "identity": "linear",
     "forward": "feedforward",
     "ode": "solver",
@@ -79,12 +113,17 @@ SYNONYMS = {
 
 def closest(word: str, allowed: Sequence[str]) -> str | None:
     """Return the allowed word that is close in meaning or in spelling, if there is one."""
-    lower = word.lower()
-    synonym = SYNONYMS.get(lower, SYNONYMS.get(lower.replace("-", "_"), ""))
-    if synonym in allowed:
-        return synonym
-    found = difflib.get_close_matches(lower, allowed, n=1)
+    if meant := synonym(word, allowed):
+        return meant
+    found = difflib.get_close_matches(word.lower(), allowed, n=1)
     return found[0] if found else None
+
+
+def synonym(word: str, allowed: Sequence[str]) -> str | None:
+    """Return the allowed word that others call by this one, if there is one."""
+    lower = word.lower()
+    ours = SYNONYMS.get(lower, SYNONYMS.get(lower.replace("-", "_"), ()))
+    return next((each for each in ([ours] if isinstance(ours, str) else ours) if each in allowed), None)
 
 
 def inner_tables(annotation: Any) -> list[type[Table]]:
@@ -142,7 +181,8 @@ def _walk(tree: Tree, table: _Table, every: Words, problems: list[Problem]) -> N
         if key not in table.words:
             place = tree.place(path)
             text, meant = _unknown(key, value, table, every)
-            if homes := _homes(key, table, every):
+            # lr in [inference] is its step size, although [learning] has an lr
+            if not synonym(key, list(table.words)) and (homes := _homes(key, table, every)):
                 text, meant = _move(key, homes, place.located is not None), homes[0]
             problems.append(Problem(place, f"{place.key_label()}: {text}", meant))
             tree.remove(path)

@@ -16,17 +16,21 @@ def scenario_text(scenario: Scenario) -> str:
     unused = unused_keys(scenario)
     lines: list[str] = []
     for table, content in scenario.model_dump().items():
+        if content is None:
+            continue
         if not isinstance(content, dict):
             lines.append(toml_line(table, content))
             continue
         lines += ["", f"[{table}]"]
         for key, value in content.items():
             if value is not None and f"{table}.{key}" not in unused:
-                lines.append(toml_line(key, _as_written(f"{table}.{key}", value)))
+                lines.append(toml_line(key, _as_written(f"{table}.{key}", value, unused)))
     return "\n".join(lines) + "\n"
 
 
-def _as_written(key: str, value: Any) -> Any:
+def _as_written(key: str, value: Any, unused: set[str]) -> Any:
+    if isinstance(value, dict):
+        return {name: item for name, item in value.items() if f"{key}.{name}" not in unused}
     if isinstance(value, Path):
         return str(value)
     # a length of 0 means none, of 1 the layer before: files say so by name

@@ -3,16 +3,22 @@
 from pcsim.trace.layout import FORMAT, FORMAT_VERSION, Block, Layout
 from pcsim.trace.reader import Trace, open_trace
 from pcsim.trace.repair import RepairReport, repair
+from pcsim.trace.resume import resume
+from pcsim.trace.training import EpochBlock, Training, UpdateBlock
 from pcsim.trace.writer import TraceWriter
 
 __all__ = [
     "FORMAT",
     "FORMAT_VERSION",
     "Block",
+    "EpochBlock",
     "Layout",
     "RepairReport",
     "Trace",
     "TraceWriter",
+    "Training",
+    "UpdateBlock",
     "open_trace",
     "repair",
+    "resume",
 ]

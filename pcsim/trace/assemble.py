@@ -9,7 +9,7 @@ import h5py
 from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
-from pcsim.trace.files import LIBVER, closing, publish_new, replace_synced, temporary_beside
+from pcsim.trace.files import LIBVER, closing, publish_new, replace_synced, sync, temporary_beside
 from pcsim.trace.layout import FORMAT, FORMAT_VERSION, Dimensions
 from pcsim.trace.objects import copy_objects, write_arrays, write_attributes, write_scales, write_streams
 from pcsim.trace.owner import OWNER_ATTRIBUTES, owner_attributes
@@ -64,6 +64,9 @@ def create_file(target: Path, fill: Callable[[Any], None], *, force: bool) -> An
             fill(file)
             write_attributes(file, owner_attributes())
             file.swmr_mode = True
+            if force:  # it may replace rows that are safe
+                file.flush()
+                sync(temporary)
             publish_new(temporary, target, force)
         except BaseException as error:
             abandon(file)
@@ -73,11 +76,13 @@ def create_file(target: Path, fill: Callable[[Any], None], *, force: bool) -> An
         return file
 
 
-def replace_by_finished(source: Any, path: Path, rows: int, room: int, finish: Callable[[Any], None]) -> dict[str, int]:
+def replace_by_finished(
+    source: Any, path: Path, rows: Mapping[str, int], room: int, finish: Callable[[Any], None]
+) -> dict[str, int]:
     """Put a finished copy of `source` in the place of `path`; return the rows cut off each dataset.
 
-    `room` bytes are made sure of first. OSError or RuntimeError when the disk does not take it: `path` is
-    then as it was.
+    Of the datasets along each clock `rows` are kept. `room` bytes are made sure of first. OSError or
+    RuntimeError when the disk does not take it: `path` is then as it was.
     """
     with temporary_beside(path) as temporary:
         with closing(h5py.File(temporary, "x", libver=LIBVER)) as file:

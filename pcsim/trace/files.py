@@ -2,9 +2,10 @@
 
 import contextlib
 import os
+import platform
 import re
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +93,25 @@ def publish_new(temporary: Path, path: Path, force: bool) -> None:
 
 def replace_synced(temporary: Path, path: Path) -> None:
     """Put a finished file in the place of the old one, its bytes on disk first."""
-    descriptor = os.open(temporary, os.O_RDONLY)
+    sync(temporary)
+    temporary.replace(path)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's bytes, or a folder's names, are on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    temporary.replace(path)
+
+
+def remove_leftovers(attributes: Mapping[str, Any], target: Path) -> None:
+    """Remove what a trace's killed writer was about to put in the place of a file beside it."""
+    pid = int(attributes.get("writer_pid", 0))
+    if pid and attributes.get("writer_host") == platform.node():
+        for leftover in target.parent.glob(temporary_name(pid, "*")):
+            leftover.unlink(missing_ok=True)
 
 
 def open_file(path: Path) -> Any:

@@ -9,12 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pcsim.trace.stream import Stream
+from pcsim.trace.training import Training, training_streams
+
 FORMAT = "pcsim-trace"
 FORMAT_VERSION = 1
-
-CHUNK_BYTES = 256 * 1024
-"""Aim for a chunk: small enough that dozens of datasets stay in cache, large enough for few index entries."""
-CHUNK_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,8 @@ class Layout:
     """Of recorded states and errors."""
     rows: int | None
     """Rows expected, None where unknown: decides only the size estimate and the chunks."""
+    training: Training | None = None
+    """What is recorded of training, None where nothing is trained."""
 
 
 @dataclass(frozen=True)
@@ -65,42 +66,6 @@ class Block:
         return value[int(layer)] if layer else value
 
 
-@dataclass(frozen=True)
-class Stream:
-    """One dataset that grows along the clock: its path, dimension names and one row's shape and type."""
-
-    path: str
-    dimensions: tuple[str, ...]
-    shape: tuple[int, ...]
-    dtype: np.dtype[np.number]
-    expected_rows: int | None
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of one row."""
-        return prod(self.shape) * self.dtype.itemsize
-
-    @property
-    def chunk(self) -> tuple[int, ...]:
-        """Chunk shape: whole rows up to CHUNK_BYTES, or part of the samples where one row is larger."""
-        rows = min(max(1, CHUNK_BYTES // max(1, self.row_bytes)), CHUNK_ROWS)
-        if self.expected_rows is not None:
-            rows = min(rows, max(1, self.expected_rows))
-        inner = tuple(max(1, n) for n in self.shape)
-        if self.row_bytes > 64 * CHUNK_BYTES:
-            inner = (max(1, 64 * CHUNK_BYTES * inner[0] // self.row_bytes), *inner[1:])
-        return (rows, *inner)
-
-    def chunks_for(self, rows: int) -> int:
-        """Return the number of chunks that `rows` rows occupy."""
-        return prod(-(-n // c) for n, c in zip((rows, *self.shape), self.chunk, strict=True))
-
-    @property
-    def chunk_bytes(self) -> int:
-        """Bytes of one chunk on disk."""
-        return prod(self.chunk) * self.dtype.itemsize
-
-
 def unit_names(layer: int | Literal["in"], shape: tuple[int, ...]) -> tuple[str, ...]:
     """Return the dimension names of one sample in a layer: `unit_3`; for images `unit_3_0`, `unit_3_1`, …"""
     if len(shape) == 1:
@@ -109,7 +74,10 @@ def unit_names(layer: int | Literal["in"], shape: tuple[int, ...]) -> tuple[str,
 
 
 def streams(layout: Layout) -> list[Stream]:
-    """Return the datasets that grow with the run; the clock comes last, for it marks a row as whole."""
+    """Return the datasets that grow with the run; each clock comes after those that follow it.
+
+    It is written last, for it marks a row as whole.
+    """
     layers, units = len(layout.layer_names), layout.unit_shapes
     wide, clock = np.dtype(np.float64), layout.clock
     per_layer = {
@@ -135,7 +103,8 @@ def streams(layout: Layout) -> list[Stream]:
             for i in range(count if kind in layout.record else 0)
         ]
     kind = np.dtype(np.int64) if clock == "step" else wide
-    return [*found, Stream(clock, (clock,), (), kind, layout.rows)]
+    found.append(Stream(clock, (clock,), (), kind, layout.rows))
+    return found + (training_streams(layout.training, layers) if layout.training else [])
 
 
 @dataclass(frozen=True)
@@ -190,12 +159,13 @@ class Dimensions:
 
 
 def final_bytes(layout: Layout, network: Mapping[str, NDArray[np.number]]) -> int:
-    """Return about how many bytes the end of a run adds: final states and errors, gradients, work, tables."""
+    """Return about how many bytes the end of a run adds: final states, errors, gradients, parameters and tables."""
     units = sum(prod(shape) for shape in layout.unit_shapes)
-    gradients = sum(a.nbytes for a in network.values()) if "weight_gradient" in layout.record else 0
-    objects = 3 * len(layout.unit_shapes) + (len(network) if gradients else 0)
+    copies = ("weight_gradient" in layout.record) + (layout.training is not None)
+    parameters = copies * sum(a.nbytes for a in network.values())
+    objects = 3 * len(layout.unit_shapes) + copies * len(network)
     work = 3 * layout.samples * 8 if layout.clock == "time" else 0
-    return 2 * layout.samples * units * 8 + gradients + work + 1024 * objects + 16 * 1024
+    return 2 * layout.samples * units * 8 + parameters + work + 1024 * objects + 16 * 1024
 
 
 def estimate_bytes(
@@ -206,7 +176,7 @@ def estimate_bytes(
 ) -> int:
     """Return about how many bytes the finished trace takes; of unknown rows, one chunk each is counted."""
     growing = streams(layout)
-    streamed = sum(s.chunks_for(layout.rows or 1) * s.chunk_bytes for s in growing)
+    streamed = sum(s.chunks_for(s.expected_rows or 1) * s.chunk_bytes for s in growing)
     given = sum(a.nbytes for a in (*network.values(), *data.values()))
     texts = sum(len(text) for text in provenance.values())
     objects = len(growing) + len(network) + 2 * len(layout.unit_shapes) + 8

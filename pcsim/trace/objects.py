@@ -7,7 +7,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.trace.layout import Dimensions, Stream, streams
+from pcsim.trace.layout import Dimensions, streams
+from pcsim.trace.rows import clock_of, grows
+from pcsim.trace.stream import Stream
 
 NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
 """How netCDF-4 marks a scale that only has a length: tools then show a dimension and no array."""
@@ -22,6 +24,9 @@ _MEANINGS = {
     "solver/steps": "steps the solver took",
     "solver/rejected": "steps the solver rejected and took again, smaller",
     "solver/evaluations": "evaluations of the vector field",
+    "training/energy": "layerwise energy at the end of inference, mean over the batch of the update",
+    "training/loss": "loss of the update's batch, mean over the samples",
+    "training/wall_seconds": "seconds of training by the end of the epoch",
 }
 _SCALE_ATTRIBUTES = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST"}
 
@@ -52,7 +57,7 @@ def write_scales(file: Any, dimensions: Dimensions) -> None:
 def write_streams(file: Any, dimensions: Dimensions) -> None:
     """Make the datasets that grow; a row not yet written reads NaN, in an integer clock -1."""
     growing = streams(dimensions.layout)
-    for stream in reversed(growing):  # the clock first: the others refer to it
+    for stream in reversed(growing):  # a clock first: the others refer to it
         _grow(file, stream)
 
 
@@ -66,8 +71,8 @@ def _grow(file: Any, stream: Stream) -> None:
         dtype=stream.dtype,
         fillvalue=fill,
     )
-    if stream.dimensions == (stream.path,):
-        made.make_scale(stream.path)
+    if stream.path == stream.clock:
+        made.make_scale(stream.path.rpartition("/")[2])
         return
     _describe(file, made, stream.path, stream.dimensions)
 
@@ -96,8 +101,8 @@ def _length_only(file: Any, name: str, size: int) -> None:
     file.create_dataset(name, shape=(size,), dtype=">f4").make_scale(f"{NO_VARIABLE}{size:>11d}")
 
 
-def copy_objects(source: Any, target: Any, rows: int) -> dict[str, int]:
-    """Copy a trace with its attributes and scales, growing datasets cut to `rows`; return what was cut off.
+def copy_objects(source: Any, target: Any, rows: Mapping[str, int]) -> dict[str, int]:
+    """Copy a trace with its attributes and scales, growing datasets cut to their clock's rows; return the cuts.
 
     HDF5's own copy of one object does not carry dimension scales over, and of a whole file cannot cut rows.
     """
@@ -109,9 +114,10 @@ def copy_objects(source: Any, target: Any, rows: int) -> dict[str, int]:
             made = target.require_group(name)
         else:
             found.append(item)
-            if item.maxshape and item.maxshape[0] is None and item.shape[0] > rows:
-                cut[name] = item.shape[0] - rows
-            made = _copy_dataset(item, target, name, rows)
+            kept = _kept(item, rows)
+            if kept is not None and item.shape[0] > kept:
+                cut[name] = item.shape[0] - kept
+            made = _copy_dataset(item, target, name, kept)
         copy_attributes(item, made)
 
     copy_attributes(source, target)
@@ -129,11 +135,15 @@ def copy_attributes(source: Any, target: Any) -> None:
         target.attrs[name] = source.attrs[name]
 
 
-def _copy_dataset(item: Any, target: Any, name: str, rows: int) -> Any:
-    grows = bool(item.maxshape) and item.maxshape[0] is None
+def _kept(item: Any, rows: Mapping[str, int]) -> int | None:
+    """Return how many rows of a growing dataset are copied; None for one that does not grow."""
+    return min(rows.get(clock_of(item), item.shape[0]), item.shape[0]) if grows(item) else None
+
+
+def _copy_dataset(item: Any, target: Any, name: str, kept: int | None) -> Any:
     shape, options = item.shape, {}
-    if grows:
-        shape = (min(rows, item.shape[0]), *item.shape[1:])
+    if kept is not None:
+        shape = (kept, *item.shape[1:])
         chunks = (min(item.chunks[0], max(1, shape[0])), *item.chunks[1:])
         options = {"maxshape": item.maxshape, "chunks": chunks, "fillvalue": item.fillvalue}
     made = target.create_dataset(name, shape=shape, dtype=item.dtype, **options)

@@ -1,10 +1,10 @@
 """Read a trace: finished, killed, kept in memory, or still being written."""
 
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import h5py
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from pcsim import __version__
 from pcsim.errors import UsageError
 from pcsim.trace.files import DAMAGE, damaged, identity, open_file
+from pcsim.trace.history import History
 from pcsim.trace.layout import FORMAT_VERSION
-
-_TAIL = 4096
+from pcsim.trace.rows import clock_of, growing_by_clock, grows, whole_rows
+from pcsim.trace.training import GROUP
 
 
 class Trace:
     """What happened in a run; every array is read when asked for. A context manager that closes the file.
 
-    While the run still writes, arrays along the clock are as long as the rows known to be whole; `refresh`
+    While the run still writes, arrays along a clock are as long as the rows known to be whole; `refresh`
     looks for more. Arrays the trace does not hold raise UsageError, those marked optional are None.
     """
 
@@ -37,8 +38,8 @@ class Trace:
             self.clock = "step" if "step" in self.file else "time"
             self.layer_names: tuple[str, ...] = tuple(self.file["layer_name"].asstr()[()])
             self.layer_widths: tuple[int, ...] = tuple(int(n) for n in self.file["layer_width"][()])
-            self._streams = _growing(self.file)
-            self.rows = whole_rows(self.file[self.clock], self._streams)
+            self._streams = growing_by_clock(self.file)
+            self._count()
         except DAMAGE as error:
             raise damaged(self.path, error) from None
 
@@ -60,11 +61,16 @@ class Trace:
             self._load()
             return
         try:
-            for stream in self._streams if self.file.swmr_mode else ():
+            for stream in chain(*self._streams.values()) if self.file.swmr_mode else ():
                 stream.refresh()
-            self.rows = whole_rows(self.file[self.clock], self._streams)
+            self._count()
         except DAMAGE as error:
             raise damaged(self.path, error) from None
+
+    def _count(self) -> None:
+        clocks = (self.clock, *(clock for clock in self._streams if clock != self.clock))
+        self.rows_by_clock = {c: whole_rows(self.file[c], self._streams.get(c, [])) for c in clocks}
+        self.rows = self.rows_by_clock[self.clock]
 
     @property
     def status(self) -> str:
@@ -147,6 +153,16 @@ class Trace:
         return self._group("data")
 
     @property
+    def training(self) -> History:
+        """Losses, accuracies and energies by `update` or `epoch`; empty where nothing was trained."""
+        try:
+            found = self.file[GROUP].items() if GROUP in self else ()
+            names = tuple(name for name, item in found if grows(item) or not item.is_scale)
+        except DAMAGE as error:
+            raise damaged(self.path, error) from None
+        return History(names, lambda name: self.array(f"{GROUP}/{name}"))
+
+    @property
     def provenance(self) -> dict[str, str]:
         """Where the trace comes from: scenario text, versions, command line."""
         try:
@@ -168,8 +184,8 @@ class Trace:
             raise self._lacks(path)
         try:
             dataset = self.file[path]
-            if dataset.maxshape and dataset.maxshape[0] is None:
-                return dataset[slice(*rows.indices(self.rows))]
+            if grows(dataset):
+                return dataset[slice(*rows.indices(self.rows_by_clock[clock_of(dataset)]))]
             return np.asarray(dataset[()])[rows] if dataset.shape else np.asarray(dataset[()])
         except DAMAGE as error:
             raise damaged(self.path, error) from None
@@ -221,29 +237,11 @@ def open_trace(path: Path | str) -> Trace:
         raise
 
 
-def whole_rows(clock: Any, growing: list[Any]) -> int:
-    """Return how many rows are whole: in every growing dataset, with a clock that was written."""
-    rows = min(dataset.shape[0] for dataset in (clock, *growing))
-    while rows:
-        start = max(0, rows - _TAIL)
-        values = clock[start:rows]
-        written = np.flatnonzero(values >= 0 if values.dtype.kind == "i" else ~np.isnan(values))
-        if written.size:
-            return start + int(written[-1]) + 1
-        rows = start
-    return 0
-
-
-def _growing(file: Any) -> list[Any]:
-    """Return the datasets along the clock: those at the root and in the groups recorded on request."""
-    groups = (file, *(file[name] for name in ("states", "errors") if name in file))
-    items = [item for group in groups for item in group.values()]
-    return [i for i in items if isinstance(i, h5py.Dataset) and i.maxshape and i.maxshape[0] is None]
-
-
 def _hint(path: str) -> str:
     if path.startswith(("final", "arrival", "solver")):
         return "; it is written when a run ends"
+    if path.startswith(GROUP):
+        return "; runs that train write it"
     return f'; record it with [trace] record = ["{path.partition("/")[0]}"]'
 
 

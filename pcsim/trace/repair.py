@@ -1,6 +1,5 @@
 """Make a trace whose writer was killed readable by any HDF5 tool, losing no flushed row."""
 
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,12 +7,13 @@ from typing import Any
 
 from pcsim.errors import UsageError
 from pcsim.trace.assemble import drop_owner, replace_by_finished
-from pcsim.trace.files import DAMAGE
+from pcsim.trace.files import DAMAGE, remove_leftovers
 from pcsim.trace.objects import write_attributes
 from pcsim.trace.owner import living_writer
 from pcsim.trace.reader import Trace, open_trace
+from pcsim.trace.rows import rows_in_words
 from pcsim.trace.snapshot import left_by_writer
-from pcsim.trace.space import temporary_name, why
+from pcsim.trace.space import why
 
 
 @dataclass(frozen=True)
@@ -24,17 +24,20 @@ class RepairReport:
     repaired: bool
     """False where there was nothing to repair."""
     rows: int
-    """Rows kept."""
+    """Rows kept, along the clock of inference."""
     status_before: str
     status_after: str
     trimmed: Mapping[str, int] = field(default_factory=dict[str, int])
     """Rows cut off each dataset because others lacked them: never flushed, so not known to be whole."""
+    kept: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Rows kept along every clock, by its path."""
 
     def __str__(self) -> str:
+        kept = rows_in_words(self.kept)
         if not self.repaired:
-            return f"{self.path}: nothing to repair; {self.rows} rows, status {self.status_after}"
+            return f"{self.path}: nothing to repair; {kept}, status {self.status_after}"
         cut = f", {max(self.trimmed.values())} unfinished ones cut off" if self.trimmed else ""
-        return f"{self.path}: repaired; {self.rows} rows kept{cut}, status {self.status_after}"
+        return f"{self.path}: repaired; {kept} kept{cut}, status {self.status_after}"
 
 
 def repair(path: Path | str) -> RepairReport:
@@ -46,7 +49,7 @@ def repair(path: Path | str) -> RepairReport:
     with open_trace(path) as trace:
         _refuse_living(trace)
         if trace.status != "running" and not left_by_writer(path):
-            return RepairReport(path, False, trace.rows, trace.status, trace.status)
+            return RepairReport(path, False, trace.rows, trace.status, trace.status, {}, trace.rows_by_clock)
         after = "interrupted" if trace.status == "running" else trace.status
 
         def end(file: Any) -> None:
@@ -55,11 +58,11 @@ def repair(path: Path | str) -> RepairReport:
 
         target = path.resolve()
         try:
-            trimmed = replace_by_finished(trace.file, target, trace.rows, target.stat().st_size, end)
+            trimmed = replace_by_finished(trace.file, target, trace.rows_by_clock, target.stat().st_size, end)
         except DAMAGE as error:
             raise UsageError(f"{path} cannot be repaired and is left as it was: {why(error)}") from None
-        _remove_leftovers(trace, target)
-        return RepairReport(path, True, trace.rows, trace.status, after, trimmed)
+        remove_leftovers(trace.attributes, target)
+        return RepairReport(path, True, trace.rows, trace.status, after, trimmed, trace.rows_by_clock)
 
 
 def _refuse_living(trace: Trace) -> None:
@@ -69,11 +72,3 @@ def _refuse_living(trace: Trace) -> None:
             f"{trace.path} is being written by process {pid}, which is alive; it can be read meanwhile, "
             "wait for the run or stop it before repairing"
         )
-
-
-def _remove_leftovers(trace: Trace, target: Path) -> None:
-    """Remove what the writer was about to put in the trace's place when it was killed."""
-    pid = int(trace.attributes.get("writer_pid", 0))
-    if pid and trace.attributes.get("writer_host") == platform.node():
-        for leftover in target.parent.glob(temporary_name(pid, "*")):
-            leftover.unlink(missing_ok=True)

@@ -22,7 +22,10 @@ from pcsim.trace.assemble import (
 from pcsim.trace.files import check_target, identity, open_file
 from pcsim.trace.layout import Block, Dimensions, Layout, estimate_bytes, final_bytes, streams
 from pcsim.trace.reader import Trace, open_trace
+from pcsim.trace.rows import rows_in_words
 from pcsim.trace.space import abandon, check_room, reserve, why
+from pcsim.trace.stream import Rows, Stream, by_clock
+from pcsim.trace.training import EPOCH, UPDATE, EpochBlock, UpdateBlock
 
 FINAL_STATUSES = ("complete", "interrupted", "failed")
 _INDEX_BYTES = 32 * 1024
@@ -32,19 +35,21 @@ _INDEX_BYTES = 32 * 1024
 class TraceWriter:
     """A trace that is being written, made by `create`; a context manager that finishes what was left open.
 
-    A row counts once its clock is on disk, which is written after everything else of that row. While the run
+    A row counts once its clock is on disk, which is written after everything else of that row; rows along
+    one clock do not wait for those along another, but what was appended first is safe first. While the run
     is on, the file is in HDF5's single-writer multiple-reader mode; the finished trace is a new file put in
     its place at once, so that readers beside it and a kill at any moment meet one whole file or the other.
     """
 
     def __init__(self, file: Any, path: Path | None, dimensions: Dimensions, tail: int) -> None:
         self.path = path
-        self.rows = 0
         self._file = file
         self._dimensions = dimensions
         self._tail = tail
         self.streams = streams(dimensions.layout)
+        self._by_clock = by_clock(self.streams)
         self._datasets = {stream.path: file[stream.path] for stream in self.streams}
+        self._rows: dict[str, int] = {clock: self._datasets[clock].shape[0] for clock in self._by_clock}
         self._identity = identity(path)
         self._reserved = 0
         self._finished = False
@@ -60,11 +65,12 @@ class TraceWriter:
         provenance: Mapping[str, str],
         *,
         force: bool = False,
+        begin: Callable[[Any], None] | None = None,
     ) -> "TraceWriter":
         """Make the file, ready for rows; `path` None keeps it in memory.
 
-        Raises UsageError, with nothing made or changed, where the path cannot be written or the disk is too
-        small for the trace.
+        `begin` may write first rows into the new file before it gets its name. Raises UsageError, with nothing
+        made or changed, where the path cannot be written or the disk is too small for the trace.
         """
         dimensions = Dimensions(layout, data["x"].shape[1:] if "x" in data else ())
         tail = final_bytes(layout, network)
@@ -73,6 +79,8 @@ class TraceWriter:
 
         def fill(file: Any) -> None:
             write_beginning(file, dimensions, attributes, arrays, provenance)
+            if begin is not None:
+                begin(file)
 
         if path is None:
             return cls(create_memory(fill), None, dimensions, tail)
@@ -81,37 +89,69 @@ class TraceWriter:
         check_room(target.parent, needed, target.stat().st_blocks * 512 if target.exists() else 0)
         return cls(create_file(target, fill, force=force), target, dimensions, tail)
 
+    @property
+    def rows(self) -> int:
+        """Rows appended along the clock of inference; they are safe."""
+        return self._rows[self._dimensions.layout.clock]
+
+    @property
+    def updates(self) -> int:
+        """Rows appended along `update`, likewise."""
+        return self._rows.get(UPDATE, 0)
+
+    @property
+    def epochs(self) -> int:
+        """Rows appended along `epoch`, likewise."""
+        return self._rows.get(EPOCH, 0)
+
     def append(self, block: Block) -> None:
         """Write rows and flush them: on return they are safe.
 
         ValueError for arrays that do not fit the layout; RunFailed when the disk takes no more.
         """
-        count = block.clock.shape[0]
-        arrays = {stream.path: block.array(stream.path) for stream in self.streams}
-        for stream in self.streams:
+        self._append(self._dimensions.layout.clock, block)
+
+    def append_updates(self, block: UpdateBlock) -> None:
+        """Write rows of updates as `append` does; ValueError where the layout has no training."""
+        self._append(UPDATE, block)
+
+    def append_epochs(self, block: EpochBlock) -> None:
+        """Write rows of epochs as `append` does; ValueError where the layout has no training."""
+        self._append(EPOCH, block)
+
+    def _append(self, clock: str, block: Rows) -> None:
+        growing = self._by_clock.get(clock)
+        if growing is None:
+            raise ValueError(f"the layout records no {clock}")
+        arrays = {stream.path: block.array(stream.path) for stream in growing}
+        count = arrays[clock].shape[0]
+        for stream in growing:
             found, allowed = arrays[stream.path].shape, (count, *stream.shape)
             if found != allowed:
                 raise ValueError(f"{stream.path}: block of shape {found}, the layout wants {allowed}")
         if count == 0:
             return
         if not self._file:
-            raise RunFailed(f"{self.path}: the trace is closed; {self.rows} rows are safe")
+            raise RunFailed(f"{self.path}: the trace is closed; {self._safe} are safe")
         try:
-            self._reserve(count)
+            self._reserve(growing, count)
         except OSError as error:
             raise self._full(error) from None
         try:
-            for stream in self.streams:
-                if stream is self.streams[-1]:  # the clock says the rows before it are whole
-                    self._file.flush()
-                dataset = self._datasets[stream.path]
-                dataset.resize(self.rows + count, axis=0)
-                dataset[self.rows :] = arrays[stream.path]
-            self._file.flush()
+            self._write(growing, arrays, self._rows[clock], count)
         except (OSError, RuntimeError) as error:
             abandon(self._file)
             raise self._full(error) from None
-        self.rows += count
+        self._rows[clock] += count
+
+    def _write(self, growing: list[Stream], arrays: Mapping[str, NDArray[Any]], start: int, count: int) -> None:
+        for stream in growing:
+            if stream.path == stream.clock:  # the clock says the rows before it are whole
+                self._file.flush()
+            dataset = self._datasets[stream.path]
+            dataset.resize(start + count, axis=0)
+            dataset[start:] = arrays[stream.path]
+        self._file.flush()
 
     def finish(self, status: str, attributes: Attributes, final: Mapping[str, NDArray[Any]]) -> Trace:
         """Complete the trace and open it for reading.
@@ -161,12 +201,13 @@ class TraceWriter:
         with suppress(RunFailed, UsageError):
             self.finish("failed" if failed else "interrupted", {}, {}).close()
 
-    def _reserve(self, count: int) -> None:
+    def _reserve(self, growing: list[Stream], count: int) -> None:
         """Reserve room for rows to come and for the end of the run; OSError without it."""
         if self.path is None:
             return
         descriptor = self._file.id.get_vfd_handle()
-        chunks = sum((s.chunks_for(self.rows + count) - s.chunks_for(self.rows)) * s.chunk_bytes for s in self.streams)
+        rows = self._rows[growing[0].clock]
+        chunks = sum((s.chunks_for(rows + count) - s.chunks_for(rows)) * s.chunk_bytes for s in growing)
         upto = os.fstat(descriptor).st_size + chunks + _INDEX_BYTES + self._tail
         if upto > self._reserved:
             reserve(descriptor, upto)
@@ -175,7 +216,7 @@ class TraceWriter:
     def _replace(self, path: Path, end: Callable[[Any], None]) -> None:
         source = self._file if self._file else open_file(path)
         try:
-            replace_by_finished(source, path, self.rows, path.stat().st_size + self._tail, end)
+            replace_by_finished(source, path, self._rows, path.stat().st_size + self._tail, end)
         finally:
             if source is not self._file:
                 source.close()
@@ -185,9 +226,13 @@ class TraceWriter:
             finish_in_place(path, self._tail, end)
         except (OSError, RuntimeError) as error:
             raise RunFailed(
-                f"{path}: the end of the run could not be written ({why(error)}); its {self.rows} rows are "
+                f"{path}: the end of the run could not be written ({why(error)}); its {self._safe} are "
                 f"safe, `pcsim repair {path}` makes them readable"
             ) from None
 
     def _full(self, error: BaseException) -> RunFailed:
-        return RunFailed(f"{self.path}: cannot write on ({why(error)}); {self.rows} rows are safe")
+        return RunFailed(f"{self.path}: cannot write on ({why(error)}); {self._safe} are safe")
+
+    @property
+    def _safe(self) -> str:
+        return rows_in_words(self._rows)

@@ -1,0 +1,193 @@
+"""Training on JAX: samples, parameters and optimiser memory stay on the device, updates run in compiled stretches."""
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.arrays import Array, Namespace, Parameters
+from pcsim.learning.learner import Learner, begin, learn
+from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
+from pcsim_jax.arrays import namespace, settings, to_host, to_run
+from pcsim_jax.compiled import Compiler
+from pcsim_jax.narrow import Narrow
+from pcsim_jax.pinned import with_pinned_predictions
+from pcsim_jax.program import number
+
+STRETCH = 256
+"""Updates in one compiled stretch at most."""
+SAMPLES_AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is compiled of training: everything but arrays and numbers of updates."""
+
+    xp: Namespace
+    learner: Learner
+
+
+class Progress(NamedTuple):
+    """Where a stretch stands, and what its updates left behind, the first `done` rows."""
+
+    parameters: tuple[Parameters, ...]
+    memory: Any
+    done: Array
+    energy: Array
+    loss: Array
+    outputs: Array
+    signal: Array
+
+
+class JaxTrainer:
+    """A network in training on JAX's device."""
+
+    def __init__(self, task: TrainingTask) -> None:
+        self._precision = task.precision
+        learner = replace(task.learner, inference=with_pinned_predictions(task.learner.inference))
+        self._program = Program(namespace(task.precision), learner)
+        self._compiler = Compiler()
+        with settings():
+            self._x, self._y = to_run(task.x, task.precision), to_run(task.y, task.precision)
+            self._parameters = tuple(
+                {k: to_run(v, task.precision) for k, v in layer.items()} for layer in task.parameters
+            )
+            self._memory = self._compiler.call(_begin, self._program, self._parameters)
+        self._updates = 0
+
+    def run(self, batches: NDArray[np.int64], rates: NDArray[np.float64]) -> Updates:
+        """Update the parameters on one batch after another."""
+        parts: list[Updates] = []
+        with settings():
+            for first in range(0, len(batches), STRETCH):
+                parts.append(self._stretch(batches[first : first + STRETCH], rates[first : first + STRETCH]))
+        return parts[0] if len(parts) == 1 else Updates(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def _stretch(self, batches: NDArray[np.int64], rates: NDArray[np.float64]) -> Updates:
+        count = len(batches)
+        order = np.zeros((STRETCH, batches.shape[1]), dtype=np.int32)
+        order[:count] = batches
+        speeds = np.zeros(STRETCH, dtype=np.float64 if self._precision == "float64" else np.float32)
+        speeds[:count] = rates
+        end: Progress = self._compiler.call(
+            _update,
+            self._program,
+            self._parameters,
+            self._memory,
+            self._x,
+            self._y,
+            order,
+            speeds,
+            np.int32(count),
+            np.int32(self._updates),
+        )
+        self._parameters, self._memory = end.parameters, end.memory
+        self._updates += count
+        return Updates(*(np.asarray(rows)[:count] for rows in (end.energy, end.loss, end.outputs, end.signal)))
+
+    def evaluate(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Outcome:
+        """Return losses and outputs of a forward pass."""
+        found: list[tuple[NDArray[Any], NDArray[Any]]] = []
+        with settings():
+            for first in range(0, len(x), SAMPLES_AT_ONCE):
+                rows = slice(first, first + SAMPLES_AT_ONCE)
+                part = (to_run(array[rows], self._precision) for array in (x, y))
+                losses, outputs = self._compiler.call(_evaluate, self._program, self._parameters, *part)
+                found.append((to_host(losses), to_host(outputs)))
+        return Outcome(*map(np.concatenate, zip(*found, strict=True)))
+
+    def snapshot(self) -> Snapshot:
+        """Return where training stands, bfloat16 as it is stored."""
+        parameters, memory = jax.tree.map(np.asarray, jax.tree.map(_stored, (self._parameters, self._memory), is_leaf=_is_narrow))
+        return Snapshot(parameters, memory, self._updates)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot."""
+        with settings():
+            self._parameters, self._memory = jax.tree.map(_on_device, (snapshot.parameters, snapshot.memory))
+        self._updates = snapshot.updates
+
+
+def _is_narrow(leaf: Any) -> bool:
+    return isinstance(leaf, Narrow)
+
+
+def _stored(leaf: Any) -> Array:
+    return leaf.stored if isinstance(leaf, Narrow) else leaf
+
+
+def _on_device(array: NDArray[Any]) -> Array:
+    on_device = jnp.asarray(array)
+    return Narrow(on_device) if on_device.dtype == jnp.bfloat16 else on_device
+
+
+def _begin(program: Program, parameters: tuple[Parameters, ...]) -> Any:
+    return begin(program.xp, program.learner, parameters)
+
+
+def _evaluate(program: Program, parameters: tuple[Parameters, ...], x: Array, y: Array) -> tuple[Array, Array]:
+    energy = program.learner.inference.energy
+    outputs = energy.network.outputs(program.xp, parameters, x)
+    return energy.loss.value(program.xp, outputs, y), outputs
+
+
+def _repeat(count: Any, body: Any, carry: Any) -> Any:
+    return jax.lax.fori_loop(0, count, lambda i, now: body(number(i + 1), now), carry)
+
+
+def _update(
+    program: Program,
+    parameters: tuple[Parameters, ...],
+    memory: Any,
+    x: Array,
+    y: Array,
+    order: Array,
+    rates: Array,
+    count: Array,
+    before: Array,
+) -> Progress:
+    """Go through the first `count` rows of `order` (updates, batch)."""
+    xp, learner = program.xp, program.learner
+
+    def samples(array: Array, rows: Array) -> Array:
+        return jax.tree.map(lambda a: a[rows], array)
+
+    def one(now: Progress) -> Progress:
+        i = now.done
+        target = samples(y, order[i])
+        learned = learn(
+            xp,
+            learner,
+            now.parameters,
+            now.memory,
+            samples(x, order[i]),
+            target,
+            rates[i],
+            number(before + i + 1),
+            _repeat,
+        )
+        loss = learner.inference.energy.loss.value(xp, learned.output, target).mean()
+        return Progress(
+            learned.parameters,
+            learned.memory,
+            i + 1,
+            now.energy.at[i].set(learned.layerwise.mean(axis=1)),
+            now.loss.at[i].set(loss),
+            now.outputs.at[i].set(_stored(learned.output).astype(now.outputs.dtype)),
+            now.signal.at[i].set(jnp.stack(learned.has_signal)),
+        )
+
+    layers, (rows, batch) = len(parameters), order.shape
+    empty = Progress(
+        parameters,
+        memory,
+        jnp.int32(0),
+        jnp.zeros((rows, layers), jnp.float64),
+        jnp.zeros(rows, jnp.float64),
+        jnp.zeros((rows, batch, y.shape[1]), jnp.float64 if x.dtype == jnp.float64 else jnp.float32),
+        jnp.zeros((rows, layers), jnp.bool_),
+    )
+    return jax.lax.while_loop(lambda now: now.done < count, one, empty)

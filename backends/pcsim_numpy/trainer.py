@@ -1,0 +1,73 @@
+"""Training on numpy: one update after another."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.arrays import Array
+from pcsim.learning.learner import begin, learn, python_repeat
+from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
+from pcsim_numpy.namespace import NumpyNamespace
+
+DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
+SAMPLES_AT_ONCE = 1024
+
+
+class NumpyTrainer:
+    """A network in training in float32 or float64."""
+
+    def __init__(self, task: TrainingTask) -> None:
+        self._xp = NumpyNamespace()
+        self._dtype = DTYPES[task.precision]
+        self._learner = task.learner
+        self._x, self._y = self._to_run(task.x), self._to_run(task.y)
+        self._parameters = tuple({k: self._to_run(v) for k, v in layer.items()} for layer in task.parameters)
+        self._memory: Any = begin(self._xp, task.learner, self._parameters)
+        self._updates = 0
+
+    def run(self, batches: NDArray[np.int64], rates: NDArray[np.float64]) -> Updates:
+        """Update the parameters on one batch after another."""
+        loss = self._learner.inference.energy.loss
+        rows: list[tuple[Array, Array, Array, NDArray[np.bool_]]] = []
+        with np.errstate(all="ignore"):
+            for batch, rate in zip(batches, rates.tolist(), strict=True):
+                self._updates += 1
+                learned = learn(
+                    self._xp,
+                    self._learner,
+                    self._parameters,
+                    self._memory,
+                    self._x[batch],
+                    self._y[batch],
+                    rate,
+                    self._updates,
+                    python_repeat,
+                )
+                self._parameters, self._memory = learned.parameters, learned.memory
+                value = loss.value(self._xp, learned.output, self._y[batch]).mean()
+                signal = np.array(learned.has_signal, dtype=np.bool_)
+                rows.append((learned.layerwise.mean(axis=1), value, learned.output, signal))
+        return Updates(*map(np.stack, zip(*rows, strict=True)))
+
+    def evaluate(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Outcome:
+        """Return losses and outputs of a forward pass."""
+        energy = self._learner.inference.energy
+        found: list[tuple[Array, Array]] = []
+        with np.errstate(all="ignore"):
+            for first in range(0, len(x), SAMPLES_AT_ONCE):
+                rows = slice(first, first + SAMPLES_AT_ONCE)
+                outputs = energy.network.outputs(self._xp, self._parameters, self._to_run(x[rows]))
+                found.append((energy.loss.value(self._xp, outputs, self._to_run(y[rows])), outputs))
+        return Outcome(*map(np.concatenate, zip(*found, strict=True)))
+
+    def snapshot(self) -> Snapshot:
+        """Return where training stands; updates make new arrays, so that nothing needs copying."""
+        return Snapshot(self._parameters, self._memory, self._updates)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot."""
+        self._parameters, self._memory, self._updates = snapshot
+
+    def _to_run(self, array: NDArray[Any]) -> NDArray[Any]:
+        return np.ascontiguousarray(array, dtype=self._dtype)

@@ -1,0 +1,67 @@
+"""From a scenario's words to how its network learns: learner, optimiser, schedule."""
+
+from pcsim.assemble.model import build_inference
+from pcsim.assemble.task import build_stepper
+from pcsim.learning import (
+    MQ,
+    SGD,
+    Adam,
+    AdamW,
+    AfterEveryStep,
+    AtTheEnd,
+    Constant,
+    Learner,
+    Momentum,
+    Optimizer,
+    PerLayer,
+    Schedule,
+    StepDecay,
+    WarmupCosine,
+)
+from pcsim.network import Network
+from pcsim.scenario import LearningTable, Scenario
+
+
+def build_learner(scenario: Scenario, network: Network) -> Learner:
+    """Return how the network of a scenario with `[learning]` learns from a batch."""
+    table = _learning(scenario)
+    optimizer = _optimizer(table)
+    return Learner(
+        inference=build_inference(scenario, network),
+        stepper=build_stepper(scenario),
+        steps=1 if scenario.inference.method == "backprop" else scenario.inference.steps,
+        optimizer=PerLayer(optimizer) if table.scale == "per-layer" else optimizer,
+        rule=AfterEveryStep() if table.rule == "incremental" else AtTheEnd(),
+        clip=table.clip,
+    )
+
+
+def build_schedule(scenario: Scenario, updates: int) -> Schedule:
+    """Return the learning rate of a scenario with `[learning]`, with so many `updates` in an epoch."""
+    table = _learning(scenario)
+    given = table.schedule
+    if given is None:
+        return Constant(table.lr)
+    if given.kind == "cosine":
+        return WarmupCosine(table.lr, given.warmup, given.peak, given.final)
+    return StepDecay(table.lr, given.every * updates, given.factor)
+
+
+def _optimizer(table: LearningTable) -> Optimizer:
+    match table.optimizer:
+        case "sgd":
+            return SGD(table.weight_decay)
+        case "momentum":
+            return Momentum(table.momentum, table.weight_decay)
+        case "adam":
+            return Adam(table.beta1, table.beta2, table.eps, table.weight_decay)
+        case "adamw":
+            return AdamW(table.beta1, table.beta2, table.eps, table.weight_decay)
+        case "mq":
+            return MQ()
+
+
+def _learning(scenario: Scenario) -> LearningTable:
+    if scenario.learning is None:
+        raise TypeError("a scenario without [learning] has no learner")
+    return scenario.learning

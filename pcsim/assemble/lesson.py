@@ -1,0 +1,62 @@
+"""From a scenario's words to a training run: what is learned from, by whom, and how long."""
+
+from dataclasses import dataclass
+
+from pcsim.assemble.inputs import Inputs, load_samples
+from pcsim.assemble.learning import build_learner, build_schedule
+from pcsim.datasets import Dataset
+from pcsim.errors import UsageError
+from pcsim.learning.samples import Samples
+from pcsim.learning.trainer import TrainingTask
+from pcsim.learning.training import Course
+from pcsim.network import Network
+from pcsim.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A training run made ready: the samples, the course, and what a backend trains."""
+
+    samples: Samples
+    course: Course
+    task: TrainingTask
+
+    @property
+    def updates(self) -> int:
+        """Updates of the whole course."""
+        return self.course.epochs * self.course.updates_per_epoch(len(self.samples.train.x))
+
+
+def build_lesson(
+    scenario: Scenario, network: Network, dataset: Dataset, inputs: Inputs, precision: str
+) -> Lesson | None:
+    """Return the training run of a scenario, or None where it has no `[learning]`.
+
+    Raises `UsageError` for samples that do not fit the network or the course.
+    """
+    table = scenario.learning
+    if table is None:
+        return None
+    samples = load_samples(scenario, network, dataset)
+    count = len(samples.train.x)
+    if table.batch > count:
+        raise UsageError(
+            f"{scenario.where('learning.batch')}: a batch of {table.batch}, but there are {count} training samples; "
+            f"use {count} or fewer"
+        )
+    if table.patience is not None and samples.validation is None and samples.test is None:
+        raise UsageError(
+            f"{scenario.where('learning.patience')}: there are neither validation nor test samples to stop by; "
+            "set data.validation, as in 0.1"
+        )
+    course = Course(
+        build_schedule(scenario, count // table.batch),
+        table.epochs,
+        table.batch,
+        scenario.seed if table.shuffle else None,
+        table.patience,
+        table.checkpoint,
+        network.layer_shapes[-1][0] > 1 and dataset.y.ndim == 1,
+    )
+    learner = build_learner(scenario, network)
+    return Lesson(samples, course, TrainingTask(learner, inputs.parameters, *samples.train, precision))

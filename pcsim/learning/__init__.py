@@ -1,0 +1,27 @@
+"""Learning: settled errors become weight changes. Inference knows nothing of it, and it knows nothing of layers."""
+
+from pcsim.learning.learner import AfterEveryStep, AtTheEnd, Learned, Learner, begin, learn, python_repeat
+from pcsim.learning.optimizers import MQ, SGD, Adam, AdamW, Momentum, Optimizer
+from pcsim.learning.scaling import PerLayer
+from pcsim.learning.schedules import Constant, Schedule, StepDecay, WarmupCosine
+
+__all__ = [
+    "MQ",
+    "SGD",
+    "Adam",
+    "AdamW",
+    "AfterEveryStep",
+    "AtTheEnd",
+    "Constant",
+    "Learned",
+    "Learner",
+    "Momentum",
+    "Optimizer",
+    "PerLayer",
+    "Schedule",
+    "StepDecay",
+    "WarmupCosine",
+    "begin",
+    "learn",
+    "python_repeat",
+]

@@ -1,0 +1,199 @@
+"""The learner: inference on a batch, and what becomes of the weights, as one pure function."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from jaxtyping import Shaped
+
+from pcsim.arrays import Array, Namespace, Parameters
+from pcsim.energy import Clamped, Energy, Evaluation
+from pcsim.errors import UsageError
+from pcsim.inference import FixedPredictions, Inference, StateOptimization
+from pcsim.learning.clipping import clip_to_norm
+from pcsim.learning.optimizers import Optimizer
+from pcsim.steppers import Stepper
+
+Memory = tuple[dict[str, Any], ...]
+"""What the optimiser remembers, arranged like the parameters."""
+
+Repeat = Callable[[int, Callable[[Any, Any], Any], Any], Any]
+"""`repeat(count, body, carry)` runs carry = body(step, carry) for step = 1 … count: a loop of the backend's kind."""
+
+
+@dataclass(frozen=True)
+class AtTheEnd:
+    """One weight update at the end of inference (`pc`; with the inference `Backprop` and one step, `backprop`)."""
+
+
+@dataclass(frozen=True)
+class AfterEveryStep:
+    """A weight update after every inference step (incremental PC, Salvatori et al. 2024).
+
+    States stay where they are and their errors are formed anew with the new weights. That asks for errors that follow
+    from the states: state optimization in the standard form, simultaneous or sequential.
+    """
+
+
+@dataclass(frozen=True)
+class Learner:
+    """How a network learns from a batch: inference, its number of steps, the weights' optimiser and when it acts.
+
+    `clip` is the largest norm of the gradient of all parameters together. Raises `UsageError` for fewer than one step
+    and for inference whose errors do not follow from its states where weights change during it.
+    """
+
+    inference: Inference
+    stepper: Stepper
+    steps: int
+    optimizer: Optimizer
+    rule: AtTheEnd | AfterEveryStep = AtTheEnd()
+    clip: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise UsageError(f"learning needs at least 1 step of inference, not {self.steps}")
+        if isinstance(self.rule, AfterEveryStep) and not _errors_follow_from_states(self.inference):
+            raise UsageError(
+                f"incremental learning does not go with {type(self.inference).__name__}: use StateOptimization or "
+                "SequentialStateOptimization in the standard form, or update the weights at the end of inference"
+            )
+
+
+class Learned(NamedTuple):
+    """What a batch leaves behind, in the type of the run unless said.
+
+    `layerwise` energies (layers, batch) in the wide type at the end of inference, from where the last gradient was
+    taken; `output` ŷ (batch, outputs) of the feedforward pass at the start; `has_signal` says for every layer whether
+    any error at that end is not zero, a boolean scalar each.
+    """
+
+    parameters: tuple[Parameters, ...]
+    memory: Memory
+    layerwise: Array
+    output: Array
+    has_signal: tuple[Array, ...]
+
+
+def python_repeat(count: int, body: Callable[[Any, Any], Any], carry: Any) -> Any:
+    """Run the body for 1 … count in Python."""
+    for step in range(1, count + 1):
+        carry = body(step, carry)
+    return carry
+
+
+def begin(xp: Namespace, learner: Learner, parameters: tuple[Parameters, ...]) -> Memory:
+    """Return the optimiser's memory before the first update."""
+    return tuple({name: learner.optimizer.begin(xp, array) for name, array in own.items()} for own in parameters)
+
+
+def learn(
+    xp: Namespace,
+    learner: Learner,
+    parameters: tuple[Parameters, ...],
+    memory: Memory,
+    x: Shaped[Array, "batch ..."],
+    y: Shaped[Array, "batch outputs"],
+    rate: Any,
+    number: Any,
+    repeat: Repeat,
+) -> Learned:
+    """Return what batch `number` = 1, 2, … with input x (batch, *input_shape) and target y changes.
+
+    `rate` is the learning rate; `number` a Python int or a weakly typed traced scalar.
+    """
+    batch = _Batch(xp, learner, x, y, rate, repeat)
+    if isinstance(learner.rule, AfterEveryStep):
+        return batch.learn_after_every_step(parameters, memory, (number - 1) * learner.steps)
+    return batch.learn_at_the_end(parameters, memory, number)
+
+
+class _Progress(NamedTuple):
+    """Where incremental learning stands: what inference carries, and what the last step left behind."""
+
+    carry: Any
+    parameters: tuple[Parameters, ...]
+    memory: Memory
+    layerwise: Array
+    has_signal: tuple[Array, ...]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A learner with everything that stays the same while it learns from one batch."""
+
+    xp: Namespace
+    learner: Learner
+    x: Array
+    y: Array
+    rate: Any
+    repeat: Repeat
+
+    def learn_at_the_end(self, parameters: tuple[Parameters, ...], memory: Memory, number: Any) -> Learned:
+        """Infer with fixed weights, then update them."""
+        xp, inference, stepper = self.xp, self.learner.inference, self.learner.stepper
+        clamped = self._clamped(parameters)
+
+        def one_step(step: Any, now: tuple[Any, Array]) -> tuple[Any, Array]:
+            carry, output = now
+            point = inference.evaluate(xp, clamped, carry)
+            # Taken here, the output of the start costs no forward pass of its own.
+            output = xp.where(step == 1, point.output, output)
+            return inference.advance(xp, clamped, point, carry, stepper, step), output
+
+        start = inference.begin(xp, clamped, None, stepper), xp.zeros_like(self.y)
+        carry, output = self.repeat(self.learner.steps, one_step, start)
+        point = inference.evaluate(xp, clamped, carry)
+        parameters, memory = self._updated(clamped, point, memory, number)
+        layerwise, has_signal = self._seen(clamped, point)
+        return Learned(parameters, memory, layerwise, output, has_signal)
+
+    def learn_after_every_step(self, parameters: tuple[Parameters, ...], memory: Memory, updates: Any) -> Learned:
+        """Infer and update in turn; `updates` of the weights were made before this batch."""
+        xp, inference, stepper = self.xp, self.learner.inference, self.learner.stepper
+
+        def one_step(step: Any, now: _Progress) -> _Progress:
+            clamped = self._clamped(now.parameters)
+            point = inference.evaluate(xp, clamped, now.carry)
+            carry = inference.advance(xp, clamped, point, now.carry, stepper, step)
+            point = inference.evaluate(xp, clamped, carry)
+            learned = self._updated(clamped, point, now.memory, updates + step)
+            return _Progress(carry, *learned, *self._seen(clamped, point))
+
+        clamped = self._clamped(parameters)
+        carry = inference.begin(xp, clamped, None, stepper)
+        point = inference.evaluate(xp, clamped, carry)
+        start = _Progress(carry, parameters, memory, *self._seen(clamped, point))
+        end: _Progress = self.repeat(self.learner.steps, one_step, start)
+        return Learned(end.parameters, end.memory, end.layerwise, point.output, end.has_signal)
+
+    def _clamped(self, parameters: tuple[Parameters, ...]) -> Clamped:
+        return self.learner.inference.clamp(self.xp, parameters, self.x, self.y)
+
+    @property
+    def _energy(self) -> Energy:
+        return self.learner.inference.energy
+
+    def _seen(self, clamped: Clamped, point: Evaluation) -> tuple[Array, tuple[Array, ...]]:
+        return self._energy.layerwise(self.xp, clamped, point), tuple(map(self.xp.any, point.errors))
+
+    def _updated(
+        self, clamped: Clamped, point: Evaluation, memory: Memory, number: Any
+    ) -> tuple[tuple[Parameters, ...], Memory]:
+        """Return the parameters and the optimiser's memory after an update with the gradient at a point."""
+        gradient = self._energy.parameter_gradient(self.xp, clamped, point)
+        if self.learner.clip is not None:
+            gradient = clip_to_norm(self.xp, gradient, self.learner.clip)
+        update, xp, rate = self.learner.optimizer.update, self.xp, self.rate
+        pairs = tuple(
+            {name: update(xp, array, slopes[name], known[name], rate, number) for name, array in own.items()}
+            for own, slopes, known in zip(clamped.parameters, gradient, memory, strict=True)
+        )
+        return (
+            tuple({name: pair[0] for name, pair in layer.items()} for layer in pairs),
+            tuple({name: pair[1] for name, pair in layer.items()} for layer in pairs),
+        )
+
+
+def _errors_follow_from_states(inference: Inference) -> bool:
+    return isinstance(inference, StateOptimization) and not isinstance(inference, FixedPredictions)

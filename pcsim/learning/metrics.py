@@ -1,0 +1,55 @@
+"""How good outputs are, on the host: numpy arrays of a forward pass against targets.
+
+Samples are counted rather than averaged, so that counts of parts add up.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Shaped
+from numpy.typing import NDArray
+
+from pcsim.arrays import Array, Namespace
+from pcsim.losses import Loss
+
+
+def mean_loss(
+    xp: Namespace, loss: Loss, outputs: Shaped[Array, "samples units"], targets: Shaped[Array, "samples units"]
+) -> float:
+    """Return the mean over samples of the output loss, computed in the wide type of a host namespace `xp`."""
+    return float(loss.value(xp, outputs, targets).mean())
+
+
+def correct_in_top(
+    outputs: Shaped[NDArray[np.floating], "samples classes"],
+    targets: Shaped[NDArray[np.floating], "samples classes"],
+    k: int,
+) -> Bool[NDArray[np.bool_], " samples"]:
+    """Tell for every sample whether the target's largest entry is among the k largest outputs.
+
+    Of equal outputs the first counts as larger, as in `argmax`. A sample with an output that is no number is wrong.
+    """
+    classes = np.arange(targets.shape[1])
+    label = np.argmax(targets, axis=1)[:, None]
+    chosen = np.take_along_axis(outputs, label, axis=1)
+    ahead = (outputs > chosen) | ((outputs == chosen) & (classes < label))
+    return (ahead.sum(axis=1) < k) & ~np.isnan(outputs).any(axis=1)
+
+
+def number_correct(
+    outputs: Shaped[NDArray[np.floating], "samples classes"], targets: Shaped[NDArray[np.floating], "samples classes"]
+) -> int:
+    """Return in how many samples the largest output is the target's largest entry."""
+    return int(correct_in_top(outputs, targets, 1).sum())
+
+
+def number_in_top_5(
+    outputs: Shaped[NDArray[np.floating], "samples classes"], targets: Shaped[NDArray[np.floating], "samples classes"]
+) -> int:
+    """Return in how many samples the target's largest entry is among the five largest outputs."""
+    return int(correct_in_top(outputs, targets, 5).sum())
+
+
+def mean_squared_error(
+    outputs: Shaped[NDArray[np.floating], "samples units"], targets: Shaped[NDArray[np.floating], "samples units"]
+) -> float:
+    """Return the mean over samples and units of (ŷ − y)², accumulated in float64."""
+    return float(np.mean((outputs.astype(np.float64) - targets.astype(np.float64)) ** 2))

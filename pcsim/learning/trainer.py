@@ -1,0 +1,74 @@
+"""The contract between the training loop and a backend: many updates at once, the parameters stay with the backend."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from jaxtyping import Bool, Float, Float64, Int64
+from numpy.typing import NDArray
+
+from pcsim.learning.learner import Learner
+
+
+@dataclass(frozen=True)
+class TrainingTask:
+    """What a backend trains: parameters and all training samples, in float64 on the host.
+
+    `x` is (samples, n_in), `y` (samples, n_out); `precision` that of the run.
+    """
+
+    learner: Learner
+    parameters: tuple[dict[str, NDArray[Any]], ...]
+    x: NDArray[Any]
+    y: NDArray[Any]
+    precision: str
+
+
+class Updates(NamedTuple):
+    """What consecutive updates leave behind, on the host.
+
+    `energy` holds the batch means at the end of inference; `loss` (a batch mean) and `outputs` are those of the
+    feedforward pass before it; `signal` says which layers had any non-zero error, and so learned.
+    """
+
+    energy: Float64[NDArray[Any], "updates layers"]
+    loss: Float64[NDArray[Any], " updates"]
+    outputs: Float[NDArray[Any], "updates batch n_out"]
+    signal: Bool[NDArray[Any], "updates layers"]
+
+
+class Outcome(NamedTuple):
+    """What a forward pass makes of some samples: the output loss of each, and the outputs ŷ."""
+
+    losses: Float64[NDArray[Any], " samples"]
+    outputs: Float[NDArray[Any], "samples n_out"]
+
+
+class Snapshot(NamedTuple):
+    """Where training stands, to the bit: host arrays in the type of the run."""
+
+    parameters: tuple[dict[str, NDArray[Any]], ...]
+    memory: Any
+    updates: int
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """A network in training on some backend."""
+
+    def run(
+        self, batches: Int64[NDArray[Any], "updates batch"], rates: Float64[NDArray[Any], " updates"]
+    ) -> Updates:
+        """Update the parameters on one batch of sample numbers after another, each with its learning rate."""
+        ...
+
+    def evaluate(self, x: Float64[NDArray[Any], "samples n_in"], y: Float64[NDArray[Any], "samples n_out"]) -> Outcome:
+        """Return losses and outputs of a forward pass."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """Return where training stands."""
+        ...
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot of the same task."""
+        ...

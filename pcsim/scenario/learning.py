@@ -1,0 +1,140 @@
+"""The `[learning]` table: how the weights are trained."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from pcsim.scenario.fields import (
+    Allowed,
+    Count,
+    CountOrZero,
+    Flag,
+    Fraction,
+    Inconsistency,
+    NonNegative,
+    Positive,
+    Table,
+)
+from pcsim.scenario.inference import InferenceTable
+
+
+class RateSchedule(Table):
+    """How the learning rate changes, `schedule = { kind = "cosine", warmup = 0.1, peak = 1.1, final = 0.1 }`."""
+
+    kind: Literal["cosine", "step"]
+    """Warm-up and then a cosine, or a factor every so many epochs."""
+    warmup: Fraction = 0.1
+    """Share of all updates in which kind = "cosine" goes from lr up to its peak."""
+    peak: Positive = 1.1
+    """Learning rate at the peak of kind = "cosine", in units of lr."""
+    final: NonNegative = 0.1
+    """Learning rate at the end of kind = "cosine", in units of lr."""
+    every: Count = 5
+    """Epochs after which kind = "step" multiplies the learning rate, again and again."""
+    factor: Positive = 0.5
+    """What kind = "step" multiplies the learning rate by."""
+
+
+def _must_differ(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError
+    return seeds
+
+
+class LearningTable(Table):
+    """How the weights are trained (`[learning]`)."""
+
+    rule: Literal["pc", "incremental", "backprop"] = "pc"
+    """Update after inference, after every step of it, or by backpropagation; if not given, as inference.method asks."""
+    optimizer: Literal["sgd", "momentum", "adam", "adamw", "mq"] = "adam"
+    """How an update follows the gradient; adamw has decoupled weight decay, mq one adaptive rate for each matrix."""
+    lr: Positive = 1e-3
+    """Learning rate."""
+    epochs: Count = 10
+    """How often all training samples are used."""
+    batch: Count = 64
+    """Samples in one update."""
+    momentum: Fraction = 0.9
+    """Momentum of optimizer = "momentum"."""
+    beta1: Fraction = 0.9
+    """Decay of the first moment of adam and adamw."""
+    beta2: Fraction = 0.999
+    """Decay of the second moment of adam and adamw."""
+    eps: Positive = 1e-8
+    """Safeguard of adam and adamw against division by zero."""
+    weight_decay: NonNegative = 0.0
+    """Weight decay, added to the gradient (sgd, momentum, adam) or apart from it (adamw)."""
+    schedule: Annotated[
+        RateSchedule | None,
+        Allowed('a table, as in { kind = "cosine" } or { kind = "step", every = 5, factor = 0.5 }'),
+    ] = None
+    """How the learning rate changes: kind = "cosine" with warmup, peak and final, or kind = "step" with every and
+    factor; without it not at all."""
+    patience: Annotated[Count | None, Allowed("a whole number, 1 or more")] = None
+    """Epochs without a better validation (or test) loss before training stops, at the best weights; without it none."""
+    clip: Annotated[Positive | None, Allowed("a number greater than 0")] = None
+    """Largest norm of the gradient of all parameters together; without it there is no limit."""
+    scale: Literal["none", "per-layer"] = "none"
+    """Whether each array's gradient is brought into range first, so that layers with a decayed signal learn as fast."""
+    seeds: Annotated[
+        Annotated[tuple[CountOrZero, ...], Field(min_length=1), AfterValidator(_must_differ)] | None,
+        Allowed("a list of whole numbers, 0 or more, each once, as in [0, 1, 2]"),
+    ] = None
+    """Seeds for each of which everything is repeated; without it the scenario's seed alone."""
+    checkpoint: Count = 1
+    """Epochs between two checkpoints."""
+    shuffle: Flag = True
+    """Whether each epoch takes the samples in a random order of its own."""
+
+
+def fits(rule: str, method: str) -> bool:
+    """Tell whether a learning rule goes with an inference method."""
+    methods = {"backprop": ("backprop",), "incremental": ("state", "sequential")}
+    return method in methods.get(rule, ("state", "error", "sequential"))
+
+
+def learning_problems(learning: LearningTable, inference: InferenceTable) -> list[Inconsistency]:
+    """Return what in the two tables does not go together."""
+    found = _rule_problems(learning, inference)
+    if inference.solver is not None:
+        text = (
+            f'inference.solver = "{inference.solver}" does not go with [learning], which infers in discrete steps; '
+            "write steps and step_size instead, or remove [learning]"
+        )
+        found.append(Inconsistency(("inference.solver", "learning"), text))
+    if inference.start != "feedforward":
+        text = (
+            f'inference.start = "{inference.start}" does not go with [learning], which starts at the feedforward pass; '
+            'write start = "feedforward", or remove [learning]'
+        )
+        found.append(Inconsistency(("inference.start", "learning"), text))
+    if inference.steps == 0:
+        text = (
+            "inference.steps = 0 does not go with [learning], which needs settled errors; "
+            "write steps = 1 or more, or remove [learning]"
+        )
+        found.append(Inconsistency(("inference.steps", "learning"), text))
+    return found
+
+
+def _rule_problems(learning: LearningTable, inference: InferenceTable) -> list[Inconsistency]:
+    if not fits(learning.rule, inference.method):
+        if inference.method == "backprop":
+            return [_clash(learning, inference, "method", 'rule = "backprop"', 'method = "state"')]
+        method = "backprop" if learning.rule == "backprop" else "state"
+        return [_clash(learning, inference, "method", 'rule = "pc"', f'method = "{method}"')]
+    # weights that change during inference need errors that follow from the states
+    needed = {"form": "standard", "predictions": "local"} if learning.rule == "incremental" else {}
+    return [
+        _clash(learning, inference, key, 'rule = "pc"', f'{key} = "{word}"')
+        for key, word in needed.items()
+        if getattr(inference, key) != word
+    ]
+
+
+def _clash(learning: LearningTable, inference: InferenceTable, key: str, rule: str, other: str) -> Inconsistency:
+    text = (
+        f'learning.rule = "{learning.rule}" does not go with inference.{key} = "{getattr(inference, key)}"; '
+        f"write {other} in [inference] or {rule} in [learning]"
+    )
+    return Inconsistency(("learning.rule", f"inference.{key}"), text)

@@ -123,7 +123,7 @@ def _implicit_step(
         return layout.spread(limits.root * allowed * roots / reach)
 
     # Stages in a plain loop: measured a third faster here, and the same for explicit methods.
-    solver = method.kind(root_finder=NewtonKrylov(scale), root_find_max_steps=ROOT_STEPS, scan_kind="lax")
+    solver = method.kind(root_finder=NewtonKrylov(scale=scale), root_find_max_steps=ROOT_STEPS, scan_kind="lax")
 
     def velocities(pair: tuple[Array, Array]) -> tuple[Array, Array]:
         return field(pair[0]), none

@@ -96,7 +96,8 @@ class Task:
 class SolverWork:
     """What an ODE solver did for every sample, (batch,) each: steps taken, steps rejected, fields evaluated.
 
-    A step that was tried again with another size counts as rejected; evaluations for finite differences count.
+    A step that was tried again with another size counts as rejected. Evaluations for finite differences count, and so
+    do products with the Jacobian.
     """
 
     steps: NDArray[np.int64]

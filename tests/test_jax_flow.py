@@ -31,7 +31,7 @@ from tests.cases import Case, make_case, make_task
 
 GOLDEN = Path(__file__).parent / "golden" / "flow-tanh-bias-mse"
 TIMES = (0.25, 1.0, 4.0, 10.0)
-Values = NDArray[np.float64]
+Values = NDArray[Any]
 
 
 def flow_task(case: Case, solver: str, inference: Inference | None = None, **options: Any) -> Task:
@@ -72,7 +72,7 @@ def test_linear_flow_is_exact_to_the_tolerance(solver: str) -> None:
     for rtol in tolerances:
         settled, _, states = settle(flow_task(case, solver, rtol=rtol, atol=rtol * 1e-3))
         assert settled.failure is None
-        assert deviation(states, case, TIMES) <= 10 * rtol
+        assert deviation(states, case, TIMES) <= 3 * rtol
         assert settled.work is not None
         assert (settled.work.evaluations > settled.work.steps).all()
 
@@ -82,7 +82,7 @@ def test_linear_flow_is_exact_to_the_tolerance(solver: str) -> None:
 def test_linear_flow_of_other_networks(name: str, solver: str) -> None:
     for rtol in (1e-4, 1e-8):
         _, _, states = settle(flow_task(LINEAR[name], solver, rtol=rtol, atol=rtol * 1e-3))
-        assert deviation(states, LINEAR[name], TIMES) <= 10 * rtol
+        assert deviation(states, LINEAR[name], TIMES) <= 3 * rtol
 
 
 def test_increment_form_is_right_in_every_layer_however_small() -> None:
@@ -139,11 +139,11 @@ def test_error_flow_ends_where_the_state_flow_does() -> None:
     case = make_case("tanh")
     ends = []
     for method in (StateOptimization, ErrorOptimization):
-        task = flow_task(case, "dopri5", method(case.energy), times=(300.0,), stop=GradientNorm(1e-9))
+        task = flow_task(case, "dopri5", method(case.energy), times=(300.0,), stop=GradientNorm(1e-6))
         ends.append(settle(replace(task, motion=replace(task.motion, rtol=1e-8)))[0])
         assert ends[-1].converged
     for a, b in zip(ends[0].states, ends[1].states, strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-7)
+        np.testing.assert_allclose(a, b, atol=1e-5)
 
 
 @pytest.mark.parametrize("solver", ["tsit5", "kvaerno3"])
@@ -180,8 +180,9 @@ def test_saving_more_often_costs_few_steps() -> None:
 
 def test_rest_is_judged_by_the_derivative() -> None:
     case = make_case("tanh")
-    for solver, options in (("dopri5", {}), ("kvaerno3", {}), ("heun", {"step_size": 0.125})):
-        task = flow_task(case, solver, times=(1.0, 1000.0, 2000.0), stop=GradientNorm(1e-3), **options)
+    for solver, step_size in (("dopri5", None), ("kvaerno3", None), ("heun", 0.125)):
+        stop = GradientNorm(1e-3)
+        task = flow_task(case, solver, times=(1.0, 1000.0, 2000.0), stop=stop, step_size=step_size)
         blocks: list[Block] = []
         task = replace(task, record=frozenset({"energy", "grad_norm"}))
         settled = flow.settle(task, blocks.append, lambda _: False)

@@ -12,9 +12,9 @@ import pcsim
 from pcsim.errors import UsageError
 from pcsim.inference import IncrementStateOptimization, StateOptimization
 from pcsim.inference.base import Moving
+from pcsim.resimulation import simulation_of
 from pcsim.steppers import GradientDescent
 from pcsim.theory import LinearSystem, largest_stable_step, linear_system, linear_trajectory
-from pcsim.resimulation import simulation_of
 from tests.cases import XP, Case, make_case, make_task, settle
 
 GOLDEN = Path(__file__).parent / "golden"

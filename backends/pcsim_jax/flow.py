@@ -211,13 +211,20 @@ def _numbers(task: Task, motion: Flow) -> Numbers:
     adaptive = motion.step_size is None
     dtype = DTYPES[task.precision]
     # An error below the range of the format is zero; and a relative tolerance needs something to begin with.
-    atol = max(motion.atol, float(np.finfo(dtype).tiny))
-    rtol = motion.rtol if adaptive else CONSTANT_ROOT[task.precision]
+    share = METHODS[motion.solver].share
+    atol = max(share * motion.atol, float(np.finfo(dtype).tiny))
+    rtol = max(share * motion.rtol, SMALLEST_RTOL[task.precision]) if adaptive else CONSTANT_ROOT[task.precision]
     root = max(ROOT_ERROR, 8.0 * float(np.finfo(dtype).eps) / rtol) if adaptive else 1.0
     limits = Tolerances(*(_scalar(v) for v in (rtol, atol if adaptive else np.finfo(dtype).tiny, root)))
     threshold = 0.0 if task.stop is None else task.stop.threshold
-    others = (0.0 if adaptive else motion.step_size, motion.temperature, threshold, motion.end)
-    return Numbers(limits, *(_scalar(v) for v in others), jnp.uint32(motion.seed & 0xFFFFFFFF))
+    return Numbers(
+        limits,
+        _scalar(motion.step_size or 0.0),
+        _scalar(motion.temperature),
+        _scalar(threshold),
+        _scalar(motion.end),
+        jnp.uint32(motion.seed & 0xFFFFFFFF),
+    )
 
 
 def _scalar(value: Any) -> Array:

@@ -120,7 +120,9 @@ def advance(walk: Walk, clamped: Clamped, samples: Sample, due: Array, attempts:
     if not walk.layout.shapes:
         return samples._replace(time=jnp.full_like(samples.time, due))
     arrays = clamped.x, clamped.y, clamped.known
-    one_step = jax.vmap(lambda held, sample: _attempt(walk, clamped.parameters, held, sample, due, numbers))
+
+    def attempt(held: Any, sample: Sample) -> Sample:
+        return _attempt(walk, clamped.parameters, held, sample, due, numbers)
 
     def on_the_way(samples: Sample) -> Array:
         return (samples.status == MOVING) & (samples.time < due)
@@ -131,7 +133,7 @@ def advance(walk: Walk, clamped: Clamped, samples: Sample, due: Array, attempts:
 
     def turn(carry: tuple[Array, Sample]) -> tuple[Array, Sample]:
         left, samples = carry
-        return left - 1, _chosen(on_the_way(samples), one_step(arrays, samples), samples)
+        return left - 1, _chosen(on_the_way(samples), jax.vmap(attempt)(arrays, samples), samples)
 
     # Constant steps: what is left of the way may be rounding.
     there = on_the_way(samples) & (due - samples.time <= NEGLIGIBLE * samples.proposal) & (not walk.adaptive)
@@ -158,7 +160,7 @@ def _attempt(
 ) -> Sample:
     """Return a sample after trying one step."""
     layout = walk.layout
-    x, y, known = jax.tree.map(lambda a: a[None], held)
+    x, y, known = jax.tree.map(_as_batch, held)
     clamped = Clamped(parameters, x, y, known)
 
     def field(z: Array) -> Array:
@@ -206,7 +208,7 @@ def _adapted(walk: Walk, sample: Sample, trial: Trial, h: Array, arrival: Array,
     proposal = jnp.where(keep, jnp.maximum(end - start, sample.proposal * (h < sample.proposal)), end - start)
     rejected = sample._replace(rejected=sample.rejected + 1)
     chosen = _chosen(keep, _moved(sample, trial, arrival), rejected)
-    stuck = ~keep & (chosen.time + proposal == chosen.time)
+    stuck = jnp.logical_not(keep) & (chosen.time + proposal == chosen.time)
     exhausted = chosen.steps + chosen.rejected >= MOST_STEPS
     status = jnp.where(stuck, jnp.where(trial.solved, STUCK, UNSOLVED), jnp.where(exhausted, EXHAUSTED, MOVING))
     return chosen._replace(proposal=proposal, status=status.astype(sample.status.dtype))
@@ -246,4 +248,13 @@ def _noise(sample: Sample, h: Array, numbers: Numbers) -> Array:
 
 
 def _chosen(which: Array, yes: Sample, no: Sample) -> Sample:
-    return jax.tree.map(lambda a, b: jnp.where(jnp.expand_dims(which, tuple(range(which.ndim, a.ndim))), a, b), yes, no)
+    """Return one or the other, of several samples for each; `which` has no axis of units."""
+
+    def choose(a: Array, b: Array) -> Array:
+        return jnp.where(jnp.expand_dims(which, tuple(range(which.ndim, a.ndim))), a, b)
+
+    return jax.tree.map(choose, yes, no)
+
+
+def _as_batch(array: Array) -> Array:
+    return array[None]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pcsim.arithmetic import Arithmetic, is_exact
 from pcsim.errors import UsageError, did_you_mean
 from pcsim.inference import Inference
+from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.steppers import Stepper
 from pcsim.trace.layout import Block
 
@@ -134,9 +135,9 @@ class Settled:
 class Capabilities:
     """What a backend can do here; `problem` and `fix` say why it cannot be used (None: it can).
 
-    `solvers` are those for continuous time, none if it has none; `bounds` says that energies come with rigorous error
-    bounds; `packages` are those besides numpy and SciPy whose versions decide the last bits. The precision "exact"
-    stands for any number of bits.
+    `solvers` are those for continuous time and `rules` those of learning, none if it has none; `bounds` says that
+    energies come with rigorous error bounds; `packages` are those besides numpy and SciPy whose versions decide the
+    last bits. The precision "exact" stands for any number of bits.
     """
 
     device: str
@@ -147,6 +148,7 @@ class Capabilities:
     problem: str | None = None
     fix: str | None = None
     bounds: bool = False
+    rules: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
 
 
@@ -167,6 +169,15 @@ class Backend(Protocol):
 
     def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
         """Run inference, hand recorded rows to `sink` in blocks, and stop soon once `poll(step or time)` is true."""
+        ...
+
+
+@runtime_checkable
+class TrainingBackend(Backend, Protocol):
+    """A backend that can train, too."""
+
+    def trainer(self, task: TrainingTask) -> Trainer:
+        """Return a trainer that stands before the first update."""
         ...
 
 

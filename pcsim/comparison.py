@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from pcsim.arithmetic import is_exact, significand_bits
 from pcsim.backend import Capabilities, installed_backends, load_backend
 from pcsim.errors import RunFailed, UsageError
-from pcsim.experiment import prepare, run
+from pcsim.experiment import run
 from pcsim.scenario import Scenario
+from pcsim.simulation import prepare
 from pcsim.trace import Trace, open_trace
 from pcsim.trace.files import check_target
 

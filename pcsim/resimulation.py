@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from pcsim.assemble import Inputs, build_network
 from pcsim.backend import Descent, Task
 from pcsim.errors import UsageError
-from pcsim.experiment import Simulation, prepare
 from pcsim.network import Network
 from pcsim.provenance import describe_machine
 from pcsim.scenario import Scenario, parse_scenario
+from pcsim.simulation import Simulation, prepare
 from pcsim.trace import Trace
 
 

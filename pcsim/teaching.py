@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pcsim.assemble import Lesson
 from pcsim.learning.checkpoint import Checkpoint, Origin, checkpoint_path, write_checkpoint
 from pcsim.learning.trainer import Snapshot, Trainer
-from pcsim.learning.training import Standing, Trained, train
+from pcsim.learning.training import Standing, Trained, Training
 from pcsim.trace import TraceWriter
 from pcsim.trace.training import EpochBlock, UpdateBlock
 
@@ -44,11 +44,11 @@ def teach(
     trainer: Trainer,
     writer: TraceWriter,
     origin: Origin,
-    poll: Callable[[int, int], bool],
+    poll: Callable[[int], bool],
     start: Standing | None,
 ) -> Trained:
     """Train to the end of a lesson, from its beginning or from where a checkpoint stands."""
-    return train(lesson.course, lesson.samples, trainer, TraceLog(writer, origin), poll, start)
+    return Training(lesson.course, lesson.samples, trainer, TraceLog(writer, origin), poll, start).run()
 
 
 def remove_checkpoint(trace: Path) -> None:

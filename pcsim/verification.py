@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from pcsim.backend import Descent, Settled
 from pcsim.errors import UsageError
-from pcsim.experiment import Simulation
 from pcsim.resimulation import ended_itself, is_same_place, simulation_of
+from pcsim.simulation import Simulation
 from pcsim.trace import Block, Trace
 
 TOLERANCE = {"float64": 1e-9, "float32": 1e-4, "float16": 0.05, "bfloat16": 0.2}

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 import pcsim
 from pcsim.backend import Capabilities
 from pcsim.errors import Interrupted, RunFailed, UsageError
-from pcsim.experiment import prepare
 from pcsim.scenario import Scenario
+from pcsim.simulation import prepare
 from tests.scenario_files import TEXT, Files
 
 EVERYTHING = 'trace.record=["energy","grad_norm","states","errors","energy_per_sample","weight_gradient"]'
@@ -205,7 +205,7 @@ def test_a_solver_the_backend_lacks(files: Files, monkeypatch: pytest.MonkeyPatc
         return backends[name]
 
     monkeypatch.setattr("pcsim.backend.load_backend", load)
-    monkeypatch.setattr("pcsim.experiment.load_backend", load)
+    monkeypatch.setattr("pcsim.simulation.load_backend", load)
 
     def line(name: str, solver: str) -> str:
         change = [f"inference.solver={solver}", "inference.t_end=1", f"backend.name={name}"]

@@ -121,7 +121,7 @@ def test_the_commands_speak_of_time(files: Files, capsys: pytest.CaptureFixture[
 def test_the_progress_bar_shows_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pcsim.cli.run.PATIENCE", -1.0)
     console = Console(force_terminal=True, width=100, record=True)
-    with progress_bar(console, TIME) as progress:
+    with progress_bar(console, "inference", TIME) as progress:
         progress(3.21, 20.0)
     assert "time 3.21 of 20" in console.export_text()
 

@@ -17,7 +17,10 @@ from pcsim.scenario.sources import make_source
 from pcsim.scenario.toml_text import toml_value
 from tests.scenario_files import TEXT
 
-JARGON = re.compile(r"pydantic|validat|Input should|Traceback|NoneType|_type|Extra inputs|literal", re.IGNORECASE)
+JARGON = re.compile(
+    r"pydantic|validation error|validator|validate|Input should|Traceback|NoneType|_type|Extra inputs|literal",
+    re.IGNORECASE,
+)
 KEYS = [
     "title",
     "seed",

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pcsim.assemble import build_network, build_task, load_inputs
+from pcsim.assemble import build_network, build_task, load_inputs, read_dataset
 from pcsim.backend import Flow
 from pcsim.errors import UsageError
 from pcsim.scenario import LogTimes, Scenario, parse_scenario, scenario_text
@@ -24,7 +24,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
 
 def motion_of(scenario: Scenario) -> Flow:
     network = build_network(scenario)
-    motion = build_task(scenario, network, load_inputs(scenario, network), "float64").motion
+    motion = build_task(scenario, network, load_inputs(scenario, network, read_dataset(scenario)), "float64").motion
     assert isinstance(motion, Flow)
     return motion
 

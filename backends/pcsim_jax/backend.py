@@ -6,6 +6,7 @@ from importlib.util import find_spec
 
 from pcsim.arithmetic import check_arithmetic
 from pcsim.backend import Capabilities, Flow, Settled, Task
+from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.trace.layout import Block
 
 PRECISIONS = ("bfloat16", "float32", "float64")
@@ -24,6 +25,7 @@ class JaxBackend:
             methods=("state", "error", "sequential", "backprop"),
             layers=("dense",),
             solvers=SOLVERS,
+            rules=("pc", "incremental", "backprop"),
             problem=f"not installed: {missing}" if missing else None,
             fix="install it with: pip install 'pcsim[jax]'" if missing else None,
             packages=("jax", "jaxlib", "diffrax"),
@@ -42,6 +44,12 @@ class JaxBackend:
 
             flow.check(task)
         return 1.0 + 0.02 * len(task.parameters) + 8e-11 * weights * len(task.x) * evaluations
+
+    def trainer(self, task: TrainingTask) -> Trainer:
+        """Return a trainer with everything on the device."""
+        from pcsim_jax.trainer import JaxTrainer
+
+        return JaxTrainer(task)
 
     def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
         """Run inference; raises `MemoryError` where the device has too little."""

@@ -101,7 +101,7 @@ class JaxTrainer:
 
     def snapshot(self) -> Snapshot:
         """Return where training stands, bfloat16 as it is stored."""
-        parameters, memory = jax.tree.map(np.asarray, jax.tree.map(_stored, (self._parameters, self._memory), is_leaf=_is_narrow))
+        parameters, memory = jax.tree.map(_kept, (self._parameters, self._memory), is_leaf=_is_narrow)
         return Snapshot(parameters, memory, self._updates)
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -117,6 +117,10 @@ def _is_narrow(leaf: Any) -> bool:
 
 def _stored(leaf: Any) -> Array:
     return leaf.stored if isinstance(leaf, Narrow) else leaf
+
+
+def _kept(leaf: Any) -> NDArray[Any]:
+    return np.asarray(_stored(leaf))
 
 
 def _on_device(array: NDArray[Any]) -> Array:
@@ -135,7 +139,10 @@ def _evaluate(program: Program, parameters: tuple[Parameters, ...], x: Array, y:
 
 
 def _repeat(count: Any, body: Any, carry: Any) -> Any:
-    return jax.lax.fori_loop(0, count, lambda i, now: body(number(i + 1), now), carry)
+    def one(i: Array, now: Any) -> Any:
+        return body(number(i + 1), now)
+
+    return jax.lax.fori_loop(0, count, one, carry)
 
 
 def _update(
@@ -153,7 +160,10 @@ def _update(
     xp, learner = program.xp, program.learner
 
     def samples(array: Array, rows: Array) -> Array:
-        return jax.tree.map(lambda a: a[rows], array)
+        def chosen(leaf: Array) -> Array:
+            return leaf[rows]
+
+        return jax.tree.map(chosen, array)
 
     def one(now: Progress) -> Progress:
         i = now.done

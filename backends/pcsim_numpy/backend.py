@@ -14,6 +14,7 @@ from pcsim.arithmetic import check_arithmetic
 from pcsim.arrays import Array
 from pcsim.backend import Capabilities, Flow, Settled, Task
 from pcsim.errors import UsageError
+from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.loop import settle
 from pcsim.loop.flow import settle_flow
 from pcsim.steppers import Adam
@@ -38,6 +39,7 @@ class NumpyBackend:
             precisions=(*FORMATS, *DTYPES),
             methods=("state", "error", "sequential", "backprop"),
             layers=("dense",),
+            rules=("pc", "incremental", "backprop"),
             solvers=SOLVERS,
         )
 
@@ -59,6 +61,16 @@ class NumpyBackend:
         if task.precision in FORMATS:
             narrow = 20.0 if task.arithmetic.accumulate == "float32" else 200.0
         return narrow * 4e-10 * weights * len(task.x) * (task.descent.steps + 1)
+
+    def trainer(self, task: TrainingTask) -> Trainer:
+        """Return a trainer; raises `UsageError` for a precision that numpy does not train in."""
+        if task.precision not in DTYPES:
+            raise UsageError(
+                f'numpy trains in {" and ".join(DTYPES)}, not in {task.precision}; use backend = "jax" for bfloat16'
+            )
+        from pcsim_numpy.trainer import NumpyTrainer
+
+        return NumpyTrainer(task)
 
     def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
         """Run inference; overflow shows as a non-finite energy, which the loop reports.

@@ -87,6 +87,7 @@ def _even_times(end: float) -> Sequence[float]:
 
 
 def build_stepper(scenario: Scenario) -> steppers.Stepper:
+    """Return how a discrete scenario's variables follow the gradient."""
     table = scenario.inference
     match table.optimizer:
         case "gd":

@@ -4,8 +4,9 @@ import click
 
 from pcsim.backend import Descent, Flow
 from pcsim.cli.options import read, scenario_options
-from pcsim.experiment import prepare, solver_attributes
+from pcsim.simulation import prepare
 from pcsim.summary import count, solver_words
+from pcsim.tracing import solver_attributes
 
 
 @click.command("check", short_help="Diagnose a scenario without running it.")

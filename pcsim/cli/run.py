@@ -13,12 +13,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from pcsim.cli.options import output_option, plain_console, read, scenario_options
 from pcsim.errors import RunFailed
 from pcsim.experiment import run
+from pcsim.scenario import Scenario
 from pcsim.summary import print_summary
 
 PATIENCE = 1.0
 """Seconds before a progress bar appears."""
 REFRESH = 0.1
 STEPS = "{task.completed}/{task.total} steps"
+UPDATES = "{task.completed}/{task.total} updates"
 TIME = "time {task.completed:.3g} of {task.total:g}"
 
 
@@ -26,6 +28,12 @@ TIME = "time {task.completed:.3g} of {task.total:g}"
 @scenario_options
 @output_option("Trace to write; without it, the scenario's name with .h5 in this folder.")
 @click.option("--force", is_flag=True, help="Replace an existing trace.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="TRACE",
+    help="Go on with the training run of this trace from its last checkpoint.",
+)
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def command(
     scenario: str,
@@ -35,15 +43,18 @@ def command(
     seed: int | None,
     output: Path | None,
     force: bool,
+    resume: Path | None,
     quiet: bool,
 ) -> None:
     """Run SCENARIO, a file or the name of one that ships, and write its trace."""
     reading = read(scenario, backend, precision, overrides, seed, quiet=quiet)
+    if resume is not None and (output is not None or force):
+        raise click.UsageError("--resume goes on in the trace it names; leave out -o and --force")
     target = output or Path(f"{Path(scenario).stem}.h5")
     console = plain_console(quiet)
     try:
-        with progress_bar(console, STEPS if reading.inference.solver is None else TIME) as progress:
-            trace = run(reading, path=target, force=force, progress=progress)
+        with progress_bar(console, *_progress_words(reading)) as progress:
+            trace = run(reading, path=target, force=force, progress=progress, resume=resume)
     except RunFailed as error:
         if error.trace is not None:
             print_summary(error.trace, console)
@@ -52,15 +63,21 @@ def command(
         print_summary(trace, console)
 
 
+def _progress_words(scenario: Scenario) -> tuple[str, str]:
+    if scenario.learning is not None:
+        return "training", UPDATES
+    return "inference", STEPS if scenario.inference.solver is None else TIME
+
+
 @contextmanager
-def progress_bar(console: Console, where: str) -> Generator[Any]:
-    """Yield a callable `(step or time, last one)` that shows a progress bar once a run takes longer than a second.
+def progress_bar(console: Console, what: str, where: str) -> Generator[Any]:
+    """Yield a callable `(update, step or time; last one)` that shows a progress bar after a second.
 
     `where` says how far the run is, as a format of rich's `task`.
     """
     start = time.monotonic()
     bar = Progress(
-        TextColumn("inference"),
+        TextColumn(what),
         BarColumn(),
         TextColumn(where),
         TimeRemainingColumn(),

@@ -36,8 +36,8 @@ def hold_out(train: Split, share: float, seed: int) -> tuple[Split, Split | None
     held = round(share * len(train.x))
     if share > 0.0 and not 0 < held < len(train.x):
         raise UsageError(
-            f"data.validation = {share:g} of {len(train.x)} training samples leaves {len(train.x) - held} to learn from "
-            f"and {held} to validate on; both must be at least 1"
+            f"data.validation = {share:g} of {len(train.x)} training samples leaves {len(train.x) - held} to learn "
+            f"from and {held} to validate on; both must be at least 1"
         )
     if held == 0:
         return train, None

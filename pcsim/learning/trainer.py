@@ -55,9 +55,7 @@ class Snapshot(NamedTuple):
 class Trainer(Protocol):
     """A network in training on some backend."""
 
-    def run(
-        self, batches: Int64[NDArray[Any], "updates batch"], rates: Float64[NDArray[Any], " updates"]
-    ) -> Updates:
+    def run(self, batches: Int64[NDArray[Any], "updates batch"], rates: Float64[NDArray[Any], " updates"]) -> Updates:
         """Update the parameters on one batch of sample numbers after another, each with its learning rate."""
         ...
 

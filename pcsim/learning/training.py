@@ -85,21 +85,16 @@ class Trained:
     """Layers that had no signal in any update of the last epoch."""
 
 
-def train(
-    course: Course, samples: Samples, trainer: Trainer, log: Log, poll: Callable[[int, int], bool], start: Standing | None
-) -> Trained:
-    """Train to the end of the course, from a standing if one is given; `poll(update, last)` may ask to stop."""
-    return _Training(course, samples, trainer, log, poll, start).run()
+class Training:
+    """A training run on its way, from a standing if one is given; `poll(update)` may ask to stop."""
 
-
-class _Training:
     def __init__(
         self,
         course: Course,
         samples: Samples,
         trainer: Trainer,
         log: Log,
-        poll: Callable[[int, int], bool],
+        poll: Callable[[int], bool],
         start: Standing | None,
     ) -> None:
         self._course, self._samples, self._trainer, self._log, self._poll = course, samples, trainer, log, poll
@@ -145,7 +140,7 @@ class _Training:
             first += len(chosen)
             pace = (time.perf_counter() - begin) / len(chosen)
             self._stretch = max(1, int(SECONDS / max(pace, 1e-9)))
-            if self._poll(int(numbers[-1]), self._total) and int(numbers[-1]) < self._total:
+            if self._poll(int(numbers[-1])) and int(numbers[-1]) < self._total:
                 return parts, None, True
         return parts, None, False
 

@@ -1,0 +1,80 @@
+"""A scenario made ready to run: backend found, files read, shapes checked; nothing has been computed or written."""
+
+from dataclasses import dataclass
+
+from pcsim.assemble import (
+    Inputs,
+    Lesson,
+    build_lesson,
+    build_network,
+    build_task,
+    load_inputs,
+    named,
+    read_dataset,
+)
+from pcsim.backend import Backend, Capabilities, Task, load_backend, require
+from pcsim.errors import UsageError
+from pcsim.network import Network
+from pcsim.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A scenario made ready: backend found, files read, shapes checked; nothing has been computed or written."""
+
+    scenario: Scenario
+    network: Network
+    inputs: Inputs
+    task: Task
+    backend: Backend
+    capabilities: Capabilities
+    estimate: float
+    """Seconds the backend expects inference to take."""
+    lesson: Lesson | None = None
+    """What is learned before that, if anything."""
+
+
+def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
+    """Make a scenario ready to run, with its own inputs or those given (a trace's, to simulate it again).
+
+    Raises `UsageError` for everything that can be known to fail before a run starts.
+    """
+    name = scenario.backend.name
+    with named(scenario, "backend.name"):
+        backend = load_backend(name)
+    precision = scenario.backend.precision_name
+    with named(scenario, _blamed(scenario, backend.capabilities())):
+        capabilities = require(name, backend, precision, scenario.inference.method, scenario.inference.solver)
+    network = build_network(scenario)
+    try:
+        lesson = None
+        if inputs is None:
+            dataset = read_dataset(scenario)
+            inputs = load_inputs(scenario, network, dataset)
+            lesson = build_lesson(scenario, network, dataset, inputs, precision)
+            _check_rule(scenario, capabilities)
+        task = build_task(scenario, network, inputs, precision)
+    except MemoryError as error:
+        raise UsageError(f"out of memory: {error}; use a smaller network, data.batch or data set") from error
+    estimate = backend.estimate(task)
+    return Simulation(scenario, network, inputs, task, backend, capabilities, estimate, lesson)
+
+
+def _blamed(scenario: Scenario, able: Capabilities) -> str:
+    """Return the key to name should the backend refuse: the one it cannot serve, or one that was written."""
+    if able.problem is None and scenario.inference.method not in able.methods:
+        return "inference.method"
+    if able.problem is None and scenario.inference.solver not in (None, *able.solvers):
+        return "inference.solver"
+    written = scenario.where("backend.precision") != "backend.precision"
+    return "backend.precision" if able.problem is None and written else "backend.name"
+
+
+def _check_rule(scenario: Scenario, able: Capabilities) -> None:
+    """Raise `UsageError` for a backend that cannot train by the scenario's rule."""
+    if scenario.learning is not None and scenario.learning.rule not in able.rules:
+        has = f"it has {', '.join(able.rules)}" if able.rules else "it cannot train"
+        raise UsageError(
+            f"{scenario.where('learning.rule')}: backend '{scenario.backend.name}' has no rule "
+            f"'{scenario.learning.rule}': {has}; use the backend numpy or jax"
+        )

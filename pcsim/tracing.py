@@ -1,0 +1,152 @@
+"""What a run puts into its trace: the beginning, the end, and how it ended."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.arithmetic import NARROW
+from pcsim.assemble import Lesson
+from pcsim.backend import Descent, Flow, Settled
+from pcsim.learning.training import Trained
+from pcsim.provenance import describe_machine
+from pcsim.scenario import scenario_text
+from pcsim.simulation import Simulation
+from pcsim.teaching import by_name
+from pcsim.trace import Layout, Trace, TraceWriter, resume
+from pcsim.trace.training import Training
+
+Attributes = dict[str, str | int | float]
+
+
+def create_trace(simulation: Simulation, path: Path | None, force: bool) -> TraceWriter:
+    """Create the trace of a simulation, with everything that is needed to simulate it again."""
+    return TraceWriter.create(path, *_beginning(simulation), force=force)
+
+
+def resume_trace(simulation: Simulation, path: Path, old: Trace, updates: int, epochs: int) -> TraceWriter:
+    """Create the trace of a simulation in the place of an old one, with the rows of training up to a checkpoint."""
+    return resume(path, old, *_beginning(simulation), updates=updates, epochs=epochs)
+
+
+def _beginning(simulation: Simulation) -> tuple[Layout, Attributes, dict[str, Any], dict[str, Any], dict[str, str]]:
+    """Return layout, attributes, network, data and provenance of a trace."""
+    scenario, network, task = simulation.scenario, simulation.network, simulation.task
+    layers = len(network.layers)
+    bounds = {"energy_bound"} if simulation.capabilities.bounds and "energy" in task.record else set[str]()
+    layout = Layout(
+        clock="time" if isinstance(task.motion, Flow) else "step",
+        layer_names=(*(f"layer {i}" for i in range(layers - 1)), "output"),
+        unit_shapes=network.layer_shapes,
+        samples=len(task.x),
+        record=task.record | bounds,
+        dtype=np.dtype(np.float32 if task.precision in ("float32", *NARROW) else np.float64),
+        rows=None if task.stop is not None else _rows(task.motion),
+        training=None if simulation.lesson is None else _training(simulation.lesson),
+    )
+    attributes: Attributes = {
+        "backend": scenario.backend.name,
+        "precision": task.precision,
+        "device": simulation.capabilities.device,
+        "seed": scenario.seed,
+        "title": scenario.title,
+        "method": scenario.inference.method,
+    }
+    if scenario.inference.has_forms:
+        attributes["form"] = scenario.inference.form
+        attributes["skip"] = scenario.network.skip
+    if task.arithmetic.rounding != "nearest":
+        attributes["rounding"] = task.arithmetic.rounding
+    if isinstance(task.motion, Flow):
+        attributes |= solver_attributes(task.motion)
+    provenance = {
+        "scenario": scenario_text(scenario),
+        "data": simulation.inputs.source,
+        "command": " ".join(sys.argv),
+        **describe_machine(simulation.capabilities.packages),
+    }
+    given = {f"{name}_{i}": task.parameters[i][name] for name, i, _ in network.parameter_names}
+    return layout, attributes, given, {"x": task.x, "y": task.y}, provenance
+
+
+def _training(lesson: Lesson) -> Training:
+    return Training(lesson.updates, lesson.course.epochs, lesson.samples.validation is not None)
+
+
+def solver_attributes(motion: Flow) -> Attributes:
+    """Return how a flow is solved, as the root attributes of its trace."""
+    attributes: Attributes = {"solver": motion.solver}
+    if motion.step_size is None:
+        attributes |= {"rtol": motion.rtol, "atol": motion.atol}
+    else:
+        attributes["step_size"] = motion.step_size
+    if motion.temperature > 0:
+        attributes["noise"] = motion.temperature
+    return attributes
+
+
+def trained_arrays(trained: Trained) -> Mapping[str, NDArray[Any]]:
+    """Return what a trace keeps of the end of training, by path."""
+    return {f"final/network/{name}": _plain(array) for name, array in by_name(trained.parameters).items()}
+
+
+def training_outcome(trained: Trained) -> Attributes:
+    """Return how training went, as root attributes."""
+    outcome: Attributes = {
+        "epochs_trained": trained.epochs,
+        "updates": trained.updates,
+        "training_seconds": trained.seconds,
+        "stopped_early": int(trained.stopped_early),
+    }
+    return outcome if trained.failure is None else outcome | {"failure": trained.failure}
+
+
+def _plain(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array that HDF5 tools know: bfloat16 as float32."""
+    return array if array.dtype.kind == "f" else array.astype(np.float32)
+
+
+def final_arrays(settled: Settled) -> Mapping[str, NDArray[Any]]:
+    """Return what a trace keeps of the end of a run, by path."""
+    arrays: dict[str, NDArray[Any]] = {"arrival_step": settled.arrival_steps, "final/output": settled.output}
+    if settled.arrival_times is not None:
+        arrays["arrival_time"] = settled.arrival_times
+    if settled.work is not None:
+        arrays |= {f"solver/{name}": counts for name, counts in vars(settled.work).items()}
+    for i, (state, error) in enumerate(zip(settled.states, settled.errors, strict=True)):
+        arrays[f"final/states/layer_{i}"] = state
+        arrays[f"final/errors/layer_{i}"] = error
+    for i, layer in enumerate(settled.gradient or ()):
+        for name, value in layer.items():
+            arrays[f"final/gradient/{name}_{i}"] = value
+    return arrays
+
+
+def _rows(motion: Descent | Flow) -> int:
+    return len(motion.times) if isinstance(motion, Flow) else len(motion.recorded) + 1
+
+
+def status_of(settled: Settled | Trained) -> str:
+    """Return the status of a trace that ends like this."""
+    if settled.failure is not None:
+        return "failed"
+    return "interrupted" if settled.interrupted else "complete"
+
+
+def outcome_of(settled: Settled) -> Attributes:
+    """Return how inference went, as root attributes."""
+    outcome: Attributes = {
+        "steps_taken": settled.steps_taken,
+        "converged": int(settled.converged),
+        "inference_seconds": settled.inference_seconds,
+        "compile_seconds": settled.compile_seconds,
+    }
+    if settled.work is not None:
+        outcome["rejected_steps"] = int(settled.work.rejected.max())
+        outcome["field_evaluations"] = int(settled.work.evaluations.max())
+    if settled.failure is not None:
+        outcome["failure"] = settled.failure
+    return outcome

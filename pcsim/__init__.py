@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pcsim.comparison import compare as compare
     from pcsim.experiment import run as run
     from pcsim.plotting import plot as plot
+    from pcsim.repetition import run_seeds as run_seeds
     from pcsim.scenario import Scenario as Scenario
     from pcsim.scenario import read_scenario as read_scenario
     from pcsim.trace import Trace as Trace
@@ -28,6 +29,7 @@ _HOMES = {
     "read_scenario": "pcsim.scenario",
     "repair": "pcsim.trace",
     "run": "pcsim.experiment",
+    "run_seeds": "pcsim.repetition",
     "verify": "pcsim.verification",
 }
 
@@ -41,6 +43,7 @@ __all__ = [
     "read_scenario",
     "repair",
     "run",
+    "run_seeds",
     "verify",
 ]
 

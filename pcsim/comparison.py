@@ -126,6 +126,11 @@ def combine(
 
     Raises `UsageError` for one that cannot, so that nothing is started.
     """
+    if scenario.learning is not None:
+        raise UsageError(
+            f"{scenario.where('learning')}: inference is what is compared, of networks that do not learn; train with "
+            "pcsim run, or remove [learning]"
+        )
     if "energy" not in scenario.trace.record:
         raise UsageError(f'{scenario.where("trace.record")}: energies are what is compared; add "energy" to the list')
     if backends is not None and "exact" in backends and not any(map(is_exact, precisions or ())):

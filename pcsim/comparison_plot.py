@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from pcsim.comparison import Comparison
-from pcsim.plotting import draw_lines, log_clock, save
+from pcsim.layer_lines import draw_lines
+from pcsim.plotting import log_clock, save
 
 COLUMNS = 5
 

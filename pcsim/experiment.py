@@ -4,14 +4,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import h5py
 
-from pcsim.backend import TrainingBackend
+from pcsim.assemble import Lesson
 from pcsim.errors import Interrupted, RunFailed, UsageError
 from pcsim.interruption import deferred_interrupt
 from pcsim.learning.checkpoint import Origin, checkpoint_path, read_checkpoint
+from pcsim.learning.trainer import Trainer
 from pcsim.learning.training import Standing, Trained
 from pcsim.provenance import describe_machine
 from pcsim.scenario import Scenario, scenario_text
@@ -19,6 +20,7 @@ from pcsim.simulation import Simulation, prepare
 from pcsim.teaching import in_float64, remove_checkpoint, teach, to_standing
 from pcsim.trace import Trace, TraceWriter, open_trace
 from pcsim.tracing import (
+    Attributes,
     create_trace,
     final_arrays,
     outcome_of,
@@ -50,23 +52,26 @@ def run(
     is started, `RunFailed` if the run diverges or the disk fills up, `Interrupted` after Ctrl-C: the trace up to there
     is kept and attached to the error as `trace`.
     """
+    if scenario.learning is not None and scenario.learning.seeds is not None:
+        raise UsageError(f"{scenario.where('learning.seeds')}: several runs; use pcsim.run_seeds, or at_seed for one")
     simulation = prepare(scenario.on(backend, precision))
+    trainer = simulation.trainer()
     target = None if path is None else Path(path)
     if target is not None and force:
         _check_replaceable(target)
     origin = _origin(simulation)
-    start, opened = None, _Opened(simulation, target, force)
+    start, note, opened = None, None, _Opened(simulation, target, force)
     if resume is not None:
         target = Path(resume)
-        start = _standing(simulation, target, origin)
+        start, note = _standing(simulation, target, origin)
         opened = replace(opened, target=target, start=start)
-    kept = "" if target is None else f"; the trace up to there is in {target}"
     with deferred_interrupt() as interrupted, opened.writer() as writer:
-        attempt = _Attempt(simulation, writer, origin, kept, progress, interrupted)
+        attempt = _Attempt(simulation, writer, origin, target, progress, interrupted)
         try:
-            return attempt.go(start)
+            return attempt.go(trainer, start, {} if note is None else {"note": note})
         except MemoryError as error:
-            raise RunFailed(f"out of memory: {error}{kept}; use a smaller data.batch or record less") from error
+            batch = "data.batch" if simulation.lesson is None else "learning.batch or data.batch"
+            raise RunFailed(f"out of memory: {error}{attempt.kept}; use a smaller {batch} or record less") from error
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,11 @@ class _Opened:
 
     def writer(self) -> AbstractContextManager[TraceWriter]:
         if self.start is None or self.target is None:
-            return create_trace(self.simulation, self.target, self.force)
+            writer = create_trace(self.simulation, self.target, self.force)
+            if self.target is not None:
+                # One that a trace of the same name has left behind belongs to other rows.
+                remove_checkpoint(self.target)
+            return writer
         with open_trace(self.target) as old:
             return resume_trace(self.simulation, self.target, old, self.start.snapshot.updates, self.start.epoch)
 
@@ -92,17 +101,22 @@ class _Attempt:
     simulation: Simulation
     writer: TraceWriter
     origin: Origin
-    kept: str
+    target: Path | None
     progress: Progress | None
     interrupted: Callable[[], bool]
 
-    def go(self, start: Standing | None) -> Trace:
+    @property
+    def kept(self) -> str:
+        """Where a user finds what there is, to end a sentence."""
+        return "" if self.target is None else f"; the trace up to there is in {self.target}"
+
+    def go(self, trainer: Trainer | None, start: Standing | None, notes: Attributes) -> Trace:
         """Train if there is something to learn, infer, and return the finished trace."""
-        simulation, arrays, outcome = self.simulation, dict[str, Any](), dict[str, Any]()
+        simulation, arrays, outcome = self.simulation, dict[str, Any](), notes
         task = simulation.task
-        if simulation.lesson is not None:
-            trained = self._train(start)
-            arrays, outcome = dict(trained_arrays(trained)), training_outcome(trained)
+        if trainer is not None and simulation.lesson is not None:
+            trained = self._train(simulation.lesson, trainer, start)
+            arrays, outcome = dict(trained_arrays(trained)), outcome | training_outcome(trained)
             if trained.failure is not None or trained.interrupted:
                 self._stop_training(trained, self.writer.finish(status_of(trained), outcome, arrays))
             task = replace(task, parameters=in_float64(trained.parameters))
@@ -117,19 +131,15 @@ class _Attempt:
             remove_checkpoint(trace.path)
         return trace
 
-    def _train(self, start: Standing | None) -> Trained:
-        lesson = self.simulation.lesson
-        if lesson is None:
-            raise AssertionError("training without a lesson")
-        # What trains says so in its capabilities, which `prepare` has asked.
-        trainer = cast("TrainingBackend", self.simulation.backend).trainer(lesson.task)
+    def _train(self, lesson: Lesson, trainer: Trainer, start: Standing | None) -> Trained:
         return teach(lesson, trainer, self.writer, self.origin, self._poll(lesson.updates, training=True), start)
 
     def _stop_training(self, trained: Trained, trace: Trace) -> None:
         if trained.failure is not None:
             raise RunFailed(f"{trained.failure}{self.kept}", trace)
-        again = f"; go on with --resume {trace.path}" if trace.path is not None and trained.epochs else ""
-        raise Interrupted(f"interrupted after epoch {trained.epochs}{self.kept}{again}", trace)
+        again = f"; go on with --resume {self.target}" if self.target is not None and trained.epochs else ""
+        when = f"after epoch {trained.epochs}" if trained.epochs else "in epoch 1"
+        raise Interrupted(f"interrupted {when}{self.kept}{again}", trace)
 
     def _poll(self, end: float, *, training: bool = False) -> Callable[[float], bool]:
         reported = training or self.simulation.lesson is None
@@ -142,13 +152,22 @@ class _Attempt:
         return poll
 
 
-def _standing(simulation: Simulation, trace: Path, origin: Origin) -> Standing:
-    """Return where the training run of a trace stood at its last checkpoint; `UsageError` if it cannot go on."""
+def _standing(simulation: Simulation, trace: Path, origin: Origin) -> tuple[Standing, str | None]:
+    """Return where the training run of a trace stood at its last checkpoint, and a note if others made it.
+
+    Raises `UsageError` if it cannot go on.
+    """
     if simulation.lesson is None:
         raise UsageError(f"{trace} cannot be resumed: the scenario has no [learning], and inference starts anew")
+    with open_trace(trace) as old:
+        status = old.status
+    if status == "complete":
+        raise UsageError(f"{trace} is complete: there is nothing to resume")
+    if not checkpoint_path(trace).exists():
+        raise UsageError(f"{trace} has no checkpoint ({checkpoint_path(trace)}); start anew with --force")
     checkpoint = read_checkpoint(checkpoint_path(trace))
-    checkpoint.check_fits(origin)
-    return to_standing(checkpoint)
+    note = checkpoint.check_fits(origin)
+    return to_standing(checkpoint), note
 
 
 def _origin(simulation: Simulation) -> Origin:

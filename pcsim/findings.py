@@ -13,6 +13,29 @@ WIDER = {"float16": "bfloat16 or float32", "bfloat16": "float64", "float32": "fl
 
 def findings(trace: Trace) -> list[str]:
     """Return sentences on layers without signal, below one unit in the last place, or below the format's range."""
+    return [*of_training(trace), *(of_inference(trace) if "arrival_step" in trace else ())]
+
+
+def of_training(trace: Trace) -> list[str]:
+    """Return sentences on how training went: an early stop, layers that learned nothing, versions that changed."""
+    attributes = trace.attributes
+    found = [f"Resumed: {attributes['note']}."] if "note" in attributes else []
+    if attributes.get("stopped_early"):
+        found.append(
+            f"Training stopped early after epoch {attributes['epochs_trained']}: the best weights, those of epoch "
+            f"{attributes['epoch_kept']}, were restored."
+        )
+    silent = [int(number) for number in str(attributes.get("silent_layers", "")).split()]
+    if silent:
+        found.append(
+            f"No signal reached {layers(silent)} in the last epoch of training: "
+            f"{'its' if len(silent) == 1 else 'their'} weights did not change."
+        )
+    return found
+
+
+def of_inference(trace: Trace) -> list[str]:
+    """Return sentences on what a run of inference could not carry."""
     noise = noise_of(trace)
     if noise is not None:
         temperature = trace.attributes.get("noise", 0.0)

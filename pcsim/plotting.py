@@ -1,4 +1,4 @@
-"""Figures of traces: energy of every layer over log steps, as lines and as a heat map."""
+"""Figures of traces: energy of every layer over log steps, as lines and as a heat map; how training went above."""
 
 import io
 import textwrap
@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
+from pcsim.layer_lines import draw_lines, drawable
+from pcsim.summary import no_rows
 from pcsim.trace import Trace
+from pcsim.training_plot import draw_training, has_training
 
 if TYPE_CHECKING:
     from pcsim.theory.overlay import Overlay
@@ -21,14 +24,15 @@ FORMATS = (".png", ".pdf", ".svg")
 def plot(traces: Sequence[Trace], path: str | Path, *, theory: bool = False) -> Path:
     """Draw one row a trace, lines on the left and a heat map on the right, and save it as PNG, PDF or SVG.
 
-    With `theory`, what is known without simulating is drawn over the lines. Raises `UsageError` for another ending, a
-    trace that recorded no energies or has no theory, or a path that cannot be written.
+    Of a trace with training a row of accuracies or losses and of energies by update comes before that. With `theory`,
+    what is known without simulating is drawn over the lines. Raises `UsageError` for another ending, a trace that
+    recorded no energies or has no theory, or a path that cannot be written.
     """
     target = Path(path)
     check_figure_path(target)
     for trace in traces:
-        if len(trace.energy) == 0:
-            raise UsageError(f"{trace.path}: holds no rows yet; wait for the run to record some")
+        if (theory or not has_training(trace)) and (trace.rows == 0 or len(trace.energy) == 0):
+            raise UsageError(f"{trace.path}: {no_rows(trace)}")
     return save(draw(traces, _overlays(traces) if theory else None), target)
 
 
@@ -56,21 +60,37 @@ def check_figure_path(path: Path) -> None:
 
 
 def draw(traces: Sequence[Trace], overlays: "Sequence[Overlay] | None" = None) -> Any:
-    """Return a matplotlib figure with one row of two panels a trace, and with one overlay a trace over its lines."""
+    """Return a matplotlib figure with a row of two panels a trace, one overlay a trace over its lines.
+
+    A trace with training has a row for that first, and no other where it recorded no inference.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 0.6 + 3.8 * len(traces)), layout="constrained")
-    rows: Any = figure.subplots(len(traces), 2, squeeze=False)
-    for i, (trace, (lines, heat)) in enumerate(zip(traces, rows, strict=True)):
-        clock, energy = _clock(trace), np.asarray(trace.energy)
-        draw_lines(lines, clock, energy, list(trace.layer_names))
-        if overlays is not None:
-            _draw_overlay(lines, clock, overlays[i])
-        _draw_heat(figure, heat, clock, energy)
-        lines.set_title(_caption(trace), fontsize=9, loc="left", parse_math=False)
-        for axes in (lines, heat):
-            log_clock(axes, clock, trace.clock)
+    planned = [(i, kind) for i, trace in enumerate(traces) for kind in _rows(trace)]
+    figure = Figure(figsize=(11, 0.6 + 3.8 * len(planned)), layout="constrained")
+    rows: Any = figure.subplots(len(planned), 2, squeeze=False)
+    for (i, kind), (left, right) in zip(planned, rows, strict=True):
+        left.set_title(_caption(traces[i], kind), fontsize=9, loc="left", parse_math=False)
+        if kind == "training":
+            draw_training(left, right, traces[i])
+        else:
+            _draw_inference(figure, left, right, traces[i], None if overlays is None else overlays[i])
     return figure
+
+
+def _rows(trace: Trace) -> list[str]:
+    inference = ["inference"] if trace.rows and "energy" in trace else []
+    return ["training", *inference] if has_training(trace) else ["inference"]
+
+
+def _draw_inference(figure: Any, lines: Any, heat: Any, trace: Trace, overlay: "Overlay | None") -> None:
+    clock, energy = _clock(trace), np.asarray(trace.energy)
+    draw_lines(lines, clock, energy, list(trace.layer_names))
+    if overlay is not None:
+        _draw_overlay(lines, clock, overlay)
+    _draw_heat(figure, heat, clock, energy)
+    for axes in (lines, heat):
+        log_clock(axes, clock, trace.clock)
 
 
 def _overlays(traces: Sequence[Trace]) -> "list[Overlay]":
@@ -79,50 +99,26 @@ def _overlays(traces: Sequence[Trace]) -> "list[Overlay]":
     return [theory_of(trace) for trace in traces]
 
 
-def _caption(trace: Trace) -> str:
+def _caption(trace: Trace, kind: str) -> str:
     title = str(trace.attributes.get("title", "")) or (trace.path.stem if trace.path else "")
     attributes = trace.attributes
     form = f"{attributes['form']} form, " if "form" in attributes else ""
     solver = f"{attributes['solver']}, " if "solver" in attributes else ""
     place = f"{attributes['method']}, {form}{solver}{attributes['precision']} on {attributes['backend']}"
-    return f"{textwrap.fill(title, 80)}\n{place}"
+    if not has_training(trace):
+        return f"{textwrap.fill(title, 80)}\n{place}"
+    return f"{textwrap.fill(title, 80)}\ntraining: {place}" if kind == "training" else f"after training: {place}"
 
 
 def _clock(trace: Trace) -> NDArray[np.float64]:
     return np.asarray(trace.steps, dtype=np.float64)
 
 
-def draw_lines(axes: Any, clock: NDArray[np.float64], energy: NDArray[np.float64], names: list[str]) -> None:
-    """Draw the energy of every layer, input to output from dark to light; zeros leave a gap."""
-    import matplotlib
-
-    colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.92, energy.shape[1]))
-    drawable = _drawable(energy)
-    for i, name in enumerate(names):
-        shown = drawable[:, i]
-        single = np.count_nonzero(np.isfinite(shown)) == 1
-        labelled = len(names) <= 8 or i in (0, len(names) // 2, len(names) - 1)
-        axes.plot(
-            clock,
-            shown,
-            color=colours[i],
-            linewidth=1.2,
-            marker="o" if single else None,
-            markersize=3,
-            label=name if labelled else None,
-        )
-    axes.set_yscale("log")
-    axes.set_ylabel("energy (batch mean)")
-    if np.any(energy > 0):
-        axes.legend(fontsize=7, loc="best")
-    axes.grid(alpha=0.2)
-
-
 def _draw_overlay(axes: Any, clock: NDArray[np.float64], overlay: "Overlay") -> None:
     from matplotlib.legend import Legend
     from matplotlib.patheffects import Normal, Stroke
 
-    shown = _drawable(overlay.energy)
+    shown = drawable(overlay.energy)
     low, high = axes.get_ylim()
     # A white rim keeps the dashes visible on dark lines.
     rim = [Stroke(linewidth=1.4, foreground="white"), Normal()]
@@ -139,23 +135,18 @@ def _draw_overlay(axes: Any, clock: NDArray[np.float64], overlay: "Overlay") -> 
 def _draw_heat(figure: Any, axes: Any, clock: NDArray[np.float64], energy: NDArray[np.float64]) -> None:
     from matplotlib.colors import LogNorm
 
-    drawable = _drawable(energy)
-    positive = drawable[np.isfinite(drawable)]
+    shown = drawable(energy)
+    positive = shown[np.isfinite(shown)]
     low, high = (float(positive.min()), float(positive.max())) if positive.size else (0.1, 1.0)
     norm = LogNorm(low, high if high > low else 10 * low)
-    shown = np.ma.masked_where(~(energy > 0), energy)
+    signal = np.ma.masked_where(~(energy > 0), energy)
     axes.set_facecolor("0.85")
-    mesh = axes.pcolormesh(_edges(clock), np.arange(energy.shape[1] + 1) - 0.5, shown.T, norm=norm, cmap="viridis")
+    mesh = axes.pcolormesh(_edges(clock), np.arange(energy.shape[1] + 1) - 0.5, signal.T, norm=norm, cmap="viridis")
     bar = figure.colorbar(mesh, ax=axes)
     bar.set_label("energy")
     axes.set_ylabel("layer (input to output)")
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.set_title("grey: exactly zero, no signal", fontsize=9, loc="right")
-
-
-def _drawable(energy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return energies that a logarithmic axis can show; ticks some decades beyond must not overflow float64."""
-    return np.where((energy > 0) & (energy < 1e200), energy, np.nan)
 
 
 def _edges(clock: NDArray[np.float64]) -> NDArray[np.float64]:

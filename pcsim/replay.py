@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pcsim.errors import UsageError
-from pcsim.summary import print_table
+from pcsim.summary import no_rows, print_table
 from pcsim.trace import Trace
 
 SECONDS = 6.0
@@ -27,7 +27,7 @@ def replay(trace: Trace, console: Console, speed: float = 1.0) -> None:
     """
     energy = trace.energy
     if len(energy) == 0:
-        raise UsageError(f"{trace.path}: holds no rows yet; wait for the run to record some")
+        raise UsageError(f"{trace.path}: {no_rows(trace)}")
     if not console.is_terminal:
         print_table(energy_table(trace, energy), console)
         return

@@ -31,16 +31,19 @@ def simulation_of(trace: Trace, backend: str | None = None, precision: str | Non
 def setting_of(
     trace: Trace, backend: str | None = None, precision: str | None = None
 ) -> tuple[Scenario, Network, Inputs]:
-    """Return scenario, network and inputs of a trace; raise `UsageError` as `simulation_of` does."""
+    """Return scenario, network and inputs of the inference in a trace, after training the trained parameters.
+
+    Raises `UsageError` as `simulation_of` does.
+    """
     text = trace.provenance.get("scenario") if "provenance" in trace else None
     if text is None:
         raise _unusable(trace, "provenance: scenario")
     scenario = parse_scenario(text).on(backend, precision)
     network = build_network(scenario)
     parameters: list[dict[str, NDArray[np.float64]]] = [{} for _ in network.layers]
-    given = trace.network
+    group, given = ("network", trace.network) if scenario.learning is None else ("final/network", trace.trained)
     for name, i, shape in network.parameter_names:
-        parameters[i][name] = _fitting(trace, f"network/{name}_{i}", given.get(f"{name}_{i}"), shape)
+        parameters[i][name] = _fitting(trace, f"{group}/{name}_{i}", given.get(f"{name}_{i}"), shape)
     data, batch = trace.data, len(trace.data.get("x", ()))
     x = _fitting(trace, "data/x", data.get("x"), (batch, *network.input_shape))
     y = _fitting(trace, "data/y", data.get("y"), (batch, *network.layer_shapes[-1]))
@@ -76,10 +79,12 @@ def ended_itself(trace: Trace) -> bool:
     return trace.status == "complete" or "failure" in trace.attributes
 
 
-def _fitting(trace: Trace, path: str, array: NDArray[np.float64] | None, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _fitting(
+    trace: Trace, path: str, array: NDArray[np.floating] | None, shape: tuple[int, ...]
+) -> NDArray[np.float64]:
     if array is None or array.shape != shape:
         raise _unusable(trace, path if array is None else f"{path} of shape {shape}")
-    return array
+    return array.astype(np.float64)
 
 
 def _unusable(trace: Trace, missing: str) -> UsageError:

@@ -1,6 +1,7 @@
 """A scenario made ready to run: backend found, files read, shapes checked; nothing has been computed or written."""
 
 from dataclasses import dataclass
+from typing import cast
 
 from pcsim.assemble import (
     Inputs,
@@ -12,8 +13,9 @@ from pcsim.assemble import (
     named,
     read_dataset,
 )
-from pcsim.backend import Backend, Capabilities, Task, load_backend, require
+from pcsim.backend import Backend, Capabilities, Task, TrainingBackend, load_backend, require
 from pcsim.errors import UsageError
+from pcsim.learning.trainer import Trainer
 from pcsim.network import Network
 from pcsim.scenario import Scenario
 
@@ -32,6 +34,14 @@ class Simulation:
     """Seconds the backend expects inference to take."""
     lesson: Lesson | None = None
     """What is learned before that, if anything."""
+
+    def trainer(self) -> Trainer | None:
+        """Return the network in training, None without a lesson; `UsageError` where the backend cannot train so."""
+        if self.lesson is None:
+            return None
+        with named(self.scenario, _precision_key(self.scenario)):
+            # What trains says so in its capabilities, which `prepare` has asked.
+            return cast("TrainingBackend", self.backend).trainer(self.lesson.task)
 
 
 def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
@@ -66,8 +76,13 @@ def _blamed(scenario: Scenario, able: Capabilities) -> str:
         return "inference.method"
     if able.problem is None and scenario.inference.solver not in (None, *able.solvers):
         return "inference.solver"
+    return _precision_key(scenario) if able.problem is None else "backend.name"
+
+
+def _precision_key(scenario: Scenario) -> str:
+    """Return the key to name for a precision that a backend has not got: its own only where it was written."""
     written = scenario.where("backend.precision") != "backend.precision"
-    return "backend.precision" if able.problem is None and written else "backend.name"
+    return "backend.precision" if written else "backend.name"
 
 
 def _check_rule(scenario: Scenario, able: Capabilities) -> None:

@@ -14,6 +14,9 @@ from rich.table import Table
 from pcsim.findings import findings
 from pcsim.trace import Trace
 
+PARTS = {"test": "test", "validation": "validation", "train": "training"}
+"""Of the data, as a summary names them, most telling first."""
+
 
 def print_summary(trace: Trace, console: Console) -> None:
     """Print arrival and final energy of every layer, what no signal reached, and where the trace is."""
@@ -23,7 +26,10 @@ def print_summary(trace: Trace, console: Console) -> None:
     title = str(attributes.get("title", ""))
     if title:
         say(title, style="bold")
-    say(headline(trace))
+    if trace.training:
+        say(training_headline(trace))
+    if trace.rows or not trace.training:
+        say(headline(trace))
     if trace.solver_work:
         say(work(trace.solver_work))
     print_table(layer_table(trace), console)
@@ -39,6 +45,38 @@ def print_table(table: Table, console: Console) -> None:
     needed = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
     options = console.options.update(width=max(console.width, needed))
     console.print(Segments(console.render(table, options)), end="", soft_wrap=True)
+
+
+def training_headline(trace: Trace) -> str:
+    """Return epochs, updates, seconds and what they came to at the epoch whose parameters are kept, in one line."""
+    attributes, history = trace.attributes, trace.training
+    epochs, updates = history["epoch"], history["update"]
+    far = f"trained {count(len(epochs), 'epoch')}, {count(int(updates[-1]) if len(updates) else 0, 'update')}"
+    if "training_seconds" in attributes:
+        far += f" in {duration(float(attributes['training_seconds']))}"
+    if len(epochs) == 0:
+        return far
+    kept = int(attributes.get("epoch_kept", epochs[-1]))
+    row = int(np.flatnonzero(epochs == kept)[0])
+    parts = ((part, word) for part, word in PARTS.items() if f"{part}_loss" in history)
+    measures = [_measure(history, part, word, row) for part, word in parts]
+    where = "" if kept == epochs[-1] else f" (at epoch {kept}, whose weights are kept)"
+    return f"{far}: {', '.join(filter(None, measures))}{where}"
+
+
+def _measure(history: Mapping[str, NDArray[Any]], part: str, word: str, row: int) -> str:
+    """Return `test accuracy 98.3 % (loss 0.061)`, the loss alone where nothing is classified, or nothing."""
+    loss, accuracy = (float(history[f"{part}_{name}"][row]) for name in ("loss", "accuracy"))
+    if np.isnan(accuracy):
+        return "" if np.isnan(loss) else f"{word} loss {loss:.3g}"
+    return f"{word} accuracy {100 * accuracy:.1f} % (loss {loss:.3g})"
+
+
+def no_rows(trace: Trace) -> str:
+    """Return why a trace without rows of inference has none."""
+    if trace.status == "running":
+        return "holds no rows yet; wait for the run to record some"
+    return f"holds no rows of inference: its run ended before it (status {trace.status})"
 
 
 def headline(trace: Trace) -> str:
@@ -102,7 +140,12 @@ def duration(seconds: float) -> str:
 
 
 def layer_table(trace: Trace) -> Table:
-    """Return a table of the layers, input to output: units, arrival step or time, final energy."""
+    """Return a table of the layers, input to output: units, arrival step or time, final energy.
+
+    Where training did not get as far as inference there is no arrival, and the energy is that of the last update.
+    """
+    if "arrival_step" not in trace:
+        return _training_table(trace)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("layer", "units", f"arrival {trace.clock}", "final energy"):
         table.add_column(name, justify="left" if name == "layer" else "right")
@@ -116,4 +159,14 @@ def layer_table(trace: Trace) -> Table:
             "not recorded" if energy is None else f"{energy[-1, i]:.4g}",
             style="yellow" if arrivals[i] == "never" else None,
         )
+    return table
+
+
+def _training_table(trace: Trace) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("layer", "units", "energy at the last update"):
+        table.add_column(name, justify="left" if name == "layer" else "right")
+    energy = trace.training.get("energy", np.empty((0, 0)))
+    for i, name in enumerate(trace.layer_names):
+        table.add_row(name, str(trace.layer_widths[i]), f"{energy[-1, i]:.4g}" if len(energy) else "not recorded")
     return table

@@ -62,6 +62,7 @@ def to_checkpoint(standing: Standing, origin: Origin) -> Checkpoint:
         "epoch": standing.epoch,
         "updates": standing.snapshot.updates,
         "best_loss": float(standing.best_loss),
+        "best_epoch": standing.best_epoch,
         "waited": standing.waited,
         "seconds": standing.seconds,
     }
@@ -77,6 +78,7 @@ def to_standing(checkpoint: Checkpoint) -> Standing:
         int(numbers["epoch"]),
         float(numbers["best_loss"]),
         None if checkpoint.best is None else by_layer(checkpoint.best),
+        int(numbers["best_epoch"]),
         int(numbers["waited"]),
         float(numbers["seconds"]),
     )

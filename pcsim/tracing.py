@@ -101,6 +101,10 @@ def training_outcome(trained: Trained) -> Attributes:
         "training_seconds": trained.seconds,
         "stopped_early": int(trained.stopped_early),
     }
+    if status_of(trained) == "complete":
+        outcome["epoch_kept"] = trained.kept
+    if trained.silent:
+        outcome["silent_layers"] = " ".join(map(str, trained.silent))
     return outcome if trained.failure is None else outcome | {"failure": trained.failure}
 
 

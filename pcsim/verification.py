@@ -46,6 +46,8 @@ class Verification:
     rows: int
     compared: tuple[str, ...]
     other_arrivals: tuple[int, ...]
+    trained: bool = False
+    """Whether inference was preceded by training, which was not repeated."""
 
     @property
     def agrees(self) -> bool:
@@ -56,11 +58,13 @@ class Verification:
 def verify(trace: Trace, *, backend: str | None = None, precision: str | None = None) -> Verification:
     """Simulate again from the network, data and scenario in a trace, and compare.
 
-    On the backend, precision, versions and machine of the trace the result must be the same to the last bit.
+    On the backend, precision, versions and machine of the trace the result must be the same to the last bit. Training
+    is not repeated: inference starts from the trained parameters.
     Raises `UsageError` for a trace that lacks what is needed, and for one with noise that would be drawn otherwise.
     """
     if len(trace.steps) == 0:
-        raise UsageError(f"{trace.path}: holds no rows to verify")
+        why = "; training was broken off before it, and is not repeated" if trace.training else ""
+        raise UsageError(f"{trace.path}: holds no rows of inference to verify{why}")
     simulation = simulation_of(trace, backend, precision)
     tolerance = _tolerance(trace, simulation)
     comparison = Comparison(trace, bitwise=tolerance == 0)
@@ -73,7 +77,13 @@ def verify(trace: Trace, *, backend: str | None = None, precision: str | None = 
     names = tuple(trace.layer_names)
     compared = tuple(comparison.compared)
     return Verification(
-        comparison.deviation, names, tolerance, len(trace.steps), compared, _other_arrivals(trace, settled)
+        comparison.deviation,
+        names,
+        tolerance,
+        len(trace.steps),
+        compared,
+        _other_arrivals(trace, settled),
+        bool(trace.training),
     )
 
 

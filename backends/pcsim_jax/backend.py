@@ -46,24 +46,19 @@ class JaxBackend:
         return 1.0 + 0.02 * len(task.parameters) + 8e-11 * weights * len(task.x) * evaluations
 
     def trainer(self, task: TrainingTask) -> Trainer:
-        """Return a trainer with everything on the device."""
+        """Return a trainer with everything on the device; raises `MemoryError` where that has too little."""
         from pcsim_jax.trainer import JaxTrainer
 
         return JaxTrainer(task)
 
     def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
         """Run inference; raises `MemoryError` where the device has too little."""
-        import jax
-
         from pcsim_jax import descent, flow
+        from pcsim_jax.memory import memory_errors
 
         run = flow.settle if isinstance(task.motion, Flow) else descent.settle
-        try:
+        with memory_errors():
             return run(task, sink, poll)
-        except jax.errors.JaxRuntimeError as error:
-            if "RESOURCE_EXHAUSTED" in str(error):
-                raise MemoryError(str(error).splitlines()[0]) from error
-            raise
 
 
 def device_name() -> str:

@@ -13,6 +13,7 @@ from pcsim.learning.learner import Learner, begin, learn
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
 from pcsim_jax.arrays import namespace, settings, to_host, to_run
 from pcsim_jax.compiled import Compiler
+from pcsim_jax.memory import memory_errors
 from pcsim_jax.narrow import Narrow
 from pcsim_jax.pinned import with_pinned_predictions
 from pcsim_jax.program import number
@@ -50,7 +51,7 @@ class JaxTrainer:
         learner = replace(task.learner, inference=with_pinned_predictions(task.learner.inference))
         self._program = Program(namespace(task.precision), learner)
         self._compiler = Compiler()
-        with settings():
+        with settings(), memory_errors():
             self._x, self._y = to_run(task.x, task.precision), to_run(task.y, task.precision)
             self._parameters = tuple(
                 {k: to_run(v, task.precision) for k, v in layer.items()} for layer in task.parameters
@@ -61,7 +62,7 @@ class JaxTrainer:
     def run(self, batches: NDArray[np.int64], rates: NDArray[np.float64]) -> Updates:
         """Update the parameters on one batch after another."""
         parts: list[Updates] = []
-        with settings():
+        with settings(), memory_errors():
             for first in range(0, len(batches), STRETCH):
                 parts.append(self._stretch(batches[first : first + STRETCH], rates[first : first + STRETCH]))
         return parts[0] if len(parts) == 1 else Updates(*map(np.concatenate, zip(*parts, strict=True)))
@@ -91,7 +92,7 @@ class JaxTrainer:
     def evaluate(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Outcome:
         """Return losses and outputs of a forward pass."""
         found: list[tuple[NDArray[Any], NDArray[Any]]] = []
-        with settings():
+        with settings(), memory_errors():
             for first in range(0, len(x), SAMPLES_AT_ONCE):
                 rows = slice(first, first + SAMPLES_AT_ONCE)
                 part = (to_run(array[rows], self._precision) for array in (x, y))
@@ -106,7 +107,7 @@ class JaxTrainer:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from a snapshot."""
-        with settings():
+        with settings(), memory_errors():
             self._parameters, self._memory = jax.tree.map(_on_device, (snapshot.parameters, snapshot.memory))
         self._updates = snapshot.updates
 

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pcsim.assemble.inputs import Inputs, load_samples
 from pcsim.assemble.learning import build_learner, build_schedule
 from pcsim.datasets import Dataset
@@ -56,7 +59,12 @@ def build_lesson(
         scenario.seed if table.shuffle else None,
         table.patience,
         table.checkpoint,
-        network.layer_shapes[-1][0] > 1 and dataset.y.ndim == 1,
+        _are_classes(samples.train.y),
     )
     learner = build_learner(scenario, network)
     return Lesson(samples, course, TrainingTask(learner, inputs.parameters, *samples.train, precision))
+
+
+def _are_classes(y: NDArray[np.float64]) -> bool:
+    """Tell whether targets (samples, n_out) are one-hot, be it from labels or as they are."""
+    return y.shape[1] > 1 and bool(np.isin(y, (0.0, 1.0)).all() and (y.sum(axis=1) == 1).all())

@@ -2,8 +2,10 @@
 
 import click
 
+from pcsim.assemble import Lesson
 from pcsim.backend import Descent, Flow
 from pcsim.cli.options import read, scenario_options
+from pcsim.scenario import Scenario
 from pcsim.simulation import prepare
 from pcsim.summary import count, solver_words
 from pcsim.tracing import solver_attributes
@@ -16,13 +18,30 @@ def command(
 ) -> None:
     """Diagnose SCENARIO: its keys, its data and weights, and whether the backend can run it."""
     simulation = prepare(read(scenario, backend, precision, overrides, seed))
+    simulation.trainer()
     task, network = simulation.task, simulation.network
     parameters = sum(array.size for layer in task.parameters for array in layer.values())
     click.echo(f"{scenario}: fine")
     click.echo(f"  network    {count(len(network.layers), 'layer')}, {count(parameters, 'parameter')}")
     click.echo(f"  data       {count(len(task.x), 'sample')} of {simulation.inputs.source}")
+    if simulation.lesson is not None:
+        click.echo(f"  training   {_training(simulation.scenario, simulation.lesson)}")
     click.echo(f"  inference  {task.inference.name}, {_motion(task.motion)} recorded")
     click.echo(f"  backend    {simulation.scenario.backend.name}, {task.precision}, {simulation.capabilities.device}")
+
+
+def _training(scenario: Scenario, lesson: Lesson) -> str:
+    if scenario.learning is None:
+        raise TypeError("a lesson without [learning]")
+    table, samples = scenario.learning, lesson.samples
+    sizes = [f"{len(samples.train.x):,} to learn from"]
+    for split, use in ((samples.validation, "to validate"), (samples.test, "to test")):
+        sizes += [] if split is None else [f"{len(split.x):,} {use}"]
+    repeated = "" if table.seeds is None else f"; for each of {count(len(table.seeds), 'seed')}"
+    return (
+        f"{table.rule}, {table.optimizer}, {count(table.epochs, 'epoch')}, {count(lesson.updates, 'update')} of "
+        f"{count(table.batch, 'sample')}; samples: {', '.join(sizes)}{repeated}"
+    )
 
 
 def _motion(motion: Descent | Flow) -> str:

@@ -46,4 +46,6 @@ def report(result: Verification, path: Path) -> None:
             f"note: the signal reaches {layers(result.other_arrivals)} earlier or later than in the trace; "
             f"pcsim compare shows what a precision loses"
         )
+    if result.trained:
+        click.echo("note: inference was simulated again with the trained parameters; training was not repeated")
     click.echo(f"{path}: verified, {count(result.rows, 'row')} of {', '.join(result.compared)} ({allowed})")

@@ -13,8 +13,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from pcsim.cli.options import output_option, plain_console, read, scenario_options
 from pcsim.errors import RunFailed
 from pcsim.experiment import run
+from pcsim.repetition import averages, last_measures, run_seeds
 from pcsim.scenario import Scenario
 from pcsim.summary import print_summary
+from pcsim.trace import Trace
 
 PATIENCE = 1.0
 """Seconds before a progress bar appears."""
@@ -52,6 +54,11 @@ def command(
         raise click.UsageError("--resume goes on in the trace it names; leave out -o and --force")
     target = output or Path(f"{Path(scenario).stem}.h5")
     console = plain_console(quiet)
+    if reading.learning is not None and reading.learning.seeds is not None:
+        if resume is not None:
+            raise click.UsageError("--resume goes on with one run; name its seed with --seed")
+        _run_seeds(reading, target, force, console)
+        return
     try:
         with progress_bar(console, *_progress_words(reading)) as progress:
             trace = run(reading, path=target, force=force, progress=progress, resume=resume)
@@ -61,6 +68,20 @@ def command(
         raise
     with trace:
         print_summary(trace, console)
+
+
+def _run_seeds(scenario: Scenario, target: Path, force: bool, console: Console) -> None:
+    """Run every seed, say how each went, and the average."""
+    measures: list[dict[str, float]] = []
+
+    def finished(trace: Trace) -> None:
+        measures.append(last_measures(trace))
+        print_summary(trace, console)
+
+    with progress_bar(console, *_progress_words(scenario)) as progress:
+        run_seeds(scenario, path=target, force=force, progress=progress, each=finished)
+    for line in averages(measures):
+        console.print(line, highlight=False, markup=False)
 
 
 def _progress_words(scenario: Scenario) -> tuple[str, str]:

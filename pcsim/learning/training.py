@@ -49,6 +49,7 @@ class Standing:
     epoch: int = 0
     best_loss: float = np.inf
     best: tuple[dict[str, NDArray[Any]], ...] | None = None
+    best_epoch: int = 0
     waited: int = 0
     seconds: float = 0.0
 
@@ -76,6 +77,8 @@ class Trained:
 
     parameters: tuple[dict[str, NDArray[Any]], ...]
     epochs: int
+    kept: int
+    """The epoch whose end they are of; where training was broken off they are of the last update."""
     updates: int
     seconds: float
     stopped_early: bool = False
@@ -107,19 +110,30 @@ class Training:
 
     def run(self) -> Trained:
         """Go through the epochs that are left."""
-        course, stopped_early = self._course, False
-        for epoch in range(self._standing.epoch + 1, course.epochs + 1):
+        course, begun_at, parts = self._course, self._standing.epoch, list[Updates]()
+        while not self._is_over:
+            epoch = self._standing.epoch + 1
             parts, failure, interrupted = self._epoch(epoch)
-            if failure is not None or interrupted:
-                return self._end(epoch - 1, parts, failure=failure, interrupted=interrupted)
-            loss = self._measure(epoch, parts)
-            stopped_early = self._note_best(epoch, loss)
-            last = epoch == course.epochs or stopped_early
-            if last or epoch % course.checkpoint == 0:
+            if failure is not None:
+                return self._end(parts, failure=failure)
+            if sum(len(part.loss) for part in parts) == self._per_epoch:
+                self._standing = self._after(epoch, self._measure(epoch, parts))
+            # What was learned since the last checkpoint is not lost to an interruption.
+            if self._standing.epoch > begun_at and (
+                interrupted or self._is_over or self._standing.epoch % course.checkpoint == 0
+            ):
                 self._log.checkpoint(self._standing)
-            if last:
-                return self._end(epoch, parts, stopped_early=stopped_early)
-        return self._end(course.epochs, [])
+            if interrupted and not self._is_over:
+                return self._end(parts, interrupted=True)
+        return self._end(parts)
+
+    @property
+    def _is_over(self) -> bool:
+        return self._standing.epoch == self._course.epochs or self._patience_is_out
+
+    @property
+    def _patience_is_out(self) -> bool:
+        return self._course.patience is not None and self._standing.waited >= self._course.patience
 
     def _epoch(self, epoch: int) -> tuple[list[Updates], str | None, bool]:
         """Go through the updates of an epoch; return what they left, a failure, and whether the user asked to stop."""
@@ -133,14 +147,15 @@ class Training:
             rates = np.array([self._course.schedule.rate(int(k), self._total) for k in numbers])
             updates = self._trainer.run(chosen, rates)
             parts.append(updates)
-            self._log.updates(UpdateBlock(numbers, updates.energy, updates.loss))
-            failure = _divergence(numbers, updates, epoch)
-            if failure is not None:
-                return parts, failure, False
+            wrong = _first_divergence(updates)
+            rows = slice(None if wrong is None else wrong + 1)
+            self._log.updates(UpdateBlock(numbers[rows], updates.energy[rows], updates.loss[rows]))
+            if wrong is not None:
+                return parts, _divergence(int(numbers[wrong]), epoch, updates.energy[wrong]), False
             first += len(chosen)
             pace = (time.perf_counter() - begin) / len(chosen)
             self._stretch = max(1, int(SECONDS / max(pace, 1e-9)))
-            if self._poll(int(numbers[-1])) and int(numbers[-1]) < self._total:
+            if self._poll(int(numbers[-1])):
                 return parts, None, True
         return parts, None, False
 
@@ -176,55 +191,47 @@ class Training:
     def _accuracy(self, share: float) -> NDArray[np.float64]:
         return np.array([share if self._course.classifies else np.nan])
 
-    def _note_best(self, epoch: int, loss: float) -> bool:
-        """Move the standing to the end of this epoch; return whether patience has run out."""
+    def _after(self, epoch: int, loss: float) -> Standing:
+        """Return the standing at the end of this epoch."""
         before, snapshot = self._standing, self._trainer.snapshot()
         now = replace(before, snapshot=snapshot, epoch=epoch, seconds=time.perf_counter() - self._began)
         if self._course.patience is None:
-            self._standing = now
-            return False
+            return now
         if loss < before.best_loss:
-            self._standing = replace(now, best_loss=loss, best=snapshot.parameters, waited=0)
-        else:
-            self._standing = replace(now, waited=before.waited + 1)
-        return self._standing.waited >= self._course.patience
+            return replace(now, best_loss=loss, best=snapshot.parameters, best_epoch=epoch, waited=0)
+        return replace(now, waited=before.waited + 1)
 
-    def _end(
-        self,
-        epochs: int,
-        parts: list[Updates],
-        *,
-        stopped_early: bool = False,
-        interrupted: bool = False,
-        failure: str | None = None,
-    ) -> Trained:
+    def _end(self, parts: list[Updates], *, interrupted: bool = False, failure: str | None = None) -> Trained:
         """Return how training ended, with the best parameters where early stopping kept any."""
-        snapshot = self._trainer.snapshot()
+        snapshot, standing = self._trainer.snapshot(), self._standing
         finished = not interrupted and failure is None
-        best = self._standing.best if finished else None
+        best = standing.best if finished else None
         silent = () if not parts else np.flatnonzero(~np.concatenate([part.signal for part in parts]).any(axis=0))
         return Trained(
             snapshot.parameters if best is None else best,
-            epochs,
+            standing.epoch,
+            standing.epoch if best is None else standing.best_epoch,
             snapshot.updates,
             time.perf_counter() - self._began,
-            stopped_early,
+            finished and self._patience_is_out and standing.epoch < self._course.epochs,
             interrupted,
             failure,
             tuple(int(i) for i in silent),
         )
 
 
-def _divergence(numbers: NDArray[np.int64], updates: Updates, epoch: int) -> str | None:
-    """Return a line that names update, epoch and layer where a loss or an energy is not finite."""
-    finite = np.isfinite(np.column_stack([updates.energy, updates.loss]))
-    if finite.all():
-        return None
-    row = int(np.flatnonzero(~finite.all(axis=1))[0])
-    layers = updates.energy.shape[1]
-    layer = int(np.flatnonzero(~finite[row])[-1])
-    name = f"energy of layer {layer}" if layer < layers - 1 else "loss"
+def _first_divergence(updates: Updates) -> int | None:
+    """Return the first row in which a loss or an energy is not finite, if there is one."""
+    rows = np.flatnonzero(~np.isfinite(np.column_stack([updates.energy, updates.loss])).all(axis=1))
+    return int(rows[0]) if rows.size else None
+
+
+def _divergence(update: int, epoch: int, energy: NDArray[np.float64]) -> str:
+    """Return a line that names update, epoch and the layer nearest to the input whose energy is not finite."""
+    wrong, output = np.flatnonzero(~np.isfinite(energy)), len(energy) - 1
+    layer = int(wrong[0]) if wrong.size else output
+    name = "loss" if not wrong.size else "energy of the output" if layer == output else f"energy of layer {layer}"
     return (
-        f"training diverged: the {name} is not finite at update {numbers[row]} (epoch {epoch}); use a smaller "
-        "learning.lr or inference.step_size, or learning.clip"
+        f"training diverged: the {name} is not finite at update {update} (epoch {epoch}); use a smaller learning.lr or "
+        "inference.step_size, or learning.clip"
     )

@@ -143,6 +143,11 @@ class Scenario(Table):
         kept = {k: v for k, v in self._reading.places.items() if not k.startswith("backend")}
         return moved.read_as(Reading(self.notes, kept))
 
+    def at_seed(self, seed: int) -> Self:
+        """Return the same experiment from one seed, without a list of seeds."""
+        learning = self.learning and self.learning.model_copy(update={"seeds": None})
+        return self.model_copy(update={"seed": seed, "learning": learning})
+
     def in_form(self, form: Literal["standard", "increment"]) -> Self:
         """Return the same experiment in another form of state optimization."""
         return self.model_copy(update={"inference": self.inference.model_copy(update={"form": form})})

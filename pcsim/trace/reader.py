@@ -148,6 +148,11 @@ class Trace:
         return self._group("network")
 
     @property
+    def trained(self) -> dict[str, NDArray[Any]]:
+        """Parameters after training by name, in the type of the run; empty where nothing was trained."""
+        return self._group("final/network")
+
+    @property
     def data(self) -> dict[str, NDArray[Any]]:
         """Inputs `x` and targets `y`, where there are any."""
         return self._group("data")

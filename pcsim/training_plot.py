@@ -1,0 +1,86 @@
+"""Two panels on how training went: accuracies or losses over epochs, energies of the layers over updates."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.layer_lines import draw_lines
+from pcsim.trace import Trace
+
+POINTS = 1000
+"""Points of a line at most; of more updates means are drawn."""
+MARKED = 50
+"""Epochs up to which each has a marker."""
+PARTS = {"train": ("training", "tab:blue"), "validation": ("validation", "tab:orange"), "test": ("test", "tab:green")}
+
+
+def has_training(trace: Trace) -> bool:
+    """Tell whether there are updates to draw."""
+    return trace.rows_by_clock.get("training/update", 0) > 0
+
+
+def draw_training(curves: Any, energies: Any, trace: Trace) -> None:
+    """Draw what the epochs came to and the layers' energies at the end of the inference of each update."""
+    history = trace.training
+    if len(history["epoch"]):
+        _draw_epochs(curves, history)
+        _mark_kept(curves, trace)
+    else:
+        _draw_losses(curves, history)
+    every, update, energy = _thinned(history["update"], history["energy"])
+    draw_lines(energies, update, energy, list(trace.layer_names))
+    energies.set_xlabel("update" if every == 1 else f"update (means of {every})")
+    energies.set_title("at the end of the inference of each update", fontsize=9, loc="right")
+
+
+def _draw_epochs(axes: Any, history: Mapping[str, NDArray[Any]]) -> None:
+    accuracies = bool(np.isfinite(history["train_accuracy"]).any())
+    measure, scale = ("accuracy", 100) if accuracies else ("loss", 1)
+    for part, (word, colour) in PARTS.items():
+        values = history.get(f"{part}_{measure}", np.empty(0))
+        if np.isfinite(values).any():
+            shown = scale * values
+            label = f"{word} (last: {shown[-1]:.1f} %)" if accuracies else f"{word} (last: {shown[-1]:.3g})"
+            marker = "." if len(values) <= MARKED else None
+            axes.plot(history["epoch"], shown, color=colour, marker=marker, linewidth=1.2, label=label)
+    axes.set_xlabel("epoch")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    _finish(axes, "accuracy (%)" if accuracies else "loss", log=not accuracies)
+
+
+def _mark_kept(axes: Any, trace: Trace) -> None:
+    kept, last = int(trace.attributes.get("epoch_kept", 0)), trace.training["epoch"][-1]
+    if 0 < kept < last:
+        axes.axvline(kept, color="0.4", linestyle=":", linewidth=1, label=f"weights kept: epoch {kept}")
+        axes.legend(fontsize=7, loc="best")
+
+
+def _draw_losses(axes: Any, history: Mapping[str, NDArray[Any]]) -> None:
+    """Before the first epoch is over there are losses of batches only."""
+    _, update, loss = _thinned(history["update"], history["loss"])
+    axes.plot(update, np.where(np.isfinite(loss), loss, np.nan), color="tab:blue", marker=".", label="training batches")
+    axes.set_xlabel("update")
+    _finish(axes, "loss", log=bool((loss > 0).any()))
+
+
+def _finish(axes: Any, name: str, *, log: bool) -> None:
+    if log:
+        axes.set_yscale("log")
+    axes.set_ylabel(name)
+    axes.legend(fontsize=7, loc="best")
+    axes.grid(alpha=0.2)
+
+
+def _thinned(
+    update: NDArray[np.int64], values: NDArray[np.float64]
+) -> tuple[int, NDArray[np.float64], NDArray[np.float64]]:
+    """Return how many updates a point stands for, the points' numbers and the means of the values."""
+    every = -(-len(update) // POINTS)
+    starts = np.arange(0, len(update), every)
+    counts = np.diff(np.append(starts, len(update)))
+    with np.errstate(all="ignore"):
+        sums = np.add.reduceat(values, starts, axis=0)
+        means = sums / counts.reshape(-1, *[1] * (values.ndim - 1))
+    return every, np.add.reduceat(update.astype(np.float64), starts) / counts, means

@@ -1,0 +1,445 @@
+"""Training from scenario files: what a trace holds, early stopping, divergence, and going on after an interruption."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import pcsim
+from pcsim.cli import call
+from pcsim.errors import Interrupted, RunFailed, UsageError
+from pcsim.learning.checkpoint import checkpoint_path
+from pcsim.provenance import describe_machine
+from pcsim.scenario import Scenario, read_scenario
+from pcsim.simulation import prepare
+from pcsim.trace import Trace
+from tests.scenario_files import TEXT, Files
+
+TRAINING = TEXT.replace("[64, 32, 32, 10]", "[64, 12, 10]").replace("steps = 20", "steps = 2") + (
+    "\n[learning]\nlr = 1e-2\nepochs = 4\nbatch = 64\n"
+)
+UPDATES = 22
+"""In an epoch: 1,437 samples in batches of 64."""
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
+    monkeypatch.chdir(tmp_path)
+    return Files(tmp_path)
+
+
+def learned(path: Path | str) -> dict[str, NDArray[np.generic]]:
+    """Return what training left in a trace, seconds apart."""
+    found: dict[str, NDArray[np.generic]] = {}
+
+    def collect(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset) and name.startswith(("training", "final")) and "seconds" not in name:
+            found[name] = item[()]
+
+    with h5py.File(path) as file:
+        file.visititems(collect)
+    return found
+
+
+def assert_same_bits(path: Path | str, other: Path | str) -> None:
+    ours, theirs = learned(path), learned(other)
+    assert {"training/energy", "training/test_loss", "final/network/W_1", "final/output"} < ours.keys()
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if ours[name].tobytes() != theirs[name].tobytes()] == []
+
+
+def interrupting(update: int) -> Callable[[float, float], None]:
+    def progress(now: float, last: float) -> None:
+        if now >= update:
+            signal.raise_signal(signal.SIGINT)
+
+    return progress
+
+
+def only_line(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int) -> str:
+    capsys.readouterr()
+    assert call(arguments) == code
+    (line,) = capsys.readouterr().err.splitlines()
+    return line.removeprefix("error: ")
+
+
+def test_a_trace_holds_updates_epochs_and_the_trained_network(files: Files):
+    with pcsim.run(files.read(TRAINING, "data.validation=0.1", "learning.checkpoint=3"), path="s.h5") as trace:
+        history, updates = trace.training, 4 * 20
+        np.testing.assert_array_equal(history["update"], np.arange(1, updates + 1))
+        np.testing.assert_array_equal(history["epoch"], [1, 2, 3, 4])
+        assert history["energy"].shape == (updates, 2)
+        assert history["loss"].shape == (updates,)
+        for part in ("train", "validation", "test"):
+            assert history[f"{part}_loss"][-1] < history[f"{part}_loss"][0]
+            assert 0.8 < history[f"{part}_accuracy"][-1] <= 1
+        assert (np.diff(history["wall_seconds"]) > 0).all()
+        assert {name: array.shape for name, array in trace.trained.items()} == {
+            name: array.shape for name, array in trace.network.items()
+        }
+        assert trace.trained["W_0"].dtype == np.float32
+        assert not np.array_equal(trace.trained["W_0"], trace.network["W_0"])
+        assert (trace.status, trace.rows) == ("complete", 3)
+        assert (trace.attributes["updates"], trace.attributes["epoch_kept"]) == (updates, 4)
+    assert sorted(path.name for path in files.folder.iterdir()) == ["s.h5", "s.toml"]
+
+
+def test_a_short_run_of_the_shipped_scenario_learns():
+    with pcsim.run(read_scenario("train-digits", ["learning.epochs=4"])) as trace:
+        assert trace.training["test_accuracy"][-1] > 0.9
+
+
+def test_inference_runs_on_the_trained_network(files: Files):
+    with pcsim.run(files.read(TRAINING)) as trace, pcsim.run(files.read(TEXT, "network.widths=[64,12,10]")) as before:
+        assert trace.energy[0, -1] < 0.5 * before.energy[0, -1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "learning.rule=incremental",
+        "learning.rule=backprop",
+        "inference.method=error",
+        "learning.optimizer=mq",
+        "learning.shuffle=false",
+        "learning.scale=per-layer",
+        "learning.schedule={kind='step',every=2}",
+    ],
+)
+def test_the_same_seed_learns_the_same_bits(files: Files, change: str):
+    scenario = files.read(TRAINING, change, "learning.epochs=2", *_goes_with(change))
+    for name in ("a.h5", "b.h5"):
+        pcsim.run(scenario, path=name).close()
+    assert_same_bits("a.h5", "b.h5")
+
+
+def _goes_with(change: str) -> list[str]:
+    return ["inference.method=backprop"] if change.endswith("backprop") else []
+
+
+def test_another_seed_learns_otherwise(files: Files):
+    with pcsim.run(files.read(TRAINING)) as ours, pcsim.run(files.read(TRAINING, "seed=4")) as theirs:
+        assert not np.array_equal(ours.trained["W_0"], theirs.trained["W_0"])
+
+
+def test_a_validation_split_is_held_out_of_training(files: Files):
+    lesson = prepare(files.read(TRAINING, "data.validation=0.2")).lesson
+    assert lesson is not None
+    assert lesson.samples.validation is not None
+    assert (len(lesson.samples.train.x), len(lesson.samples.validation.x)) == (1150, 287)
+    assert lesson.updates == 4 * 17
+
+
+def test_one_hot_targets_are_classes_and_numbers_are_not(files: Files):
+    draw = np.random.default_rng(0)
+    x, labels = draw.normal(size=(40, 4)), np.arange(40) % 3
+    changes = ("data.name=npz", "data.file=d.npz", "network.widths=[4,5,3]", "learning.batch=8")
+    for y, classes in ((labels, True), (np.eye(3)[labels], True), (draw.normal(size=(40, 3)), False)):
+        np.savez("d.npz", x=x, y=y)
+        lesson = prepare(files.read(TRAINING, *changes, "inference.loss=squared-error")).lesson
+        assert lesson is not None
+        assert lesson.course.classifies == classes
+
+
+def stopped(files: Files, *changes: str) -> Trace:
+    settings = ("learning.patience=2", "learning.lr=0.05", "learning.epochs=60", "data.validation=0.1")
+    return pcsim.run(files.read(TRAINING, *settings, *changes))
+
+
+def test_patience_stops_and_restores_the_best_weights(files: Files):
+    with stopped(files) as trace:
+        losses, kept = trace.training["validation_loss"], int(trace.attributes["epoch_kept"])
+        assert len(losses) < 60
+        assert trace.attributes["stopped_early"] == 1
+        assert kept == np.argmin(losses) + 1 == len(losses) - 2
+        trained = trace.trained
+    with stopped(files, "learning.patience=60", f"learning.epochs={kept}") as trace:
+        assert trace.attributes["stopped_early"] == 0
+        assert all(np.array_equal(trained[name], array) for name, array in trace.trained.items())
+
+
+def test_a_summary_of_an_early_stop(files: Files, capsys: pytest.CaptureFixture[str]):
+    settings = ("learning.patience=1", "learning.lr=0.05", "learning.epochs=60")
+    files.write(TRAINING)
+    assert call(["run", "s.toml", *[word for change in settings for word in ("--set", change)]]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("trained ")
+    assert " %), training accuracy " not in lines[1]
+    assert ": test accuracy " in lines[1]
+    assert lines[1].endswith("whose weights are kept)")
+    assert any(line.startswith("Training stopped early after epoch ") for line in lines)
+
+
+def test_a_summary_of_a_regression_names_losses_only(files: Files, capsys: pytest.CaptureFixture[str]):
+    files.write(TRAINING)
+    changes = ("data.name=gaussian-line", "network.widths=[1,1]", "inference.loss=squared-error", "learning.epochs=1")
+    assert call(["run", "s.toml", *[word for change in changes for word in ("--set", change)]]) == 0
+    line = capsys.readouterr().out.splitlines()[1]
+    assert line.startswith("trained 1 epoch, ")
+    assert "training loss " in line
+    assert "accuracy" not in line
+
+
+def test_layers_without_signal_are_named(files: Files, capsys: pytest.CaptureFixture[str]):
+    files.write(TRAINING)
+    changes = ("network.widths=[64,12,12,12,10]", "learning.epochs=1", "inference.steps=1")
+    assert call(["run", "s.toml", *[word for change in changes for word in ("--set", change)]]) == 0
+    said = capsys.readouterr().out
+    assert "No signal reached layers 0, 1 in the last epoch of training: their weights did not change." in said
+
+
+def test_divergence_names_update_and_layer_and_keeps_the_trace(files: Files, capsys: pytest.CaptureFixture[str]):
+    files.write(TRAINING)
+    line = only_line(capsys, ["run", "s.toml", "--set", "learning.lr=1e30"], code=1)
+    assert line.startswith(
+        "training diverged: the energy of layer 0 is not finite at update 2 (epoch 1); use a smaller"
+    )
+    assert line.endswith("the trace up to there is in s.h5")
+    with pcsim.open_trace("s.h5") as trace:
+        assert (trace.status, trace.rows) == ("failed", 0)
+        assert trace.training["update"].tolist() == [1, 2]
+        assert np.isfinite(trace.training["energy"][0]).all()
+        assert trace.attributes["failure"] in line
+
+
+@pytest.mark.parametrize("every", [1, 3])
+@pytest.mark.parametrize("update", [2 * UPDATES, 2 * UPDATES + 1])
+def test_an_interrupted_training_goes_on_to_the_same_bits(
+    files: Files, monkeypatch: pytest.MonkeyPatch, update: int, every: int
+):
+    monkeypatch.setattr("pcsim.learning.training.SECONDS", 0.0)  # a look after every update
+    scenario = files.read(TRAINING, f"learning.checkpoint={every}", "learning.schedule={kind='cosine'}")
+    pcsim.run(scenario, path="whole.h5").close()
+    path = Path("s.h5")
+    with pytest.raises(Interrupted) as caught:
+        pcsim.run(scenario, path=path, progress=interrupting(update))
+    assert str(caught.value) == (
+        "interrupted after epoch 2; the trace up to there is in s.h5; go on with --resume s.h5"
+    )
+    assert caught.value.exit_code == 130
+    with caught.value.trace as trace:
+        assert (trace.status, trace.rows, trace.attributes["epochs_trained"]) == ("interrupted", 0, 2)
+        assert trace.training["update"][-1] == update
+    with pcsim.run(scenario, resume=path) as trace:
+        assert trace.status == "complete"
+    assert_same_bits(path, "whole.h5")
+    assert not checkpoint_path(path).exists()
+
+
+def test_the_command_line_interrupts_and_resumes(
+    files: Files, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    files.write(TRAINING)
+    with monkeypatch.context() as patched:
+
+        def run(*arguments: Any, **words: Any) -> Trace:
+            return pcsim.run(*arguments, **words | {"progress": interrupting(UPDATES)})
+
+        patched.setattr("pcsim.cli.run.run", run)
+        line = only_line(capsys, ["run", "s.toml"], code=130)
+    assert line.endswith("go on with --resume s.h5")
+    assert call(["run", "s.toml", "--resume", "s.h5"]) == 0
+    assert "trained 4 epochs, 88 updates in " in capsys.readouterr().out
+
+
+def test_an_interruption_in_the_first_epoch_leaves_nothing_to_go_on_from(files: Files):
+    scenario = files.read(TRAINING)
+    with pytest.raises(Interrupted, match=r"^interrupted in epoch 1; the trace up to there is in s\.h5$"):
+        pcsim.run(scenario, path="s.h5", progress=interrupting(1))
+    with pytest.raises(UsageError, match=r"s\.h5 has no checkpoint"):
+        pcsim.run(scenario, resume="s.h5")
+
+
+def test_patience_is_remembered_over_an_interruption(files: Files):
+    scenario = files.read(
+        TRAINING, "learning.patience=2", "learning.lr=0.05", "learning.epochs=60", "data.validation=0.1"
+    )
+    pcsim.run(scenario, path="whole.h5").close()
+    epochs = len(learned("whole.h5")["training/epoch"])
+    with pytest.raises(Interrupted):
+        pcsim.run(scenario, path="s.h5", progress=interrupting((epochs - 1) * 20))
+    pcsim.run(scenario, resume="s.h5").close()
+    assert_same_bits("s.h5", "whole.h5")
+
+
+def test_an_interruption_after_training_leaves_the_inference_to_do(files: Files):
+    scenario = files.read(TRAINING)
+    pcsim.run(scenario, path="whole.h5").close()
+    with pytest.raises(Interrupted, match=r"^interrupted after step"):
+        pcsim.run(scenario, path="s.h5", progress=interrupting(4 * UPDATES))
+    pcsim.run(scenario, resume="s.h5").close()
+    assert_same_bits("s.h5", "whole.h5")
+
+
+CHILD = """
+import os, signal, sys, threading, time
+import pcsim
+
+begun = []
+
+def progress(update, last):
+    if update > 44 and not begun:
+        begun.append(update)
+        threading.Timer(float(sys.argv[1]), os.kill, (os.getpid(), signal.SIGKILL)).start()
+    time.sleep(0.02)
+
+pcsim.run(pcsim.read_scenario("s.toml"), path="s.h5", progress=progress)
+"""
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.03, 0.08])
+def test_a_killed_training_goes_on_to_the_same_bits(files: Files, delay: float):
+    scenario = files.read(TRAINING.replace("epochs = 4", "epochs = 12"))
+    pcsim.run(scenario, path="whole.h5").close()
+    assert subprocess.run([sys.executable, "-c", CHILD, str(delay)], check=False).returncode == -signal.SIGKILL
+    with pcsim.open_trace("s.h5") as trace:
+        assert trace.status == "running"
+        assert 2 <= len(trace.training["epoch"]) < 12
+    pcsim.run(scenario, resume="s.h5").close()
+    assert_same_bits("s.h5", "whole.h5")
+    assert sorted(path.name for path in files.folder.iterdir()) == ["s.h5", "s.toml", "whole.h5"]
+
+
+@pytest.fixture
+def broken_off(files: Files) -> Scenario:
+    scenario = files.read(TRAINING)
+    with pytest.raises(Interrupted):
+        pcsim.run(scenario, path="s.h5", progress=interrupting(UPDATES))
+    return scenario
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--set", "learning.lr=0.5"], "s.h5.checkpoint is of another scenario: learning.lr is 0.01 there, 0.5 here;"),
+        (["--seed", "9"], "s.h5.checkpoint is of another scenario: seed is 3 there, 9 here;"),
+        (["--precision", "float64"], "s.h5.checkpoint is of another scenario: "),
+        (["-o", "t.h5"], "--resume goes on in the trace it names; leave out -o and --force"),
+        (["--resume", "none.h5"], "no trace at none.h5"),
+        (["--resume", "s.toml"], "s.toml is not an HDF5 file"),
+    ],
+)
+@pytest.mark.usefixtures("broken_off")
+def test_what_cannot_be_resumed_is_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str], line: str):
+    before = Path("s.h5").read_bytes()
+    assert line in only_line(capsys, ["run", "s.toml", "--resume", "s.h5", *arguments], code=2)
+    assert Path("s.h5").read_bytes() == before
+
+
+@pytest.mark.usefixtures("broken_off")
+def test_a_trace_without_its_checkpoint_or_lesson_is_not_resumed(files: Files, capsys: pytest.CaptureFixture[str]):
+    files.write(TEXT, "other.toml")
+    line = only_line(capsys, ["run", "other.toml", "--resume", "s.h5"], code=2)
+    assert line == "s.h5 cannot be resumed: the scenario has no [learning], and inference starts anew"
+    checkpoint_path(Path("s.h5")).unlink()
+    line = only_line(capsys, ["run", "s.toml", "--resume", "s.h5"], code=2)
+    assert line == "s.h5 has no checkpoint (s.h5.checkpoint); start anew with --force"
+
+
+def test_other_versions_are_noted_in_the_summary(
+    broken_off: Scenario, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+
+    def newer(packages: tuple[str, ...]) -> dict[str, str]:
+        return describe_machine(packages) | {"versions": "pcsim 9"}
+
+    monkeypatch.setattr("pcsim.experiment.describe_machine", newer)
+    capsys.readouterr()
+    assert call(["run", "s.toml", "--resume", "s.h5"]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Resumed: ")]
+    assert len(said) == 1
+    assert said[0].endswith("this is pcsim 9: the last bits may differ.")
+
+
+def test_a_finished_trace_is_not_resumed_and_a_new_one_takes_no_old_checkpoint(broken_off: Scenario):
+    pcsim.run(broken_off, resume="s.h5").close()
+    with pytest.raises(UsageError, match=r"^s\.h5 is complete: there is nothing to resume$"):
+        pcsim.run(broken_off, resume="s.h5")
+    checkpoint_path(Path("s.h5")).write_text("left behind")
+    with pytest.raises(RunFailed):
+        pcsim.run(read_scenario("s.toml", ["learning.lr=1e30"]), path="s.h5", force=True)
+    assert not checkpoint_path(Path("s.h5")).exists()
+
+
+def test_a_full_disk_at_a_checkpoint_keeps_the_previous_one(files: Files, monkeypatch: pytest.MonkeyPatch):
+    scenario, written = files.read(TRAINING), list[int]()
+    pcsim.run(scenario, path="whole.h5").close()
+
+    def fill(descriptor: int, upto: int) -> bool:
+        written.append(upto)
+        if len(written) > 2:
+            raise OSError(28, "No space left on device")
+        return True
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pcsim.learning.checkpoint.reserve", fill)
+        with pytest.raises(RunFailed, match=r"could not be written .*; the previous one is whole"):
+            pcsim.run(scenario, path="s.h5")
+    pcsim.run(scenario, resume="s.h5").close()
+    assert_same_bits("s.h5", "whole.h5")
+
+
+def test_replay_verifies_the_inference_alone(files: Files, capsys: pytest.CaptureFixture[str]):
+    files.write(TRAINING)
+    assert call(["run", "s.toml", "--quiet"]) == 0
+    assert call(["replay", "s.h5", "--verify"]) == 0
+    said = capsys.readouterr().out
+    assert "note: inference was simulated again with the trained parameters; training was not repeated" in said
+    assert "(the same bits)" in said
+    assert call(["replay", "s.h5"]) == 0
+    _change_a_weight("s.h5")
+    assert call(["replay", "s.h5", "--verify"]) == 3
+
+
+def _change_a_weight(path: str) -> None:
+    file: Any
+    with h5py.File(path, "r+") as file:
+        file["final/network/W_0"][0, 0] += 1
+
+
+@pytest.mark.usefixtures("broken_off")
+def test_a_training_that_was_broken_off_has_a_figure_and_no_inference(files: Files, capsys: pytest.CaptureFixture[str]):
+    assert "its run ended before it (status interrupted)" in only_line(capsys, ["replay", "s.h5"], code=2)
+    assert "holds no rows of inference" in only_line(capsys, ["replay", "s.h5", "--verify"], code=2)
+    assert call(["plot", "s.h5"]) == 0
+    pcsim.run(read_scenario("s.toml"), resume="s.h5").close()
+    assert call(["plot", "s.h5", "-o", "s.svg"]) == 0
+    drawn = (files.folder / "s.svg").read_text()
+    assert "<!-- accuracy (%) -->" in drawn
+    assert "<!-- inference step -->" in drawn
+
+
+@pytest.mark.parametrize(
+    ("command", "changes", "line"),
+    [
+        ("compare", (), "inference is what is compared, of networks that do not learn"),
+        ("run", ("learning.batch=1500",), "a batch of 1500, but there are 1437 training samples; use 1437 or fewer"),
+        ("check", ("backend.precision=bfloat16",), "backend.precision=bfloat16: numpy trains in float32 and float64"),
+        ("run", ("backend.precision=float16",), "numpy trains in float32 and float64, not in float16"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_line_and_starts_nothing(
+    files: Files, capsys: pytest.CaptureFixture[str], command: str, changes: tuple[str, ...], line: str
+):
+    files.write(TRAINING)
+    given = [word for change in changes for word in ("--set", change)]
+    assert line in only_line(capsys, [command, "s.toml", *given], code=2)
+    assert [path.name for path in files.folder.iterdir()] == ["s.toml"]
+
+
+def test_check_says_what_training_will_do(files: Files, capsys: pytest.CaptureFixture[str]):
+    files.write(TRAINING)
+    assert call(["check", "s.toml", "--set", "data.validation=0.1"]) == 0
+    assert (
+        "  training   pc, adam, 4 epochs, 80 updates of 64 samples; samples: 1,293 to learn from, 144 to validate, "
+        "360 to test"
+    ) in capsys.readouterr().out.splitlines()
+    assert call(["check", "s.toml", "--set", "learning.seeds=[0,1]"]) == 0
+    assert "360 to test; for each of 2 seeds\n" in capsys.readouterr().out

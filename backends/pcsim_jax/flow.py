@@ -14,7 +14,7 @@ from pcsim.energy import Clamped
 from pcsim.errors import UsageError, did_you_mean
 from pcsim.inference import IncrementFlow, gradient_flow
 from pcsim.loop import Reached, settle_flow
-from pcsim.observables import Observation
+from pcsim.observables import Observation, on_host
 from pcsim.trace.layout import Block
 from pcsim_jax import walk
 from pcsim_jax.arrays import DTYPES, arguments, settings, to_host
@@ -38,9 +38,8 @@ CONSTANT_ROOT = {"float32": 1e-6, "float64": 1e-13}
 def settle(task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
     """Run a task in continuous time."""
     check(task)
-    with settings():
-        samples = Samples(task, _motion(task))
-        return settle_flow(task, _motion(task), samples, sink, poll, samples.compile_seconds)
+    samples = Samples(task, _motion(task))
+    return settle_flow(task, _motion(task), samples, sink, poll, samples.compile_seconds)
 
 
 def check(task: Task) -> None:
@@ -114,6 +113,7 @@ class Samples:
         parameters, x, y, initial = arguments(task)
         known, self._samples = self._call(walk.begin, parameters, x, y, initial, self._numbers)
         self._clamped = Clamped(parameters, x, y, known)
+        self._seen = self._samples
         self._attempts = FIRST_ATTEMPTS
         # Compiled before the clock starts.
         self._try(0.0, 0)
@@ -144,20 +144,17 @@ class Samples:
 
     def observe(self) -> Observation:
         """Return host arrays of what is to be known now."""
-        return jax.tree.map(to_host, self._call(walk.look, self._clamped, self._variables))
+        self._seen = self._samples
+        return jax.tree.map(to_host, self._call(walk.look, self._clamped, self._seen.variables))
 
     def finish(self) -> dict[str, Any]:
-        """Return the arrays of `Settled`, on the host."""
-        return jax.tree.map(to_host, self._call(walk.close, self._clamped, self._variables)._asdict())
+        """Return the arrays of `Settled` at the time last observed, on the host."""
+        return on_host(self._call(walk.close, self._clamped, self._seen.variables), to_host)
 
     def work(self) -> SolverWork:
-        """Return what the solver has done so far."""
-        now = self._samples
-        return SolverWork(*(np.asarray(counts) for counts in (now.steps, now.rejected, now.evaluations)))
-
-    @property
-    def _variables(self) -> Array:
-        return self._samples.variables
+        """Return what the solver had done by the time last observed."""
+        seen = self._seen
+        return SolverWork(*(np.asarray(counts) for counts in (seen.steps, seen.rejected, seen.evaluations)))
 
     def _hurry(self, due: float) -> None:
         """Try as many steps as take about a quarter of a second."""
@@ -215,7 +212,12 @@ def _numbers(task: Task, motion: Flow) -> Numbers:
     atol = max(share * motion.atol, float(np.finfo(dtype).tiny))
     rtol = max(share * motion.rtol, SMALLEST_RTOL[task.precision]) if adaptive else CONSTANT_ROOT[task.precision]
     root = max(ROOT_ERROR, 8.0 * float(np.finfo(dtype).eps) / rtol) if adaptive else 1.0
-    limits = Tolerances(*(_scalar(v) for v in (rtol, atol if adaptive else np.finfo(dtype).tiny, root)))
+    with settings():
+        return _on_device(task, motion, rtol, atol if adaptive else float(np.finfo(dtype).tiny), root)
+
+
+def _on_device(task: Task, motion: Flow, rtol: float, atol: float, root: float) -> Numbers:
+    limits = Tolerances(*(_scalar(v) for v in (rtol, atol, root)))
     threshold = 0.0 if task.stop is None else task.stop.threshold
     return Numbers(
         limits,

@@ -164,11 +164,11 @@ class NarrowNamespace(JaxNamespace):
 
     def maximum(self, a: Array, b: Array | float, /) -> Array:
         """Return the larger of each two entries."""
-        return rounded(jnp.maximum(plain(a), plain(b)))
+        return rounded(jnp.maximum(plain(a), plain(b))) if _any_narrow(a, b) else jnp.maximum(a, b)
 
     def where(self, condition: Array, a: Array | float, b: Array | float, /) -> Array:
         """Choose entries of a where the condition holds, of b elsewhere."""
-        return rounded(jnp.where(condition, plain(a), plain(b)))
+        return rounded(jnp.where(condition, plain(a), plain(b))) if _any_narrow(a, b) else jnp.where(condition, a, b)
 
     def zeros_like(self, x: Array, /) -> Array:
         """Return zeros shaped and typed as x."""
@@ -185,6 +185,10 @@ class NarrowNamespace(JaxNamespace):
     def max(self, x: Array, /, axis: int, keepdims: bool = False) -> Array:
         """Largest entry over one axis."""
         return _each(lambda values: jnp.max(values, axis=axis, keepdims=keepdims), x)
+
+
+def _any_narrow(*operands: Any) -> bool:
+    return any(isinstance(x, Narrow) for x in operands)
 
 
 def _each(function: Callable[[Array], Array], x: Array) -> Array:

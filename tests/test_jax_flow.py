@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pcsim_jax import flow, walk
+from pcsim_jax import compiled, flow, walk
 
 from pcsim.activations import Tanh
 from pcsim.backend import Flow, GradientNorm, Settled, Task

@@ -104,7 +104,7 @@ def run(
     if settled.failure is not None:
         raise RunFailed(f"{settled.failure}{kept}", trace)
     if settled.interrupted:
-        raise Interrupted(f"interrupted {_when(trace)}{kept}", trace)
+        raise Interrupted(f"interrupted {_when(settled)}{kept}", trace)
     return trace
 
 
@@ -215,9 +215,8 @@ def _rows(motion: Descent | Flow) -> int:
     return len(motion.times) if isinstance(motion, Flow) else len(motion.recorded) + 1
 
 
-def _when(trace: Trace) -> str:
-    last = trace.last_clock
-    return f"at time {last:g}" if trace.clock == "time" else f"after step {last:.0f}"
+def _when(settled: Settled) -> str:
+    return f"after step {settled.steps_taken}" if settled.end is None else f"at time {settled.end:g}"
 
 
 def _status(settled: Settled) -> str:

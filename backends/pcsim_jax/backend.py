@@ -9,6 +9,8 @@ from pcsim.backend import Capabilities, Flow, Settled, Task
 from pcsim.errors import UsageError
 from pcsim.trace.layout import Block
 
+NEEDED = ("jax", "diffrax", "equinox", "lineax", "optimistix")
+INSTALL = "install it with: pip install 'pcsim[jax]'"
 PRECISIONS = ("bfloat16", "float32", "float64")
 SOLVERS = ("euler", "heun", "midpoint", "bosh3", "tsit5", "dopri5", "dopri8", "kvaerno3", "kvaerno5")
 
@@ -66,13 +68,15 @@ class JaxBackend:
 
 def _device() -> tuple[str, str | None, str | None]:
     """Return the device that JAX runs on, or a problem and its fix."""
-    missing = " and ".join(name for name in ("jax", "diffrax") if find_spec(name) is None)
+    missing = ", ".join(name for name in NEEDED if find_spec(name) is None)
     if missing:
-        return "none", f"not installed: {missing}", "install it with: pip install 'pcsim[jax]'"
-    import jax
-
+        return "none", f"not installed: {missing}", INSTALL
     try:
+        import jax
+
         device = jax.devices()[0]
+    except ImportError as error:
+        return "none", f"JAX cannot be imported: {error}", INSTALL
     except (RuntimeError, AssertionError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         return "none", f"JAX finds no device: {reason}", "set JAX_PLATFORMS=cpu, or install the jaxlib of your GPU"

@@ -13,7 +13,7 @@ from pcsim.backend import Flow, Settled, SolverWork, Task
 from pcsim.energy import Clamped
 from pcsim.errors import UsageError, did_you_mean
 from pcsim.inference import IncrementFlow, gradient_flow
-from pcsim.loop import Reached, settle_flow
+from pcsim.loop import Reached, looser_or_implicit, settle_flow
 from pcsim.observables import Observation, on_host
 from pcsim.trace.layout import Block
 from pcsim_jax import walk
@@ -152,9 +152,9 @@ class Samples:
         return on_host(self._call(walk.close, self._clamped, self._seen.variables), to_host)
 
     def work(self) -> SolverWork:
-        """Return what the solver had done by the time last observed."""
-        seen = self._seen
-        return SolverWork(*(np.asarray(counts) for counts in (seen.steps, seen.rejected, seen.evaluations)))
+        """Return what the solver has done so far."""
+        now = self._samples
+        return SolverWork(*(np.asarray(counts) for counts in (now.steps, now.rejected, now.evaluations)))
 
     def _hurry(self, due: float) -> None:
         """Try as many steps as take about a quarter of a second."""
@@ -176,25 +176,20 @@ class Samples:
     def _failed(self, sample: int) -> Reached:
         now = self._samples
         clock = float(now.time[sample])
-        trouble, remedy = self._trouble(int(now.status[sample]), clock)
-        return Reached(
-            clock,
-            failure=f"the solver '{self._motion.solver}' failed at time {clock:g} in sample {sample}: {trouble}; "
-            f"use {remedy}",
-        )
+        trouble, remedy = self._trouble(int(now.status[sample]))
+        place = f"the solver '{self._motion.solver}' failed at time {clock:g} in sample {sample}"
+        return Reached(clock, failure=f"{place}: {trouble}; {remedy}")
 
-    def _trouble(self, status: int, clock: float) -> tuple[str, str]:
+    def _trouble(self, status: int) -> tuple[str, str]:
         size = self._motion.step_size
         if size is not None:
-            smaller = f"a smaller inference.step_size than {size:g}"
             what = "a variable is not finite" if status == walk.NOT_FINITE else "a stage could not be solved"
-            return f"{what} after the next step", smaller
-        larger = "a larger inference.rtol or inference.atol"
-        if not METHODS[self._motion.solver].implicit:
-            larger += ', or an implicit solver: inference.solver = "kvaerno5"'
+            return f"{what} after the next step", f"use a smaller inference.step_size than {size:g}"
+        implicit = None if METHODS[self._motion.solver].implicit else '"kvaerno5"'
+        remedy = looser_or_implicit(self._task, implicit)
         if status == walk.EXHAUSTED:
-            return f"{walk.MOST_STEPS:,} steps are taken", larger
-        return "no step is small enough", larger
+            return f"{walk.MOST_STEPS:,} steps are taken", remedy
+        return "no step is small enough", remedy
 
 
 def _motion(task: Task) -> Flow:

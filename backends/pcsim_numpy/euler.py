@@ -41,7 +41,7 @@ class EulerSteps:
         self._velocity: States | None = None
         self._resting: NDArray[np.bool_] = np.zeros(batch, dtype=np.bool_)
         self._steps, self._evaluations = np.zeros((2, batch), dtype=np.int64)
-        self._seen, self._done = self._variables, self._work()
+        self._seen = self._variables
 
     def advance(self, time: float, poll: Callable[[float], bool]) -> Reached:
         """Take full steps, and a shorter one to end at the time exactly."""
@@ -67,7 +67,7 @@ class EulerSteps:
 
     def observe(self) -> Observation:
         """Return what the task asks to know at the present time."""
-        self._seen, self._done = self._variables, self._work()
+        self._seen = self._variables
         point = self._field.evaluate(self._xp, self._clamped, self._variables)
         return observe(self._xp, self._task, self._clamped, point)
 
@@ -77,10 +77,7 @@ class EulerSteps:
         return final_arrays(self._xp, self._task, self._clamped, point, np.asarray)
 
     def work(self) -> SolverWork:
-        """Return what had been done by the time last observed; no step is ever rejected."""
-        return self._done
-
-    def _work(self) -> SolverWork:
+        """Return what has been done so far; no step is ever rejected."""
         return SolverWork(self._steps.copy(), np.zeros_like(self._steps), self._evaluations.copy())
 
     def _moved(self, h: float) -> States:

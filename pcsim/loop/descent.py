@@ -44,6 +44,7 @@ def settle(
         last = step == motion.steps or converged or stopped or failure is not None
         if last or recorder.due(step):
             _record(xp, recorder, step, layerwise, point, to_host)
+        recorder.flush_if_due()
         if last:
             break
         step += 1

@@ -146,6 +146,14 @@ def test_bfloat16_gives_numpys_bits(method: str) -> None:
     np.testing.assert_allclose(present(rows.energy), present(reference.energy), rtol=0.05)
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_bfloat16_computes_every_loss_in_the_wide_type(loss: str) -> None:
+    case = small("tanh", loss=loss)
+    task = make_task(case, record=("energy", "grad_norm"), steps=3, precision="bfloat16")
+    (_, rows), (_, reference) = jax_settle(task), settle(task)
+    np.testing.assert_allclose(present(rows.energy)[:, -1], present(reference.energy)[:, -1], rtol=1e-3)
+
+
 @pytest.mark.parametrize("recorded", [range(0, 30, 7), (0, 1, 2, 5, 11, 29), range(0, 30, 100)])
 def test_only_steps_that_are_asked_for(recorded: Any) -> None:
     case = small("tanh")

@@ -112,8 +112,8 @@ class Settled:
 
     `failure` is a sentence on why a run stopped early on an error, and what to do (None: it did not); `converged` says
     that its stop rule was met. In continuous time `steps_taken` and `arrival_steps` count the solver's steps (those of
-    the sample that took most), and `arrival_times` are the recorded times at which a signal was first seen, NaN if
-    never.
+    the sample that took most), `arrival_times` are the recorded times at which a signal was first seen, NaN if never,
+    and `end` is where the solver had got to: the arrays are those of the last recorded time.
     """
 
     states: tuple[NDArray[Any], ...]
@@ -129,6 +129,7 @@ class Settled:
     failure: str | None = None
     work: SolverWork | None = None
     arrival_times: NDArray[np.float64] | None = None
+    end: float | None = None
 
 
 @dataclass(frozen=True)

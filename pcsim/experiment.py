@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 
 from pcsim.assemble import Lesson
+from pcsim.backend import Settled
 from pcsim.errors import Interrupted, RunFailed, UsageError
 from pcsim.interruption import deferred_interrupt
 from pcsim.learning.checkpoint import Origin, checkpoint_path, read_checkpoint
@@ -126,7 +127,7 @@ class _Attempt:
         if settled.failure is not None:
             raise RunFailed(f"{settled.failure}{self.kept}", trace)
         if settled.interrupted:
-            raise Interrupted(f"interrupted {_when(trace)}{self.kept}", trace)
+            raise Interrupted(f"interrupted {_when(settled)}{self.kept}", trace)
         if trace.path is not None and simulation.lesson is not None:
             remove_checkpoint(trace.path)
         return trace
@@ -182,6 +183,5 @@ def _check_replaceable(path: Path) -> None:
         raise UsageError(f"{path} is not a trace, and only traces are replaced; choose another name with -o")
 
 
-def _when(trace: Trace) -> str:
-    last = trace.last_clock
-    return f"at time {last:g}" if trace.clock == "time" else f"after step {last:.0f}"
+def _when(settled: Settled) -> str:
+    return f"after step {settled.steps_taken}" if settled.end is None else f"at time {settled.end:g}"

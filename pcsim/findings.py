@@ -128,7 +128,8 @@ def underflow(trace: Trace) -> list[str]:
     energy = trace.energy[:, :-1]
     floor = 0.5 * tiny**2 * np.asarray(trace.layer_widths[:-1], dtype=np.float64)
     below = np.any((energy > 0) & (energy < floor), axis=0)
-    found: NDArray[np.bool_] = below if _flows(trace) else below | _underflowed_to_zero(trace, 100**2 * floor)
+    zero = _silent_below_a_signal(trace) if _flows(trace) else _underflowed_to_zero(trace, 100**2 * floor)
+    found: NDArray[np.bool_] = below | zero
     lost = _numbers(found)
     if not lost:
         return []
@@ -141,6 +142,12 @@ def underflow(trace: Trace) -> list[str]:
         f"Errors in {layers(lost)} fell below {tiny:.1e}, where the normal range of {precision} ends: digits or the "
         f"whole signal were lost there.{remedy}"
     ]
+
+
+def _silent_below_a_signal(trace: Trace) -> NDArray[np.bool_]:
+    """Tell the layers of a flow whose energy was zero while the layer above had some: a flow carries it at once."""
+    energy = trace.energy[np.asarray(trace.steps) > 0]
+    return np.any((energy[:, :-1] == 0) & (energy[:, 1:] > 0), axis=0)
 
 
 def _underflowed_to_zero(trace: Trace, faint: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -1,8 +1,10 @@
 """What is read off an evaluation on its way to a trace, as pure functions of arrays."""
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Shaped
+from numpy.typing import NDArray
 
 from pcsim.arrays import Array, Namespace, Parameters
 from pcsim.backend import GradientNorm
@@ -75,6 +77,16 @@ def _present(xp: Namespace, layerwise: Array, errors: States) -> tuple[Array, ..
     """Tell the layers with a signal: by their energies where no square can underflow in a type so much wider."""
     narrow = errors[-1].dtype.itemsize < layerwise.dtype.itemsize
     return (*map(xp.any, layerwise[:-1] if narrow else errors[:-1]), xp.any(errors[-1]))
+
+
+def on_host(final: Final, to_host: Callable[[Array], NDArray[Any]]) -> dict[str, Any]:
+    """Return what a run keeps of its end as the arrays of `pcsim.backend.Settled`."""
+    return {
+        "states": tuple(map(to_host, final.states)),
+        "errors": tuple(map(to_host, final.errors)),
+        "output": to_host(final.output),
+        "gradient": final.gradient and tuple({k: to_host(v) for k, v in layer.items()} for layer in final.gradient),
+    }
 
 
 def gradient_norms(xp: Namespace, point: Evaluation) -> Shaped[Array, "layers batch"]:

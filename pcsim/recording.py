@@ -75,8 +75,9 @@ class Recorder:
         self._rows.append(row)
         self._bytes += row.nbytes
         full = len(self._rows) >= ROWS_PER_BLOCK or self._bytes >= BYTES_PER_BLOCK
-        if full or time.monotonic() - self._last_block > SECONDS_PER_BLOCK:
+        if full:
             self.flush()
+        self.flush_if_due()
 
     def add_rows(
         self,
@@ -90,6 +91,11 @@ class Recorder:
         if len(clock):
             self.flush()
             self._sink(self._block(clock, per_sample, gradient_norms, states, errors, None))
+
+    def flush_if_due(self) -> None:
+        """Hand on the rows collected so far if the last block was half a second ago."""
+        if self._rows and time.monotonic() - self._last_block > SECONDS_PER_BLOCK:
+            self.flush()
 
     def flush(self) -> None:
         """Hand on the rows collected so far."""

@@ -208,12 +208,14 @@ def _tolerance(trace: Trace, simulation: Simulation) -> float:
     if is_same_place(trace, simulation):
         return 0.0
     words = (simulation.task.precision, str(trace.attributes["precision"]))
-    return max(_solver_tolerance(simulation), *(TOLERANCE.get(word, 1e-9) for word in words))
+    return max(_solver_tolerance(trace, simulation), *(TOLERANCE.get(word, 1e-9) for word in words))
 
 
-def _solver_tolerance(simulation: Simulation) -> float:
+def _solver_tolerance(trace: Trace, simulation: Simulation) -> float:
     motion, stop = simulation.task.motion, simulation.scenario.inference.stop
     if isinstance(motion, Descent):
         return 0.0
-    off = (motion.rtol + motion.atol if motion.step_size is None else 0.0) + (0.0 if stop is None else stop.grad_norm)
+    off = motion.rtol + motion.atol if motion.step_size is None else 0.0
+    if stop is not None and trace.attributes.get("converged"):
+        off += stop.grad_norm
     return SOLVER_MARGIN * off

@@ -315,3 +315,8 @@ def test_the_newer_of_step_size_and_tolerances_counts(files: Files):
 def test_an_end_before_the_last_time_is_told_where_it_was_set(files: Files):
     (line,) = files.problems(HEUN + "save_at = [1, 20]", "inference.t_end=5")
     assert line.startswith("--set inference.t_end=5: inference.save_at goes on to 20.0, but inference.t_end is 5.0; ")
+
+
+def test_constant_steps_come_by_the_times_that_nobody_chose(files: Files):
+    scenario = files.read(TEXT, "inference.solver=euler", "inference.step_size=0.1", "inference.t_end=6.4")
+    assert motion_of(scenario).times == pytest.approx([0.1 * k for k in range(65)], abs=1e-12)

@@ -36,7 +36,8 @@ def namespace(precision: str) -> Namespace:
 
 def to_run(array: NDArray[np.float64], precision: str) -> Array:
     """Return a host array, rounded, on the device."""
-    on_device = jnp.asarray(array.astype(DTYPES[precision]))
+    with settings():
+        on_device = jnp.asarray(array.astype(DTYPES[precision]))
     return Narrow(on_device) if precision == "bfloat16" else on_device
 
 

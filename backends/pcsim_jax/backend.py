@@ -6,9 +6,12 @@ from importlib.util import find_spec
 
 from pcsim.arithmetic import check_arithmetic
 from pcsim.backend import Capabilities, Flow, Settled, Task
+from pcsim.errors import UsageError
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.trace.layout import Block
 
+NEEDED = ("jax", "diffrax", "equinox", "lineax", "optimistix")
+INSTALL = "install it with: pip install 'pcsim[jax]'"
 PRECISIONS = ("bfloat16", "float32", "float64")
 SOLVERS = ("euler", "heun", "midpoint", "bosh3", "tsit5", "dopri5", "dopri8", "kvaerno3", "kvaerno5")
 
@@ -18,16 +21,16 @@ class JaxBackend:
 
     def capabilities(self) -> Capabilities:
         """Return what JAX can do here, or how to get it."""
-        missing = " and ".join(name for name in ("jax", "diffrax") if find_spec(name) is None)
+        device, problem, fix = _device()
         return Capabilities(
-            device="none" if missing else device_name(),
+            device=device,
             precisions=PRECISIONS,
             methods=("state", "error", "sequential", "backprop"),
             layers=("dense",),
             solvers=SOLVERS,
             rules=("pc", "incremental", "backprop"),
-            problem=f"not installed: {missing}" if missing else None,
-            fix="install it with: pip install 'pcsim[jax]'" if missing else None,
+            problem=problem,
+            fix=fix,
             packages=("jax", "jaxlib", "diffrax"),
         )
 
@@ -37,6 +40,11 @@ class JaxBackend:
         Raises `UsageError` for stochastic rounding, or a motion that the precision does not go with.
         """
         check_arithmetic(task.precision, task.arithmetic)
+        if task.arithmetic.rounding != "nearest" or task.arithmetic.accumulate != "float32":
+            raise UsageError(
+                "jax rounds to nearest and accumulates in float32; drop inference.rounding and inference.accumulate, "
+                'or use backend = "numpy"'
+            )
         weights = sum(array.size for layer in task.parameters for array in layer.values())
         evaluations = 1000 if isinstance(task.motion, Flow) else task.motion.steps + 1
         if isinstance(task.motion, Flow):
@@ -61,9 +69,19 @@ class JaxBackend:
             return run(task, sink, poll)
 
 
-def device_name() -> str:
-    """Return the device that JAX runs on."""
-    import jax
+def _device() -> tuple[str, str | None, str | None]:
+    """Return the device that JAX runs on, or a problem and its fix."""
+    missing = ", ".join(name for name in NEEDED if find_spec(name) is None)
+    if missing:
+        return "none", f"not installed: {missing}", INSTALL
+    try:
+        import jax
 
-    device = jax.devices()[0]
-    return f"cpu ({platform.machine()})" if device.platform == "cpu" else f"{device.platform} ({device.device_kind})"
+        device = jax.devices()[0]
+    except ImportError as error:
+        return "none", f"JAX cannot be imported: {error}", INSTALL
+    except (RuntimeError, AssertionError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        return "none", f"JAX finds no device: {reason}", "set JAX_PLATFORMS=cpu, or install the jaxlib of your GPU"
+    name = platform.machine() if device.platform == "cpu" else device.device_kind
+    return f"{device.platform} ({name})", None, None

@@ -7,6 +7,8 @@ from typing import Any
 
 import jax
 
+from pcsim_jax.arrays import settings
+
 
 class Compiler:
     """Compiles functions of a program and arrays when they are first called, and remembers how long that took.
@@ -23,13 +25,16 @@ class Compiler:
         leaves, tree = jax.tree.flatten(arguments)
         shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
         start = time.perf_counter()
-        executable = _compile(function, program, tree, shapes)
+        with settings():
+            executable = _compile(function, program, tree, shapes)
         self.seconds += time.perf_counter() - start
         return executable
 
     def call(self, function: Callable[..., Any], program: Hashable, *arguments: Any) -> Any:
         """Return function(program, *arguments), compiled."""
-        return self.prepare(function, program, *arguments)(*arguments)
+        executable = self.prepare(function, program, *arguments)
+        with settings():
+            return executable(*arguments)
 
 
 @lru_cache(maxsize=64)

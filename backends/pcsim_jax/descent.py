@@ -13,11 +13,11 @@ from pcsim.arrays import Array
 from pcsim.backend import Descent, Settled, Task
 from pcsim.energy import Clamped
 from pcsim.loop import divergence
-from pcsim.observables import Final, Observation
+from pcsim.observables import Final, Observation, on_host
 from pcsim.recording import Recorder
 from pcsim.trace.layout import Block
 from pcsim_jax import program
-from pcsim_jax.arrays import arguments, namespace, settings, to_host
+from pcsim_jax.arrays import arguments, namespace, to_host
 from pcsim_jax.compiled import Compiler
 from pcsim_jax.pinned import with_pinned_predictions
 from pcsim_jax.program import Program, Progress, Rows
@@ -31,8 +31,7 @@ SECONDS = 0.25
 
 def settle(task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
     """Run a discrete task."""
-    with settings():
-        return _Run(task, Recorder(task.descent.recorded, task.record, sink)).settled(poll)
+    return _Run(task, Recorder(task.descent.recorded, task.record, sink)).settled(poll)
 
 
 class _Run:
@@ -49,7 +48,7 @@ class _Run:
         known, self._carry = self._call(program.start, parameters, x, y, initial)
         self._clamped = Clamped(parameters, x, y, known)
         self._step = 0
-        self._arrivals: Array = np.full(len(parameters), -1, dtype=np.int32)
+        self._arrivals: Array = np.full(len(parameters), -1, dtype=np.int64)
         # Compiled before the clock starts.
         self._compiler.prepare(program.proceed, self._program, *self._stretch(0))
         self._compiler.prepare(program.close, self._program, *self._end())
@@ -69,11 +68,8 @@ class _Run:
         converged = seen.settled is not None and bool(seen.settled.all())
         seconds = time.perf_counter() - begin
         return Settled(
-            states=tuple(map(to_host, final.states)),
-            errors=tuple(map(to_host, final.errors)),
-            output=to_host(final.output),
-            gradient=final.gradient and tuple({k: to_host(v) for k, v in g.items()} for g in final.gradient),
-            arrival_steps=np.asarray(arrivals).astype(np.int64),
+            **on_host(final, to_host),
+            arrival_steps=np.asarray(arrivals),
             steps_taken=self._step,
             inference_seconds=seconds,
             compile_seconds=self._compiler.seconds,
@@ -98,20 +94,20 @@ class _Run:
 
     def _stretch(self, end: int) -> tuple[Any, ...]:
         self._due = next_due(self._task.descent, self._step, self._program.rows)
-        return self._clamped, self._carry, np.int32(self._step), self._arrivals, np.int32(end), self._due
+        return self._clamped, self._carry, np.int64(self._step), self._arrivals, np.int64(end), self._due
 
     def _close(self) -> tuple[Observation, Array, Final]:
         return self._call(program.close, *self._end())
 
     def _end(self) -> tuple[Any, ...]:
-        return self._clamped, self._carry, np.int32(self._step), self._arrivals
+        return self._clamped, self._carry, np.int64(self._step), self._arrivals
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return jax.block_until_ready(self._compiler.call(function, self._program, *arguments))
 
-    def _record(self, rows: Rows, count: int, clock: NDArray[np.int32]) -> None:
+    def _record(self, rows: Rows, count: int, clock: NDArray[np.int64]) -> None:
         self._recorder.add_rows(
-            clock[:count].astype(np.int64),
+            clock[:count],
             np.asarray(rows.layerwise)[:count],
             None if rows.norms is None else np.asarray(rows.norms)[:count].mean(axis=2),
             rows.states and tuple(to_host(s)[:count] for s in rows.states),
@@ -123,10 +119,10 @@ class _Run:
             return array[None]
 
         rows = Rows(seen.layerwise, seen.norms, seen.states, seen.errors)
-        self._record(jax.tree.map(alone, rows), 1, np.array([self._step], dtype=np.int32))
+        self._record(jax.tree.map(alone, rows), 1, np.array([self._step], dtype=np.int64))
 
 
-def next_due(motion: Descent, step: int, count: int) -> NDArray[np.int32]:
+def next_due(motion: Descent, step: int, count: int) -> NDArray[np.int64]:
     """Return the next `count` steps to record from `step` on, filled up with −1, which never comes."""
     recorded: Sequence[int] = motion.recorded
     if isinstance(recorded, range):
@@ -134,7 +130,7 @@ def next_due(motion: Descent, step: int, count: int) -> NDArray[np.int32]:
         found = list(islice(recorded[first:], count))
     else:
         found = list(islice((s for s in recorded if s >= step), count))
-    return np.array(found + [-1] * (count - len(found)), dtype=np.int32)
+    return np.array(found + [-1] * (count - len(found)), dtype=np.int64)
 
 
 def rows_at_once(task: Task) -> int:

@@ -13,8 +13,8 @@ from pcsim.backend import Flow, Settled, SolverWork, Task
 from pcsim.energy import Clamped
 from pcsim.errors import UsageError, did_you_mean
 from pcsim.inference import IncrementFlow, gradient_flow
-from pcsim.loop import Reached, settle_flow
-from pcsim.observables import Observation
+from pcsim.loop import Reached, looser_or_implicit, settle_flow
+from pcsim.observables import Observation, on_host
 from pcsim.trace.layout import Block
 from pcsim_jax import walk
 from pcsim_jax.arrays import DTYPES, arguments, settings, to_host
@@ -38,9 +38,8 @@ CONSTANT_ROOT = {"float32": 1e-6, "float64": 1e-13}
 def settle(task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
     """Run a task in continuous time."""
     check(task)
-    with settings():
-        samples = Samples(task, _motion(task))
-        return settle_flow(task, _motion(task), samples, sink, poll, samples.compile_seconds)
+    samples = Samples(task, _motion(task))
+    return settle_flow(task, _motion(task), samples, sink, poll, samples.compile_seconds)
 
 
 def check(task: Task) -> None:
@@ -114,6 +113,7 @@ class Samples:
         parameters, x, y, initial = arguments(task)
         known, self._samples = self._call(walk.begin, parameters, x, y, initial, self._numbers)
         self._clamped = Clamped(parameters, x, y, known)
+        self._seen = self._samples
         self._attempts = FIRST_ATTEMPTS
         # Compiled before the clock starts.
         self._try(0.0, 0)
@@ -144,20 +144,17 @@ class Samples:
 
     def observe(self) -> Observation:
         """Return host arrays of what is to be known now."""
-        return jax.tree.map(to_host, self._call(walk.look, self._clamped, self._variables))
+        self._seen = self._samples
+        return jax.tree.map(to_host, self._call(walk.look, self._clamped, self._seen.variables))
 
     def finish(self) -> dict[str, Any]:
-        """Return the arrays of `Settled`, on the host."""
-        return jax.tree.map(to_host, self._call(walk.close, self._clamped, self._variables)._asdict())
+        """Return the arrays of `Settled` at the time last observed, on the host."""
+        return on_host(self._call(walk.close, self._clamped, self._seen.variables), to_host)
 
     def work(self) -> SolverWork:
         """Return what the solver has done so far."""
         now = self._samples
         return SolverWork(*(np.asarray(counts) for counts in (now.steps, now.rejected, now.evaluations)))
-
-    @property
-    def _variables(self) -> Array:
-        return self._samples.variables
 
     def _hurry(self, due: float) -> None:
         """Try as many steps as take about a quarter of a second."""
@@ -179,25 +176,20 @@ class Samples:
     def _failed(self, sample: int) -> Reached:
         now = self._samples
         clock = float(now.time[sample])
-        trouble, remedy = self._trouble(int(now.status[sample]), clock)
-        return Reached(
-            clock,
-            failure=f"the solver '{self._motion.solver}' failed at time {clock:g} in sample {sample}: {trouble}; "
-            f"use {remedy}",
-        )
+        trouble, remedy = self._trouble(int(now.status[sample]))
+        place = f"the solver '{self._motion.solver}' failed at time {clock:g} in sample {sample}"
+        return Reached(clock, failure=f"{place}: {trouble}; {remedy}")
 
-    def _trouble(self, status: int, clock: float) -> tuple[str, str]:
+    def _trouble(self, status: int) -> tuple[str, str]:
         size = self._motion.step_size
         if size is not None:
-            smaller = f"a smaller inference.step_size than {size:g}"
             what = "a variable is not finite" if status == walk.NOT_FINITE else "a stage could not be solved"
-            return f"{what} after the next step", smaller
-        larger = "a larger inference.rtol or inference.atol"
-        if not METHODS[self._motion.solver].implicit:
-            larger += ', or an implicit solver: inference.solver = "kvaerno5"'
+            return f"{what} after the next step", f"use a smaller inference.step_size than {size:g}"
+        implicit = None if METHODS[self._motion.solver].implicit else '"kvaerno5"'
+        remedy = looser_or_implicit(self._task, implicit)
         if status == walk.EXHAUSTED:
-            return f"{walk.MOST_STEPS:,} steps are taken", larger
-        return "no step is small enough", larger
+            return f"{walk.MOST_STEPS:,} steps are taken", remedy
+        return "no step is small enough", remedy
 
 
 def _motion(task: Task) -> Flow:
@@ -215,7 +207,12 @@ def _numbers(task: Task, motion: Flow) -> Numbers:
     atol = max(share * motion.atol, float(np.finfo(dtype).tiny))
     rtol = max(share * motion.rtol, SMALLEST_RTOL[task.precision]) if adaptive else CONSTANT_ROOT[task.precision]
     root = max(ROOT_ERROR, 8.0 * float(np.finfo(dtype).eps) / rtol) if adaptive else 1.0
-    limits = Tolerances(*(_scalar(v) for v in (rtol, atol if adaptive else np.finfo(dtype).tiny, root)))
+    with settings():
+        return _on_device(task, motion, rtol, atol if adaptive else float(np.finfo(dtype).tiny), root)
+
+
+def _on_device(task: Task, motion: Flow, rtol: float, atol: float, root: float) -> Numbers:
+    limits = Tolerances(*(_scalar(v) for v in (rtol, atol, root)))
     threshold = 0.0 if task.stop is None else task.stop.threshold
     return Numbers(
         limits,

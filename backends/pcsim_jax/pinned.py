@@ -35,6 +35,6 @@ class PinnedLayer(Layer):
 def with_pinned_predictions(inference: Inference) -> Inference:
     """Return the same inference on layers that pin their predictions."""
     network = inference.energy.network
-    layers = tuple(PinnedLayer(a.operation, a.source, a.premultiplier, a.skip) for a in network.layers)
+    layers = tuple(PinnedLayer(**vars(layer)) for layer in network.layers)
     energy = replace(inference.energy, network=replace(network, layers=layers))
     return replace(cast("Any", inference), energy=energy)

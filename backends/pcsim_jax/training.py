@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from pcsim.arrays import Array, Parameters
 from pcsim.inference import Inference
 from pcsim.steppers import Stepper
 from pcsim_jax import program
-from pcsim_jax.arrays import namespace, settings
+from pcsim_jax.arrays import namespace
 from pcsim_jax.compiled import Compiler
 from pcsim_jax.pinned import with_pinned_predictions
 from pcsim_jax.program import Program
@@ -43,8 +44,7 @@ def gradient_step(
     compiler = Compiler()
 
     def step(parameters: tuple[Parameters, ...], x: Array, y: Array, steps: int) -> GradientStep:
-        with settings():
-            return compiler.call(_infer_and_differentiate, compiled, parameters, x, y, jnp.int32(steps))
+        return compiler.call(_infer_and_differentiate, compiled, parameters, x, y, np.int64(steps))
 
     return step
 

@@ -41,6 +41,7 @@ class EulerSteps:
         self._velocity: States | None = None
         self._resting: NDArray[np.bool_] = np.zeros(batch, dtype=np.bool_)
         self._steps, self._evaluations = np.zeros((2, batch), dtype=np.int64)
+        self._seen = self._variables
 
     def advance(self, time: float, poll: Callable[[float], bool]) -> Reached:
         """Take full steps, and a shorter one to end at the time exactly."""
@@ -57,26 +58,29 @@ class EulerSteps:
             if count % STEPS_PER_POLL == 0 and poll(self._time):
                 return Reached(self._time, interrupted=True)
             last = remaining <= (1.0 + NEGLIGIBLE) * self._step
-            self._move(remaining if last else self._step)
+            moved = self._moved(remaining if last else self._step)
+            if not all(np.isfinite(z).all() for z in moved):
+                return Reached(self._time, failure=self._failure(moved))
+            self._variables, self._velocity = moved, None
+            self._steps += ~self._resting
             self._time = time if last else self._time + self._step
-            if not all(np.isfinite(z).all() for z in self._variables):
-                return Reached(self._time, failure=self._failure())
 
     def observe(self) -> Observation:
         """Return what the task asks to know at the present time."""
+        self._seen = self._variables
         point = self._field.evaluate(self._xp, self._clamped, self._variables)
         return observe(self._xp, self._task, self._clamped, point)
 
     def finish(self) -> dict[str, Any]:
-        """Return the arrays of `Settled` at the present time."""
-        point = self._field.evaluate(self._xp, self._clamped, self._variables)
+        """Return the arrays of `Settled` at the time last observed."""
+        point = self._field.evaluate(self._xp, self._clamped, self._seen)
         return final_arrays(self._xp, self._task, self._clamped, point, np.asarray)
 
     def work(self) -> SolverWork:
         """Return what has been done so far; no step is ever rejected."""
         return SolverWork(self._steps.copy(), np.zeros_like(self._steps), self._evaluations.copy())
 
-    def _move(self, h: float) -> None:
+    def _moved(self, h: float) -> States:
         velocity = self._here()
         moves = [h * v for v in velocity]
         if self._temperature > 0.0:
@@ -84,9 +88,7 @@ class EulerSteps:
             moves = [move + size * noise for move, noise in zip(moves, self._noise(), strict=True)]
         for move in moves:
             move[self._resting] = 0.0
-        self._variables = tuple(z + move for z, move in zip(self._variables, moves, strict=True))
-        self._velocity = None
-        self._steps += ~self._resting
+        return tuple(z + move for z, move in zip(self._variables, moves, strict=True))
 
     def _here(self) -> States:
         """Return the velocity at the present point, evaluated once."""
@@ -110,10 +112,10 @@ class EulerSteps:
         parts = np.split(drawn, np.cumsum(sizes)[:-1], axis=1)
         return [p.reshape(z.shape).astype(z.dtype) for p, z in zip(parts, self._variables, strict=True)]
 
-    def _failure(self) -> str:
-        bad = [np.flatnonzero(~np.isfinite(z.reshape(len(z), -1)).all(axis=1)) for z in self._variables]
+    def _failure(self, moved: States) -> str:
+        bad = [np.flatnonzero(~np.isfinite(z.reshape(len(z), -1)).all(axis=1)) for z in moved]
         sample = min(int(rows[0]) for rows in bad if rows.size)
         return (
-            f"the solver 'euler' failed at time {self._time:g} in sample {sample}: a variable is not finite; "
-            f"use a smaller inference.step_size"
+            f"the solver 'euler' failed at time {self._time:g} in sample {sample}: a variable is not finite after the "
+            f"next step; use a smaller inference.step_size than {self._step:g}"
         )

@@ -12,6 +12,7 @@ from pcsim.backend import Flow, SolverWork, Task
 from pcsim.energy import Evaluation
 from pcsim.inference import gradient_flow
 from pcsim.loop.descent import final_arrays
+from pcsim.loop.failure import looser_or_implicit
 from pcsim.loop.flow import Integrator, Reached
 from pcsim.observables import Observation, observe
 from pcsim_numpy.euler import EulerSteps
@@ -102,9 +103,8 @@ class AdaptiveSamples:
         return self._field.evaluate(self._xp, sample.field.clamped, variables)
 
     def _failure(self, b: int, time: float, trouble: str) -> str:
-        explicit = self._motion.solver in ("dopri5", "dopri8")
-        implicit = ', or an implicit solver: inference.solver = "radau" or "bdf"' if explicit else ""
+        implicit = '"radau" or "bdf"' if self._motion.solver in ("dopri5", "dopri8") else None
         return (
             f"the solver '{self._motion.solver}' failed at time {time:g} in sample {b}: {trouble.strip().rstrip('.')}; "
-            f"use a larger inference.rtol or inference.atol{implicit}"
+            f"{looser_or_implicit(self._task, implicit)}"
         )

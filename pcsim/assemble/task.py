@@ -72,7 +72,7 @@ def _times(scenario: Scenario) -> tuple[float, ...]:
             f"{scenario.where('inference.save_at')}: {rows:,} times would make a trace of as many rows, at most "
             f"{MOST_ROWS:,} are allowed; save fewer, as in save_at = {{ log = [0.01, 20, 200] }}"
         )
-    times = _log_times(saved) if isinstance(saved, LogTimes) else saved or _even_times(end)
+    times = _log_times(saved) if isinstance(saved, LogTimes) else saved or _even_times(end, _step(scenario))
     return tuple(times) if times[-1] == end else (*times, end)
 
 
@@ -82,8 +82,16 @@ def _log_times(saved: LogTimes) -> Sequence[float]:
     return np.unique(np.clip(np.geomspace(first, last, count), first, last)).tolist()
 
 
-def _even_times(end: float) -> Sequence[float]:
-    return np.unique(np.linspace(0.0, end, TIMES)).tolist()
+def _even_times(end: float, step: float | None) -> Sequence[float]:
+    """Return evenly spaced times; those that constant steps come by, for recording cuts a step short."""
+    even = np.linspace(0.0, end, TIMES)
+    if step is not None:
+        even = np.append(np.rint(even / step)[:-1] * step, end)
+    return np.unique(even[even <= end]).tolist()
+
+
+def _step(scenario: Scenario) -> float | None:
+    return scenario.inference.step_size if scenario.inference.tolerances is None else None
 
 
 def build_stepper(scenario: Scenario) -> steppers.Stepper:

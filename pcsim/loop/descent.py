@@ -11,7 +11,7 @@ from pcsim.arrays import Array, Namespace
 from pcsim.backend import Settled, Task
 from pcsim.energy import Clamped, Evaluation
 from pcsim.loop.failure import divergence
-from pcsim.observables import finish, gradient_norms, is_settled
+from pcsim.observables import finish, gradient_norms, is_settled, on_host
 from pcsim.recording import Recorder
 from pcsim.trace.layout import Block
 
@@ -44,6 +44,7 @@ def settle(
         last = step == motion.steps or converged or stopped or failure is not None
         if last or recorder.due(step):
             _record(xp, recorder, step, layerwise, point, to_host)
+        recorder.flush_if_due()
         if last:
             break
         step += 1
@@ -72,13 +73,7 @@ def final_arrays(
     xp: Namespace, task: Task, clamped: Clamped, point: Evaluation, to_host: Callable[[Array], NDArray[Any]]
 ) -> dict[str, Any]:
     """Return the arrays of `Settled` at the end of a run, on the host."""
-    final = finish(xp, task, clamped, point)
-    return {
-        "states": tuple(map(to_host, final.states)),
-        "errors": tuple(map(to_host, final.errors)),
-        "output": to_host(final.output),
-        "gradient": final.gradient and tuple({k: to_host(v) for k, v in layer.items()} for layer in final.gradient),
-    }
+    return on_host(finish(xp, task, clamped, point), to_host)
 
 
 class Arrivals:

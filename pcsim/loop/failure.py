@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from pcsim.activations import LeakyRelu
 from pcsim.arithmetic import NARROW
 from pcsim.backend import Flow, Task
 
@@ -17,6 +18,18 @@ def divergence(task: Task, clock: int | float, layerwise: NDArray[np.float64]) -
     when = f"time {clock:g}" if isinstance(task.motion, Flow) else f"step {clock}"
     wider = " or a wider precision" if task.precision in ("float32", *NARROW) else ""
     return f"the run diverged: the energy of {name} is not finite at {when}; use {_remedy(task, clock)}{wider}"
+
+
+def looser_or_implicit(task: Task, implicit: str | None) -> str:
+    """Return what to do where an adaptive solver gets stuck: `implicit` names implicit solvers worth a try."""
+    layers = task.inference.energy.network.layers
+    if any(isinstance(getattr(layer.operation, "activation", None), LeakyRelu) for layer in layers):
+        return (
+            "the gradient jumps at the kink of relu and leaky_relu, where a flow can get caught: use a larger "
+            "inference.rtol and inference.atol, as in 1e-3, or inference.step_size, or a smooth activation"
+        )
+    other = "" if implicit is None else f", or an implicit solver: inference.solver = {implicit}"
+    return f"use a larger inference.rtol or inference.atol{other}"
 
 
 def _remedy(task: Task, clock: int | float) -> str:

@@ -63,8 +63,13 @@ def settle_flow(
     steps, times = np.full(layers, -1, dtype=np.int64), np.full(layers, np.nan)
     start = time.perf_counter()
     reached = Reached(0.0)
+
+    def listen(clock: float) -> bool:
+        recorder.flush_if_due()
+        return poll(clock)
+
     for due in motion.times:
-        reached = integrator.advance(due, poll)
+        reached = integrator.advance(due, listen)
         if reached.interrupted or reached.failure is not None:
             break
         seen = integrator.observe()
@@ -88,6 +93,7 @@ def settle_flow(
         failure=reached.failure,
         work=work,
         arrival_times=times,
+        end=reached.time,
     )
 
 

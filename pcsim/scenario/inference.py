@@ -116,7 +116,8 @@ class InferenceTable(Table):
             "of times, as in { log = [0.01, 20, 200] }"
         ),
     ] = None
-    """Times to record besides t_end: a list, or a number of logarithmically spaced ones; without it 101 from 0 on."""
+    """Times to record besides t_end, where constant steps are cut short: a list, or a number of logarithmically spaced
+    ones; without it up to 101 from 0 on, whole steps apart where steps are constant."""
     noise: NonNegative = 0.0
     """Temperature T of Langevin dynamics, dz = -grad E dt + sqrt(2 T) dW; needs constant steps."""
     stop: Annotated[Stop | None, Allowed("a table, as in { grad_norm = 1e-6 }")] = None

@@ -76,7 +76,8 @@ def finish(xp: Namespace, task: Watched, clamped: Clamped, point: Evaluation) ->
 def _present(xp: Namespace, layerwise: Array, errors: States) -> tuple[Array, ...]:
     """Tell the layers with a signal: by their energies where no square can underflow in a type so much wider."""
     narrow = errors[-1].dtype.itemsize < layerwise.dtype.itemsize
-    return (*map(xp.any, layerwise[:-1] if narrow else errors[:-1]), xp.any(errors[-1]))
+    hidden = xp.max(layerwise[:-1], axis=1) != 0 if narrow and len(errors) > 1 else map(xp.any, errors[:-1])
+    return (*hidden, xp.any(errors[-1]))
 
 
 def on_host(final: Final, to_host: Callable[[Array], NDArray[Any]]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ Everything is timed in one process, workloads in turn, and reported as medians: 
 import argparse
 import datetime
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -35,6 +34,14 @@ from pcsim.inference import ErrorOptimization, IncrementStateOptimization
 from pcsim.provenance import describe_machine
 from pcsim.scenario import parse_scenario
 
+PEAK_OF = """
+import os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:])
+_, status, usage = os.wait4(process.pid, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+PAUSE = 0.3
 FRESH_BATCHES = count(BATCH + 1)
 SO = "64 SO steps, tanh, energies recorded"
 BARE = "the same without energies"
@@ -93,17 +100,16 @@ def help_seconds() -> float:
 
 def exact_process() -> tuple[float, float]:
     """Return wall seconds and peak MiB of `pcsim run signal-decay --precision exact` as a process of its own."""
+    command = [Path(sys.executable).with_name("pcsim"), "run", "signal-decay", "--precision", "exact", "--quiet"]
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        process = subprocess.Popen(
-            [Path(sys.executable).with_name("pcsim"), "run", "signal-decay", "--precision", "exact", "--quiet"],
-            cwd=folder,
+        # A small process in between: a child starts with the peak of the one that made it.
+        result = subprocess.run(
+            [sys.executable, "-c", PEAK_OF, *command], cwd=folder, capture_output=True, text=True, check=False
         )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+        if result.returncode:
             raise SystemExit("the exact backend failed; install it with: pip install -e '.[exact]'")
-        return time.perf_counter() - start, usage.ru_maxrss / 1024
+        return time.perf_counter() - start, float(result.stdout) / 1024
 
 
 def peak_gflops() -> float:
@@ -164,6 +170,9 @@ def measure(rounds: int) -> dict[str, float]:
         times: dict[str, list[float]] = {name: [] for name in work}
         for _ in range(rounds):
             for name, call in work.items():
+                # No workload is to pay for the one before: its threads go to sleep, then the caches are filled.
+                time.sleep(PAUSE)
+                call()
                 times[name].append(call())
     return {name: median(values) for name, values in times.items()}
 

@@ -75,9 +75,11 @@ def finish(xp: Namespace, task: Watched, clamped: Clamped, point: Evaluation) ->
 
 def _present(xp: Namespace, layerwise: Array, errors: States) -> tuple[Array, ...]:
     """Tell the layers with a signal: by their energies where no square can underflow in a type so much wider."""
+    output = xp.any(errors[-1])
     narrow = errors[-1].dtype.itemsize < layerwise.dtype.itemsize
-    hidden = xp.max(layerwise[:-1], axis=1) != 0 if narrow and len(errors) > 1 else map(xp.any, errors[:-1])
-    return (*hidden, xp.any(errors[-1]))
+    # Without its last row, that of the loss, the array can be empty.
+    hidden = xp.max(layerwise, axis=1)[:-1] != 0 if narrow else map(xp.any, errors[:-1])
+    return (*hidden, output)
 
 
 def on_host(final: Final, to_host: Callable[[Array], NDArray[Any]]) -> dict[str, Any]:

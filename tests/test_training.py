@@ -221,7 +221,7 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(
     with pytest.raises(Interrupted) as caught:
         pcsim.run(scenario, path=path, progress=interrupting(update))
     assert str(caught.value) == (
-        "interrupted after epoch 2; the trace up to there is in s.h5; go on with --resume s.h5"
+        "interrupted after epoch 2; the trace up to there is in s.h5; go on by the same command with --resume s.h5"
     )
     assert caught.value.exit_code == 130
     with caught.value.trace as trace:
@@ -244,7 +244,7 @@ def test_the_command_line_interrupts_and_resumes(
 
         patched.setattr("pcsim.cli.run.run", run)
         line = only_line(capsys, ["run", "s.toml"], code=130)
-    assert line.endswith("go on with --resume s.h5")
+    assert line.endswith("go on by the same command with --resume s.h5")
     assert call(["run", "s.toml", "--resume", "s.h5"]) == 0
     assert "trained 4 epochs, 88 updates in " in capsys.readouterr().out
 

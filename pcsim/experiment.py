@@ -138,7 +138,8 @@ class _Attempt:
     def _stop_training(self, trained: Trained, trace: Trace) -> None:
         if trained.failure is not None:
             raise RunFailed(f"{trained.failure}{self.kept}", trace)
-        again = f"; go on by the same command with --resume {self.target}" if self.target is not None and trained.epochs else ""
+        can = self.target is not None and trained.epochs > 0
+        again = f"; go on by the same command with --resume {self.target}" if can else ""
         when = f"after epoch {trained.epochs}" if trained.epochs else "in epoch 1"
         raise Interrupted(f"interrupted {when}{self.kept}{again}", trace)
 

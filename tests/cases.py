@@ -12,7 +12,16 @@ from pcsim_numpy.namespace import NumpyNamespace
 from pcsim import activations, losses
 from pcsim.backend import Descent, Task
 from pcsim.energy import Clamped, Energy
-from pcsim.inference import Inference, StateOptimization
+from pcsim.inference import (
+    Backprop,
+    ErrorOptimization,
+    FixedPredictions,
+    IncrementSequentialStateOptimization,
+    IncrementStateOptimization,
+    Inference,
+    SequentialStateOptimization,
+    StateOptimization,
+)
 from pcsim.initialisers import Orthogonal
 from pcsim.network import Network, dense_chain
 from pcsim.recording import every_so_many
@@ -29,6 +38,15 @@ ACTIVATIONS: dict[str, activations.Activation] = {
     "relu": activations.LeakyRelu(0.0),
     "leaky_relu": activations.LeakyRelu(0.01),
     "gelu": activations.Gelu(),
+}
+METHODS = {
+    "state": StateOptimization,
+    "increment": IncrementStateOptimization,
+    "error": ErrorOptimization,
+    "sequential": SequentialStateOptimization,
+    "sequential-increment": IncrementSequentialStateOptimization,
+    "fixed": FixedPredictions,
+    "backprop": Backprop,
 }
 LOSSES: dict[str, losses.Loss] = {
     "squared-error": losses.SquaredError(),

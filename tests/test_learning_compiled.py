@@ -26,8 +26,8 @@ from pcsim.learning import (
     begin,
     learn,
 )
-from tests.cases import Case, make_case
-from tests.test_learning_learner import METHODS, RATE, assert_same, batches, learner_on, train
+from tests.cases import METHODS, Case, make_case
+from tests.test_learning_learner import RATE, assert_same, batches, learner_on, train
 
 
 def train_compiled(case: Case, learner: Learner, precision: str) -> list[Learned]:

@@ -15,10 +15,7 @@ from pcsim.errors import UsageError
 from pcsim.inference import (
     Backprop,
     ErrorOptimization,
-    FixedPredictions,
-    IncrementSequentialStateOptimization,
     IncrementStateOptimization,
-    SequentialStateOptimization,
     StateOptimization,
 )
 from pcsim.learning import (
@@ -35,7 +32,7 @@ from pcsim.learning import (
     python_repeat,
 )
 from pcsim.steppers import GradientDescent
-from tests.cases import XP, Case, make_case
+from tests.cases import METHODS, XP, Case, make_case
 
 RATE = 0.01
 STEP_SIZE = 0.2
@@ -45,15 +42,6 @@ CASES: dict[str, dict[str, Any]] = {
     "tanh": {},
     "gelu-ce": {"activation": "gelu", "loss": "cross-entropy"},
     "mupc": {"activation_first": True, "mupc": True, "skip": 2, "precisions": True, "decays": True},
-}
-METHODS = {
-    "state": StateOptimization,
-    "increment": IncrementStateOptimization,
-    "error": ErrorOptimization,
-    "sequential": SequentialStateOptimization,
-    "sequential-increment": IncrementSequentialStateOptimization,
-    "fixed": FixedPredictions,
-    "backprop": Backprop,
 }
 Weights = tuple[dict[str, NDArray[Any]], ...]
 

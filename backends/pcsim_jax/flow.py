@@ -11,9 +11,8 @@ import numpy as np
 from pcsim.arrays import Array
 from pcsim.backend import Flow, Settled, SolverWork, Task
 from pcsim.energy import Clamped
-from pcsim.errors import UsageError, did_you_mean
-from pcsim.inference import IncrementFlow, gradient_flow
-from pcsim.loop import Reached, looser_or_implicit, settle_flow
+from pcsim.errors import UsageError
+from pcsim.loop import Reached, check_flow, check_noise, looser_or_implicit, settle_flow
 from pcsim.observables import Observation, on_host
 from pcsim.trace.layout import Block
 from pcsim_jax import walk
@@ -45,16 +44,7 @@ def settle(task: Task, sink: Callable[[Block], None], poll: Callable[[float], bo
 def check(task: Task) -> None:
     """Raise `UsageError` for a flow that cannot run here."""
     motion = _motion(task)
-    if motion.solver not in SOLVERS:
-        raise UsageError(
-            f"backend 'jax' has no solver '{motion.solver}'; it has {', '.join(SOLVERS)}"
-            f"{did_you_mean(motion.solver, list(SOLVERS))}"
-        )
-    if task.inference.name not in ("state", "error"):
-        raise UsageError(
-            f'method "{task.inference.name}" has no continuous time; use inference.method = "state" or "error", '
-            "or drop inference.solver"
-        )
+    check_flow(task, motion, "jax", SOLVERS)
     if task.precision not in SMALLEST_RTOL:
         raise UsageError(
             f"continuous time has no precision '{task.precision}': sums of many small steps need more digits; "
@@ -90,10 +80,7 @@ def _check_noise(task: Task, motion: Flow) -> None:
         )
     if motion.step_size is None:
         raise UsageError("noise needs constant steps: give inference.step_size")
-    if isinstance(gradient_flow(task.inference), IncrementFlow):
-        raise UsageError(
-            'noise is for the variables of the standard form: give inference.form = "standard", or drop inference.noise'
-        )
+    check_noise(task, motion)
 
 
 class Samples:

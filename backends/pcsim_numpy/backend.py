@@ -22,7 +22,7 @@ from pcsim.trace.layout import Block
 from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.rounded import unit_of
 from pcsim_numpy.rounding import FORMATS
-from pcsim_numpy.solvers import SOLVERS, check_flow, flow_seconds
+from pcsim_numpy.solvers import SOLVERS, check, flow_seconds
 
 SHORT_PRODUCT = 4e6
 """Floating-point operations below which handing half a product to a second thread can take longer than doing it."""
@@ -51,7 +51,7 @@ class NumpyBackend:
         """
         check_arithmetic(task.precision, task.arithmetic)
         if isinstance(task.motion, Flow):
-            check_flow(task, task.motion)
+            check(task, task.motion)
             return flow_seconds(task, task.motion)
         stepper = task.descent.stepper
         if task.precision == "float16" and isinstance(stepper, Adam) and np.float16(stepper.eps) == 0:

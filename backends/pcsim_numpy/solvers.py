@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable
 
 from pcsim.backend import Flow, Task
-from pcsim.errors import UsageError, did_you_mean
-from pcsim.inference import IncrementFlow, gradient_flow
+from pcsim.errors import UsageError
+from pcsim.loop import check_flow, check_noise
 from pcsim_numpy.sample import SMALLEST_RTOL
 from pcsim_numpy.structure import Structure, structure_of
 
@@ -18,18 +18,9 @@ SPARSE_WORDS = {"radau": 9, "bdf": 4, "lsoda": 3}
 """The same for every entry of a sparse or banded one, with indices and the entries that elimination fills."""
 
 
-def check_flow(task: Task, motion: Flow) -> None:
+def check(task: Task, motion: Flow) -> None:
     """Raise `UsageError` for a flow that numpy cannot run."""
-    if motion.solver not in SOLVERS:
-        raise UsageError(
-            f"backend 'numpy' has no solver '{motion.solver}'; it has {', '.join(SOLVERS)}"
-            f"{did_you_mean(motion.solver, list(SOLVERS))}"
-        )
-    if task.inference.name not in ("state", "error"):
-        raise UsageError(
-            f'method "{task.inference.name}" has no continuous time; use inference.method = "state" or "error", '
-            "or drop inference.solver"
-        )
+    check_flow(task, motion, "numpy", SOLVERS)
     if motion.solver == "euler":
         _check_euler(task, motion)
     else:
@@ -55,10 +46,7 @@ def _check_euler(task: Task, motion: Flow) -> None:
         )
     if motion.step_size is None:
         raise UsageError("the solver 'euler' takes constant steps: give inference.step_size")
-    if motion.temperature > 0.0 and isinstance(gradient_flow(task.inference), IncrementFlow):
-        raise UsageError(
-            'noise is for the variables of the standard form: give inference.form = "standard", or drop inference.noise'
-        )
+    check_noise(task, motion)
 
 
 def _check_adaptive(task: Task, motion: Flow) -> None:

@@ -2,11 +2,13 @@
 
 from pcsim.loop.descent import clamp, final_arrays, settle
 from pcsim.loop.failure import divergence, looser_or_implicit
-from pcsim.loop.flow import Integrator, Reached, settle_flow
+from pcsim.loop.flow import Integrator, Reached, check_flow, check_noise, settle_flow
 
 __all__ = [
     "Integrator",
     "Reached",
+    "check_flow",
+    "check_noise",
     "clamp",
     "divergence",
     "final_arrays",

@@ -1,7 +1,7 @@
 """The loop of continuous time: from one recorded time to the next, whatever solver moves the samples there."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -9,10 +9,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.backend import Flow, Settled, SolverWork, Task
+from pcsim.errors import UsageError, did_you_mean
+from pcsim.inference import IncrementFlow, gradient_flow
 from pcsim.loop.failure import divergence
 from pcsim.observables import Observation
 from pcsim.recording import Recorder
 from pcsim.trace.layout import Block
+
+
+def check_flow(task: Task, motion: Flow, backend: str, solvers: Sequence[str]) -> None:
+    """Raise `UsageError` for a flow that no backend could run, or whose solver is not among those of this one."""
+    if motion.solver not in solvers:
+        raise UsageError(
+            f"backend '{backend}' has no solver '{motion.solver}'; it has {', '.join(solvers)}"
+            f"{did_you_mean(motion.solver, list(solvers))}"
+        )
+    if task.inference.name not in ("state", "error"):
+        raise UsageError(
+            f'method "{task.inference.name}" has no continuous time; use inference.method = "state" or "error", '
+            "or drop inference.solver"
+        )
+
+
+def check_noise(task: Task, motion: Flow) -> None:
+    """Raise `UsageError` for noise in the increment form, whose errors are variables that have none of their own."""
+    if motion.temperature > 0.0 and isinstance(gradient_flow(task.inference), IncrementFlow):
+        raise UsageError(
+            'noise is for the variables of the standard form: give inference.form = "standard", or drop inference.noise'
+        )
 
 
 @dataclass(frozen=True)

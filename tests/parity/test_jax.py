@@ -16,27 +16,12 @@ from pcsim.arithmetic import Arithmetic
 from pcsim.backend import GradientNorm, Settled, Task
 from pcsim.errors import UsageError
 from pcsim.inference import (
-    Backprop,
     ErrorOptimization,
-    FixedPredictions,
-    IncrementSequentialStateOptimization,
-    IncrementStateOptimization,
-    SequentialStateOptimization,
-    StateOptimization,
 )
 from pcsim.steppers import Adam, GradientDescent, Momentum
 from pcsim.trace import Block
-from tests.cases import ACTIVATIONS, LOSSES, Case, join, make_case, make_task, settle
+from tests.cases import ACTIVATIONS, LOSSES, METHODS, Case, join, make_case, make_task, settle
 
-METHODS = {
-    "state": StateOptimization,
-    "increment": IncrementStateOptimization,
-    "error": ErrorOptimization,
-    "sequential": SequentialStateOptimization,
-    "sequential-increment": IncrementSequentialStateOptimization,
-    "fixed": FixedPredictions,
-    "backprop": Backprop,
-}
 NETWORKS: dict[str, dict[str, Any]] = {
     "weights-first": {},
     "mupc-skips": {"activation_first": True, "mupc": True, "skip": 2, "precisions": True, "decays": True},

@@ -20,7 +20,7 @@ from pcsim.scenario import read_scenario
 from pcsim.verification import verify
 from tests.cases import make_case
 from tests.test_learning_learner import learner_on
-from tests.test_training import assert_same_bits, interrupting
+from tests.training_files import assert_same_bits, interrupting
 
 SAMPLES, BATCH, UPDATES = 24, 6, 5
 RATES = np.linspace(0.02, 0.01, UPDATES)

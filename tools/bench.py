@@ -24,8 +24,8 @@ from benchmarks.scan import scan_seconds
 from benchmarks.workload import BATCH, WIDTHS, make_task, product_gflop, settle_seconds
 from pcsim_jax import JaxBackend
 from pcsim_numpy import NumpyBackend
-from pcsim_numpy.backend import blas_threads
 from pcsim_numpy.namespace import NumpyNamespace
+from pcsim_numpy.threads import blas_threads
 
 from pcsim.activations import Gelu, LeakyRelu, Sigmoid, Tanh
 from pcsim.backend import Task
@@ -71,7 +71,7 @@ def bare_seconds(task: Task) -> float:
     xp = NumpyNamespace()
     parameters = tuple({k: v.astype(np.float32) for k, v in layer.items()} for layer in task.parameters)
     clamped = task.inference.clamp(xp, parameters, task.x.astype(np.float32), task.y.astype(np.float32))
-    with blas_threads(task):
+    with blas_threads(task.parameters, len(task.x)):
         start = time.perf_counter()
         carry = task.inference.begin(xp, clamped, None, task.descent.stepper)
         for step in range(1, task.descent.steps + 1):

@@ -2,13 +2,10 @@
 
 import platform
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from pcsim.arithmetic import check_arithmetic
 from pcsim.arrays import Array
@@ -23,9 +20,8 @@ from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.rounded import unit_of
 from pcsim_numpy.rounding import FORMATS
 from pcsim_numpy.solvers import SOLVERS, check, flow_seconds
+from pcsim_numpy.threads import blas_threads
 
-SHORT_PRODUCT = 4e6
-"""Floating-point operations below which handing half a product to a second thread can take longer than doing it."""
 DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 
 
@@ -79,7 +75,7 @@ class NumpyBackend:
         """
         to_run = _converter(task)
         xp = NumpyNamespace()
-        with np.errstate(all="ignore"), blas_threads(task):
+        with np.errstate(all="ignore"), blas_threads(task.parameters, _rows_at_once(task)):
             if isinstance(task.motion, Flow):
                 # SciPy's solvers take long to import, and discrete runs do without.
                 from pcsim_numpy.flow import integrator
@@ -88,17 +84,9 @@ class NumpyBackend:
             return settle(xp, task, to_run, np.asarray, sink, poll)
 
 
-def blas_threads(task: Task) -> AbstractContextManager[Any]:
-    """Keep products that are too short to share on one thread; the rule depends on sizes alone, as bits must."""
-    widest = max(array.size for layer in task.parameters[1:] or task.parameters for array in layer.values())
+def _rows_at_once(task: Task) -> int:
     adaptive = isinstance(task.motion, Flow) and task.motion.solver != "euler"
-    rows = 1 if adaptive else len(task.x)
-    return _threadpools().limit(limits=1 if 2 * rows * widest < SHORT_PRODUCT else None, user_api="blas")
-
-
-@cache
-def _threadpools() -> ThreadpoolController:
-    return ThreadpoolController()
+    return 1 if adaptive else len(task.x)
 
 
 def _converter(task: Task) -> Callable[[NDArray[np.float64]], Array]:

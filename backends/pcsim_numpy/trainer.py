@@ -9,6 +9,7 @@ from pcsim.arrays import Array
 from pcsim.learning.learner import begin, learn, python_repeat
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
 from pcsim_numpy.namespace import NumpyNamespace
+from pcsim_numpy.threads import blas_threads
 
 DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 SAMPLES_AT_ONCE = 1024
@@ -30,7 +31,7 @@ class NumpyTrainer:
         """Update the parameters on one batch after another."""
         loss = self._learner.inference.energy.loss
         rows: list[tuple[Array, Array, Array, NDArray[np.bool_]]] = []
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), blas_threads(self._parameters, batches.shape[1]):
             for batch, rate in zip(batches, rates.tolist(), strict=True):
                 self._updates += 1
                 learned = learn(
@@ -54,7 +55,7 @@ class NumpyTrainer:
         """Return losses and outputs of a forward pass."""
         energy = self._learner.inference.energy
         found: list[tuple[Array, Array]] = []
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), blas_threads(self._parameters, min(len(x), SAMPLES_AT_ONCE)):
             for first in range(0, len(x), SAMPLES_AT_ONCE):
                 rows = slice(first, first + SAMPLES_AT_ONCE)
                 outputs = energy.network.outputs(self._xp, self._parameters, self._to_run(x[rows]))

@@ -5,7 +5,7 @@ in input-to-output order; no gradient with respect to states or errors carries 1
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -62,6 +62,11 @@ class Energy:
     loss: Loss
     precisions: tuple[float, ...]
     decays: tuple[float, ...]
+
+    @property
+    def bare(self) -> "Energy":
+        """The same energy with γ = 1 and δ = 0: of feedforward states it is the loss alone."""
+        return replace(self, precisions=(1.0,) * len(self.precisions), decays=(0.0,) * len(self.decays))
 
     def clamp(
         self, xp: Namespace, parameters: tuple[Parameters, ...], x: Shaped[Array, "batch ..."], y: Array

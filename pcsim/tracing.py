@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from pcsim.arithmetic import NARROW
 from pcsim.assemble import Lesson
 from pcsim.backend import Descent, Flow, Settled
+from pcsim.inference import Backprop
+from pcsim.learning.metrics import has_top_5
 from pcsim.learning.training import Trained
 from pcsim.provenance import describe_machine
 from pcsim.scenario import scenario_text
@@ -58,6 +60,8 @@ def _beginning(simulation: Simulation) -> tuple[Layout, Attributes, dict[str, An
     if scenario.inference.has_forms:
         attributes["form"] = scenario.inference.form
         attributes["skip"] = scenario.network.skip
+    if simulation.lesson is not None:
+        attributes["updates_per_epoch"] = simulation.lesson.updates // simulation.lesson.course.epochs
     if task.arithmetic.rounding != "nearest":
         attributes["rounding"] = task.arithmetic.rounding
     if isinstance(task.motion, Flow):
@@ -73,7 +77,13 @@ def _beginning(simulation: Simulation) -> tuple[Layout, Attributes, dict[str, An
 
 
 def _training(lesson: Lesson) -> Training:
-    return Training(lesson.updates, lesson.course.epochs, lesson.samples.validation is not None)
+    return Training(
+        lesson.updates,
+        lesson.course.epochs,
+        validation=lesson.samples.validation is not None,
+        top_5=has_top_5(lesson.course.classes),
+        alignment=not isinstance(lesson.task.learner.inference, Backprop),
+    )
 
 
 def solver_attributes(motion: Flow) -> Attributes:

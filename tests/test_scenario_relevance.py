@@ -86,6 +86,16 @@ def test_backprop_uses_the_loss_and_the_clamp_only(files: Files):
     assert len(files.problems(text.replace('"state"', '"backprop"'))) == len(dropped)
 
 
+def test_backprop_uses_no_precisions_and_no_decay(files: Files):
+    text = changed("[data]", "precisions = 2\nactivity_decay = 0.1\n[data]")
+    scenario = files.read(text, "inference.method=backprop")
+    keys = ("network.precisions", "network.activity_decay")
+    assert {f"dropped {key}: not used by method 'backprop' (set by --set)" for key in keys} < set(scenario.notes)
+    assert (scenario.network.precisions, scenario.network.activity_decay) == (1.0, 0.0)
+    problems = files.problems(text, "inference.method=backprop", "network.precisions=3")
+    assert problems == ["--set network.precisions=3: network.precisions is not used by method 'backprop'; remove it"]
+
+
 def test_a_misspelt_choice_is_the_only_problem(files: Files):
     (problem,) = files.problems(changed('"state"', '"stat"') + "momentum = 0.5\noptimizer = 'momentum'")
     assert "did you mean 'state'?" in problem

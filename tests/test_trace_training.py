@@ -2,6 +2,7 @@
 
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import xarray as xr
 from pcsim.errors import RunFailed, UsageError
 from pcsim.trace import EpochBlock, Trace, TraceWriter, Training, open_trace, repair, resume
 from pcsim.trace.layout import estimate_bytes
-from pcsim.trace.training import MEASURES, VALIDATION
+from pcsim.trace.training import ALIGNMENT, MEASURES, TOP_5, VALIDATION
 from tests.trace_samples import (
     ATTRIBUTES,
     DATA,
@@ -33,6 +34,7 @@ from tests.trace_samples import (
 )
 
 TRAINED = layout(training=TRAINING)
+GROWING = (*MEASURES, "update_ratio")
 
 
 def trained(path: Path | None, epochs: int = 3, validation: bool = False) -> Trace:
@@ -68,7 +70,7 @@ def test_training_is_read_back(tmp_path: Path, where: str) -> None:
         assert trace.rows_by_clock == {"step": 2, "training/update": 15, "training/epoch": 3}
         assert trace.training["update"].dtype == trace.training["epoch"].dtype == np.int64
         assert trace.training["loss"].dtype == np.float64
-        assert set(trace.training) == {"update", "epoch", "energy", "loss", *MEASURES}
+        assert set(trace.training) == {"update", "epoch", "energy", "loss", "update_ratio", *MEASURES}
         assert trace.array("training/energy", slice(3, 5)).shape == (2, 3)
         assert trace.array("final/network/W_1").shape == (5, 5)
         with pytest.raises(KeyError, match="validation_loss"):
@@ -80,6 +82,20 @@ def test_training_is_read_back(tmp_path: Path, where: str) -> None:
 def test_a_validation_split_has_its_measures(tmp_path: Path) -> None:
     with trained(tmp_path / "run.h5", validation=True) as trace:
         assert [trace.training[name].tolist() for name in VALIDATION] == [[1, 2, 3]] * 2
+
+
+def test_top_5_and_alignment_have_streams_where_they_are_measured(tmp_path: Path) -> None:
+    measured = Training(updates=None, epochs=None, validation=True, top_5=True, alignment=True)
+    writer = create(tmp_path / "run.h5", layout(training=measured))
+    writer.append_epochs(replace(epoch_block(1, 2), cosine=np.full((2, 3), 0.5), test_top5=np.array([0.8, 0.9])))
+    with writer.finish("complete", {}, {}) as trace:
+        assert trace.training["test_top5"].tolist() == [0.8, 0.9]
+        np.testing.assert_array_equal(trace.training["cosine"], np.full((2, 3), 0.5))
+        for name in (*TOP_5[:1], "validation_top5", *ALIGNMENT[1:]):
+            assert np.isnan(trace.training[name]).all(), name
+        assert trace.training["norm_ratio"].shape == (2, 3)
+    with xr.open_dataset(tmp_path / "run.h5", engine="h5netcdf", group="training") as data:
+        assert data["cosine"].dims == data["update_ratio"].dims == ("epoch", "layer")
 
 
 def test_without_training_there_is_no_group(tmp_path: Path) -> None:
@@ -117,7 +133,7 @@ def test_blocks_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="training/energy: block of shape"):
             writer.append_updates(update_block(1, 2, layers=2))
         with pytest.raises(ValueError, match="training/train_loss: block of shape"):
-            writer.append_epochs(EpochBlock(epoch=np.array([1, 2]), train_loss=np.array([1.0])))
+            writer.append_epochs(EpochBlock(np.array([1, 2]), np.ones((2, 3)), train_loss=np.array([1.0])))
         writer.append_updates(update_block(1, 0))
         assert (writer.rows, writer.updates, writer.epochs) == (0, 0, 0)
 
@@ -150,7 +166,7 @@ def test_rows_that_are_not_whole_are_cut_off_clock_by_clock(tmp_path: Path) -> N
     with h5py.File(path, "r+") as file:
         training: Any = file["training"]
         del file.attrs["writer_pid"]
-        for name, rows in (("update", 6), ("energy", 5), ("loss", 6), ("epoch", 2), *((m, 3) for m in MEASURES)):
+        for name, rows in (("update", 6), ("energy", 5), ("loss", 6), ("epoch", 2), *((m, 3) for m in GROWING)):
             training[name].resize(rows, axis=0)
         training["update"][:4] = np.arange(4)  # of updates 4 and 5 the clock never reached the disk
         training["epoch"][:] = [0, 1]
@@ -160,7 +176,7 @@ def test_rows_that_are_not_whole_are_cut_off_clock_by_clock(tmp_path: Path) -> N
         "training/update": 2,
         "training/energy": 1,
         "training/loss": 2,
-        **{f"training/{m}": 1 for m in MEASURES},
+        **{f"training/{m}": 1 for m in GROWING},
     }
     with open_trace(path) as trace:
         assert trace.training["energy"].shape == (4, 3)

@@ -93,11 +93,11 @@ def test_one_hot_targets_are_classes_and_numbers_are_not(files: Files):
     draw = np.random.default_rng(0)
     x, labels = draw.normal(size=(40, 4)), np.arange(40) % 3
     changes = ("data.name=npz", "data.file=d.npz", "network.widths=[4,5,3]", "learning.batch=8")
-    for y, classes in ((labels, True), (np.eye(3)[labels], True), (draw.normal(size=(40, 3)), False)):
+    for y, classes in ((labels, 3), (np.eye(3)[labels], 3), (draw.normal(size=(40, 3)), 0)):
         np.savez("d.npz", x=x, y=y)
         lesson = prepare(files.read(TRAINING, *changes, "inference.loss=squared-error")).lesson
         assert lesson is not None
-        assert lesson.course.classifies == classes
+        assert lesson.course.classes == classes
 
 
 def stopped(files: Files, *changes: str) -> Trace:

@@ -67,12 +67,13 @@ def update_block(first: int, count: int, layers: int = len(UNITS)) -> UpdateBloc
     return UpdateBlock(update=numbers, energy=energy, loss=numbers.astype(np.float64))
 
 
-def epoch_block(first: int, count: int) -> EpochBlock:
+def epoch_block(first: int, count: int, layers: int = len(UNITS)) -> EpochBlock:
     """Epochs first … first + count − 1; every number of epoch e is e; the test split was not measured."""
     numbers = np.arange(first, first + count)
     same = numbers.astype(np.float64)
     return EpochBlock(
         epoch=numbers,
+        update_ratio=np.repeat(same[:, None], layers, axis=1),
         train_loss=same,
         train_accuracy=same,
         learning_rate=same,

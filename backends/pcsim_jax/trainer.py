@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.arrays import Array, Namespace, Parameters
+from pcsim.learning.diagnosis import Diagnosis, diagnose
 from pcsim.learning.learner import Learner, begin, learn
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
 from pcsim_jax.arrays import namespace, settings, to_host, to_run
@@ -71,7 +72,7 @@ class JaxTrainer:
         count = len(batches)
         order = np.zeros((STRETCH, batches.shape[1]), dtype=np.int32)
         order[:count] = batches
-        speeds = np.zeros(STRETCH, dtype=np.float64 if self._precision == "float64" else np.float32)
+        speeds = np.zeros(STRETCH, dtype=self._rate_dtype)
         speeds[:count] = rates
         end: Progress = self._compiler.call(
             _update,
@@ -88,6 +89,26 @@ class JaxTrainer:
         self._parameters, self._memory = end.parameters, end.memory
         self._updates += count
         return Updates(*(np.asarray(rows)[:count] for rows in (end.energy, end.loss, end.outputs, end.signal)))
+
+    def diagnose(self, batch: NDArray[np.int64], rate: float) -> Diagnosis:
+        """Return what `run` would do next with one batch."""
+        with settings(), memory_errors():
+            found: Diagnosis = self._compiler.call(
+                _diagnose,
+                self._program,
+                self._parameters,
+                self._memory,
+                self._x,
+                self._y,
+                batch.astype(np.int32),
+                self._rate_dtype.type(rate),
+                np.int32(self._updates),
+            )
+        return jax.tree.map(np.asarray, found)
+
+    @property
+    def _rate_dtype(self) -> np.dtype[Any]:
+        return np.dtype(np.float64 if self._precision == "float64" else np.float32)
 
     def evaluate(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Outcome:
         """Return losses and outputs of a forward pass."""
@@ -146,6 +167,27 @@ def _repeat(count: Any, body: Any, carry: Any) -> Any:
     return jax.lax.fori_loop(0, count, one, carry)
 
 
+def _samples(array: Array, rows: Array) -> Array:
+    def chosen(leaf: Array) -> Array:
+        return leaf[rows]
+
+    return jax.tree.map(chosen, array)
+
+
+def _diagnose(
+    program: Program,
+    parameters: tuple[Parameters, ...],
+    memory: Any,
+    x: Array,
+    y: Array,
+    rows: Array,
+    rate: Array,
+    before: Array,
+) -> Diagnosis:
+    batch = _samples(x, rows), _samples(y, rows)
+    return diagnose(program.xp, program.learner, parameters, memory, *batch, rate, number(before + 1), _repeat)
+
+
 def _update(
     program: Program,
     parameters: tuple[Parameters, ...],
@@ -160,21 +202,15 @@ def _update(
     """Go through the first `count` rows of `order` (updates, batch)."""
     xp, learner = program.xp, program.learner
 
-    def samples(array: Array, rows: Array) -> Array:
-        def chosen(leaf: Array) -> Array:
-            return leaf[rows]
-
-        return jax.tree.map(chosen, array)
-
     def one(now: Progress) -> Progress:
         i = now.done
-        target = samples(y, order[i])
+        target = _samples(y, order[i])
         learned = learn(
             xp,
             learner,
             now.parameters,
             now.memory,
-            samples(x, order[i]),
+            _samples(x, order[i]),
             target,
             rates[i],
             number(before + i + 1),

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.arrays import Array
+from pcsim.learning.diagnosis import Diagnosis, diagnose
 from pcsim.learning.learner import begin, learn, python_repeat
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
 from pcsim_numpy.namespace import NumpyNamespace
@@ -50,6 +51,21 @@ class NumpyTrainer:
                 signal = np.array(learned.has_signal, dtype=np.bool_)
                 rows.append((learned.layerwise.mean(axis=1), value, learned.output, signal))
         return Updates(*map(np.stack, zip(*rows, strict=True)))
+
+    def diagnose(self, batch: NDArray[np.int64], rate: float) -> Diagnosis:
+        """Return what `run` would do next with one batch."""
+        with np.errstate(all="ignore"):
+            return diagnose(
+                self._xp,
+                self._learner,
+                self._parameters,
+                self._memory,
+                self._x[batch],
+                self._y[batch],
+                rate,
+                self._updates + 1,
+                python_repeat,
+            )
 
     def evaluate(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Outcome:
         """Return losses and outputs of a forward pass."""

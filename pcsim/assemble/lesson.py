@@ -59,7 +59,7 @@ def build_lesson(
         scenario.seed if table.shuffle else None,
         table.patience,
         table.checkpoint,
-        _are_classes(samples.train.y),
+        samples.train.y.shape[1] if _are_classes(samples.train.y) else 0,
     )
     learner = build_learner(scenario, network)
     return Lesson(samples, course, TrainingTask(learner, inputs.parameters, *samples.train, precision))

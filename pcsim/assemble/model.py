@@ -52,7 +52,7 @@ def build_inference(scenario: Scenario, network: Network) -> Inference:
         case "sequential":
             return IncrementSequentialStateOptimization(energy) if increment else SequentialStateOptimization(energy)
         case "backprop":
-            return Backprop(energy)
+            return Backprop(energy.bare)
 
 
 def _activation(name: str, negative_slope: float) -> activations.Activation:

@@ -102,7 +102,7 @@ def learn(
 
     `rate` is the learning rate; `number` a Python int or a weakly typed traced scalar.
     """
-    batch = _Batch(xp, learner, x, y, rate, repeat)
+    batch = Batch(xp, learner, x, y, rate, repeat)
     if isinstance(learner.rule, AfterEveryStep):
         return batch.learn_after_every_step(parameters, memory, (number - 1) * learner.steps)
     return batch.learn_at_the_end(parameters, memory, number)
@@ -119,7 +119,7 @@ class _Progress(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Batch:
+class Batch:
     """A learner with everything that stays the same while it learns from one batch."""
 
     xp: Namespace
@@ -131,6 +131,13 @@ class _Batch:
 
     def learn_at_the_end(self, parameters: tuple[Parameters, ...], memory: Memory, number: Any) -> Learned:
         """Infer with fixed weights, then update them."""
+        clamped, point, output = self.settle(parameters)
+        parameters, memory = self.updated(clamped, point, memory, number)
+        layerwise, has_signal = self._seen(clamped, point)
+        return Learned(parameters, memory, layerwise, output, has_signal)
+
+    def settle(self, parameters: tuple[Parameters, ...]) -> tuple[Clamped, Evaluation, Array]:
+        """Infer with fixed weights; return what was clamped, where it ended, and the output ŷ at the start."""
         xp, inference, stepper = self.xp, self.learner.inference, self.learner.stepper
         clamped = self._clamped(parameters)
 
@@ -143,10 +150,7 @@ class _Batch:
 
         start = inference.begin(xp, clamped, None, stepper), xp.zeros_like(self.y)
         carry, output = self.repeat(self.learner.steps, one_step, start)
-        point = inference.evaluate(xp, clamped, carry)
-        parameters, memory = self._updated(clamped, point, memory, number)
-        layerwise, has_signal = self._seen(clamped, point)
-        return Learned(parameters, memory, layerwise, output, has_signal)
+        return clamped, inference.evaluate(xp, clamped, carry), output
 
     def learn_after_every_step(self, parameters: tuple[Parameters, ...], memory: Memory, updates: Any) -> Learned:
         """Infer and update in turn; `updates` of the weights were made before this batch."""
@@ -157,7 +161,7 @@ class _Batch:
             point = inference.evaluate(xp, clamped, now.carry)
             carry = inference.advance(xp, clamped, point, now.carry, stepper, step)
             point = inference.evaluate(xp, clamped, carry)
-            learned = self._updated(clamped, point, now.memory, updates + step)
+            learned = self.updated(clamped, point, now.memory, updates + step)
             return _Progress(carry, *learned, *self._seen(clamped, point))
 
         clamped = self._clamped(parameters)
@@ -177,7 +181,7 @@ class _Batch:
     def _seen(self, clamped: Clamped, point: Evaluation) -> tuple[Array, tuple[Array, ...]]:
         return self._energy.layerwise(self.xp, clamped, point), tuple(map(self.xp.any, point.errors))
 
-    def _updated(
+    def updated(
         self, clamped: Clamped, point: Evaluation, memory: Memory, number: Any
     ) -> tuple[tuple[Parameters, ...], Memory]:
         """Return the parameters and the optimiser's memory after an update with the gradient at a point."""

@@ -3,8 +3,10 @@
 Samples are counted rather than averaged, so that counts of parts add up.
 """
 
+from typing import NamedTuple
+
 import numpy as np
-from jaxtyping import Bool, Shaped
+from jaxtyping import Bool, Float64, Shaped
 from numpy.typing import NDArray
 
 from pcsim.arrays import Array, Namespace
@@ -53,3 +55,34 @@ def mean_squared_error(
 ) -> float:
     """Return the mean over samples and units of (ŷ − y)², accumulated in float64."""
     return float(np.mean((outputs.astype(np.float64) - targets.astype(np.float64)) ** 2))
+
+
+class Measures(NamedTuple):
+    """What outputs for some samples come to, NaN where nothing was measured."""
+
+    loss: float
+    accuracy: float
+    top5: float
+
+
+UNMEASURED = Measures(np.nan, np.nan, np.nan)
+
+
+def has_top_5(classes: int) -> bool:
+    """Tell whether there are more classes than five, so that the five largest outputs can miss."""
+    return classes > 5
+
+
+def measures_of(
+    losses: Float64[NDArray[np.float64], " parts"],
+    outputs: Shaped[NDArray[np.floating], "samples units"],
+    targets: Shaped[NDArray[np.floating], "samples units"],
+    classes: int,
+) -> Measures:
+    """Return the mean of losses, and the shares of samples right at once and in the top 5 of so many `classes`."""
+    count = len(targets)
+    return Measures(
+        float(losses.mean()),
+        number_correct(outputs, targets) / count if classes else np.nan,
+        number_in_top_5(outputs, targets) / count if has_top_5(classes) else np.nan,
+    )

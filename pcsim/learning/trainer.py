@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from jaxtyping import Bool, Float, Float64, Int64
 from numpy.typing import NDArray
 
+from pcsim.learning.diagnosis import Diagnosis
 from pcsim.learning.learner import Learner
 
 
@@ -57,6 +58,10 @@ class Trainer(Protocol):
 
     def run(self, batches: Int64[NDArray[Any], "updates batch"], rates: Float64[NDArray[Any], " updates"]) -> Updates:
         """Update the parameters on one batch of sample numbers after another, each with its learning rate."""
+        ...
+
+    def diagnose(self, batch: Int64[NDArray[Any], " batch"], rate: float) -> Diagnosis:
+        """Return what `run` would do next with one batch of sample numbers, and change nothing; host arrays."""
         ...
 
     def evaluate(self, x: Float64[NDArray[Any], "samples n_in"], y: Float64[NDArray[Any], "samples n_out"]) -> Outcome:

@@ -8,7 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.learning.metrics import number_correct
+from pcsim.learning.diagnosis import Diagnosis
+from pcsim.learning.metrics import UNMEASURED, Measures, measures_of
 from pcsim.learning.samples import Samples, Split, batches
 from pcsim.learning.schedules import Schedule
 from pcsim.learning.trainer import Snapshot, Trainer, Updates
@@ -25,7 +26,8 @@ class Course:
 
     `seed` orders the samples of every epoch anew, None leaves them as they are; `patience` is the number of epochs
     without a smaller loss on the validation samples (the test samples where there are none) that ends training, and
-    the parameters of the best are restored; `checkpoint` the number of epochs between checkpoints.
+    the parameters of the best are restored; `checkpoint` the number of epochs between checkpoints; `classes` how many
+    classes there are to tell apart, 0 where targets are none.
     """
 
     schedule: Schedule
@@ -34,7 +36,7 @@ class Course:
     seed: int | None
     patience: int | None
     checkpoint: int
-    classifies: bool
+    classes: int
 
     def updates_per_epoch(self, samples: int) -> int:
         """Return how many whole batches there are in so many samples."""
@@ -113,11 +115,12 @@ class Training:
         course, begun_at, parts = self._course, self._standing.epoch, list[Updates]()
         while not self._is_over:
             epoch = self._standing.epoch + 1
+            diagnosis = self._diagnose(epoch)
             parts, failure, interrupted = self._epoch(epoch)
             if failure is not None:
                 return self._end(parts, failure=failure)
             if sum(len(part.loss) for part in parts) == self._per_epoch:
-                self._standing = self._after(epoch, self._measure(epoch, parts))
+                self._standing = self._after(epoch, self._measure(epoch, parts, diagnosis))
             # What was learned since the last checkpoint is not lost to an interruption.
             if self._standing.epoch > begun_at and (
                 interrupted or self._is_over or self._standing.epoch % course.checkpoint == 0
@@ -135,9 +138,18 @@ class Training:
     def _patience_is_out(self) -> bool:
         return self._course.patience is not None and self._standing.waited >= self._course.patience
 
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        """Return the sample numbers of every update of an epoch."""
+        return batches(len(self._samples.train.x), self._course.batch, self._course.seed, epoch)
+
+    def _diagnose(self, epoch: int) -> Diagnosis:
+        """Return what the first update of an epoch is going to do."""
+        rate = self._course.schedule.rate((epoch - 1) * self._per_epoch + 1, self._total)
+        return self._trainer.diagnose(self._order(epoch)[0], rate)
+
     def _epoch(self, epoch: int) -> tuple[list[Updates], str | None, bool]:
         """Go through the updates of an epoch; return what they left, a failure, and whether the user asked to stop."""
-        order = batches(len(self._samples.train.x), self._course.batch, self._course.seed, epoch)
+        order = self._order(epoch)
         parts: list[Updates] = []
         first = 0
         while first < len(order):
@@ -159,37 +171,39 @@ class Training:
                 return parts, None, True
         return parts, None, False
 
-    def _measure(self, epoch: int, parts: list[Updates]) -> float:
+    def _measure(self, epoch: int, parts: list[Updates], diagnosis: Diagnosis) -> float:
         """Note what the epoch came to; return the loss that early stopping goes by."""
-        order = batches(len(self._samples.train.x), self._course.batch, self._course.seed, epoch)
+        targets = self._samples.train.y[self._order(epoch).reshape(-1)]
         outputs = np.concatenate([part.outputs for part in parts])
-        train_loss = float(np.mean(np.concatenate([part.loss for part in parts])))
-        right = number_correct(outputs.reshape(-1, outputs.shape[-1]), self._samples.train.y[order.reshape(-1)])
-        validation, test = (self._evaluated(part) for part in (self._samples.validation, self._samples.test))
-        rate = self._course.schedule.rate(epoch * self._per_epoch, self._total)
+        losses = np.concatenate([part.loss for part in parts])
+        measured = {
+            "train": measures_of(losses, outputs.reshape(-1, outputs.shape[-1]), targets, self._course.classes),
+            "validation": self._evaluated(self._samples.validation),
+            "test": self._evaluated(self._samples.test),
+        }
+        rows = {
+            f"{part}_{name}": np.array([value])
+            for part, measures in measured.items()
+            for name, value in measures._asdict().items()
+        }
+        alignment = diagnosis.alignment
         self._log.epoch(
             EpochBlock(
                 np.array([epoch]),
-                train_loss=np.array([train_loss]),
-                train_accuracy=self._accuracy(right / order.size),
-                learning_rate=np.array([rate]),
+                learning_rate=np.array([self._course.schedule.rate(epoch * self._per_epoch, self._total)]),
                 wall_seconds=np.array([time.perf_counter() - self._began]),
-                test_loss=np.array([test[0]]),
-                test_accuracy=self._accuracy(test[1]),
-                validation_loss=np.array([validation[0]]),
-                validation_accuracy=self._accuracy(validation[1]),
+                update_ratio=diagnosis.update_ratio[None],
+                cosine=None if alignment is None else alignment.cosine[None],
+                norm_ratio=None if alignment is None else alignment.norm_ratio[None],
+                **rows,
             )
         )
-        return validation[0] if self._samples.validation is not None else test[0]
+        return measured["test" if self._samples.validation is None else "validation"].loss
 
-    def _evaluated(self, split: Split | None) -> tuple[float, float]:
+    def _evaluated(self, split: Split | None) -> Measures:
         if split is None:
-            return np.nan, np.nan
-        outcome = self._trainer.evaluate(split.x, split.y)
-        return float(outcome.losses.mean()), number_correct(outcome.outputs, split.y) / len(split.x)
-
-    def _accuracy(self, share: float) -> NDArray[np.float64]:
-        return np.array([share if self._course.classifies else np.nan])
+            return UNMEASURED
+        return measures_of(*self._trainer.evaluate(split.x, split.y), split.y, self._course.classes)
 
     def _after(self, epoch: int, loss: float) -> Standing:
         """Return the standing at the end of this epoch."""

@@ -50,6 +50,8 @@ RULES = (
     Rule(("network.negative_slope",), "network.activation", ("leaky_relu",)),
     Rule(("data.file",), "data.name", ("npz", "mnist", "fashion-mnist")),
     Rule(("data.slope", "data.noise"), "data.name", ("gaussian-line",)),
+    # backpropagation descends the loss alone
+    Rule(("network.precisions", "network.activity_decay"), "inference.method", ("state", "error", "sequential")),
     Rule(("inference.form",), "inference.method", ("state", "sequential")),
     Rule(("inference.predictions",), "inference.method", ("state",)),
     Rule((*_STEP_KEYS, *_OPTIMIZER_KEYS), "inference.method", ("state", "error", "sequential")),

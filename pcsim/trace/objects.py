@@ -26,6 +26,9 @@ _MEANINGS = {
     "solver/evaluations": "evaluations of the vector field",
     "training/energy": "layerwise energy at the end of inference, mean over the batch of the update",
     "training/loss": "loss of the update's batch, mean over the samples",
+    "training/cosine": "cosine between the weight gradient and that of backpropagation, first update of the epoch",
+    "training/norm_ratio": "norm of the weight gradient over that of backpropagation, first update of the epoch",
+    "training/update_ratio": "norm of the weights' change over that of the weights, first update of the epoch",
     "training/wall_seconds": "seconds of training by the end of the epoch",
 }
 _SCALE_ATTRIBUTES = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST"}

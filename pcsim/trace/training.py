@@ -14,6 +14,8 @@ EPOCH = f"{GROUP}/epoch"
 
 MEASURES = ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "learning_rate", "wall_seconds")
 VALIDATION = ("validation_loss", "validation_accuracy")
+TOP_5 = ("train_top5", "test_top5")
+ALIGNMENT = ("cosine", "norm_ratio")
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,10 @@ class Training:
     """Rows expected along `epoch`, likewise."""
     validation: bool = False
     """Whether there is a validation split to measure on."""
+    top_5: bool = False
+    """Whether there are so many classes that the five largest outputs say something."""
+    alignment: bool = False
+    """Whether gradients are compared with backpropagation's."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +52,12 @@ class UpdateBlock:
 
 @dataclass(frozen=True)
 class EpochBlock:
-    """R consecutive epochs; each array is (R,), what was not measured is None and NaN in the trace."""
+    """R consecutive epochs; each array is (R,) unless said, what was not measured is None and NaN in the trace."""
 
     epoch: NDArray[np.integer]
     """Numbers of the epochs, ascending."""
+    update_ratio: NDArray[np.float64]
+    """(R, layer) ‖ΔW‖/‖W‖ of the first update of the epoch."""
     train_loss: NDArray[np.float64] | None = None
     test_loss: NDArray[np.float64] | None = None
     train_accuracy: NDArray[np.float64] | None = None
@@ -58,21 +66,35 @@ class EpochBlock:
     wall_seconds: NDArray[np.float64] | None = None
     validation_loss: NDArray[np.float64] | None = None
     validation_accuracy: NDArray[np.float64] | None = None
+    train_top5: NDArray[np.float64] | None = None
+    test_top5: NDArray[np.float64] | None = None
+    validation_top5: NDArray[np.float64] | None = None
+    cosine: NDArray[np.float64] | None = None
+    """(R, layer) between the weight gradients of the first update and of backpropagation."""
+    norm_ratio: NDArray[np.float64] | None = None
+    """(R, layer) of the same two."""
 
     def array(self, path: str) -> NDArray[Any]:
         """Return the array for the stream at `path`."""
-        values = getattr(self, path.removeprefix(f"{GROUP}/"))
-        return np.full(self.epoch.shape, np.nan) if values is None else values
+        name = path.removeprefix(f"{GROUP}/")
+        values = getattr(self, name)
+        if values is not None:
+            return values
+        return np.full(self.update_ratio.shape if name in ALIGNMENT else self.epoch.shape, np.nan)
 
 
 def training_streams(training: Training, layers: int) -> list[Stream]:
     """Return the datasets that grow with training; each clock comes after those that follow it."""
     count, wide = np.dtype(np.int64), np.dtype(np.float64)
     measures = MEASURES + (VALIDATION if training.validation else ())
+    if training.top_5:
+        measures += TOP_5 + (("validation_top5",) if training.validation else ())
+    by_layer = ("update_ratio", *(ALIGNMENT if training.alignment else ()))
     return [
         Stream(f"{GROUP}/energy", (UPDATE, "layer"), (layers,), wide, training.updates),
         Stream(f"{GROUP}/loss", (UPDATE,), (), wide, training.updates),
         Stream(UPDATE, (UPDATE,), (), count, training.updates),
         *(Stream(f"{GROUP}/{name}", (EPOCH,), (), wide, training.epochs) for name in measures),
+        *(Stream(f"{GROUP}/{name}", (EPOCH, "layer"), (layers,), wide, training.epochs) for name in by_layer),
         Stream(EPOCH, (EPOCH,), (), count, training.epochs),
     ]

@@ -15,6 +15,7 @@ import pcsim
 from pcsim.errors import Interrupted
 from pcsim.inference import Backprop, ErrorOptimization, IncrementStateOptimization, StateOptimization
 from pcsim.learning import MQ, SGD, Adam, AdamW, AfterEveryStep, AtTheEnd, Learner, Momentum, PerLayer
+from pcsim.learning.diagnosis import Diagnosis
 from pcsim.learning.trainer import TrainingTask, Updates
 from pcsim.scenario import read_scenario
 from pcsim.verification import verify
@@ -88,6 +89,30 @@ def test_updates_agree_with_numpys(name: str, precision: str) -> None:
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_optimizers_agree_with_numpys(optimizer: str) -> None:
     assert_parity(make("state", "float64", optimizer=PerLayer(OPTIMIZERS[optimizer]), clip=0.5))
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("name", LEARNERS)
+def test_diagnoses_agree_with_numpys_and_change_nothing(name: str, precision: str) -> None:
+    task = make(name, precision, optimizer=Momentum(0.9))
+    found: list[Diagnosis] = []
+    for trainer in (kind(task) for kind in TRAINERS.values()):
+        trainer.run(BATCHES[:2], RATES[:2])
+        before = jax.tree.map(np.copy, trainer.snapshot())
+        found.append(trainer.diagnose(BATCHES[2], RATES[2]))
+        assert_same(trainer.snapshot(), before)
+    assert_close(found[0], found[1], TOLERANCE[precision])
+    assert {array.dtype.name for array in jax.tree.leaves(found)} == {"float64"}
+
+
+def test_bfloat16_is_diagnosed() -> None:
+    tasks = (make("error", precision, optimizer=Momentum(0.5)) for precision in ("bfloat16", "float64"))
+    found, reference = (JaxTrainer(task).diagnose(BATCHES[0], 0.1).alignment for task in tasks)
+    assert found is not None
+    assert reference is not None
+    # bfloat16 keeps 8 bits, and inference goes on for seven steps.
+    np.testing.assert_allclose(found.cosine, reference.cosine, rtol=0.02)
+    np.testing.assert_allclose(found.norm_ratio, reference.norm_ratio, rtol=0.1)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -1,0 +1,113 @@
+"""Diagnosis of an update: each layer's weight gradient beside backpropagation's, and how far its weights move.
+
+Of every layer it looks at the weight matrix W. A bias is left out: its gradient sums the same errors over the batch
+without the states below them, and its norm, zero at first, gives no ratio.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from jaxtyping import Shaped
+
+from pcsim.arrays import Array, Namespace, Parameters
+from pcsim.inference import Backprop
+from pcsim.learning.learner import AfterEveryStep, AtTheEnd, Batch, Learner, Memory, Repeat, python_repeat
+from pcsim.learning.scaling import largest_size, nonzero
+
+
+class Alignment(NamedTuple):
+    """The gradient of the energy at the end of inference beside that of the loss by backpropagation.
+
+    Same batch and weights; `cosine` between the two and `norm_ratio` ‖PC‖/‖BP‖, (layers,) each, in the wide type. A
+    gradient of zeros has no cosine, and backpropagation's no ratio either: NaN.
+    """
+
+    cosine: Shaped[Array, " layers"]
+    norm_ratio: Shaped[Array, " layers"]
+
+
+class Diagnosis(NamedTuple):
+    """What an update does to the weights of every layer.
+
+    `update_ratio` is ‖ΔW‖/‖W‖ of the whole update, optimiser, schedule and clipping included, in the wide type, NaN for
+    weights of zero; `alignment` is None where learning is backpropagation.
+    """
+
+    update_ratio: Shaped[Array, " layers"]
+    alignment: Alignment | None
+
+
+def diagnose(
+    xp: Namespace,
+    learner: Learner,
+    parameters: tuple[Parameters, ...],
+    memory: Memory,
+    x: Shaped[Array, "batch ..."],
+    y: Shaped[Array, "batch outputs"],
+    rate: Any,
+    number: Any,
+    repeat: Repeat,
+) -> Diagnosis:
+    """Return what `learn` does with the same arguments; nothing is changed.
+
+    Incremental learning has no one gradient a batch: compared is that at the end of inference with the weights fixed.
+    """
+    batch = Batch(xp, learner, x, y, rate, repeat)
+    clamped, point, _ = batch.settle(parameters)
+    if isinstance(learner.rule, AfterEveryStep):
+        after = batch.learn_after_every_step(parameters, memory, (number - 1) * learner.steps).parameters
+    else:
+        after = batch.updated(clamped, point, memory, number)[0]
+    moved = [_change(xp, old["W"], new["W"]) for old, new in zip(parameters, after, strict=True)]
+    update_ratio = xp.stack(moved).reshape(-1)
+    if isinstance(learner.inference, Backprop):
+        return Diagnosis(update_ratio, None)
+    gradient = learner.inference.energy.parameter_gradient(xp, clamped, point)
+    reference = _backpropagated(batch, parameters)
+    return Diagnosis(update_ratio, _alignment(xp, gradient, reference))
+
+
+def _backpropagated(batch: Batch, parameters: tuple[Parameters, ...]) -> tuple[Parameters, ...]:
+    """Return the gradient of the loss alone."""
+    energy = batch.learner.inference.energy.bare
+    learner = replace(batch.learner, inference=Backprop(energy), steps=1, rule=AtTheEnd())
+    clamped, point, _ = replace(batch, learner=learner, repeat=python_repeat).settle(parameters)
+    return energy.parameter_gradient(batch.xp, clamped, point)
+
+
+def _alignment(xp: Namespace, ours: Sequence[Parameters], theirs: Sequence[Parameters]) -> Alignment:
+    cosines: list[Array] = []
+    ratios: list[Array] = []
+    for own, reference in zip(ours, theirs, strict=True):
+        a, b = _Direction.of(xp, own["W"]), _Direction.of(xp, reference["W"])
+        cosines.append(xp.sum(a.entries * b.entries, axis=0, keepdims=True) / (a.length * b.length))
+        ratios.append(a.ratio_to(xp, b))
+    return Alignment(xp.stack(cosines).reshape(-1), xp.stack(ratios).reshape(-1))
+
+
+def _change(xp: Namespace, old: Array, new: Array) -> Array:
+    return _Direction.of(xp, xp.wide(new) - xp.wide(old)).ratio_to(xp, _Direction.of(xp, old))
+
+
+class _Direction(NamedTuple):
+    """An array w as size · entries with max|entries| = 1, whose squares do not underflow.
+
+    `length` is ‖entries‖; it and `size` are (1,).
+    """
+
+    entries: Array
+    size: Array
+    length: Array
+
+    @classmethod
+    def of(cls, xp: Namespace, w: Array) -> "_Direction":
+        flat = xp.wide(w).reshape(-1)
+        size = largest_size(xp, flat)
+        entries = flat / nonzero(xp, size)
+        return cls(entries, size, xp.sqrt(xp.sum(entries * entries, axis=0, keepdims=True)))
+
+    def ratio_to(self, xp: Namespace, other: "_Direction") -> Array:
+        """Return ‖w‖/‖v‖, NaN for v = 0."""
+        ratio = (self.size / nonzero(xp, other.size)) * (self.length / nonzero(xp, other.length))
+        return xp.where(other.size > 0.0, ratio, float("nan"))

@@ -111,6 +111,11 @@ class _Attempt:
         """Where a user finds what there is, to end a sentence."""
         return "" if self.target is None else f"; the trace up to there is in {self.target}"
 
+    @property
+    def _again(self) -> str:
+        """How a user goes on from the last checkpoint, to end a sentence."""
+        return "" if self.target is None else f"; go on by the same command with --resume {self.target}"
+
     def go(self, trainer: Trainer | None, start: Standing | None, notes: Attributes) -> Trace:
         """Train if there is something to learn, infer, and return the finished trace."""
         simulation, arrays, outcome = self.simulation, dict[str, Any](), notes
@@ -127,7 +132,8 @@ class _Attempt:
         if settled.failure is not None:
             raise RunFailed(f"{settled.failure}{self.kept}", trace)
         if settled.interrupted:
-            raise Interrupted(f"interrupted {_when(settled)}{self.kept}", trace)
+            again = self._again if simulation.lesson is not None else ""
+            raise Interrupted(f"interrupted {_when(settled)}{self.kept}{again}", trace)
         if trace.path is not None and simulation.lesson is not None:
             remove_checkpoint(trace.path)
         return trace
@@ -138,8 +144,7 @@ class _Attempt:
     def _stop_training(self, trained: Trained, trace: Trace) -> None:
         if trained.failure is not None:
             raise RunFailed(f"{trained.failure}{self.kept}", trace)
-        can = self.target is not None and trained.epochs > 0
-        again = f"; go on by the same command with --resume {self.target}" if can else ""
+        again = self._again if trained.epochs > 0 else ""
         when = f"after epoch {trained.epochs}" if trained.epochs else "in epoch 1"
         raise Interrupted(f"interrupted {when}{self.kept}{again}", trace)
 

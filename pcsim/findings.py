@@ -7,17 +7,24 @@ from numpy.typing import NDArray
 
 from pcsim.arithmetic import FORMATS
 from pcsim.trace import Trace
+from pcsim.words import count
 
+DISGUISED = 0.99
+"""Cosine to backpropagation above which a weight update is said to be its in all but scale."""
 WIDER = {"float16": "bfloat16 or float32", "bfloat16": "float64", "float32": "float64", "float64": "exact"}
 
 
 def findings(trace: Trace) -> list[str]:
-    """Return sentences on layers without signal, below one unit in the last place, or below the format's range."""
-    return [*of_training(trace), *(of_inference(trace) if "arrival_step" in trace else ())]
+    """Return sentences on layers without signal, below one unit in the last place, or below the format's range.
+
+    Of inference that was broken off after training there is nothing to find: it had just begun, or nearly ended.
+    """
+    ended = "arrival_step" in trace and not (trace.training and trace.status == "interrupted")
+    return [*of_training(trace), *(of_inference(trace) if ended else ())]
 
 
 def of_training(trace: Trace) -> list[str]:
-    """Return sentences on how training went: an early stop, layers that learned nothing, versions that changed."""
+    """Return sentences on how training went: an early stop, layers that learned nothing, backprop in disguise."""
     attributes = trace.attributes
     found = [f"Resumed: {attributes['note']}."] if "note" in attributes else []
     if attributes.get("stopped_early"):
@@ -25,13 +32,32 @@ def of_training(trace: Trace) -> list[str]:
             f"Training stopped early after epoch {attributes['epochs_trained']}: the best weights, those of epoch "
             f"{attributes['epoch_kept']}, were restored."
         )
-    silent = [int(number) for number in str(attributes.get("silent_layers", "")).split()]
+    silent = silent_in_training(trace)
     if silent:
+        after = f", nor {_passed(trace)} after it" if silent == _silent_layers(trace) else ""
         found.append(
-            f"No signal reached {layers(silent)} in the last epoch of training: "
+            f"No signal reached {layers(silent)} in the last epoch of training{after}: "
             f"{'its' if len(silent) == 1 else 'their'} weights did not change."
         )
-    return found
+    return [*found, *_backprop_in_disguise(trace)]
+
+
+def silent_in_training(trace: Trace) -> list[int]:
+    """Return the layers that had no signal in the last epoch of training."""
+    return [int(number) for number in str(trace.attributes.get("silent_layers", "")).split()]
+
+
+def _backprop_in_disguise(trace: Trace) -> list[str]:
+    """Where little inference leaves the direction of backpropagation as it is (EO paper, C.2)."""
+    cosine, ratio = (trace.training.get(name, np.empty((0, 0))) for name in ("cosine", "norm_ratio"))
+    # Without a hidden layer there is nothing but the output's gradient, and a layer without signal learns otherwise.
+    if cosine.shape[0] == 0 or cosine.shape[1] < 2 or not cosine.min() > DISGUISED:
+        return []
+    return [
+        f"The weight gradients were backpropagation's in all but scale: cosine {cosine.min():.4f} or more in every "
+        f"layer and epoch, norms {ratio.min():.2g} to {ratio.max():.2g} times as large, which optimisers such as Adam "
+        "hide. For updates of predictive coding's own, take a larger inference.step_size × inference.steps."
+    ]
 
 
 def of_inference(trace: Trace) -> list[str]:
@@ -58,15 +84,26 @@ def noise_of(trace: Trace) -> str | None:
     return None
 
 
+def _silent_layers(trace: Trace) -> list[int]:
+    """Return the layers that no signal reached in the inference that a trace holds."""
+    return _numbers(trace.arrival_steps < 0) if "arrival_step" in trace and noise_of(trace) is None else []
+
+
+def _passed(trace: Trace) -> str:
+    """Return how long inference went on: `in 64 steps`."""
+    if _flows(trace):
+        return f"up to time {trace.last_clock:g}"
+    return f"in {count(int(trace.attributes.get('steps_taken', trace.last_clock)), 'step')}"
+
+
 def _silent(trace: Trace) -> list[str]:
-    silent = _numbers(trace.arrival_steps < 0)
-    if not silent:
+    silent = _silent_layers(trace)
+    # What is true of training too is said there.
+    if not silent or silent == silent_in_training(trace):
         return []
-    steps = int(trace.attributes.get("steps_taken", trace.last_clock))
-    passed = f"up to time {trace.last_clock:g}" if _flows(trace) else f"in {steps} {'step' if steps == 1 else 'steps'}"
     their = "its" if len(silent) == 1 else "their"
     return [
-        f"No signal reached {layers(silent)} {passed}: {their} errors are "
+        f"No signal reached {layers(silent)} {_passed(trace)}: {their} errors are "
         f"exactly zero in {trace.attributes['precision']}, so {their} weights would not change."
     ]
 

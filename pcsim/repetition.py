@@ -9,6 +9,7 @@ from pcsim.errors import UsageError
 from pcsim.experiment import Progress, run
 from pcsim.scenario import Scenario
 from pcsim.trace import Trace
+from pcsim.training_summary import kept_row
 
 MEASURES = ("test_accuracy", "test_loss", "train_accuracy", "train_loss")
 
@@ -60,5 +61,6 @@ def averages(traces: list[dict[str, float]]) -> list[str]:
 
 
 def last_measures(trace: Trace) -> dict[str, float]:
-    """Return the measures of a trace's last epoch."""
-    return {name: float(trace.training[name][-1]) for name in MEASURES}
+    """Return the measures of the epoch whose parameters a trace keeps."""
+    row = kept_row(trace)
+    return {name: float(trace.training[name][row]) for name in MEASURES}

@@ -13,9 +13,8 @@ from rich.table import Table
 
 from pcsim.findings import findings
 from pcsim.trace import Trace
-
-PARTS = {"test": "test", "validation": "validation", "train": "training"}
-"""Of the data, as a summary names them, most telling first."""
+from pcsim.training_summary import training_headline, training_table
+from pcsim.words import count, duration
 
 
 def print_summary(trace: Trace, console: Console) -> None:
@@ -28,11 +27,13 @@ def print_summary(trace: Trace, console: Console) -> None:
         say(title, style="bold")
     if trace.training:
         say(training_headline(trace))
+        print_table(training_table(trace), console)
     if trace.rows or not trace.training:
         say(headline(trace))
     if trace.solver_work:
         say(work(trace.solver_work))
-    print_table(layer_table(trace), console)
+    if "arrival_step" in trace:
+        print_table(layer_table(trace), console)
     # Of a run that diverged there is one thing to say, and its error says it.
     for sentence in findings(trace) if trace.status != "failed" else ():
         say(sentence, style="yellow")
@@ -45,31 +46,6 @@ def print_table(table: Table, console: Console) -> None:
     needed = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
     options = console.options.update(width=max(console.width, needed))
     console.print(Segments(console.render(table, options)), end="", soft_wrap=True)
-
-
-def training_headline(trace: Trace) -> str:
-    """Return epochs, updates, seconds and what they came to at the epoch whose parameters are kept, in one line."""
-    attributes, history = trace.attributes, trace.training
-    epochs, updates = history["epoch"], history["update"]
-    far = f"trained {count(len(epochs), 'epoch')}, {count(int(updates[-1]) if len(updates) else 0, 'update')}"
-    if "training_seconds" in attributes:
-        far += f" in {duration(float(attributes['training_seconds']))}"
-    if len(epochs) == 0:
-        return far
-    kept = int(attributes.get("epoch_kept", epochs[-1]))
-    row = int(np.flatnonzero(epochs == kept)[0])
-    parts = ((part, word) for part, word in PARTS.items() if f"{part}_loss" in history)
-    measures = [_measure(history, part, word, row) for part, word in parts]
-    where = "" if kept == epochs[-1] else f" (at epoch {kept}, whose weights are kept)"
-    return f"{far}: {', '.join(filter(None, measures))}{where}"
-
-
-def _measure(history: Mapping[str, NDArray[Any]], part: str, word: str, row: int) -> str:
-    """Return `test accuracy 98.3 % (loss 0.061)`, the loss alone where nothing is classified, or nothing."""
-    loss, accuracy = (float(history[f"{part}_{name}"][row]) for name in ("loss", "accuracy"))
-    if np.isnan(accuracy):
-        return "" if np.isnan(loss) else f"{word} loss {loss:.3g}"
-    return f"{word} accuracy {100 * accuracy:.1f} % (loss {loss:.3g})"
 
 
 def no_rows(trace: Trace) -> str:
@@ -124,28 +100,8 @@ def arrival_words(trace: Trace) -> list[str]:
     return ["never" if step < 0 else str(step) for step in trace.arrival_steps]
 
 
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 step`, `2,000 steps`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def duration(seconds: float) -> str:
-    """Return a time in words: `35 ms`, `2.1 s`, `1 h 2 min`."""
-    if seconds < 1:
-        return f"{1000 * seconds:.3g} ms"
-    if seconds < 120:
-        return f"{seconds:.3g} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
 def layer_table(trace: Trace) -> Table:
-    """Return a table of the layers, input to output: units, arrival step or time, final energy.
-
-    Where training did not get as far as inference there is no arrival, and the energy is that of the last update.
-    """
-    if "arrival_step" not in trace:
-        return _training_table(trace)
+    """Return a table of the layers, input to output: units, arrival step or time, final energy."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("layer", "units", f"arrival {trace.clock}", "final energy"):
         table.add_column(name, justify="left" if name == "layer" else "right")
@@ -159,14 +115,4 @@ def layer_table(trace: Trace) -> Table:
             "not recorded" if energy is None else f"{energy[-1, i]:.4g}",
             style="yellow" if arrivals[i] == "never" else None,
         )
-    return table
-
-
-def _training_table(trace: Trace) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("layer", "units", "energy at the last update"):
-        table.add_column(name, justify="left" if name == "layer" else "right")
-    energy = trace.training.get("energy", np.empty((0, 0)))
-    for i, name in enumerate(trace.layer_names):
-        table.add_row(name, str(trace.layer_widths[i]), f"{energy[-1, i]:.4g}" if len(energy) else "not recorded")
     return table

@@ -9,9 +9,12 @@ import pytest
 
 import pcsim
 from pcsim.cli import call
+from pcsim.findings import findings
+from pcsim.repetition import last_measures
 from pcsim.scenario import read_scenario
 from pcsim.simulation import prepare
 from pcsim.trace import Trace
+from pcsim.training_summary import training_headline, training_table
 from tests.scenario_files import TEXT, Files
 from tests.training_files import TRAINING, assert_same_bits, only_line
 
@@ -111,6 +114,7 @@ def test_patience_stops_and_restores_the_best_weights(files: Files):
         assert len(losses) < 60
         assert trace.attributes["stopped_early"] == 1
         assert kept == np.argmin(losses) + 1 == len(losses) - 2
+        assert last_measures(trace)["test_loss"] == trace.training["test_loss"][kept - 1]
         trained = trace.trained
     with stopped(files, "learning.patience=60", f"learning.epochs={kept}") as trace:
         assert trace.attributes["stopped_early"] == 0
@@ -144,7 +148,69 @@ def test_layers_without_signal_are_named(files: Files, capsys: pytest.CaptureFix
     changes = ("network.widths=[64,12,12,12,10]", "learning.epochs=1", "inference.steps=1")
     assert call(["run", "s.toml", *[word for change in changes for word in ("--set", change)]]) == 0
     said = capsys.readouterr().out
-    assert "No signal reached layers 0, 1 in the last epoch of training: their weights did not change." in said
+    assert said.count("No signal") == 1
+    assert (
+        "No signal reached layers 0, 1 in the last epoch of training, nor in 1 step after it: their weights did not "
+        "change." in said
+    )
+    lines = [line.split() for line in said.splitlines() if line.startswith("layer 0 ")]
+    assert lines == [["layer", "0", "12", "no", "signal", "–", "0", "0"], ["layer", "0", "12", "never", "0"]]
+
+
+def test_every_layer_has_its_share_of_the_energy(files: Files):
+    with pcsim.run(files.read(TRAINING, "inference.method=error")) as trace:
+        energy, table = trace.training["energy"][-22:].mean(axis=0), training_table(trace)
+        columns = {str(column.header): list(column.cells) for column in table.columns}
+        assert columns["energy"] == [f"{value:.4g}" for value in energy]
+        assert columns["share"] == [f"{100 * value / energy.sum():.1f} %" for value in energy]
+        assert columns["cosine to BP"] == [f"{value:.4f}" for value in trace.training["cosine"][-1]]
+        assert columns["‖PC‖/‖BP‖"] == [f"{value:.3g}" for value in trace.training["norm_ratio"][-1]]
+        assert columns["‖ΔW‖/‖W‖"] == [f"{value:.3g}" for value in trace.training["update_ratio"][-1]]
+
+
+def test_backpropagation_is_not_compared_with_itself(files: Files):
+    with pcsim.run(files.read(TRAINING, "learning.rule=backprop", "inference.method=backprop")) as trace:
+        assert trace.training["update_ratio"].shape == (4, 2)
+        assert not {"cosine", "norm_ratio"} & set(trace.training)
+        assert [str(column.header) for column in training_table(trace).columns][2:] == ["energy", "share", "‖ΔW‖/‖W‖"]
+        assert findings(trace) == []
+
+
+@pytest.mark.parametrize(("step_size", "said"), [(1e-3, True), (0.5, False)])
+def test_backpropagation_in_disguise_is_said(files: Files, step_size: float, said: bool):
+    """Error optimization with λT = 0.004, and with λT = 2."""
+    changes = ("inference.method=error", f"inference.step_size={step_size}", "inference.steps=4")
+    with pcsim.run(files.read(TRAINING, *changes, "learning.epochs=2")) as trace:
+        cosine, ratio = trace.training["cosine"], trace.training["norm_ratio"]
+        assert (cosine.min() > 0.99) == said
+        sentences = [line for line in findings(trace) if "backpropagation's in all but scale" in line]
+        assert len(sentences) == said
+        if said:
+            np.testing.assert_allclose(ratio[:, 0], 4 * step_size, rtol=0.01)
+            assert f"cosine {cosine.min():.4f} or more" in sentences[0]
+            assert "take a larger inference.step_size × inference.steps" in sentences[0]
+
+
+def test_the_first_update_of_an_epoch_is_diagnosed(files: Files):
+    changes = ("learning.optimizer=sgd", "learning.epochs=1", "learning.shuffle=false", "learning.batch=1437")
+    with pcsim.run(files.read(TRAINING, *changes)) as trace:
+        moved = {k: np.linalg.norm(trace.trained[k] - w.astype(np.float32)) for k, w in trace.network.items()}
+        ratios = [moved[f"W_{i}"] / np.linalg.norm(trace.network[f"W_{i}"]) for i in range(2)]
+        np.testing.assert_allclose(trace.training["update_ratio"][0], ratios, rtol=1e-4)
+
+
+def test_top_5_is_counted_where_there_are_more_classes(files: Files):
+    with pcsim.run(files.read(TRAINING, "data.validation=0.1", "learning.epochs=1")) as trace:
+        for part in ("train", "validation", "test"):
+            assert 1 >= trace.training[f"{part}_top5"][0] > trace.training[f"{part}_accuracy"][0]
+        share = f"top-5 {100 * trace.training['test_top5'][0]:.1f} % (loss"
+        assert training_headline(trace).count("top-5") == 2
+        assert share in training_headline(trace)
+    np.savez("d.npz", x=np.random.default_rng(0).normal(size=(40, 4)), y=np.arange(40) % 5)
+    few = ("data.name=npz", "data.file=d.npz", "network.widths=[4,5,5]", "learning.batch=8")
+    with pcsim.run(files.read(TRAINING, *few)) as trace:
+        assert not any("top5" in name for name in trace.training)
+        assert "top-5" not in training_headline(trace)
 
 
 def test_divergence_names_update_and_layer_and_keeps_the_trace(files: Files, capsys: pytest.CaptureFixture[str]):

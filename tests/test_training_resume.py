@@ -11,6 +11,7 @@ import pytest
 import pcsim
 from pcsim.cli import call
 from pcsim.errors import Interrupted, RunFailed, UsageError
+from pcsim.findings import findings
 from pcsim.learning.checkpoint import checkpoint_path
 from pcsim.provenance import describe_machine
 from pcsim.scenario import Scenario, read_scenario
@@ -88,8 +89,13 @@ def test_patience_is_remembered_over_an_interruption(files: Files):
 def test_an_interruption_after_training_leaves_the_inference_to_do(files: Files):
     scenario = files.read(TRAINING)
     pcsim.run(scenario, path="whole.h5").close()
-    with pytest.raises(Interrupted, match=r"^interrupted after step"):
+    with pytest.raises(Interrupted) as caught:
         pcsim.run(scenario, path="s.h5", progress=interrupting(4 * UPDATES))
+    assert str(caught.value) == (
+        "interrupted after step 0; the trace up to there is in s.h5; go on by the same command with --resume s.h5"
+    )
+    with caught.value.trace as trace:
+        assert findings(trace) == []
     pcsim.run(scenario, resume="s.h5").close()
     assert_same_bits("s.h5", "whole.h5")
 

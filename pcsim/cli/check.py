@@ -7,8 +7,9 @@ from pcsim.backend import Descent, Flow
 from pcsim.cli.options import read, scenario_options
 from pcsim.scenario import Scenario
 from pcsim.simulation import prepare
-from pcsim.summary import count, solver_words
+from pcsim.summary import solver_words
 from pcsim.tracing import solver_attributes
+from pcsim.words import count
 
 
 @click.command("check", short_help="Diagnose a scenario without running it.")

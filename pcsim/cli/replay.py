@@ -8,9 +8,9 @@ from pcsim.cli.options import plain_console
 from pcsim.errors import DeviationFound
 from pcsim.findings import layers
 from pcsim.replay import replay
-from pcsim.summary import count
 from pcsim.trace import open_trace
 from pcsim.verification import Verification, verify
+from pcsim.words import count
 
 
 @click.command("replay", short_help="Play a trace in the terminal, or verify it by simulating again.")

@@ -13,7 +13,7 @@ from pcsim.errors import UsageError
 from pcsim.layer_lines import draw_lines, drawable
 from pcsim.summary import no_rows
 from pcsim.trace import Trace
-from pcsim.training_plot import draw_training, has_training
+from pcsim.training_plot import draw_alignment, draw_training, has_alignment, has_training
 
 if TYPE_CHECKING:
     from pcsim.theory.overlay import Overlay
@@ -24,7 +24,8 @@ FORMATS = (".png", ".pdf", ".svg")
 def plot(traces: Sequence[Trace], path: str | Path, *, theory: bool = False) -> Path:
     """Draw one row a trace, lines on the left and a heat map on the right, and save it as PNG, PDF or SVG.
 
-    Of a trace with training a row of accuracies or losses and of energies by update comes before that. With `theory`,
+    Of a trace with training a row of accuracies or losses and of energies by update comes before that, and one of the
+    cosine to backpropagation and of how far weights move, where training compared them. With `theory`,
     what is known without simulating is drawn over the lines. Raises `UsageError` for another ending, a trace that
     recorded no energies or has no theory, or a path that cannot be written.
     """
@@ -73,6 +74,8 @@ def draw(traces: Sequence[Trace], overlays: "Sequence[Overlay] | None" = None) -
         left.set_title(_caption(traces[i], kind), fontsize=9, loc="left", parse_math=False)
         if kind == "training":
             draw_training(left, right, traces[i])
+        elif kind == "alignment":
+            draw_alignment(figure, left, right, traces[i])
         else:
             _draw_inference(figure, left, right, traces[i], None if overlays is None else overlays[i])
     return figure
@@ -80,7 +83,8 @@ def draw(traces: Sequence[Trace], overlays: "Sequence[Overlay] | None" = None) -
 
 def _rows(trace: Trace) -> list[str]:
     inference = ["inference"] if trace.rows and "energy" in trace else []
-    return ["training", *inference] if has_training(trace) else ["inference"]
+    alignment = ["alignment"] if has_alignment(trace) else []
+    return ["training", *alignment, *inference] if has_training(trace) else ["inference"]
 
 
 def _draw_inference(figure: Any, lines: Any, heat: Any, trace: Trace, overlay: "Overlay | None") -> None:
@@ -107,7 +111,8 @@ def _caption(trace: Trace, kind: str) -> str:
     place = f"{attributes['method']}, {form}{solver}{attributes['precision']} on {attributes['backend']}"
     if not has_training(trace):
         return f"{textwrap.fill(title, 80)}\n{place}"
-    return f"{textwrap.fill(title, 80)}\ntraining: {place}" if kind == "training" else f"after training: {place}"
+    training = f"{textwrap.fill(title, 80)}\ntraining: {place}"
+    return {"training": training, "alignment": "weight updates"}.get(kind, f"after training: {place}")
 
 
 def _clock(trace: Trace) -> NDArray[np.float64]:

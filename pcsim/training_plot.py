@@ -1,4 +1,4 @@
-"""Two panels on how training went: accuracies or losses over epochs, energies of the layers over updates."""
+"""Panels on how training went: accuracies or losses, energies of the layers, and how like backprop's updates are."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -33,6 +33,33 @@ def draw_training(curves: Any, energies: Any, trace: Trace) -> None:
     draw_lines(energies, update, energy, list(trace.layer_names))
     energies.set_xlabel("update" if every == 1 else f"update (means of {every})")
     energies.set_title("at the end of the inference of each update", fontsize=9, loc="right")
+
+
+def has_alignment(trace: Trace) -> bool:
+    """Tell whether there are epochs, two at least, whose gradients were compared with backpropagation's."""
+    return has_training(trace) and len(trace.training.get("cosine", np.empty(0))) > 1
+
+
+def draw_alignment(figure: Any, heat: Any, lines: Any, trace: Trace) -> None:
+    """Draw cosine to backpropagation by layer and epoch, and how far each layer's weights move in an update."""
+    from matplotlib.colors import Normalize
+
+    history = trace.training
+    epoch, cosine = history["epoch"], history["cosine"]
+    edges = np.append(epoch - 0.5, epoch[-1] + 0.5)
+    heat.set_facecolor("0.85")
+    shown = np.ma.masked_invalid(cosine).T
+    low = min(0.0, float(np.nanmin(cosine, initial=0.0)))
+    mesh = heat.pcolormesh(edges, np.arange(cosine.shape[1] + 1) - 0.5, shown, norm=Normalize(low, 1.0), cmap="viridis")
+    figure.colorbar(mesh, ax=heat).set_label("cosine to backpropagation")
+    heat.set_ylabel("layer (input to output)")
+    heat.yaxis.get_major_locator().set_params(integer=True)
+    heat.set_title("grey: no gradient", fontsize=9, loc="right")
+    draw_lines(lines, epoch.astype(np.float64), history["update_ratio"], list(trace.layer_names))
+    lines.set_ylabel("‖ΔW‖/‖W‖ of an update")
+    for axes in (heat, lines):
+        axes.set_xlabel("epoch (its first update)")
+        axes.xaxis.get_major_locator().set_params(integer=True)
 
 
 def _draw_epochs(axes: Any, history: Mapping[str, NDArray[Any]]) -> None:

@@ -10,6 +10,7 @@ import pytest
 import pcsim
 from pcsim.cli import call
 from pcsim.findings import findings
+from pcsim.plotting import draw
 from pcsim.repetition import last_measures
 from pcsim.scenario import read_scenario
 from pcsim.simulation import prepare
@@ -189,6 +190,14 @@ def test_backpropagation_in_disguise_is_said(files: Files, step_size: float, sai
             np.testing.assert_allclose(ratio[:, 0], 4 * step_size, rtol=0.01)
             assert f"cosine {cosine.min():.4f} or more" in sentences[0]
             assert "take a larger inference.step_size × inference.steps" in sentences[0]
+
+
+def test_the_figure_has_a_row_of_alignment_where_epochs_follow_each_other(files: Files):
+    for epochs in (1, 2):
+        with pcsim.run(files.read(TRAINING, f"learning.epochs={epochs}")) as trace:
+            labels = {axes.get_ylabel() for axes in draw([trace]).axes}
+            assert ("cosine to backpropagation" in labels) == (epochs > 1)
+            assert ("‖ΔW‖/‖W‖ of an update" in labels) == (epochs > 1)
 
 
 def test_the_first_update_of_an_epoch_is_diagnosed(files: Files):

@@ -13,7 +13,7 @@ from pcsim.errors import UsageError
 from pcsim.layer_lines import draw_lines, drawable
 from pcsim.summary import no_rows
 from pcsim.trace import Trace
-from pcsim.training_plot import draw_alignment, draw_training, has_alignment, has_training
+from pcsim.training_plot import by_lesson, draw_alignment, draw_training, has_alignment, has_training
 
 if TYPE_CHECKING:
     from pcsim.theory.overlay import Overlay
@@ -63,28 +63,35 @@ def check_figure_path(path: Path) -> None:
 def draw(traces: Sequence[Trace], overlays: "Sequence[Overlay] | None" = None) -> Any:
     """Return a matplotlib figure with a row of two panels a trace, one overlay a trace over its lines.
 
-    A trace with training has a row for that first, and no other where it recorded no inference.
+    A trace with training has a row for that first, and no other where it recorded no inference; training runs that
+    differ in nothing but their seed share it.
     """
     from matplotlib.figure import Figure
 
-    planned = [(i, kind) for i, trace in enumerate(traces) for kind in _rows(trace)]
+    lessons = by_lesson(traces)
+    planned = [(group, kind) for lesson in lessons for group, kind in _rows(traces, lesson)]
     figure = Figure(figsize=(11, 0.6 + 3.8 * len(planned)), layout="constrained")
     rows: Any = figure.subplots(len(planned), 2, squeeze=False)
-    for (i, kind), (left, right) in zip(planned, rows, strict=True):
-        left.set_title(_caption(traces[i], kind), fontsize=9, loc="left", parse_math=False)
+    for (group, kind), (left, right) in zip(planned, rows, strict=True):
+        chosen = [traces[i] for i in group]
+        left.set_title(_caption(chosen[0], kind), fontsize=9, loc="left", parse_math=False)
         if kind == "training":
-            draw_training(left, right, traces[i])
+            draw_training(left, right, chosen)
         elif kind == "alignment":
-            draw_alignment(figure, left, right, traces[i])
+            draw_alignment(figure, left, right, chosen)
         else:
-            _draw_inference(figure, left, right, traces[i], None if overlays is None else overlays[i])
+            _draw_inference(figure, left, right, chosen[0], None if overlays is None else overlays[group[0]])
     return figure
 
 
-def _rows(trace: Trace) -> list[str]:
-    inference = ["inference"] if trace.rows and "energy" in trace else []
-    alignment = ["alignment"] if has_alignment(trace) else []
-    return ["training", *alignment, *inference] if has_training(trace) else ["inference"]
+def _rows(traces: Sequence[Trace], lesson: list[int]) -> list[tuple[list[int], str]]:
+    """Return the rows of traces of one lesson: training together, the inference of each on its own."""
+    trained = [traces[i] for i in lesson]
+    if not has_training(trained[0]):
+        return [(lesson, "inference")]
+    alignment = [(lesson, "alignment")] if all(map(has_alignment, trained)) else []
+    shown = [i for i in lesson if traces[i].rows and "energy" in traces[i]]
+    return [(lesson, "training"), *alignment, *(([i], "inference") for i in shown)]
 
 
 def _draw_inference(figure: Any, lines: Any, heat: Any, trace: Trace, overlay: "Overlay | None") -> None:
@@ -112,7 +119,8 @@ def _caption(trace: Trace, kind: str) -> str:
     if not has_training(trace):
         return f"{textwrap.fill(title, 80)}\n{place}"
     training = f"{textwrap.fill(title, 80)}\ntraining: {place}"
-    return {"training": training, "alignment": "weight updates"}.get(kind, f"after training: {place}")
+    after = f"after training: {place}, seed {attributes['seed']}"
+    return {"training": training, "alignment": "weight updates", "inference": after}[kind]
 
 
 def _clock(trace: Trace) -> NDArray[np.float64]:

@@ -8,7 +8,9 @@ import pytest
 import pcsim
 from pcsim.cli import call
 from pcsim.errors import UsageError
+from pcsim.plotting import draw
 from pcsim.repetition import averages, last_measures, run_seeds
+from pcsim.training_plot import by_lesson
 
 SHORT = ["learning.epochs=2", "network.widths=[64,16,10]", "learning.seeds=[3,5]"]
 
@@ -24,6 +26,22 @@ def test_every_seed_is_the_run_of_that_seed(tmp_path: Path) -> None:
         np.testing.assert_array_equal(one.training["energy"], other.training["energy"])
         assert last_measures(one) == seen[1]
     assert seen[0] != seen[1]
+
+
+def test_a_figure_lays_seeds_over_each_other(tmp_path: Path) -> None:
+    changes = ["learning.epochs=3", "network.widths=[64,16,10]"]
+    traces = [pcsim.run(pcsim.read_scenario("train-digits", [*changes, f"seed={seed}"])) for seed in (0, 1)]
+    other = pcsim.run(pcsim.read_scenario("train-digits", [*changes, "learning.lr=0.01"]))
+    assert by_lesson([traces[0], other, traces[1]]) == [[0, 2], [1]]
+    figure = draw(traces)
+    curves = figure.axes[0]
+    accuracies = np.array([trace.training["test_accuracy"] for trace in traces])
+    (mean,) = (line for line in curves.lines if str(line.get_label()).startswith("test, mean of 2"))
+    np.testing.assert_allclose(mean.get_ydata(), 100 * accuracies.mean(axis=0), rtol=1e-12)
+    assert len(curves.lines) == 2 * (2 + 1)
+    assert [axes.get_ylabel() for axes in figure.axes].count("accuracy (%)") == 1
+    for trace in (*traces, other):
+        trace.close()
 
 
 def test_mean_and_standard_deviation() -> None:

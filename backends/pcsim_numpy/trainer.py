@@ -54,7 +54,7 @@ class NumpyTrainer:
 
     def diagnose(self, batch: NDArray[np.int64], rate: float) -> Diagnosis:
         """Return what `run` would do next with one batch."""
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), blas_threads(self._parameters, len(batch)):
             return diagnose(
                 self._xp,
                 self._learner,

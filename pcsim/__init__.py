@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pcsim.comparison import compare as compare
+    from pcsim.evaluation import evaluate as evaluate
     from pcsim.experiment import run as run
+    from pcsim.export import export_weights as export_weights
+    from pcsim.local_update import learn_from as learn_from
     from pcsim.plotting import plot as plot
     from pcsim.repetition import run_seeds as run_seeds
     from pcsim.scenario import Scenario as Scenario
@@ -24,6 +27,9 @@ _HOMES = {
     "Scenario": "pcsim.scenario",
     "Trace": "pcsim.trace",
     "compare": "pcsim.comparison",
+    "evaluate": "pcsim.evaluation",
+    "export_weights": "pcsim.export",
+    "learn_from": "pcsim.local_update",
     "open_trace": "pcsim.trace",
     "plot": "pcsim.plotting",
     "read_scenario": "pcsim.scenario",
@@ -38,6 +44,9 @@ __all__ = [
     "Trace",
     "__version__",
     "compare",
+    "evaluate",
+    "export_weights",
+    "learn_from",
     "open_trace",
     "plot",
     "read_scenario",

@@ -2,6 +2,10 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
+
+import ml_dtypes
+import numpy as np
 
 from pcsim.errors import UsageError, did_you_mean
 
@@ -42,6 +46,13 @@ def significand_bits(precision: str) -> int:
         return FORMATS[precision].bits
     found = re.search(r"\d+", precision)
     return int(found[0]) if found else EXACT_BITS
+
+
+def dtype_of(precision: str) -> np.dtype[Any]:
+    """Return the type that parameters of a run have on the host; exact ones are float64."""
+    if is_exact(precision):
+        return np.dtype(np.float64)
+    return np.dtype(ml_dtypes.bfloat16 if precision == "bfloat16" else precision)
 
 
 ROUNDINGS = ("nearest", "stochastic")

@@ -28,6 +28,8 @@ DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 class NumpyBackend:
     """Runs the core on numpy arrays; the reference for every other backend."""
 
+    namespace = NumpyNamespace()
+
     def capabilities(self) -> Capabilities:
         """Return what numpy can do anywhere."""
         return Capabilities(

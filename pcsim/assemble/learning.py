@@ -25,12 +25,11 @@ from pcsim.scenario import LearningTable, Scenario
 def build_learner(scenario: Scenario, network: Network) -> Learner:
     """Return how the network of a scenario with `[learning]` learns from a batch."""
     table = _learning(scenario)
-    optimizer = _optimizer(table)
     return Learner(
         inference=build_inference(scenario, network),
         stepper=build_stepper(scenario),
         steps=1 if scenario.inference.method == "backprop" else scenario.inference.steps,
-        optimizer=PerLayer(optimizer) if table.scale == "per-layer" else optimizer,
+        optimizer=build_optimizer(table),
         rule=AfterEveryStep() if table.rule == "incremental" else AtTheEnd(),
         clip=table.clip,
     )
@@ -47,7 +46,13 @@ def build_schedule(scenario: Scenario, updates: int) -> Schedule:
     return StepDecay(table.lr, given.every * updates, given.factor)
 
 
-def _optimizer(table: LearningTable) -> Optimizer:
+def build_optimizer(table: LearningTable) -> Optimizer:
+    """Return how the words of `[learning]` let a parameter array follow its gradient."""
+    optimizer = _named_optimizer(table)
+    return PerLayer(optimizer) if table.scale == "per-layer" else optimizer
+
+
+def _named_optimizer(table: LearningTable) -> Optimizer:
     match table.optimizer:
         case "sgd":
             return SGD(table.weight_decay)

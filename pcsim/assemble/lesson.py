@@ -59,12 +59,12 @@ def build_lesson(
         scenario.seed if table.shuffle else None,
         table.patience,
         table.checkpoint,
-        samples.train.y.shape[1] if _are_classes(samples.train.y) else 0,
+        samples.train.y.shape[1] if are_classes(samples.train.y) else 0,
     )
     learner = build_learner(scenario, network)
     return Lesson(samples, course, TrainingTask(learner, inputs.parameters, *samples.train, precision))
 
 
-def _are_classes(y: NDArray[np.float64]) -> bool:
+def are_classes(y: NDArray[np.float64]) -> bool:
     """Tell whether targets (samples, n_out) are one-hot, be it from labels or as they are."""
     return y.shape[1] > 1 and bool(np.isin(y, (0.0, 1.0)).all() and (y.sum(axis=1) == 1).all())

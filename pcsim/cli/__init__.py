@@ -19,6 +19,9 @@ COMMANDS = {
     "backends": "List the backends and what each can do here.",
     "replay": "Play a trace in the terminal, or verify it by simulating again.",
     "plot": "Draw the layerwise energies of traces.",
+    "export": "Write the parameters in a trace to a weights file.",
+    "eval": "Evaluate a trained network on its data by forward pass.",
+    "learn": "Compute the local weight update of a trace's final states and errors.",
     "repair": "Make the trace of a killed run readable by any HDF5 tool.",
 }
 

@@ -56,17 +56,21 @@ def read_arrays(
     with open_data(path, needed) as handle:
         _check_magic(handle, path, needed)
         members = _unpack(handle, path, (*required, *optional))
-    found = members.keys()
+    check_present(path, list(members), required, needed)
+    return {name: array for name, array in members.items() if array is not None}
+
+
+def check_present(path: Path, found: Sequence[str], required: Sequence[str], needed: str) -> None:
+    """Raise UsageError, one line, where a required array is not among those found in a file."""
     for name in required:
         if name not in found:
             # repr, since names in a foreign archive may hold line breaks
-            present = ", ".join(repr(key) for key in list(found)[:_NAMES_SHOWN]) or "none"
+            present = ", ".join(repr(key) for key in found[:_NAMES_SHOWN]) or "none"
             if len(found) > _NAMES_SHOWN:
                 present += f" and {len(found) - _NAMES_SHOWN} more"
             raise UsageError(
-                f"{path}: has no array '{name}', its arrays: {present}; needed is {needed}{_hint(name, list(found))}"
+                f"{path}: has no array '{name}', its arrays: {present}; needed is {needed}{_hint(name, found)}"
             )
-    return {name: array for name, array in members.items() if array is not None}
 
 
 def _check_magic(handle: IO[bytes], path: Path, needed: str) -> None:
@@ -112,8 +116,8 @@ def _unpack(handle: IO[bytes], path: Path, wanted: Sequence[str]) -> dict[str, N
     return members
 
 
-def _hint(name: str, present: list[str]) -> str:
+def _hint(name: str, present: Sequence[str]) -> str:
     for key in present:
         if key.lower() in {name.lower(), f"{name}_train"}:
             return f"; did you mean {key!r}?"
-    return did_you_mean(name, present)
+    return did_you_mean(name, list(present))

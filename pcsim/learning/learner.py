@@ -84,7 +84,12 @@ def python_repeat(count: int, body: Callable[[Any, Any], Any], carry: Any) -> An
 
 def begin(xp: Namespace, learner: Learner, parameters: tuple[Parameters, ...]) -> Memory:
     """Return the optimiser's memory before the first update."""
-    return tuple({name: learner.optimizer.begin(xp, array) for name, array in own.items()} for own in parameters)
+    return fresh(xp, learner.optimizer, parameters)
+
+
+def fresh(xp: Namespace, optimizer: Optimizer, parameters: tuple[Parameters, ...]) -> Memory:
+    """Return what an optimiser remembers before its first update."""
+    return tuple({name: optimizer.begin(xp, array) for name, array in own.items()} for own in parameters)
 
 
 def learn(
@@ -186,17 +191,31 @@ class Batch:
     ) -> tuple[tuple[Parameters, ...], Memory]:
         """Return the parameters and the optimiser's memory after an update with the gradient at a point."""
         gradient = self._energy.parameter_gradient(self.xp, clamped, point)
-        if self.learner.clip is not None:
-            gradient = clip_to_norm(self.xp, gradient, self.learner.clip)
-        update, xp, rate = self.learner.optimizer.update, self.xp, self.rate
-        pairs = tuple(
-            {name: update(xp, array, slopes[name], known[name], rate, number) for name, array in own.items()}
-            for own, slopes, known in zip(clamped.parameters, gradient, memory, strict=True)
-        )
-        return (
-            tuple({name: pair[0] for name, pair in layer.items()} for layer in pairs),
-            tuple({name: pair[1] for name, pair in layer.items()} for layer in pairs),
-        )
+        optimizer, clip = self.learner.optimizer, self.learner.clip
+        return follow(self.xp, optimizer, clip, clamped.parameters, gradient, memory, self.rate, number)
+
+
+def follow(
+    xp: Namespace,
+    optimizer: Optimizer,
+    clip: float | None,
+    parameters: tuple[Parameters, ...],
+    gradient: tuple[Parameters, ...],
+    memory: Memory,
+    rate: Any,
+    number: Any,
+) -> tuple[tuple[Parameters, ...], Memory]:
+    """Return the parameters and the optimiser's memory after update `number` along a gradient, clipped if asked."""
+    if clip is not None:
+        gradient = clip_to_norm(xp, gradient, clip)
+    pairs = tuple(
+        {name: optimizer.update(xp, array, slopes[name], known[name], rate, number) for name, array in own.items()}
+        for own, slopes, known in zip(parameters, gradient, memory, strict=True)
+    )
+    return (
+        tuple({name: pair[0] for name, pair in layer.items()} for layer in pairs),
+        tuple({name: pair[1] for name, pair in layer.items()} for layer in pairs),
+    )
 
 
 def _errors_follow_from_states(inference: Inference) -> bool:

@@ -98,8 +98,8 @@ class NetworkTable(Table):
     """Standard, or the premultipliers and unit normal weights of muPC."""
     skip: SkipLength = 0
     """Residual connections on hidden layers: false, true (from the layer before) or their length."""
-    weights: Annotated[FilePath | None, Allowed("the path of an .npz file, in quotes")] = None
-    """Parameters to start from: an .npz file with W0, b0, W1, ... of shapes (n_in, n_out) and (n_out,)."""
+    weights: Annotated[FilePath | None, Allowed("the path of an .npz or .safetensors file, in quotes")] = None
+    """Parameters to start from: .npz or .safetensors with W0, b0, W1, ... of shapes (n_in, n_out) and (n_out,)."""
     precisions: Annotated[
         Positive | tuple[Positive, ...],
         Allowed("a number greater than 0, or a list of one such number for each hidden layer"),

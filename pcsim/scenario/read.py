@@ -39,12 +39,23 @@ def read_scenario(
     return assemble(read_chain(find(source)), given, options)
 
 
-def parse_scenario(text: str, base: Path | None = None) -> Scenario:
+def parse_scenario(
+    text: str,
+    base: Path | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    backend: str | None = None,
+    precision: str | None = None,
+    name: str = "scenario",
+) -> Scenario:
     """Read a scenario from its text; paths in it start from the folder `base` (default: the current one).
 
-    Raises ScenarioError with one line for each mistake.
+    `name` is what messages call the text; `overrides`, `backend` and `precision` are as in `read_scenario`. Raises
+    ScenarioError with one line for each mistake.
     """
-    return assemble(extend_chain(make_source(text, "scenario", base or Path()), []), [], [])
+    given = parse_overrides(overrides)
+    options = keyword_overrides(given, backend, precision, None)
+    return assemble(extend_chain(make_source(text, name, base or Path()), []), given, options)
 
 
 def assemble(chain: list[Source], given: list[Override], options: list[Override]) -> Scenario:

@@ -1,17 +1,19 @@
-"""Reading a network's parameters from an `.npz` file: arrays W0, b0, W1, … as (n_in, n_out) and (n_out,)."""
+"""Reading a network's parameters from a file: arrays W0, b0, W1, … as (n_in, n_out) and (n_out,)."""
 
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.datasets.archive import read_arrays
 from pcsim.errors import UsageError
 from pcsim.network import Network
+from pcsim.weights.tensors import SUFFIX, read_tensors
 
 
 def read_parameters(path: Path, network: Network) -> tuple[dict[str, NDArray[np.float64]], ...]:
-    """Return the parameters of every layer in float64.
+    """Return the parameters of every layer in float64, from an `.npz` or a `.safetensors` file.
 
     Raises `UsageError` if the file cannot be read, or if an array is missing, not foreseen by the network, of the
     wrong shape, not numeric or not finite.
@@ -19,10 +21,11 @@ def read_parameters(path: Path, network: Network) -> tuple[dict[str, NDArray[np.
     expected = {f"{name}{i}": shape for name, i, shape in network.parameter_names}
     count = len(network.layers)
     foreign = [f"{name}{i}" for name in ("W", "b") for i in range(count + 1) if f"{name}{i}" not in expected]
-    needed = f"an .npz file with the arrays {', '.join(list(expected)[:3])}, … of this network"
+    read, kind = (read_tensors, "a .safetensors") if path.suffix == SUFFIX else (read_arrays, "an .npz")
+    needed = f"{kind} file with the arrays {', '.join(list(expected)[:3])}, … of this network"
     if any(name.startswith("b") for name in expected):
         needed += " (without biases: network.bias = false)"
-    arrays = read_arrays(path, list(expected), foreign, needed)
+    arrays = read(path, list(expected), foreign, needed)
     for name in foreign:
         if name in arrays:
             fix = (
@@ -39,7 +42,8 @@ def read_parameters(path: Path, network: Network) -> tuple[dict[str, NDArray[np.
 
 
 def _checked(path: Path, name: str, array: NDArray[np.generic], shape: tuple[int, ...]) -> NDArray[np.float64]:
-    if array.dtype.kind not in "fiu":
+    # ml_dtypes' bfloat16 is of no kind that numpy knows
+    if array.dtype.kind not in "fiu" and array.dtype != ml_dtypes.bfloat16:
         raise UsageError(f"{path}: array {name} holds {array.dtype}, expected real numbers")
     if array.shape != shape:
         hint = (

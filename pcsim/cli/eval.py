@@ -1,0 +1,53 @@
+"""`pcsim eval`: how good a trained network is on the data of its scenario."""
+
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from pcsim.cli.options import plain_console
+from pcsim.evaluation import Score, Scores, evaluate
+from pcsim.summary import print_table
+
+
+@click.command("eval", short_help="Evaluate a trained network on its data by forward pass.")
+@click.argument("weights", type=click.Path(path_type=Path))
+@click.option("--scenario", metavar="SCENARIO", help="The scenario, in place of the one that WEIGHTS holds.")
+@click.option("--backend", metavar="NAME", help="Backend to evaluate on: numpy or jax.")
+@click.option("--precision", metavar="NAME", help="float32, float64; on jax also bfloat16.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a key of the scenario, e.g. --set data.file=other.npz; may be repeated.",
+)
+def command(
+    weights: Path, scenario: str | None, backend: str | None, precision: str | None, overrides: tuple[str, ...]
+) -> None:
+    """Print loss and accuracy of WEIGHTS, a weights file or a trace, on training, validation and test samples."""
+    scores = evaluate(weights, overrides, scenario=scenario, backend=backend, precision=precision)
+    for note in scores.scenario.notes:
+        click.echo(f"note: {note}", err=True)
+    place = scores.scenario.backend
+    console = plain_console()
+    console.print(f"{scores.source}, {place.precision_name} on {place.name}", soft_wrap=True)
+    print_table(score_table(scores), console)
+
+
+def score_table(scores: Scores) -> Table:
+    """Return a table with a row for every part of the data; accuracies only where there are any."""
+    parts = {"training": scores.training, "validation": scores.validation, "test": scores.test}
+    rows = [[name, *_cells(score)] for name, score in parts.items() if score is not None]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    columns = [title for i, title in enumerate(("data", "samples", "loss", "accuracy", "top-5")) if rows[0][i]]
+    for title in columns:
+        table.add_column(title, justify="left" if title == "data" else "right")
+    for row in rows:
+        table.add_row(*row[: len(columns)])
+    return table
+
+
+def _cells(score: Score) -> list[str]:
+    shares = ("" if share is None else f"{100 * share:.1f} %" for share in (score.accuracy, score.top_5))
+    return [f"{score.samples:,}", f"{score.loss:.4g}", *shares]

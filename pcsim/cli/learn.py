@@ -1,0 +1,64 @@
+"""`pcsim learn`: the local weight update of a trace's states and errors."""
+
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from pcsim.cli.options import output_option, plain_console
+from pcsim.findings import layers
+from pcsim.local_update import WORDS, LocalUpdate, learn_from
+from pcsim.scenario import LearningTable
+from pcsim.summary import count, print_table
+from pcsim.trace import open_trace
+
+
+@click.command("learn", short_help="Compute the local weight update of a trace's final states and errors.")
+@click.argument("trace", type=click.Path(path_type=Path))
+@output_option("Weights file to write, .npz or .safetensors.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override how to learn, e.g. --set learning.lr=0.01; may be repeated.",
+)
+@click.option("--force", is_flag=True, help="Replace an existing file.")
+def command(trace: Path, output: Path | None, overrides: tuple[str, ...], force: bool) -> None:
+    """Compute the weight update of TRACE from its final states and errors, whatever program wrote them."""
+    with open_trace(trace) as opened:
+        update = learn_from(opened, overrides)
+    if output is not None:
+        update.write(output, force=force)
+    console = plain_console()
+    console.print(f"{trace}: {count(update.samples, 'sample')}, {update.precision}", soft_wrap=True)
+    console.print(f"one update by {learning_words(update.learning)}{_whose(update)}", soft_wrap=True)
+    print_table(update_table(update), console)
+    if update.silent:
+        their = "its error is" if len(update.silent) == 1 else "their errors are"
+        console.print(f"{layers(update.silent)} would not learn: {their} exactly zero.".capitalize(), soft_wrap=True)
+    if output is not None:
+        click.echo(f"weights: {output}")
+
+
+def learning_words(table: LearningTable) -> str:
+    """Return how an update is made: `adam, lr 0.001, clip 1`; what is as without the word is left out."""
+    usual = LearningTable()
+    changed = [word for word in WORDS[2:] if getattr(table, word) != getattr(usual, word)]
+    words = [f"{word.replace('_', ' ')} {getattr(table, word)}" for word in changed]
+    return ", ".join([table.optimizer, f"lr {table.lr:g}", *words])
+
+
+def _whose(update: LocalUpdate) -> str:
+    return "" if update.has_own_words else " (the scenario has no [learning]; --set learning.lr, learning.optimizer, …)"
+
+
+def update_table(update: LocalUpdate) -> Table:
+    """Return a table of the layers: norm of the gradient, size of the update against that of the weights."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("layer", "gradient norm", "update / weights"):
+        table.add_column(name, justify="left" if name == "layer" else "right")
+    for i, name in enumerate(update.layer_names):
+        style = "yellow" if i in update.silent else None
+        table.add_row(name, f"{update.gradient_norms[i]:.4g}", f"{update.update_ratios[i]:.3g}", style=style)
+    return table

@@ -1,0 +1,103 @@
+"""Provenance of recorded errors: whether they are those of the recorded states, parameters and targets."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.arithmetic import NARROW, significand_bits
+from pcsim.energy import Evaluation
+from pcsim.errors import UsageError
+from pcsim.inference import Backprop, FixedPredictions, IncrementStateOptimization, Inference
+from pcsim.recorded.network import called, precision_of
+from pcsim.recorded.point import RecordedPoint
+from pcsim.scenario import Scenario
+from pcsim.trace import Trace
+from pcsim.verification import SOLVER_MARGIN
+
+UNITS = 16
+"""How many units in the last place an error may be off by; measured on every backend and precision is 1 at most."""
+LARGEST_BITS = 53
+"""Of the float64 in which traces hold what more exact runs compute."""
+
+
+def check_agreement(
+    trace: Trace, scenario: Scenario, inference: Inference, recorded: RecordedPoint, point: Evaluation
+) -> None:
+    """Raise `UsageError`, naming layers, unless recorded errors are those of `point`, formed again from the states.
+
+    That is s_i − ŝ_i, and −∂ℓ/∂ŷ for the output. They may differ by rounding: some units in the last place of what is
+    subtracted, more where the errors were carried beside the states for many steps. Of backpropagation only the
+    output's are compared: its others are no differences.
+    """
+    sizes = _sizes(inference, recorded, point)
+    allowed = [share * size for share, size in zip(_shares(trace, scenario, inference), sizes, strict=True)]
+    first = len(sizes) - 1 if isinstance(inference, Backprop) else 0
+    names = trace.layer_names
+    apart: list[tuple[str, float, float]] = []
+    flipped: list[str] = []
+    for i in range(first, len(sizes)):
+        given, formed = recorded.errors[i], point.errors[i]
+        off = float(np.abs(given - formed).max())
+        if off <= allowed[i]:
+            continue
+        if float(np.abs(given + formed).max()) <= allowed[i]:
+            flipped.append(names[i])
+        apart.append((names[i], off, allowed[i]))
+    if flipped and len(flipped) == len(apart):
+        raise UsageError(
+            f"{called(trace)}: the errors of {', '.join(flipped)} have the opposite sign: pcsim's are s − ŝ, and "
+            f"−∂ℓ/∂ŷ for the output; multiply final/errors by −1"
+        )
+    if apart:
+        name, off, most = max(apart, key=lambda each: each[1] / each[2])
+        others = f" (and those of {len(apart) - 1} more)" if len(apart) > 1 else ""
+        raise UsageError(
+            f"{called(trace)}: the errors of {name}{others} are not those of its states and parameters: they differ "
+            f"from {'−∂ℓ/∂ŷ' if name == names[-1] else 's − ŝ'} by up to {off:.2g}, rounding explains {most:.2g}; "
+            "final states, errors, parameters and data must be of the same moment"
+        )
+
+
+def _shares(trace: Trace, scenario: Scenario, inference: Inference) -> list[float]:
+    """Return how far every layer's errors may be off, as a share of what is subtracted."""
+    unit = 2.0 ** (1 - min(significand_bits(precision_of(trace)), LARGEST_BITS))
+    network, table = inference.energy.network, scenario.inference
+    widths = [max(shape[0] for _, j, shape in network.parameter_names if j == i) for i in range(len(network.layers))]
+    narrow = table.accumulate in NARROW
+    shares = [unit * (UNITS + (width if narrow else 0)) for width in widths]
+    if isinstance(inference, Backprop | FixedPredictions):
+        # predictions are those of a pass from the input, where rounding adds up
+        shares = [share * (i + 1) for i, share in enumerate(shares)]
+    if isinstance(inference, IncrementStateOptimization):
+        shares = [share + _drift(trace, scenario, unit) for share in shares]
+    return shares
+
+
+def _drift(trace: Trace, scenario: Scenario, unit: float) -> float:
+    """Return how far errors that are carried may get from s − ŝ, as a share of the states."""
+    table = scenario.inference
+    if table.solver is None:
+        return unit * float(trace.attributes.get("steps_taken", table.steps))
+    # with constant steps they are as far as the steps are long, which nobody knows
+    return np.inf if table.tolerances is None else SOLVER_MARGIN * sum(table.tolerances)
+
+
+def _sizes(inference: Inference, recorded: RecordedPoint, point: Evaluation) -> list[float]:
+    """Return what an error of every layer is a difference of, at most: states, predictions, products summed in them.
+
+    The last are bounded by ‖s‖ ‖w‖, with weights w into one unit.
+    """
+    layers, inputs = inference.energy.network.layers, (*recorded.states, recorded.x)
+    upper = (*recorded.states, recorded.y)
+    found: list[float] = []
+    for i, layer in enumerate(layers):
+        summed = _largest_norm(inputs[layer.source], 1) * _largest_norm(recorded.parameters[i]["W"], 0)
+        found.append(_largest(upper[i]) + _largest(point.predictions[i]) + abs(layer.premultiplier) * summed)
+    return found
+
+
+def _largest_norm(array: NDArray[np.float64], axis: int) -> float:
+    return float(np.sqrt((array * array).sum(axis=axis)).max())
+
+
+def _largest(array: NDArray[np.float64]) -> float:
+    return float(np.abs(array).max())

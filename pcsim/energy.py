@@ -68,6 +68,13 @@ class Energy:
         """The same energy with γ = 1 and δ = 0: of feedforward states it is the loss alone."""
         return replace(self, precisions=(1.0,) * len(self.precisions), decays=(0.0,) * len(self.decays))
 
+    def with_free_input(self) -> "Energy":
+        """Return the energy of the network whose input is one more state, with no term of its own (model: section 1).
+
+        Its parameters have none for the new first layer in front, its x is where the input starts.
+        """
+        return Energy(self.network.with_free_input(), self.loss, (0.0, *self.precisions), (0.0, *self.decays))
+
     def clamp(
         self, xp: Namespace, parameters: tuple[Parameters, ...], x: Shaped[Array, "batch ..."], y: Array
     ) -> Clamped:

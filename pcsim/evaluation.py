@@ -1,7 +1,7 @@
-"""How good a network is on the data of its scenario: losses and accuracies by forward pass."""
+"""How good a network is on the data of its scenario: losses and accuracies."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -9,22 +9,29 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.assemble import are_classes, build_inference, build_network, load_samples, named, read_dataset
+from pcsim.assemble import (
+    build_evaluation,
+    build_inference,
+    build_network,
+    build_stepper,
+    load_samples,
+    named,
+    number_of_classes,
+    read_dataset,
+)
 from pcsim.backend import TrainingBackend, load_backend
 from pcsim.errors import UsageError
+from pcsim.free_input import FreeInputBackend
 from pcsim.learning import SGD, Learner
-from pcsim.learning.metrics import number_correct, number_in_top_5
+from pcsim.learning.evaluation import Evaluation, ForwardPass
+from pcsim.learning.metrics import measures_of
 from pcsim.learning.samples import Samples, Split
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.network import Network
 from pcsim.recorded import check_parameters, parameters_of, scenario_text_of
 from pcsim.scenario import Scenario, parse_scenario, read_scenario
-from pcsim.steppers import GradientDescent
 from pcsim.trace import Trace, open_trace
 from pcsim.weights import embedded_scenario, read_parameters
-
-MANY_CLASSES = 5
-"""The five largest of so many outputs, or fewer, always hold the right one."""
 
 
 @dataclass(frozen=True)
@@ -122,29 +129,36 @@ def _trainer(
     parameters: tuple[dict[str, NDArray[np.float64]], ...],
     samples: Samples,
 ) -> Trainer:
-    """Return a trainer that is only going to evaluate: how it would learn, and from what, is of no account."""
-    learner = Learner(build_inference(scenario, network), GradientDescent(1.0), 1, SGD())
+    """Return a trainer that is only going to evaluate: what it would learn from is of no account."""
+    table = scenario.inference
+    evaluation = build_evaluation(scenario, samples.train)
+    if table.solver is not None and not isinstance(evaluation, ForwardPass):
+        raise UsageError(
+            f"{scenario.where('inference.solver')}: labels and free inputs are inferred in discrete steps; "
+            "use --set inference.steps and step_size"
+        )
+    steps = 1 if table.method == "backprop" else max(table.steps, 1)
+    learner = Learner(build_inference(scenario, network), build_stepper(scenario), steps, SGD())
     one = Split(samples.train.x[:1], samples.train.y[:1])
-    task = TrainingTask(learner, parameters, *one, scenario.backend.precision_name)
+    task = TrainingTask(learner, parameters, *one, scenario.backend.precision_name, evaluation)
+    able = FreeInputBackend(backend) if table.input == "free" else backend
     with named(scenario, "backend.precision"):
-        return backend.trainer(task)
+        return able.trainer(task)
 
 
 def _scores(trainer: Trainer, samples: Samples, scenario: Scenario, source: str) -> Scores:
-    classes = are_classes(samples.train.y)
+    evaluation = build_evaluation(scenario, samples.train)
+    classes = number_of_classes(scenario, evaluation.truth(*samples.train))
 
     def score(split: Split | None) -> Score | None:
-        return None if split is None else _score(trainer, split, classes)
+        return None if split is None else _score(trainer, evaluation, split, classes)
 
-    training = _score(trainer, samples.train, classes)
+    training = _score(trainer, evaluation, samples.train, classes)
     return Scores(training, score(samples.validation), score(samples.test), scenario, source)
 
 
-def _score(trainer: Trainer, split: Split, classes: bool) -> Score:
-    outcome, count = trainer.evaluate(split.x, split.y), len(split.x)
-    found = Score(count, float(outcome.losses.mean()), None, None)
-    if classes:
-        found = replace(found, accuracy=number_correct(outcome.outputs, split.y) / count)
-        if split.y.shape[1] > MANY_CLASSES:
-            found = replace(found, top_5=number_in_top_5(outcome.outputs, split.y) / count)
-    return found
+def _score(trainer: Trainer, evaluation: Evaluation, split: Split, classes: int) -> Score:
+    outcome = trainer.evaluate(split.x, split.y)
+    found = measures_of(outcome.losses, outcome.answers, evaluation.truth(*split), classes)
+    accuracy, top_5 = (None if np.isnan(share) else share for share in (found.accuracy, found.top5))
+    return Score(len(split.x), found.loss, accuracy, top_5)

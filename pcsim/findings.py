@@ -99,7 +99,7 @@ def _passed(trace: Trace) -> str:
 def _silent(trace: Trace) -> list[str]:
     silent = _silent_layers(trace)
     # What is true of training too is said there.
-    if not silent or silent == silent_in_training(trace):
+    if not silent or silent == silent_in_training(trace) or trace.attributes.get("free") == "output":
         return []
     their = "its" if len(silent) == 1 else "their"
     return [

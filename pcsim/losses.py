@@ -94,6 +94,29 @@ class SoftClampedSquaredError:
 
 
 @dataclass(frozen=True)
+class NoTarget:
+    """ℓ = 0: a free output, whose state is its prediction; the equilibrium is the feedforward pass."""
+
+    def value(
+        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
+    ) -> Shaped[Array, " batch"]:
+        """Return 0 for every sample."""
+        return xp.sum_of_squares(xp.zeros_like(output))
+
+    def error(
+        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
+    ) -> Shaped[Array, "batch units"]:
+        """Return zeros."""
+        return xp.zeros_like(output)
+
+    def output_state(
+        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
+    ) -> Shaped[Array, "batch units"]:
+        """Return the output."""
+        return output
+
+
+@dataclass(frozen=True)
 class CrossEntropy(_HardClamp):
     """ℓ = −Σ y log softmax(ŷ), for any target y ≥ 0 (a one-hot row or a distribution)."""
 

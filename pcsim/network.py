@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pcsim.activations import Activation, Linear, Sigmoid
 from pcsim.arrays import Array, Namespace, Parameters
 from pcsim.initialisers import Initialiser
-from pcsim.layers import ActivationFirst, Layer, WeightsFirst
+from pcsim.layers import ActivationFirst, Layer, Start, WeightsFirst
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,27 @@ class Network:
     def layer_shapes(self) -> tuple[tuple[int, ...], ...]:
         """Shape of one sample of every layer's prediction, the output's last."""
         return tuple(layer.operation.output_shape for layer in self.layers)
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """What the layers are called: `layer 0`, `layer 1`, …, `output`; before them the `input` where it is free."""
+        free = self.has_free_input
+        hidden = tuple(f"layer {i}" for i in range(len(self.layers) - 1 - free))
+        return (*(("input",) if free else ()), *hidden, "output")
+
+    @property
+    def has_free_input(self) -> bool:
+        """Whether state 0 is the input, which moves."""
+        return isinstance(self.layers[0].operation, Start)
+
+    def with_free_input(self) -> "Network":
+        """Return the network with its input as state 0, predicted by where it starts; other states count one more."""
+
+        def moved(state: int | None) -> int | None:
+            return None if state is None else state + 1
+
+        layers = (replace(layer, source=layer.source + 1, skip=moved(layer.skip)) for layer in self.layers)
+        return Network(self.input_shape, (Layer(Start(self.input_shape), -1), *layers))
 
     @cached_property
     def readers(self) -> tuple[tuple[int, ...], ...]:

@@ -15,6 +15,7 @@ from pcsim.assemble import (
 )
 from pcsim.backend import Backend, Capabilities, Task, TrainingBackend, load_backend, require
 from pcsim.errors import UsageError
+from pcsim.free_input import FreeInputBackend
 from pcsim.learning.trainer import Trainer
 from pcsim.network import Network
 from pcsim.scenario import Scenario
@@ -66,6 +67,8 @@ def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
         task = build_task(scenario, network, inputs, precision)
     except MemoryError as error:
         raise UsageError(f"out of memory: {error}; use a smaller network, data.batch or data set") from error
+    if scenario.inference.input == "free":
+        backend = FreeInputBackend(backend)
     estimate = backend.estimate(task)
     return Simulation(scenario, network, inputs, task, backend, capabilities, estimate, lesson)
 

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from pcsim.arithmetic import NARROW
 from pcsim.assemble import Lesson
 from pcsim.backend import Descent, Flow, Settled
-from pcsim.inference import Backprop
+from pcsim.inference import with_free_input
+from pcsim.learning.diagnosis import is_aligned
 from pcsim.learning.metrics import has_top_5
 from pcsim.learning.training import Trained
 from pcsim.provenance import describe_machine
-from pcsim.scenario import scenario_text
+from pcsim.scenario import Scenario, scenario_text
 from pcsim.simulation import Simulation
 from pcsim.teaching import by_name
 from pcsim.trace import Layout, Trace, TraceWriter, resume
@@ -37,17 +38,17 @@ def resume_trace(simulation: Simulation, path: Path, old: Trace, updates: int, e
 def _beginning(simulation: Simulation) -> tuple[Layout, Attributes, dict[str, Any], dict[str, Any], dict[str, str]]:
     """Return layout, attributes, network, data and provenance of a trace."""
     scenario, network, task = simulation.scenario, simulation.network, simulation.task
-    layers = len(network.layers)
     bounds = {"energy_bound"} if simulation.capabilities.bounds and "energy" in task.record else set[str]()
     layout = Layout(
         clock="time" if isinstance(task.motion, Flow) else "step",
-        layer_names=(*(f"layer {i}" for i in range(layers - 1)), "output"),
+        layer_names=network.layer_names,
         unit_shapes=network.layer_shapes,
         samples=len(task.x),
         record=task.record | bounds,
         dtype=np.dtype(np.float32 if task.precision in ("float32", *NARROW) else np.float64),
         rows=None if task.stop is not None else _rows(task.motion),
-        training=None if simulation.lesson is None else _training(simulation.lesson),
+        training=None if simulation.lesson is None else _training(scenario, simulation.lesson),
+        free_input=network.input_shape if scenario.inference.input == "free" else None,
     )
     attributes: Attributes = {
         "backend": scenario.backend.name,
@@ -62,6 +63,9 @@ def _beginning(simulation: Simulation) -> tuple[Layout, Attributes, dict[str, An
         attributes["skip"] = scenario.network.skip
     if simulation.lesson is not None:
         attributes["updates_per_epoch"] = simulation.lesson.updates // simulation.lesson.course.epochs
+    free = [end for end in ("input", "output") if getattr(scenario.inference, end) == "free"]
+    if free:
+        attributes["free"] = free[0]
     if task.arithmetic.rounding != "nearest":
         attributes["rounding"] = task.arithmetic.rounding
     if isinstance(task.motion, Flow):
@@ -76,13 +80,16 @@ def _beginning(simulation: Simulation) -> tuple[Layout, Attributes, dict[str, An
     return layout, attributes, given, {"x": task.x, "y": task.y}, provenance
 
 
-def _training(lesson: Lesson) -> Training:
+def _training(scenario: Scenario, lesson: Lesson) -> Training:
+    inference = lesson.task.learner.inference
+    if scenario.inference.input == "free":
+        inference = with_free_input(inference)
     return Training(
         lesson.updates,
         lesson.course.epochs,
         validation=lesson.samples.validation is not None,
         top_5=has_top_5(lesson.course.classes),
-        alignment=not isinstance(lesson.task.learner.inference, Backprop),
+        alignment=is_aligned(inference),
     )
 
 
@@ -133,6 +140,8 @@ def final_arrays(settled: Settled) -> Mapping[str, NDArray[Any]]:
     for i, (state, error) in enumerate(zip(settled.states, settled.errors, strict=True)):
         arrays[f"final/states/layer_{i}"] = state
         arrays[f"final/errors/layer_{i}"] = error
+    if settled.input is not None:
+        arrays["final/input"] = settled.input
     for i, layer in enumerate(settled.gradient or ()):
         for name, value in layer.items():
             arrays[f"final/gradient/{name}_{i}"] = value

@@ -13,6 +13,7 @@ from pcsim.errors import UsageError
 from pcsim.resimulation import ended_itself, is_same_place, simulation_of
 from pcsim.simulation import Simulation
 from pcsim.trace import Block, Trace
+from pcsim.trace.layout import INPUT_STATES
 
 TOLERANCE = {"float64": 1e-9, "float32": 1e-4, "float16": 0.05, "bfloat16": 0.2}
 """Allowed deviation where bits may differ: another backend, precision, machine or version."""
@@ -128,6 +129,9 @@ class Comparison:
         for kind, count in self._units.items():
             pairs = [(block.array(f"{kind}/layer_{i}"), f"{kind}/layer_{i}") for i in range(count)]
             self._note([_largest_deviation(mine, self._trace.array(path, rows)) for mine, path in pairs])
+        if "states" in self._units and INPUT_STATES in self._trace:
+            # The input belongs to the layer that reads it.
+            self._note([_largest_deviation(block.array(INPUT_STATES), self._trace.array(INPUT_STATES, rows))])
 
     def end(self, settled: Settled) -> None:
         """Compare how the run ended, and whether it recorded as many rows."""
@@ -139,6 +143,9 @@ class Comparison:
         if "final/states" in trace and not beyond:
             self._note(map(_scaled_deviation, settled.states, trace.final_states))
             self.compared.append("final states")
+            if settled.input is not None:
+                self._note([_scaled_deviation(settled.input, trace.array("final/input"))])
+                self.compared.append("final input")
         if not self._bitwise or "final/errors" not in trace:
             return
         self._note(map(_largest_deviation, settled.errors, trace.final_errors))

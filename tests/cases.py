@@ -156,5 +156,5 @@ def join(blocks: list[Block]) -> Block:
             return tuple(np.concatenate(layer) for layer in zip(*parts, strict=True))
         return np.concatenate(parts)
 
-    names = ("clock", "energy", "grad_norm", "energy_per_sample", "states", "errors", "energy_bound")
+    names = ("clock", "energy", "grad_norm", "energy_per_sample", "states", "errors", "energy_bound", "input")
     return Block(**{name: joined(name) for name in names})

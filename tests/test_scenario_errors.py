@@ -57,7 +57,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
             "batch =",
             "zzz =",
             "10:1: unknown key 'zzz' in [data]; "
-            "its keys are name, file, batch, shuffle, seed, slope, noise, validation",
+            "its keys are name, file, task, batch, shuffle, seed, slope, noise, validation",
         ),
         ("batch =", "steps =", "10:1: 'steps' belongs in [inference]; move it there"),
         ("[data]", "[dta]", "8:1: unknown table [dta]; did you mean [data]?"),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pcsim.arrays import Array, Namespace, Parameters
 from pcsim.learning.diagnosis import Diagnosis, diagnose
+from pcsim.learning.evaluation import Evaluation
 from pcsim.learning.learner import Learner, begin, learn
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
 from pcsim_jax.arrays import namespace, settings, to_host, to_run
@@ -30,6 +31,7 @@ class Program:
 
     xp: Namespace
     learner: Learner
+    evaluation: Evaluation
 
 
 class Progress(NamedTuple):
@@ -50,7 +52,7 @@ class JaxTrainer:
     def __init__(self, task: TrainingTask) -> None:
         self._precision = task.precision
         learner = replace(task.learner, inference=with_pinned_predictions(task.learner.inference))
-        self._program = Program(namespace(task.precision), learner)
+        self._program = Program(namespace(task.precision), learner, task.evaluation)
         self._compiler = Compiler()
         with settings(), memory_errors():
             self._x, self._y = to_run(task.x, task.precision), to_run(task.y, task.precision)
@@ -111,14 +113,14 @@ class JaxTrainer:
         return np.dtype(np.float64 if self._precision == "float64" else np.float32)
 
     def evaluate(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Outcome:
-        """Return losses and outputs of a forward pass."""
+        """Return losses and answers, as the task's evaluation has them."""
         found: list[tuple[NDArray[Any], NDArray[Any]]] = []
         with settings(), memory_errors():
             for first in range(0, len(x), SAMPLES_AT_ONCE):
                 rows = slice(first, first + SAMPLES_AT_ONCE)
                 part = (to_run(array[rows], self._precision) for array in (x, y))
-                losses, outputs = self._compiler.call(_evaluate, self._program, self._parameters, *part)
-                found.append((to_host(losses), to_host(outputs)))
+                losses, answers = self._compiler.call(_evaluate, self._program, self._parameters, *part)
+                found.append((to_host(losses), to_host(answers)))
         return Outcome(*map(np.concatenate, zip(*found, strict=True)))
 
     def snapshot(self) -> Snapshot:
@@ -155,9 +157,7 @@ def _begin(program: Program, parameters: tuple[Parameters, ...]) -> Any:
 
 
 def _evaluate(program: Program, parameters: tuple[Parameters, ...], x: Array, y: Array) -> tuple[Array, Array]:
-    energy = program.learner.inference.energy
-    outputs = energy.network.outputs(program.xp, parameters, x)
-    return energy.loss.value(program.xp, outputs, y), outputs
+    return program.evaluation.measure(program.xp, program.learner, parameters, x, y, _repeat)
 
 
 def _repeat(count: Any, body: Any, carry: Any) -> Any:

@@ -13,7 +13,8 @@ from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.threads import blas_threads
 
 DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
-SAMPLES_AT_ONCE = 1024
+SAMPLES_AT_ONCE = 64
+"""In an evaluation: few enough that products of small networks stay on one thread, and inference in the cache."""
 
 
 class NumpyTrainer:
@@ -22,7 +23,7 @@ class NumpyTrainer:
     def __init__(self, task: TrainingTask) -> None:
         self._xp = NumpyNamespace()
         self._dtype = DTYPES[task.precision]
-        self._learner = task.learner
+        self._learner, self._evaluation = task.learner, task.evaluation
         self._x, self._y = self._to_run(task.x), self._to_run(task.y)
         self._parameters = tuple({k: self._to_run(v) for k, v in layer.items()} for layer in task.parameters)
         self._memory: Any = begin(self._xp, task.learner, self._parameters)
@@ -68,14 +69,13 @@ class NumpyTrainer:
             )
 
     def evaluate(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Outcome:
-        """Return losses and outputs of a forward pass."""
-        energy = self._learner.inference.energy
+        """Return losses and answers, as the task's evaluation has them."""
         found: list[tuple[Array, Array]] = []
         with np.errstate(all="ignore"), blas_threads(self._parameters, min(len(x), SAMPLES_AT_ONCE)):
             for first in range(0, len(x), SAMPLES_AT_ONCE):
                 rows = slice(first, first + SAMPLES_AT_ONCE)
-                outputs = energy.network.outputs(self._xp, self._parameters, self._to_run(x[rows]))
-                found.append((energy.loss.value(self._xp, outputs, self._to_run(y[rows])), outputs))
+                part = self._to_run(x[rows]), self._to_run(y[rows])
+                found.append(self._evaluation.measure(self._xp, self._learner, self._parameters, *part, python_repeat))
         return Outcome(*map(np.concatenate, zip(*found, strict=True)))
 
     def snapshot(self) -> Snapshot:

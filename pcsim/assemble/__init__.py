@@ -1,24 +1,27 @@
 """From a scenario's words to the objects of a run: network, data, energy, inference, motion, task, learner."""
 
-from pcsim.assemble.inputs import Inputs, load_inputs, load_samples, named, read_dataset
+from pcsim.assemble.inputs import Inputs, load_inputs, load_samples, read_dataset
 from pcsim.assemble.learning import build_learner, build_optimizer, build_schedule
-from pcsim.assemble.lesson import Lesson, are_classes, build_lesson
+from pcsim.assemble.lesson import Lesson, build_evaluation, build_lesson, number_of_classes
 from pcsim.assemble.model import build_inference, build_network
-from pcsim.assemble.task import build_task
+from pcsim.assemble.roles import named
+from pcsim.assemble.task import build_stepper, build_task
 
 __all__ = [
     "Inputs",
     "Lesson",
-    "are_classes",
+    "build_evaluation",
     "build_inference",
     "build_learner",
     "build_lesson",
     "build_network",
     "build_optimizer",
     "build_schedule",
+    "build_stepper",
     "build_task",
     "load_inputs",
     "load_samples",
     "named",
+    "number_of_classes",
     "read_dataset",
 ]

@@ -1,17 +1,13 @@
 """The arrays of a run: parameters loaded or drawn, the batch read and checked against the network."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from math import prod
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pcsim import initialisers
-from pcsim.datasets import Dataset, check_labels, first_batch, load_dataset, targets
-from pcsim.errors import UsageError
+from pcsim.assemble.roles import check_all_labels, fitted, named
+from pcsim.datasets import Dataset, first_batch, load_dataset
 from pcsim.learning.samples import Samples, Split, hold_out
 from pcsim.network import Network
 from pcsim.scenario import Scenario
@@ -20,7 +16,10 @@ from pcsim.weights import read_parameters
 
 @dataclass(frozen=True)
 class Inputs:
-    """The arrays of a run, in float64: parameters by layer, input x (batch, n_in), target y (batch, n_out)."""
+    """The arrays of a run, in float64: parameters by layer, input x (batch, n_in), target y (batch, n_out).
+
+    Of a free input x is where it starts; of a free output y is zero.
+    """
 
     parameters: tuple[dict[str, NDArray[np.float64]], ...]
     x: NDArray[np.float64]
@@ -57,9 +56,11 @@ def load_inputs(scenario: Scenario, network: Network, dataset: Dataset) -> Input
     data = scenario.data
     with named(scenario, "data.batch"):
         x, y = first_batch(dataset, data.batch, _data_seed(scenario) if data.shuffle else None)
-    with named(scenario, "network.widths"):
-        check_labels(dataset.y, network.layer_shapes[-1][0], f"data '{data.name}'")
+    check_all_labels(scenario, network, dataset.y)
     x, y = fitted(scenario, network, x, y)
+    if scenario.inference.input == "free" and scenario.inference.start == "normal":
+        # One row of draws a sample: a sample starts the same whatever batch it is in.
+        x = np.random.default_rng([scenario.seed, 5]).standard_normal(x.shape)
     return Inputs(parameters, x, y, dataset.source)
 
 
@@ -75,49 +76,6 @@ def load_samples(scenario: Scenario, network: Network, dataset: Dataset) -> Samp
     with named(scenario, "data.validation"):
         train, validation = hold_out(train, scenario.data.validation, scenario.seed)
     return Samples(train, validation, test)
-
-
-def fitted(
-    scenario: Scenario, network: Network, x: NDArray[np.float64], y: NDArray[Any]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return flat inputs (samples, n_in) and targets (samples, n_out); raises `UsageError` unless they fit."""
-    n_in, n_out, name = network.input_shape[0], network.layer_shapes[-1][0], scenario.data.name
-    size = prod(x.shape[1:])
-    if size != n_in:
-        raise UsageError(
-            f"{scenario.where('network.widths')}: the first width is {n_in}, but a sample of the data "
-            f"'{name}' has {size} values (shape {x.shape[1:]}); set the first width to {size}"
-        )
-    with named(scenario, "network.widths"):
-        y = targets(y, n_out, f"data '{name}'")
-    _check_targets(scenario, y)
-    return x.reshape(len(x), n_in), y
-
-
-def _check_targets(scenario: Scenario, y: NDArray[np.float64]) -> None:
-    """Raise `UsageError` for targets on which the loss is not bounded below."""
-    loss = scenario.inference.loss
-    beyond = {
-        "squared-error": np.zeros(y.shape, dtype=bool),
-        "cross-entropy": y < 0,
-        "binary-cross-entropy": (y < 0) | (y > 1),
-    }[loss]
-    if beyond.any():
-        sample, unit = map(int, np.argwhere(beyond)[0])
-        allowed = "targets of 0 or more" if loss == "cross-entropy" else "targets from 0 to 1"
-        raise UsageError(
-            f"{scenario.where('inference.loss')}: {loss} takes {allowed}, but the target of sample {sample}, "
-            f'unit {unit} is {y[sample, unit]:g}; use loss = "squared-error" or other targets'
-        )
-
-
-@contextmanager
-def named(scenario: Scenario, key: str) -> Generator[None]:
-    """Put the place of a scenario's key in front of errors raised inside."""
-    try:
-        yield
-    except UsageError as error:
-        raise UsageError(f"{scenario.where(key)}: {error}") from error
 
 
 def _initialiser(scenario: Scenario) -> initialisers.Initialiser:

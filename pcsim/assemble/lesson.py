@@ -9,7 +9,8 @@ from pcsim.assemble.inputs import Inputs, load_samples
 from pcsim.assemble.learning import build_learner, build_schedule
 from pcsim.datasets import Dataset
 from pcsim.errors import UsageError
-from pcsim.learning.samples import Samples
+from pcsim.learning.evaluation import Evaluation, ForwardPass, LabelInference, Reconstruction
+from pcsim.learning.samples import Samples, Split
 from pcsim.learning.trainer import TrainingTask
 from pcsim.learning.training import Course
 from pcsim.network import Network
@@ -52,6 +53,7 @@ def build_lesson(
             f"{scenario.where('learning.patience')}: there are neither validation nor test samples to stop by; "
             "set data.validation, as in 0.1"
         )
+    evaluation = build_evaluation(scenario, samples.train)
     course = Course(
         build_schedule(scenario, count // table.batch),
         table.epochs,
@@ -59,12 +61,26 @@ def build_lesson(
         scenario.seed if table.shuffle else None,
         table.patience,
         table.checkpoint,
-        samples.train.y.shape[1] if are_classes(samples.train.y) else 0,
+        number_of_classes(scenario, evaluation.truth(*samples.train)),
+        evaluation,
     )
     learner = build_learner(scenario, network)
-    return Lesson(samples, course, TrainingTask(learner, inputs.parameters, *samples.train, precision))
+    return Lesson(samples, course, TrainingTask(learner, inputs.parameters, *samples.train, precision, evaluation))
 
 
-def are_classes(y: NDArray[np.float64]) -> bool:
-    """Tell whether targets (samples, n_out) are one-hot, be it from labels or as they are."""
-    return y.shape[1] > 1 and bool(np.isin(y, (0.0, 1.0)).all() and (y.sum(axis=1) == 1).all())
+def build_evaluation(scenario: Scenario, train: Split) -> Evaluation:
+    """Return how a scenario's network is measured on samples like these."""
+    if scenario.inference.input == "free":
+        return Reconstruction()
+    infers_labels = scenario.data.task == "generative" and _are_classes(train.x)
+    return LabelInference() if infers_labels else ForwardPass()
+
+
+def number_of_classes(scenario: Scenario, truth: NDArray[np.float64]) -> int:
+    """Return the number of classes that answers can be, 0 where nothing is classified."""
+    return truth.shape[1] if scenario.data.task != "autoencoding" and _are_classes(truth) else 0
+
+
+def _are_classes(rows: NDArray[np.float64]) -> bool:
+    """Tell whether inputs or targets (samples, units) are one-hot, be it from labels or as they are."""
+    return rows.shape[1] > 1 and bool(np.isin(rows, (0.0, 1.0)).all() and (rows.sum(axis=1) == 1).all())

@@ -68,6 +68,8 @@ def _activation(name: str, negative_slope: float) -> activations.Activation:
 
 def _loss(scenario: Scenario) -> losses.Loss:
     table = scenario.inference
+    if table.output == "free":
+        return losses.NoTarget()
     if table.clamp == "soft":
         return losses.SoftClampedSquaredError(table.clamp_precision)
     return {

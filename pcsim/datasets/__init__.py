@@ -2,6 +2,16 @@
 
 from pcsim.datasets.dataset import Dataset, first_batch
 from pcsim.datasets.load import DATASET_NAMES, load_dataset
-from pcsim.datasets.targets import check_labels, targets
+from pcsim.datasets.targets import INPUT, OUTPUT, End, check_labels, targets
 
-__all__ = ["DATASET_NAMES", "Dataset", "check_labels", "first_batch", "load_dataset", "targets"]
+__all__ = [
+    "DATASET_NAMES",
+    "INPUT",
+    "OUTPUT",
+    "Dataset",
+    "End",
+    "check_labels",
+    "first_batch",
+    "load_dataset",
+    "targets",
+]

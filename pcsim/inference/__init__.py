@@ -4,6 +4,7 @@ from pcsim.inference.backprop import Backprop
 from pcsim.inference.base import Inference
 from pcsim.inference.error import ErrorOptimization
 from pcsim.inference.flow import GradientFlow, IncrementFlow, VectorField, gradient_flow
+from pcsim.inference.free_input import with_free_input
 from pcsim.inference.increment import IncrementSequentialStateOptimization, IncrementStateOptimization
 from pcsim.inference.sequential import SequentialStateOptimization
 from pcsim.inference.state import FixedPredictions, StateOptimization
@@ -21,4 +22,5 @@ __all__ = [
     "StateOptimization",
     "VectorField",
     "gradient_flow",
+    "with_free_input",
 ]

@@ -8,5 +8,6 @@ layers, so that new operations join without touching them.
 from pcsim.layers.dense import ActivationFirst, WeightsFirst
 from pcsim.layers.layer import Layer
 from pcsim.layers.operation import Anchor, Operation, Residue
+from pcsim.layers.start import Start
 
-__all__ = ["ActivationFirst", "Anchor", "Layer", "Operation", "Residue", "WeightsFirst"]
+__all__ = ["ActivationFirst", "Anchor", "Layer", "Operation", "Residue", "Start", "WeightsFirst"]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from jaxtyping import Shaped
 
 from pcsim.arrays import Array, Namespace, Parameters
-from pcsim.inference import Backprop
+from pcsim.inference import Backprop, Inference
 from pcsim.learning.learner import AfterEveryStep, AtTheEnd, Batch, Learner, Memory, Repeat, python_repeat
 from pcsim.learning.scaling import largest_size, nonzero
 
@@ -31,11 +31,16 @@ class Diagnosis(NamedTuple):
     """What an update does to the weights of every layer.
 
     `update_ratio` is ‖ΔW‖/‖W‖ of the whole update, optimiser, schedule and clipping included, in the wide type, NaN for
-    weights of zero; `alignment` is None where learning is backpropagation.
+    weights of zero; `alignment` is None where there is none.
     """
 
     update_ratio: Shaped[Array, " layers"]
     alignment: Alignment | None
+
+
+def is_aligned(inference: Inference) -> bool:
+    """Tell whether there is a backpropagation to compare with: another one, from an input that is given."""
+    return not isinstance(inference, Backprop) and not inference.energy.network.has_free_input
 
 
 def diagnose(
@@ -59,9 +64,10 @@ def diagnose(
         after = batch.learn_after_every_step(parameters, memory, (number - 1) * learner.steps).parameters
     else:
         after = batch.updated(clamped, point, memory, number)[0]
-    moved = [_change(xp, old["W"], new["W"]) for old, new in zip(parameters, after, strict=True)]
+    # A free input is a layer without weights.
+    moved = [_change(xp, old["W"], new["W"]) for old, new in zip(parameters, after, strict=True) if "W" in old]
     update_ratio = xp.stack(moved).reshape(-1)
-    if isinstance(learner.inference, Backprop):
+    if not is_aligned(learner.inference):
         return Diagnosis(update_ratio, None)
     gradient = learner.inference.energy.parameter_gradient(xp, clamped, point)
     reference = _backpropagated(batch, parameters)

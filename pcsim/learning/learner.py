@@ -64,7 +64,8 @@ class Learned(NamedTuple):
     """What a batch leaves behind, in the type of the run unless said.
 
     `layerwise` energies (layers, batch) in the wide type at the end of inference, from where the last gradient was
-    taken; `output` ŷ (batch, outputs) of the feedforward pass at the start; `has_signal` says for every layer whether
+    taken; `output` ŷ (batch, outputs) of the feedforward pass at the start, where the input is free of that from the
+    input inferred; `has_signal` says for every layer whether
     any error at that end is not zero, a boolean scalar each.
     """
 
@@ -142,7 +143,7 @@ class Batch:
         return Learned(parameters, memory, layerwise, output, has_signal)
 
     def settle(self, parameters: tuple[Parameters, ...]) -> tuple[Clamped, Evaluation, Array]:
-        """Infer with fixed weights; return what was clamped, where it ended, and the output ŷ at the start."""
+        """Infer with fixed weights; return what was clamped, where it ended, and the output ŷ to show."""
         xp, inference, stepper = self.xp, self.learner.inference, self.learner.stepper
         clamped = self._clamped(parameters)
 
@@ -155,7 +156,8 @@ class Batch:
 
         start = inference.begin(xp, clamped, None, stepper), xp.zeros_like(self.y)
         carry, output = self.repeat(self.learner.steps, one_step, start)
-        return clamped, inference.evaluate(xp, clamped, carry), output
+        point = inference.evaluate(xp, clamped, carry)
+        return clamped, point, self._shown(clamped, point, output)
 
     def learn_after_every_step(self, parameters: tuple[Parameters, ...], memory: Memory, updates: Any) -> Learned:
         """Infer and update in turn; `updates` of the weights were made before this batch."""
@@ -174,7 +176,16 @@ class Batch:
         point = inference.evaluate(xp, clamped, carry)
         start = _Progress(carry, parameters, memory, *self._seen(clamped, point))
         end: _Progress = self.repeat(self.learner.steps, one_step, start)
-        return Learned(end.parameters, end.memory, end.layerwise, point.output, end.has_signal)
+        output = point.output
+        if self._energy.network.has_free_input:
+            clamped = self._clamped(end.parameters)
+            output = self._shown(clamped, inference.evaluate(xp, clamped, end.carry), output)
+        return Learned(end.parameters, end.memory, end.layerwise, output, end.has_signal)
+
+    def _shown(self, clamped: Clamped, end: Evaluation, output: Array) -> Array:
+        """Return the output of the start; where the input is free, that of the input inferred by the end."""
+        network = self._energy.network
+        return network.outputs(self.xp, clamped.parameters, end.states[0]) if network.has_free_input else output
 
     def _clamped(self, parameters: tuple[Parameters, ...]) -> Clamped:
         return self.learner.inference.clamp(self.xp, parameters, self.x, self.y)

@@ -1,12 +1,13 @@
 """The contract between the training loop and a backend: many updates at once, the parameters stay with the backend."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float, Float64, Int64
 from numpy.typing import NDArray
 
 from pcsim.learning.diagnosis import Diagnosis
+from pcsim.learning.evaluation import Evaluation, ForwardPass
 from pcsim.learning.learner import Learner
 
 
@@ -14,7 +15,7 @@ from pcsim.learning.learner import Learner
 class TrainingTask:
     """What a backend trains: parameters and all training samples, in float64 on the host.
 
-    `x` is (samples, n_in), `y` (samples, n_out); `precision` that of the run.
+    `x` is (samples, n_in), `y` (samples, n_out); `precision` that of the run; `evaluation` says how to measure it.
     """
 
     learner: Learner
@@ -22,13 +23,15 @@ class TrainingTask:
     x: NDArray[Any]
     y: NDArray[Any]
     precision: str
+    evaluation: Evaluation = field(default_factory=ForwardPass)
 
 
 class Updates(NamedTuple):
     """What consecutive updates leave behind, on the host.
 
     `energy` holds the batch means at the end of inference; `loss` (a batch mean) and `outputs` are those of the
-    feedforward pass before it; `signal` says which layers had any non-zero error, and so learned.
+    feedforward pass before it, or of that from the inferred input where the input is free; `signal`
+    says which layers had any non-zero error, and so learned.
     """
 
     energy: Float64[NDArray[Any], "updates layers"]
@@ -38,10 +41,10 @@ class Updates(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a forward pass makes of some samples: the output loss of each, and the outputs ŷ."""
+    """What an evaluation makes of some samples: the loss of each, and the answers, outputs ŷ or inferred labels."""
 
     losses: Float64[NDArray[Any], " samples"]
-    outputs: Float[NDArray[Any], "samples n_out"]
+    answers: Float[NDArray[Any], "samples answers"]
 
 
 class Snapshot(NamedTuple):
@@ -65,7 +68,7 @@ class Trainer(Protocol):
         ...
 
     def evaluate(self, x: Float64[NDArray[Any], "samples n_in"], y: Float64[NDArray[Any], "samples n_out"]) -> Outcome:
-        """Return losses and outputs of a forward pass."""
+        """Return losses and answers, as the task's evaluation has them."""
         ...
 
     def snapshot(self) -> Snapshot:

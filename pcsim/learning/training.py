@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.learning.diagnosis import Diagnosis
+from pcsim.learning.evaluation import Evaluation, ForwardPass
 from pcsim.learning.metrics import UNMEASURED, Measures, measures_of
 from pcsim.learning.samples import Samples, Split, batches
 from pcsim.learning.schedules import Schedule
@@ -37,6 +38,7 @@ class Course:
     patience: int | None
     checkpoint: int
     classes: int
+    evaluation: Evaluation = field(default_factory=ForwardPass)
 
     def updates_per_epoch(self, samples: int) -> int:
         """Return how many whole batches there are in so many samples."""
@@ -173,11 +175,8 @@ class Training:
 
     def _measure(self, epoch: int, parts: list[Updates], diagnosis: Diagnosis) -> float:
         """Note what the epoch came to; return the loss that early stopping goes by."""
-        targets = self._samples.train.y[self._order(epoch).reshape(-1)]
-        outputs = np.concatenate([part.outputs for part in parts])
-        losses = np.concatenate([part.loss for part in parts])
         measured = {
-            "train": measures_of(losses, outputs.reshape(-1, outputs.shape[-1]), targets, self._course.classes),
+            "train": self._learned(epoch, parts),
             "validation": self._evaluated(self._samples.validation),
             "test": self._evaluated(self._samples.test),
         }
@@ -200,10 +199,20 @@ class Training:
         )
         return measured["test" if self._samples.validation is None else "validation"].loss
 
+    def _learned(self, epoch: int, parts: list[Updates]) -> Measures:
+        """Return what the epoch's updates measured; where outputs are not the answers, these are asked for now."""
+        train, losses = self._samples.train, np.concatenate([part.loss for part in parts])
+        if self._course.classes and not isinstance(self._course.evaluation, ForwardPass):
+            return self._evaluated(train)._replace(loss=float(np.mean(losses)))
+        outputs = np.concatenate([part.outputs for part in parts])
+        targets = train.y[self._order(epoch).reshape(-1)]
+        return measures_of(losses, outputs.reshape(-1, outputs.shape[-1]), targets, self._course.classes)
+
     def _evaluated(self, split: Split | None) -> Measures:
         if split is None:
             return UNMEASURED
-        return measures_of(*self._trainer.evaluate(split.x, split.y), split.y, self._course.classes)
+        truth = self._course.evaluation.truth(split.x, split.y)
+        return measures_of(*self._trainer.evaluate(split.x, split.y), truth, self._course.classes)
 
     def _after(self, epoch: int, loss: float) -> Standing:
         """Return the standing at the end of this epoch."""

@@ -14,7 +14,7 @@ def divergence(task: Task, clock: int | float, layerwise: NDArray[np.float64]) -
     if finite.all():
         return None
     layer = int(np.flatnonzero(~finite.all(axis=1))[-1])
-    name = "the output" if layer == len(finite) - 1 else f"layer {layer}"
+    name = "the output" if layer == len(finite) - 1 else task.inference.energy.network.layer_names[layer]
     when = f"time {clock:g}" if isinstance(task.motion, Flow) else f"step {clock}"
     wider = " or a wider precision" if task.precision in ("float32", *NARROW) else ""
     return f"the run diverged: the energy of {name} is not finite at {when}; use {_remedy(task, clock)}{wider}"

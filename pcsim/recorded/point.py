@@ -58,9 +58,11 @@ def read_point(trace: Trace, network: Network) -> RecordedPoint:
     batch = trace.array("data/x").shape[:1]
     if batch in ((), (0,)):
         raise UsageError(f"{called(trace)}: data/x holds no samples")
+    # Of a free input /data/x is only where it started.
+    source = "final/input" if "final/input" in trace else "data/x"
     x, y = (
         _read(trace, path, (*batch, *shape)).astype(dtype).astype(np.float64)
-        for path, shape in (("data/x", network.input_shape), ("data/y", network.layer_shapes[-1]))
+        for path, shape in ((source, network.input_shape), ("data/y", network.layer_shapes[-1]))
     )
     shapes = [(*batch, *shape) for shape in (*network.state_shapes, *network.layer_shapes)]
     arrays = [_read(trace, name, shape) for name, shape in zip(names, shapes, strict=True)]

@@ -124,6 +124,10 @@ class InferenceTable(Table):
     """Rule for stopping before the last step or time."""
     predictions: Literal["local", "fixed"] = "local"
     """Compute predictions from the moving states, or freeze them at the feedforward pass."""
+    input: Literal["clamped", "free"] = "clamped"
+    """Clamped: the data give the input. Free: it moves as one more state, from zero or (start = "normal") a draw."""
+    output: Literal["clamped", "free"] = "clamped"
+    """Clamped: the data give the target. Free: there is none, nor a loss, and the feedforward pass is at rest."""
     clamp: Literal["hard", "soft"] = "hard"
     """Hard: the target is the output state. Soft: the output state is drawn to the target."""
     clamp_precision: Positive = 1.0
@@ -168,11 +172,28 @@ class InferenceTable(Table):
                 'write clamp = "hard" or loss = "squared-error"'
             )
             found.append(Inconsistency(("inference.clamp", "inference.loss"), text))
+        found += _free_problems(self)
         if self.solver is not None:
             found += [*_time_problems(self, self.solver), *_step_problems(self, self.solver)]
             found += _noise_problems(self, self.solver)
         require_consistent(found)
         return self
+
+
+def _free_problems(table: InferenceTable) -> list[Inconsistency]:
+    if table.input == "clamped":
+        return []
+    found: list[Inconsistency] = []
+    if table.output == "free":
+        text = 'inference.input and inference.output are both "free", and nothing is given; clamp one of them'
+        found.append(Inconsistency(("inference.input", "inference.output"), text))
+    if table.predictions == "fixed":
+        text = (
+            'inference.input = "free" does not go with predictions = "fixed", which a moving input would not change; '
+            'write predictions = "local" or input = "clamped"'
+        )
+        found.append(Inconsistency(("inference.input", "inference.predictions"), text))
+    return found
 
 
 def _implied_end(save_at: Any) -> dict[str, Any]:

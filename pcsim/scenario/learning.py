@@ -93,9 +93,9 @@ def fits(rule: str, method: str) -> bool:
     return method in methods.get(rule, ("state", "error", "sequential"))
 
 
-def learning_problems(learning: LearningTable, inference: InferenceTable) -> list[Inconsistency]:
-    """Return what in the two tables does not go together."""
-    found = _rule_problems(learning, inference)
+def learning_problems(learning: LearningTable, inference: InferenceTable, task: str) -> list[Inconsistency]:
+    """Return what in the two tables, and the `task` of the data, does not go together."""
+    found = [*_rule_problems(learning, inference), *_free_problems(inference, task)]
     if inference.solver is not None:
         text = (
             f'inference.solver = "{inference.solver}" does not go with [learning], which infers in discrete steps; '
@@ -114,6 +114,23 @@ def learning_problems(learning: LearningTable, inference: InferenceTable) -> lis
             "write steps = 1 or more, or remove [learning]"
         )
         found.append(Inconsistency(("inference.steps", "learning"), text))
+    return found
+
+
+def _free_problems(inference: InferenceTable, task: str) -> list[Inconsistency]:
+    found: list[Inconsistency] = []
+    if inference.output == "free":
+        text = (
+            'inference.output = "free" does not go with [learning], which learns from targets; '
+            'write output = "clamped", or remove [learning]'
+        )
+        found.append(Inconsistency(("inference.output", "learning"), text))
+    if inference.input == "free" and task != "autoencoding":
+        text = (
+            f'inference.input = "free" does not go with [learning] and data.task = "{task}", whose inputs are known; '
+            'write input = "clamped", or task = "autoencoding" in [data] to learn from the samples alone'
+        )
+        found.append(Inconsistency(("inference.input", "data.task", "learning"), text))
     return found
 
 

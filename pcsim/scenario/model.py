@@ -37,6 +37,8 @@ class DataTable(Table):
     """The data set: digits ships, mnist1d and gaussian-line are generated, the others are read from files."""
     file: Annotated[FilePath | None, Allowed("the path of a file or folder, in quotes")] = None
     """File with the data: needed by npz, optional for mnist and fashion-mnist."""
+    task: Literal["supervised", "generative", "autoencoding"] = "supervised"
+    """What is input and what target: sample and label; the other way round, label and sample; or the sample twice."""
     batch: Annotated[Count | None, Allowed("a whole number, 1 or more")] = None
     """Samples in one inference run; without it up to 64."""
     shuffle: Flag = False
@@ -184,6 +186,6 @@ class Scenario(Table):
             )
             found.append(Inconsistency(("inference.loss", "network.output"), text))
         if self.learning is not None:
-            found += learning_problems(self.learning, self.inference)
+            found += learning_problems(self.learning, self.inference, self.data.task)
         require_consistent(found)
         return self

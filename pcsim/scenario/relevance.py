@@ -63,6 +63,8 @@ RULES = (
     Rule(("inference.momentum",), "inference.optimizer", ("momentum",)),
     Rule(("inference.beta1", "inference.beta2", "inference.eps"), "inference.optimizer", ("adam",)),
     Rule(("inference.clamp_precision",), "inference.clamp", ("soft",)),
+    Rule(("inference.input",), "inference.method", ("state", "error", "sequential")),
+    Rule(("inference.clamp",), "inference.output", ("clamped",)),
     Rule(("data.validation",), "learning", (_PRESENT,)),
     Rule(("learning.momentum",), "learning.optimizer", ("momentum",)),
     Rule(_LEARNING_ADAM_KEYS, "learning.optimizer", ("adam", "adamw")),

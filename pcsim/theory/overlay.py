@@ -63,11 +63,13 @@ def theory_of(trace: Trace) -> Overlay:
         (f"noise = {temperature:g}", "noise = 0"),
         (f'method = "{table.method}"', 'method = "state"'),
         (f'optimizer = "{table.optimizer}"', 'optimizer = "gd"'),
+        (f'input = "{table.input}"', 'input = "clamped"'),
+        (f'output = "{table.output}"', 'output = "clamped"'),
     ):
         if found != needed:
             raise UsageError(
                 f'{_name(trace)}: there is no theory for a run with {found}; there is for method = "state" with '
-                'optimizer = "gd" or a solver without noise'
+                'optimizer = "gd" or a solver without noise, input and output clamped'
             )
     if table.predictions == "local" and _is_linear(task):
         return _exact(task, trace.steps, table.step_size)

@@ -14,6 +14,7 @@ from pcsim.trace.training import Training, training_streams
 
 FORMAT = "pcsim-trace"
 FORMAT_VERSION = 1
+INPUT_STATES = "states/input"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Layout:
     """Rows expected, None where unknown: decides only the size estimate and the chunks."""
     training: Training | None = None
     """What is recorded of training, None where nothing is trained."""
+    free_input: tuple[int, ...] | None = None
+    """Shape of one sample's input where it is free, and recorded with the states."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +57,15 @@ class Block:
     """For each layer (R, sample, *unit)."""
     energy_bound: NDArray[np.float64] | None = None
     """(R, layer)"""
+    input: NDArray[np.floating] | None = None
+    """(R, sample, *unit), where the input is free and states are recorded."""
 
     def array(self, path: str) -> NDArray[np.number]:
         """Return the array for the stream at `path`; ValueError where the block lacks it."""
         kind, _, layer = path.partition("/layer_")
         if kind in ("step", "time"):
             return self.clock
-        value = getattr(self, kind)
+        value = self.input if path == INPUT_STATES else getattr(self, kind)
         if value is None:
             raise ValueError(f"the layout records {kind}, the block has none")
         return value[int(layer)] if layer else value
@@ -102,6 +107,9 @@ def streams(layout: Layout) -> list[Stream]:
             )
             for i in range(count if kind in layout.record else 0)
         ]
+    if layout.free_input is not None and "states" in layout.record:
+        names, shape = (clock, "sample", *unit_names("in", layout.free_input)), (layout.samples, *layout.free_input)
+        found.append(Stream(INPUT_STATES, names, shape, layout.dtype, layout.rows))
     kind = np.dtype(np.int64) if clock == "step" else wide
     found.append(Stream(clock, (clock,), (), kind, layout.rows))
     return found + (training_streams(layout.training, layers) if layout.training else [])
@@ -141,6 +149,7 @@ class Dimensions:
             "solver/evaluations": ("sample",),
             "data/x": ("sample", *self._units("in")),
             "data/y": ("sample", *self._units(last)),
+            "final/input": ("sample", *self._units("in")),
             "final/output": ("sample", *self._units(last)),
         }
         match = re.fullmatch(r"(?:final/)?(?:\w+)/(layer|W|b)_(\d+)", path)
@@ -160,7 +169,7 @@ class Dimensions:
 
 def final_bytes(layout: Layout, network: Mapping[str, NDArray[np.number]]) -> int:
     """Return about how many bytes the end of a run adds: final states, errors, gradients, parameters and tables."""
-    units = sum(prod(shape) for shape in layout.unit_shapes)
+    units = sum(prod(shape) for shape in (*layout.unit_shapes, layout.free_input or (0,)))
     copies = ("weight_gradient" in layout.record) + (layout.training is not None)
     parameters = copies * sum(a.nbytes for a in network.values())
     objects = 3 * len(layout.unit_shapes) + copies * len(network)

@@ -138,6 +138,11 @@ class Trace:
         return self.array("final/output")
 
     @property
+    def final_input(self) -> NDArray[Any] | None:
+        """The free input at the end of inference, (sample, *unit); None where the input was clamped."""
+        return self.array("final/input") if "final/input" in self else None
+
+    @property
     def gradient(self) -> dict[str, NDArray[Any]]:
         """Weight gradients at the end of inference by parameter name; empty where not recorded."""
         return self._group("final/gradient")

@@ -1,0 +1,104 @@
+"""What of the data is input and what target: samples and labels fitted to the two ends of a network."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.datasets import INPUT, OUTPUT, End, check_labels, targets
+from pcsim.errors import UsageError
+from pcsim.network import Network
+from pcsim.scenario import Scenario
+
+
+def fitted(
+    scenario: Scenario, network: Network, x: NDArray[np.float64], y: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return flat inputs (samples, n_in) and targets (samples, n_out); zeros where that end of the network is free.
+
+    Raises `UsageError` for samples or labels that do not fit the end they are clamped to.
+    """
+    return _inputs(scenario, network, x, y), _targets(scenario, network, x, y)
+
+
+def check_all_labels(scenario: Scenario, network: Network, y: NDArray[Any]) -> None:
+    """Raise `UsageError` if labels of the whole data set, of which a run may see a few only, do not fit their end."""
+    ends = {"supervised": OUTPUT, "generative": INPUT}
+    end = ends.get(scenario.data.task)
+    if end is not None and _is_clamped(scenario, end):
+        units = network.layer_shapes[-1][0] if end is OUTPUT else network.input_shape[0]
+        with named(scenario, "network.widths"):
+            check_labels(y, units, f"data '{scenario.data.name}'", end)
+
+
+def _inputs(scenario: Scenario, network: Network, x: NDArray[np.float64], y: NDArray[Any]) -> NDArray[np.float64]:
+    units = network.input_shape[0]
+    if not _is_clamped(scenario, INPUT):
+        return np.zeros((len(x), units))
+    if scenario.data.task == "generative":
+        return _rows_of_labels(scenario, y, units, INPUT)
+    return _rows_of_samples(scenario, x, units, INPUT)
+
+
+def _targets(scenario: Scenario, network: Network, x: NDArray[np.float64], y: NDArray[Any]) -> NDArray[np.float64]:
+    units = network.layer_shapes[-1][0]
+    if not _is_clamped(scenario, OUTPUT):
+        return np.zeros((len(x), units))
+    supervised = scenario.data.task == "supervised"
+    found = (_rows_of_labels if supervised else _rows_of_samples)(scenario, y if supervised else x, units, OUTPUT)
+    _check_targets(scenario, found)
+    return found
+
+
+def _is_clamped(scenario: Scenario, end: End) -> bool:
+    return getattr(scenario.inference, end.name) == "clamped"
+
+
+def _rows_of_labels(scenario: Scenario, y: NDArray[Any], units: int, end: End) -> NDArray[np.float64]:
+    with named(scenario, "network.widths"):
+        return targets(y, units, f"data '{scenario.data.name}'", end)
+
+
+def _rows_of_samples(scenario: Scenario, x: NDArray[np.float64], units: int, end: End) -> NDArray[np.float64]:
+    size = prod(x.shape[1:])
+    if size != units:
+        role = "" if end is INPUT else f', the target of task = "{scenario.data.task}",'
+        raise UsageError(
+            f"{scenario.where('network.widths')}: the {end.place} width is {units}, but a sample of the data "
+            f"'{scenario.data.name}'{role} has {size} values (shape {x.shape[1:]}); set the {end.place} width to {size}"
+        )
+    return x.reshape(len(x), units)
+
+
+def _check_targets(scenario: Scenario, y: NDArray[np.float64]) -> None:
+    """Raise `UsageError` for targets on which the loss is not bounded below."""
+    loss = scenario.inference.loss
+    beyond = {
+        "squared-error": np.zeros(y.shape, dtype=bool),
+        "cross-entropy": y < 0,
+        "binary-cross-entropy": (y < 0) | (y > 1),
+    }[loss]
+    if beyond.any():
+        sample, unit = map(int, np.argwhere(beyond)[0])
+        allowed = "targets of 0 or more" if loss == "cross-entropy" else "targets from 0 to 1"
+        task = scenario.data.task
+        # Pixels are inputs to whoever reads the data: that they are targets here is worth a word.
+        whose, other = ("", " or other targets")
+        if task != "supervised":
+            whose, other = f' (task = "{task}" makes the samples the targets)', ""
+        raise UsageError(
+            f"{scenario.where('inference.loss')}: {loss} takes {allowed}, but the target of sample {sample}, "
+            f'unit {unit} is {y[sample, unit]:g}{whose}; use loss = "squared-error"{other}'
+        )
+
+
+@contextmanager
+def named(scenario: Scenario, key: str) -> Generator[None]:
+    """Put the place of a scenario's key in front of errors raised inside."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{scenario.where(key)}: {error}") from error

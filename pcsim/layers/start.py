@@ -1,0 +1,59 @@
+"""The start of a free input as a layer: the identity, without parameters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jaxtyping import Shaped
+
+from pcsim.arrays import Array, Namespace, Parameters
+from pcsim.layers.operation import Anchor, Residue
+
+
+@dataclass(frozen=True)
+class Start:
+    """op(s) = s: predicts a free input by the value it started from, so that its error is how far it has moved."""
+
+    shape: tuple[int, ...]
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        return self.shape
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        return self.shape
+
+    @property
+    def parameter_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """None."""
+        return {}
+
+    def forward(
+        self, xp: Namespace, parameters: Parameters, s: Shaped[Array, "batch ..."]
+    ) -> tuple[Shaped[Array, "batch ..."], Residue]:
+        """Return s."""
+        return s, ()
+
+    def pullback(self, xp: Namespace, parameters: Parameters, residue: Residue, v: Array) -> Array:
+        """Return v."""
+        return v
+
+    def pushforward(self, xp: Namespace, parameters: Parameters, residue: Residue, ds: Array) -> Array:
+        """Return Δs."""
+        return ds
+
+    def gradient(self, xp: Namespace, parameters: Parameters, residue: Residue, v: Array) -> Parameters:
+        """Return nothing: there are no parameters."""
+        return {}
+
+    def anchor(self, xp: Namespace, parameters: Parameters, s: Array) -> Anchor:
+        """Return nothing: an increment needs no point."""
+        return ()
+
+    def increment(
+        self, xp: Namespace, parameters: Parameters, anchor: Anchor, s: Array, ds: Array
+    ) -> tuple[Array, Residue, Anchor]:
+        """Return Δs."""
+        return ds, (), ()

@@ -17,16 +17,10 @@ from pcsim.errors import UsageError, did_you_mean
 from pcsim.inference import Inference
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.steppers import Stepper
+from pcsim.stopping import StopRule
 from pcsim.trace.layout import Block
 
 GROUP = "pcsim.backends"
-
-
-@dataclass(frozen=True)
-class GradientNorm:
-    """Stop when the norm of the gradient over all moving variables is at most `threshold` in every sample."""
-
-    threshold: float
 
 
 @dataclass(frozen=True)
@@ -76,7 +70,7 @@ class Task:
 
     inference: Inference
     motion: Descent | Flow
-    stop: GradientNorm | None
+    stop: StopRule | None
     parameters: tuple[dict[str, NDArray[np.float64]], ...]
     x: NDArray[np.float64]
     y: NDArray[np.float64]

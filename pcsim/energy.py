@@ -167,6 +167,14 @@ class Energy:
                 doubled[i] = gamma * doubled[i]
         return 0.5 * xp.stack([*doubled, 2.0 * self.loss.value(xp, point.output, clamped.y)])
 
+    def total(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> Shaped[Array, " batch"]:
+        """Return the energy of every sample in the wide type, that of the activity decay included."""
+        total = xp.sum(self.layerwise(xp, clamped, point), axis=0)
+        for delta, state in zip(self.decays, point.states, strict=True):
+            if delta != 0.0:
+                total = total + 0.5 * delta * xp.sum_of_squares(state)
+        return total
+
     def parameter_gradient(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> tuple[Parameters, ...]:
         """Return ∇_θ E of every layer, −(∂f_i/∂θ)ᵀ γ_i ε_i, as a mean over the batch."""
         scale = -1.0 / clamped.x.shape[0]

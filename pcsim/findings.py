@@ -20,7 +20,7 @@ def findings(trace: Trace) -> list[str]:
     Of inference that was broken off after training there is nothing to find: it had just begun, or nearly ended.
     """
     ended = "arrival_step" in trace and not (trace.training and trace.status == "interrupted")
-    return [*of_training(trace), *(of_inference(trace) if ended else ())]
+    return [*of_training(trace), *([*_unmet(trace), *of_inference(trace)] if ended else ())]
 
 
 def of_training(trace: Trace) -> list[str]:
@@ -87,6 +87,16 @@ def noise_of(trace: Trace) -> str | None:
 def _silent_layers(trace: Trace) -> list[int]:
     """Return the layers that no signal reached in the inference that a trace holds."""
     return _numbers(trace.arrival_steps < 0) if "arrival_step" in trace and noise_of(trace) is None else []
+
+
+def _unmet(trace: Trace) -> list[str]:
+    """A stop rule that did not end the run; layers that it waited for in vain are named with it."""
+    rule = str(trace.attributes.get("stop", ""))
+    if not rule or trace.attributes["converged"] or trace.status != "complete":
+        return []
+    silent = _silent_layers(trace) if "arrival" in rule else []
+    missing = f": no signal reached {layers(silent)}" if silent else ""
+    return [f"The stop rule ({rule}) was not met {_passed(trace)}{missing}."]
 
 
 def _passed(trace: Trace) -> str:

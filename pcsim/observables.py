@@ -7,7 +7,6 @@ from jaxtyping import Shaped
 from numpy.typing import NDArray
 
 from pcsim.arrays import Array, Namespace, Parameters
-from pcsim.backend import GradientNorm
 from pcsim.energy import Clamped, Evaluation, States
 from pcsim.inference import Inference
 
@@ -19,21 +18,18 @@ class Watched(Protocol):
     @property
     def inference(self) -> Inference: ...
     @property
-    def stop(self) -> GradientNorm | None: ...
-    @property
     def record(self) -> frozenset[str]: ...
 
 
 class Observation(NamedTuple):
-    """A row of a trace, and what decides how a run goes on; in the type of the run unless said.
+    """A row of a trace, in the type of the run unless said.
 
     `layerwise` energies (layers, batch) in the wide type; `present` says for every layer whether any unit of any sample
-    has a non-zero error; `settled` (batch,) whether a sample meets the stop rule; the others are there if recorded.
+    has a non-zero error; the others are there if recorded.
     """
 
     layerwise: Array
     present: tuple[Array, ...]
-    settled: Array | None
     norms: Array | None
     states: States | None
     errors: States | None
@@ -54,7 +50,6 @@ def observe(xp: Namespace, task: Watched, clamped: Clamped, point: Evaluation) -
     return Observation(
         layerwise,
         _present(xp, layerwise, point.errors),
-        None if task.stop is None else is_settled(xp, task.stop, point),
         gradient_norms(xp, point) if "grad_norm" in task.record else None,
         point.states if "states" in task.record else None,
         point.errors if "errors" in task.record else None,
@@ -95,10 +90,3 @@ def on_host(final: Final, to_host: Callable[[Array], NDArray[Any]]) -> dict[str,
 def gradient_norms(xp: Namespace, point: Evaluation) -> Shaped[Array, "layers batch"]:
     """Return ‖∂E/∂z_i‖ of every moving variable and sample in the wide type; the last row is ‖∂ℓ/∂ŷ‖."""
     return xp.sqrt(xp.stack([xp.sum_of_squares(g) for g in (*point.gradient, point.errors[-1])]))
-
-
-def is_settled(xp: Namespace, rule: GradientNorm, point: Evaluation) -> Shaped[Array, " batch"]:
-    """Return for every sample whether the norm of the gradient over all moving variables meets the stop rule."""
-    squares = [xp.sum_of_squares(g) for g in point.gradient]
-    total = xp.sum(xp.stack(squares), axis=0) if squares else xp.zeros_like(xp.sum_of_squares(point.errors[-1]))
-    return xp.sqrt(total) <= rule.threshold

@@ -82,3 +82,25 @@ class Adam:
         scale = self.step_size / (1.0 - self.beta1**step)
         spread = xp.sqrt(second / (1.0 - self.beta2**step)) + self.eps
         return -scale * first / spread, (first, second)
+
+
+@dataclass(frozen=True)
+class Decaying:
+    """Another stepper with its step size divided by 1 + d (t − 1) in step t = 1, 2, … (Alonso et al. 2024: d = 1)."""
+
+    stepper: GradientDescent | Momentum | Adam
+    decay: float
+
+    def begin(self, xp: Namespace, variable: Array) -> Memory:
+        """Return the memory of the other stepper."""
+        return self.stepper.begin(xp, variable)
+
+    def increment(self, xp: Namespace, gradient: Array, memory: Memory, step: Any) -> tuple[Array, Memory]:
+        """Return Δz/(1 + d (t − 1)) and the memory of the other stepper."""
+        delta, memory = self.stepper.increment(xp, gradient, memory, step)
+        return delta / (1.0 + self.decay * (step - 1)), memory
+
+
+def undecayed(stepper: Stepper) -> Stepper:
+    """Return the stepper with the step size of its first step."""
+    return stepper.stepper if isinstance(stepper, Decaying) else stepper

@@ -14,7 +14,7 @@ from rich.table import Table
 from pcsim.findings import findings
 from pcsim.trace import Trace
 from pcsim.training_summary import training_headline, training_table
-from pcsim.words import count, duration
+from pcsim.words import count, duration, extent
 
 
 def print_summary(trace: Trace, console: Console) -> None:
@@ -84,13 +84,8 @@ def solver_words(attributes: Mapping[str, Any]) -> str:
 
 def work(counts: Mapping[str, NDArray[np.int64]]) -> str:
     """Return what a solver did, as a range over the samples: `33 to 41 solver steps a sample, 2 rejected, …`."""
-    steps, rejected, evaluations = (_span(counts[name]) for name in ("steps", "rejected", "evaluations"))
+    steps, rejected, evaluations = (extent(counts[name]) for name in ("steps", "rejected", "evaluations"))
     return f"{steps} solver steps a sample, {rejected} rejected, {evaluations} field evaluations"
-
-
-def _span(counts: NDArray[np.int64]) -> str:
-    low, high = int(counts.min()), int(counts.max())
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def arrival_words(trace: Trace) -> list[str]:

@@ -68,6 +68,8 @@ def _beginning(simulation: Simulation) -> tuple[Layout, Attributes, dict[str, An
         attributes["free"] = free[0]
     if task.arithmetic.rounding != "nearest":
         attributes["rounding"] = task.arithmetic.rounding
+    if task.stop is not None:
+        attributes["stop"] = str(task.stop)
     if isinstance(task.motion, Flow):
         attributes |= solver_attributes(task.motion)
     provenance = {
@@ -90,6 +92,7 @@ def _training(scenario: Scenario, lesson: Lesson) -> Training:
         validation=lesson.samples.validation is not None,
         top_5=has_top_5(lesson.course.classes),
         alignment=is_aligned(inference),
+        steps=lesson.task.learner.stop is not None,
     )
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from pcsim.findings import silent_in_training
 from pcsim.trace import Trace
-from pcsim.words import count, duration
+from pcsim.words import count, duration, extent
 
 PARTS = {"test": "test", "validation": "validation", "train": "training"}
 """Of the data, as a summary names them, most telling first."""
@@ -24,6 +24,7 @@ def training_headline(trace: Trace) -> str:
         far += f" in {duration(float(attributes['training_seconds']))}"
     if len(epochs) == 0:
         return far
+    far += _steps(history)
     row = kept_row(trace)
     parts = ((part, word) for part, word in PARTS.items() if f"{part}_loss" in history)
     measures = [found for part, word in parts if (found := _measure(history, part, word, row))]
@@ -54,6 +55,12 @@ def training_table(trace: Trace) -> Table:
         cells = [_cell(column, values[i]) for column, values in measured.items()]
         table.add_row(name, str(trace.layer_widths[i]), *shown, *cells, style="yellow" if i in silent else None)
     return table
+
+
+def _steps(history: Mapping[str, NDArray[Any]]) -> str:
+    """Return mean and range of the steps of inference in an update, nothing where all take the same by design."""
+    steps = history.get("steps", np.empty(0))
+    return f", {steps.mean():.3g} steps of inference an update ({extent(steps)})" if len(steps) else ""
 
 
 def _measure(history: Mapping[str, NDArray[Any]], part: str, word: str, row: int) -> str:

@@ -224,5 +224,5 @@ def _solver_tolerance(trace: Trace, simulation: Simulation) -> float:
         return 0.0
     off = motion.rtol + motion.atol if motion.step_size is None else 0.0
     if stop is not None and trace.attributes.get("converged"):
-        off += stop.grad_norm
+        off += stop.grad_norm or 0.0
     return SOLVER_MARGIN * off

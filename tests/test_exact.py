@@ -14,7 +14,7 @@ from pcsim_exact.balls import Balls, from_floats
 from pcsim_exact.namespace import ExactNamespace
 from pcsim_exact.sharing import with_shared_predictions
 
-from pcsim.backend import GradientNorm, Settled, Task
+from pcsim.backend import Settled, Task
 from pcsim.inference import (
     Backprop,
     ErrorOptimization,
@@ -25,6 +25,7 @@ from pcsim.inference import (
     StateOptimization,
 )
 from pcsim.steppers import Adam, GradientDescent, Momentum
+from pcsim.stopping import StopRule
 from pcsim.trace import Block
 from tests.cases import ACTIVATIONS, LOSSES, join, make_case, make_task, settle
 
@@ -213,7 +214,7 @@ def test_balls_that_grow_too_wide_end_the_run_with_the_bits_it_would_need(monkey
 
 
 def test_a_stop_rule_ends_the_run() -> None:
-    task = make_task(make_case("tanh"), stepper=GradientDescent(0.3), steps=5000, stop=GradientNorm(1e-2))
+    task = make_task(make_case("tanh"), stepper=GradientDescent(0.3), steps=5000, stop=StopRule(1e-2))
     expected, _ = settle(task)
     settled, rows, _ = exactly(task)
     assert settled.converged

@@ -11,10 +11,11 @@ from pcsim_exact import ExactBackend
 from pcsim_jax import JaxBackend
 from pcsim_numpy import NumpyBackend
 
-from pcsim.backend import Backend, Flow, GradientNorm, Settled, Task
+from pcsim.backend import Backend, Flow, Settled, Task
 from pcsim.free_input import FreeInputBackend
 from pcsim.losses import NoTarget
 from pcsim.steppers import GradientDescent, Momentum
+from pcsim.stopping import StopRule
 from pcsim.trace import Block
 from tests.cases import METHODS, Case, join, make_case, make_task, settle
 
@@ -121,7 +122,7 @@ def best_input(case: Case) -> NDArray[np.float64]:
 def test_a_linear_network_infers_the_least_squares_input(method: str) -> None:
     case = linear_case()
     stepper = Momentum(0.3, 0.7)
-    settled, _ = run(task_of(case, method, steps=1000, recorded=(0,), stepper=stepper, stop=GradientNorm(1e-11)))
+    settled, _ = run(task_of(case, method, steps=1000, recorded=(0,), stepper=stepper, stop=StopRule(1e-11)))
     assert settled.converged
     np.testing.assert_allclose(present(settled.input), best_input(case), rtol=0, atol=1e-8)
 
@@ -131,7 +132,7 @@ def test_a_linear_network_infers_the_least_squares_input(method: str) -> None:
 def test_a_flow_carries_the_input_along(method: str, backend: Backend) -> None:
     case = linear_case()
     flow = Flow("dopri5", (0.0, 1.0, 200.0), rtol=1e-6, atol=1e-8)
-    settled, rows = run(task_of(case, method, motion=flow, stop=GradientNorm(1e-6)), backend)
+    settled, rows = run(task_of(case, method, motion=flow, stop=StopRule(1e-6)), backend)
     np.testing.assert_allclose(present(settled.input), best_input(case), rtol=0, atol=1e-5)
     assert present(rows.energy).shape[1] == len(present(settled.arrival_times)) == 3
 
@@ -198,7 +199,7 @@ def test_a_divergence_names_layers_as_outside() -> None:
 
 def test_a_stop_rule_waits_for_the_input() -> None:
     case = make_case()
-    settled, rows = run(task_of(case, stop=GradientNorm(0.2), steps=500))
+    settled, rows = run(task_of(case, stop=StopRule(0.2), steps=500))
     assert settled.converged
 
     def total(moving: Any) -> Any:
@@ -226,7 +227,7 @@ def test_without_a_target_the_feedforward_pass_is_at_rest(method: str, backend: 
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-14)
     np.testing.assert_array_equal(still.states[-1], still.output)
     task = task_of(case, method, initial=case.states, steps=400, stepper=Momentum(0.1, 0.7), recorded=(0,))
-    moved = backend.settle(replace(task, stop=GradientNorm(1e-9)), blocks.append, lambda clock: False)
+    moved = backend.settle(replace(task, stop=StopRule(1e-9)), blocks.append, lambda clock: False)
     for a, b in zip(moved.states, forward, strict=False):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-3)
     assert np.abs(present(blocks[-1].energy)[-1]).max() < 1e-5

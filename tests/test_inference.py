@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from pcsim.arithmetic import FORMATS
-from pcsim.backend import GradientNorm
 from pcsim.inference import (
     Backprop,
     ErrorOptimization,
@@ -19,6 +18,7 @@ from pcsim.inference import (
 )
 from pcsim.inference.base import Moving
 from pcsim.steppers import Adam, GradientDescent, Momentum
+from pcsim.stopping import StopRule
 from tests.cases import ACTIVATIONS, XP, make_case, make_task, settle
 
 METHODS = [StateOptimization, ErrorOptimization, SequentialStateOptimization, FixedPredictions, Backprop]
@@ -68,7 +68,7 @@ def test_state_and_error_optimization_reach_the_same_equilibrium(options: dict[s
     settings: dict[str, Any] = {
         "steps": 2500,
         "stepper": Momentum(0.05, 0.5),
-        "stop": GradientNorm(1e-8),
+        "stop": StopRule(1e-8),
         "record": ("weight_gradient",),
         "recorded": (0,),
     }
@@ -149,11 +149,11 @@ def test_every_stepper_lowers_the_energy(method: Any, stepper: Any) -> None:
 
 def test_stop_rule_stops_at_the_first_step_below_the_threshold() -> None:
     case = make_case("tanh")
-    settled, rows = settle(make_task(case, steps=5000, stop=GradientNorm(1e-3)))
+    settled, rows = settle(make_task(case, steps=5000, stop=StopRule(1e-3)))
     assert settled.converged
     assert 0 < settled.steps_taken < 5000
     assert rows.clock[-1] == settled.steps_taken
-    again, _ = settle(make_task(case, steps=settled.steps_taken - 1, stop=GradientNorm(1e-3)))
+    again, _ = settle(make_task(case, steps=settled.steps_taken - 1, stop=StopRule(1e-3)))
     assert not again.converged
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pcsim_jax import compiled, flow, walk
 
 from pcsim.activations import Tanh
-from pcsim.backend import Flow, GradientNorm, Settled, Task
+from pcsim.backend import Flow, Settled, Task
 from pcsim.energy import Energy
 from pcsim.errors import UsageError
 from pcsim.inference import (
@@ -25,6 +25,7 @@ from pcsim.inference import (
 )
 from pcsim.losses import SquaredError
 from pcsim.network import dense_chain
+from pcsim.stopping import StopRule
 from pcsim.theory import linear_system, linear_trajectory
 from pcsim.trace.layout import Block
 from tests.cases import Case, make_case, make_task
@@ -139,7 +140,7 @@ def test_error_flow_ends_where_the_state_flow_does() -> None:
     case = make_case("tanh")
     ends = []
     for method in (StateOptimization, ErrorOptimization):
-        task = flow_task(case, "dopri5", method(case.energy), times=(300.0,), stop=GradientNorm(1e-6))
+        task = flow_task(case, "dopri5", method(case.energy), times=(300.0,), stop=StopRule(1e-6))
         ends.append(settle(replace(task, motion=replace(task.motion, rtol=1e-8)))[0])
         assert ends[-1].converged
     for a, b in zip(ends[0].states, ends[1].states, strict=True):
@@ -182,7 +183,7 @@ def test_saving_more_often_costs_few_steps() -> None:
 def test_rest_is_judged_by_the_derivative() -> None:
     case = make_case("tanh")
     for solver, step_size in (("dopri5", None), ("kvaerno3", None), ("heun", 0.125)):
-        stop = GradientNorm(1e-3)
+        stop = StopRule(1e-3)
         task = flow_task(case, solver, times=(1.0, 1000.0, 2000.0), stop=stop, step_size=step_size)
         blocks: list[Block] = []
         task = replace(task, record=frozenset({"energy", "grad_norm"}))
@@ -202,7 +203,7 @@ def test_interruption() -> None:
 
 
 def test_network_without_free_states() -> None:
-    settled, energies, _ = settle(flow_task(make_case("linear", widths=(5, 3)), "dopri5", stop=GradientNorm(1.0)))
+    settled, energies, _ = settle(flow_task(make_case("linear", widths=(5, 3)), "dopri5", stop=StopRule(1.0)))
     assert settled.converged
     assert energies.shape == (1, 1)
 

@@ -10,6 +10,7 @@ import pytest
 from pcsim_jax.arrays import namespace, settings, to_host, to_run
 from pcsim_jax.pinned import with_pinned_predictions
 from pcsim_jax.program import number
+from pcsim_jax.repeat import compiled_repeat
 
 from pcsim.inference import StateOptimization
 from pcsim.learning import (
@@ -33,15 +34,9 @@ from tests.test_learning_learner import RATE, assert_same, batches, learner_on, 
 def train_compiled(case: Case, learner: Learner, precision: str) -> list[Learned]:
     xp, learner = namespace(precision), replace(learner, inference=with_pinned_predictions(learner.inference))
 
-    def repeat(count: int, body: Any, carry: Any) -> Any:
-        def numbered(i: Any, now: Any) -> Any:
-            return body(number(i + 1), now)
-
-        return jax.lax.fori_loop(0, count, numbered, carry)
-
     @jax.jit
     def update(parameters: Any, memory: Any, x: Any, y: Any, rate: Any, k: Any) -> Learned:
-        return learn(xp, learner, parameters, memory, x, y, rate, number(k), repeat)
+        return learn(xp, learner, parameters, memory, x, y, rate, number(k), compiled_repeat)
 
     with settings():
         parameters: Any = tuple({k: to_run(v, precision) for k, v in own.items()} for own in case.parameters)

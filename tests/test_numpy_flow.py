@@ -10,7 +10,7 @@ from pcsim_numpy.sample_field import Jacobian, Pattern, SampleField
 from pcsim_numpy.solvers import ADAPTIVE, solver_bytes
 from pcsim_numpy.structure import structure_of
 
-from pcsim.backend import Flow, GradientNorm
+from pcsim.backend import Flow
 from pcsim.errors import UsageError
 from pcsim.inference import (
     Backprop,
@@ -21,6 +21,7 @@ from pcsim.inference import (
     gradient_flow,
 )
 from pcsim.inference.base import Moving
+from pcsim.stopping import StopRule
 from tests.cases import XP, join, make_case, make_task
 from tests.flow_cases import METHODS, TIMES, distance, one_sample, run, trajectory
 
@@ -149,7 +150,7 @@ def test_samples_come_to_rest(solver: str, method: Any) -> None:
     threshold, step_size = 1e-4, 0.1 if solver == "euler" else None
     times = (0.0, 1.0, 5000.0)
     settled, rows = run(
-        case, solver, method, times, step_size=step_size, rtol=1e-4, atol=1e-6, stop=GradientNorm(threshold)
+        case, solver, method, times, step_size=step_size, rtol=1e-4, atol=1e-6, stop=StopRule(threshold)
     )
     assert settled.converged
     assert not settled.interrupted
@@ -165,7 +166,7 @@ def test_a_sample_that_rests_beyond_a_recorded_time_is_recorded_before() -> None
     case = make_case("linear", batch=2, gain=0.7)
     exact = trajectory(case)
     times = tuple(np.linspace(0.0, 40.0, 101))
-    settled, rows = run(case, "dopri8", times=times, rtol=1e-9, atol=1e-9, stop=GradientNorm(1e-3), record=("states",))
+    settled, rows = run(case, "dopri8", times=times, rtol=1e-9, atol=1e-9, stop=StopRule(1e-3), record=("states",))
     assert settled.converged
     assert rows.clock[:-1].tolist() == list(times[: len(rows.clock) - 1])
     rests = exact.states(exact.flow(rows.clock[:-1]))
@@ -179,7 +180,7 @@ def test_a_network_without_free_states_has_nothing_to_move(solver: str, method: 
     settled, rows = run(case, solver, method, (0.0, 1.0), step_size=step_size)
     assert rows.clock.tolist() == [0.0, 1.0]
     assert settled.failure is None
-    settled, rows = run(case, solver, method, (1.0,), step_size=step_size, stop=GradientNorm(1e-6))
+    settled, rows = run(case, solver, method, (1.0,), step_size=step_size, stop=StopRule(1e-6))
     assert settled.converged
 
 

@@ -9,7 +9,19 @@ from pcsim.scenario import parse_scenario, scenario_text
 from pcsim.scenario.relevance import RULES
 from tests.scenario_files import TEXT, Files, changed
 
-MOVING = ["start", "steps", "step_size", "optimizer", "momentum", "beta1", "beta2", "eps", "stop"]
+MOVING = [
+    "start",
+    "steps",
+    "step_size",
+    "step_decay",
+    "step_halving",
+    "optimizer",
+    "momentum",
+    "beta1",
+    "beta2",
+    "eps",
+    "stop",
+]
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pcsim.steppers import Adam, GradientDescent, Momentum, Stepper
+from pcsim.steppers import Adam, Decaying, GradientDescent, Momentum, Stepper
 from tests.cases import XP
 
 
@@ -43,3 +43,19 @@ def test_adam_matches_its_published_recurrence() -> None:
         z -= 0.05 * (m / (1 - 0.9**t)) / ((v / (1 - 0.999**t)) ** 0.5 + 1e-8)
         expected.append(z)
     np.testing.assert_allclose(follow(Adam(0.05), 1.0, 3.0, 29), expected, rtol=1e-12)
+
+
+def test_a_decaying_step_size_is_divided_by_one_plus_dt() -> None:
+    path = follow(Decaying(GradientDescent(0.5), 1.0), 1.0, 1.0, 20)
+    # z_t = Π (1 − ½/(1 + k)), k = 0 … t − 1
+    np.testing.assert_allclose(path, np.cumprod([1.0, *(1 - 0.5 / (1 + k) for k in range(20))]), rtol=1e-15)
+
+
+def test_decay_shortens_increments_and_leaves_the_memory_alone() -> None:
+    for stepper in (Momentum(0.1), Adam(0.1)):
+        plain = decaying = stepper.begin(XP, np.zeros(3))
+        for step in range(1, 6):
+            gradient = np.array([1.0, -2.0, step])
+            whole, plain = stepper.increment(XP, gradient, plain, step)
+            shortened, decaying = Decaying(stepper, 0.25).increment(XP, gradient, decaying, step)
+            np.testing.assert_allclose(shortened, whole / (1 + 0.25 * (step - 1)), rtol=1e-15)

@@ -91,6 +91,8 @@ def test_fixed_predictions_in_a_chain_of_identity_layers_lie_on_their_profile(tm
     [
         (('inference.method="error"',), 'no theory for a run with method = "error"; there is for method = "state"'),
         (('inference.optimizer="adam"',), 'no theory for a run with optimizer = "adam"'),
+        (("inference.step_decay=true",), "no theory for a run with step_decay = 1"),
+        (("inference.step_halving=true",), "no theory for a run with step_halving = true"),
         ((SIGNAL, 'inference.start="zeros"'), 'no theory for a run with start = "zeros"'),
         (
             (SIGNAL, "network.precisions=2.0", "network.activity_decay=0.1"),

@@ -6,6 +6,8 @@ from importlib.util import find_spec
 
 from pcsim.arithmetic import check_arithmetic
 from pcsim.backend import Capabilities, Settled, Task
+from pcsim.errors import UsageError
+from pcsim.inference import Halving
 from pcsim.trace.layout import Block
 
 
@@ -29,12 +31,18 @@ class ExactBackend:
     def estimate(self, task: Task) -> float:
         """Return about how many seconds the task takes at the working precision that its bits are guessed to need.
 
-        Raises `UsageError` if the bits are out of range, the run would take too long, or it asks for narrow rounding.
+        Raises `UsageError` if the bits are out of range, the run would take too long, or it asks for narrow rounding
+        or halved step sizes.
         """
         from pcsim_exact.cost import estimated_seconds, refuse_if_too_long
         from pcsim_exact.precision import bits_asked, first_guess
 
         check_arithmetic(task.precision, task.arithmetic)
+        if isinstance(task.inference, Halving):
+            raise UsageError(
+                "the exact backend has no inference.step_halving: whether an energy has risen cannot be told where "
+                'balls overlap; write step_halving = false, or use backend = "numpy"'
+            )
         working = first_guess(task, bits_asked(task.precision))
         refuse_if_too_long(task, working)
         return estimated_seconds(task, working)

@@ -9,11 +9,12 @@ from flint import arb, ctx
 from numpy.typing import NDArray
 
 from pcsim.arrays import Parameters
-from pcsim.backend import GradientNorm, Settled, Task
+from pcsim.backend import Settled, Task
 from pcsim.energy import Clamped, Evaluation
 from pcsim.loop import divergence, final_arrays
 from pcsim.observables import gradient_norms
 from pcsim.recording import Recorder
+from pcsim.stopping import StopRule, gradient_norm
 from pcsim.trace.layout import Block
 from pcsim_exact.balls import Balls, from_floats, to_floats
 from pcsim_exact.cost import refusal
@@ -77,6 +78,7 @@ class _Run:
         initial = None if task.initial is None else tuple(map(from_floats, task.initial))
         carry = inference.begin(xp, clamped, initial, task.descent.stepper)
         widening = Widening(task, self._bits, working)
+        self._before = np.full((len(task.parameters), len(task.x)), np.inf)
         step = 0
         while True:
             point = inference.evaluate(xp, clamped, carry)
@@ -95,14 +97,14 @@ class _Run:
         """Note and record a step, unless an earlier attempt did; return the end if this is the last step."""
         energies = to_floats(layerwise)
         failure = divergence(self._task, step, energies)
-        converged = self._task.stop is not None and self._has_converged(self._task.stop, point)
+        if step > self._delivered:
+            self._note_arrivals(step, point)
+        converged = self._task.stop is not None and self._is_met(self._task.stop, step, point, energies)
+        self._before = energies
         interrupted = self._poll(max(step, self._delivered))
         last = step == self._task.descent.steps or converged or interrupted or failure is not None
         if step > self._delivered:
             self._delivered = step
-            for i in np.flatnonzero(self._arrivals < 0):
-                if self._xp.any(point.errors[i]):
-                    self._arrivals[i] = step
             if last or self._recorder.due(step):
                 self._record(step, point, layerwise, energies)
         return _End(clamped, point, step, converged, interrupted, failure) if last else None
@@ -115,11 +117,15 @@ class _Run:
         bound = energy_bounds(layerwise, energies.mean(axis=1))
         recorder.add(step, energies, norms, states, errors, bound)
 
-    def _has_converged(self, rule: GradientNorm, point: Evaluation) -> bool:
-        if not point.gradient:
-            return True
-        squares = self._xp.stack([self._xp.sum_of_squares(g) for g in point.gradient])
-        return bool(to_floats(self._xp.sqrt(self._xp.sum(squares, axis=0))).max() <= rule.threshold)
+    def _note_arrivals(self, step: int, point: Evaluation) -> None:
+        for i in np.flatnonzero(self._arrivals < 0):
+            if self._xp.any(point.errors[i]):
+                self._arrivals[i] = step
+
+    def _is_met(self, rule: StopRule, step: int, point: Evaluation, energies: NDArray[np.float64]) -> bool:
+        # An earlier attempt may have noted arrivals beyond this step.
+        arrived = ((self._arrivals >= 0) & (self._arrivals <= step)).all()
+        return bool(rule.is_met(lambda: to_floats(gradient_norm(self._xp, point)), energies, self._before, arrived))
 
     def _parameters(self) -> tuple[Parameters, ...]:
         return tuple({name: from_floats(v) for name, v in layer.items()} for layer in self._task.parameters)

@@ -15,6 +15,7 @@ from pcsim.arithmetic import EXACT_BITS
 from pcsim.backend import Task
 from pcsim.errors import UsageError
 from pcsim.inference import Backprop, ErrorOptimization
+from pcsim.steppers import undecayed
 
 LEAST_BITS = 53
 MOST_BITS = 65536
@@ -59,7 +60,7 @@ def first_guess(task: Task, bits: int) -> int:
     forward = sum(doublings)
     through_all = isinstance(task.inference, ErrorOptimization | Backprop)
     back_and_forth = 2.0 * (forward if through_all else forward / len(doublings))
-    stepper = task.descent.stepper
+    stepper = undecayed(task.descent.stepper)
     step_size = getattr(stepper, "step_size", 1.0) / (1.0 - getattr(stepper, "momentum", 0.0))
     per_step = float(np.logaddexp2(0.0, math.log2(step_size) + back_and_forth))
     return math.ceil(bits + _MARGIN + forward + per_step * planned_steps(task))

@@ -5,10 +5,10 @@ With the same *array* back, a state that nothing has moved since the feedforward
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 from pcsim.arrays import Array, Namespace, Parameters
-from pcsim.inference import Inference
+from pcsim.inference import Inference, with_energy
 from pcsim.layers import Layer, Residue
 
 
@@ -31,5 +31,4 @@ def with_shared_predictions(inference: Inference) -> Inference:
     """Return the same inference on layers that share unchanged predictions."""
     network = inference.energy.network
     layers = tuple(SharedLayer(a.operation, a.source, a.premultiplier, a.skip) for a in network.layers)
-    energy = replace(inference.energy, network=replace(network, layers=layers))
-    return replace(cast("Any", inference), energy=energy)
+    return with_energy(inference, replace(inference.energy, network=replace(network, layers=layers)))

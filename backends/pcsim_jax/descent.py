@@ -48,6 +48,7 @@ class _Run:
         known, self._carry = self._call(program.start, parameters, x, y, initial)
         self._clamped = Clamped(parameters, x, y, known)
         self._step = 0
+        self._before: Array = np.full((len(parameters), len(task.x)), np.inf)
         self._arrivals: Array = np.full(len(parameters), -1, dtype=np.int64)
         # Compiled before the clock starts.
         self._compiler.prepare(program.proceed, self._program, *self._stretch(0))
@@ -63,9 +64,9 @@ class _Run:
             pace = (time.perf_counter() - before) / max(self._step - at, 1)
             stretch = max(1, int(SECONDS / pace))
             stopped = poll(self._step)
-        seen, arrivals, final = self._close()
+        seen, arrivals, met, final = self._close()
         self._record_last(seen)
-        converged = seen.settled is not None and bool(seen.settled.all())
+        converged = bool(met)
         seconds = time.perf_counter() - begin
         return Settled(
             **on_host(final, to_host),
@@ -85,7 +86,7 @@ class _Run:
         if flagged:
             # The step before should have been the last: the same stretch once more, up to there.
             now = self._proceed(int(now.step) - 1)
-        self._carry, self._step, self._arrivals = now.carry, int(now.step), now.arrivals
+        self._carry, self._step, self._before, self._arrivals = now.carry, int(now.step), now.before, now.arrivals
         self._record(now.rows, int(now.count), self._due)
         return flagged
 
@@ -94,13 +95,13 @@ class _Run:
 
     def _stretch(self, end: int) -> tuple[Any, ...]:
         self._due = next_due(self._task.descent, self._step, self._program.rows)
-        return self._clamped, self._carry, np.int64(self._step), self._arrivals, np.int64(end), self._due
+        return *self._end(), np.int64(end), self._due
 
-    def _close(self) -> tuple[Observation, Array, Final]:
+    def _close(self) -> tuple[Observation, Array, Array, Final]:
         return self._call(program.close, *self._end())
 
     def _end(self) -> tuple[Any, ...]:
-        return self._clamped, self._carry, np.int64(self._step), self._arrivals
+        return self._clamped, self._carry, np.int64(self._step), self._before, self._arrivals
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return jax.block_until_ready(self._compiler.call(function, self._program, *arguments))

@@ -200,7 +200,7 @@ def _numbers(task: Task, motion: Flow) -> Numbers:
 
 def _on_device(task: Task, motion: Flow, rtol: float, atol: float, root: float) -> Numbers:
     limits = Tolerances(*(_scalar(v) for v in (rtol, atol, root)))
-    threshold = 0.0 if task.stop is None else task.stop.threshold
+    threshold = (task.stop and task.stop.grad_norm) or 0.0
     return Numbers(
         limits,
         _scalar(motion.step_size or 0.0),

@@ -8,12 +8,11 @@ not).
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
 
 import jax.numpy as jnp
 
 from pcsim.arrays import Array, Namespace, Parameters
-from pcsim.inference import Inference
+from pcsim.inference import Inference, with_energy
 from pcsim.layers import Layer, Residue
 from pcsim_jax.narrow import Narrow
 
@@ -36,5 +35,4 @@ def with_pinned_predictions(inference: Inference) -> Inference:
     """Return the same inference on layers that pin their predictions."""
     network = inference.energy.network
     layers = tuple(PinnedLayer(**vars(layer)) for layer in network.layers)
-    energy = replace(inference.energy, network=replace(network, layers=layers))
-    return replace(cast("Any", inference), energy=energy)
+    return with_energy(inference, replace(inference.energy, network=replace(network, layers=layers)))

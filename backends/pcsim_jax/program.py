@@ -1,17 +1,18 @@
 """What is compiled of a discrete run: its start, many steps at once with the rows they leave, and its end."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from pcsim.arrays import Array, Namespace, Parameters
-from pcsim.backend import GradientNorm
 from pcsim.energy import Clamped, Evaluation, States
 from pcsim.inference import Inference
 from pcsim.observables import Final, Observation, finish, gradient_norms, observe
 from pcsim.steppers import Stepper
+from pcsim.stopping import StopRule, gradient_norm
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Program:
     xp: Namespace
     inference: Inference
     stepper: Stepper
-    stop: GradientNorm | None
+    stop: StopRule | None
     record: frozenset[str]
     rows: int
 
@@ -36,7 +37,7 @@ class Rows(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """Where a run stands: `carry` belongs to `step`, `count` rows are valid.
+    """Where a run stands: `carry` belongs to `step`, `count` rows are valid, `before` are the energies before `step`.
 
     `flagged` says that the step before, at which energies were not finite or the stop rule was met, should have been
     the last.
@@ -44,6 +45,7 @@ class Progress(NamedTuple):
 
     carry: Any
     step: Array
+    before: Array
     arrivals: Array
     count: Array
     rows: Rows
@@ -57,7 +59,14 @@ def start(program: Program, parameters: tuple[Parameters, ...], x: Array, y: Arr
 
 
 def proceed(
-    program: Program, clamped: Clamped, carry: Any, step: Array, arrivals: Array, end: Array, due: Array
+    program: Program,
+    clamped: Clamped,
+    carry: Any,
+    step: Array,
+    before: Array,
+    arrivals: Array,
+    end: Array,
+    due: Array,
 ) -> Progress:
     """Go from `step` towards `end`, recording the ascending steps in `due` (rows,), until that is full or a flag.
 
@@ -71,25 +80,40 @@ def proceed(
         point = program.inference.evaluate(program.xp, clamped, now.carry)
         recorded = due[now.count] == now.step
         seen = _row(program, clamped, point, recorded)
-        layerwise = seen.layerwise
+        arrivals = arrived(now.arrivals, seen, now.step)
+        met = is_met(program, point, seen, now.before, arrivals)
         return Progress(
             program.inference.advance(program.xp, clamped, point, now.carry, program.stepper, number(now.step + 1)),
             now.step + 1,
-            arrived(now.arrivals, seen, now.step),
+            seen.layerwise,
+            arrivals,
             now.count + recorded,
             _written(now.rows, seen, now.count),
-            ~jnp.isfinite(layerwise).all() | (jnp.bool_(False) if seen.settled is None else seen.settled.all()),
+            ~jnp.isfinite(seen.layerwise).all() | met,
         )
 
     empty = _empty_rows(program, clamped, carry)
-    return jax.lax.while_loop(goes_on, one_step, Progress(carry, step, arrivals, jnp.int32(0), empty, jnp.bool_(False)))
+    start = Progress(carry, step, before, arrivals, jnp.int32(0), empty, jnp.bool_(False))
+    return jax.lax.while_loop(goes_on, one_step, start)
 
 
-def close(program: Program, clamped: Clamped, carry: Any, step: Array, arrivals: Array) -> tuple[Any, Array, Final]:
-    """Return the last row, the arrival steps and the arrays that are kept."""
+def close(
+    program: Program, clamped: Clamped, carry: Any, step: Array, before: Array, arrivals: Array
+) -> tuple[Observation, Array, Array, Final]:
+    """Return the last row, the arrival steps, whether the stop rule is met and the arrays that are kept."""
     point = program.inference.evaluate(program.xp, clamped, carry)
     seen = observe(program.xp, program, clamped, point)
-    return seen, arrived(arrivals, seen, step), finish(program.xp, program, clamped, point)
+    arrivals = arrived(arrivals, seen, step)
+    met = is_met(program, point, seen, before, arrivals)
+    return seen, arrivals, met, finish(program.xp, program, clamped, point)
+
+
+def is_met(program: Program, point: Evaluation, seen: Observation, before: Array, arrivals: Array) -> Array:
+    """Return whether there is a stop rule and it is met here, `before` being the energies of the step before."""
+    if program.stop is None:
+        return jnp.bool_(False)
+    norm = partial(gradient_norm, program.xp, point)
+    return program.stop.is_met(norm, seen.layerwise, before, (arrivals >= 0).all())
 
 
 def number(step: Array) -> Array:

@@ -19,6 +19,7 @@ from pcsim_jax.memory import memory_errors
 from pcsim_jax.narrow import Narrow
 from pcsim_jax.pinned import with_pinned_predictions
 from pcsim_jax.program import number
+from pcsim_jax.repeat import compiled_repeat
 
 STRETCH = 256
 """Updates in one compiled stretch at most."""
@@ -44,6 +45,7 @@ class Progress(NamedTuple):
     loss: Array
     outputs: Array
     signal: Array
+    steps: Array
 
 
 class JaxTrainer:
@@ -90,7 +92,8 @@ class JaxTrainer:
         )
         self._parameters, self._memory = end.parameters, end.memory
         self._updates += count
-        return Updates(*(np.asarray(rows)[:count] for rows in (end.energy, end.loss, end.outputs, end.signal)))
+        rows = (end.energy, end.loss, end.outputs, end.signal, end.steps)
+        return Updates(*(np.asarray(row)[:count] for row in rows))
 
     def diagnose(self, batch: NDArray[np.int64], rate: float) -> Diagnosis:
         """Return what `run` would do next with one batch."""
@@ -157,14 +160,7 @@ def _begin(program: Program, parameters: tuple[Parameters, ...]) -> Any:
 
 
 def _evaluate(program: Program, parameters: tuple[Parameters, ...], x: Array, y: Array) -> tuple[Array, Array]:
-    return program.evaluation.measure(program.xp, program.learner, parameters, x, y, _repeat)
-
-
-def _repeat(count: Any, body: Any, carry: Any) -> Any:
-    def one(i: Array, now: Any) -> Any:
-        return body(number(i + 1), now)
-
-    return jax.lax.fori_loop(0, count, one, carry)
+    return program.evaluation.measure(program.xp, program.learner, parameters, x, y, compiled_repeat)
 
 
 def _samples(array: Array, rows: Array) -> Array:
@@ -185,7 +181,7 @@ def _diagnose(
     before: Array,
 ) -> Diagnosis:
     batch = _samples(x, rows), _samples(y, rows)
-    return diagnose(program.xp, program.learner, parameters, memory, *batch, rate, number(before + 1), _repeat)
+    return diagnose(program.xp, program.learner, parameters, memory, *batch, rate, number(before + 1), compiled_repeat)
 
 
 def _update(
@@ -214,7 +210,7 @@ def _update(
             target,
             rates[i],
             number(before + i + 1),
-            _repeat,
+            compiled_repeat,
         )
         loss = learner.inference.energy.loss.value(xp, learned.output, target).mean()
         return Progress(
@@ -225,6 +221,7 @@ def _update(
             now.loss.at[i].set(loss),
             now.outputs.at[i].set(_stored(learned.output).astype(now.outputs.dtype)),
             now.signal.at[i].set(jnp.stack(learned.has_signal)),
+            now.steps.at[i].set(learner.steps if learned.steps is None else learned.steps),
         )
 
     layers, (rows, batch) = len(parameters), order.shape
@@ -236,5 +233,6 @@ def _update(
         jnp.zeros(rows, jnp.float64),
         jnp.zeros((rows, batch, y.shape[1]), jnp.float64 if x.dtype == jnp.float64 else jnp.float32),
         jnp.zeros((rows, layers), jnp.bool_),
+        jnp.zeros(rows, jnp.int64),
     )
     return jax.lax.while_loop(lambda now: now.done < count, one, empty)

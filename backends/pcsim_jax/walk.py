@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 
 from pcsim.arrays import Array, Parameters
-from pcsim.backend import GradientNorm
 from pcsim.energy import Clamped, Evaluation, States
 from pcsim.inference import Inference, VectorField, gradient_flow
 from pcsim.observables import Final, Observation, finish, observe
@@ -32,7 +31,7 @@ MOVING, RESTING, STUCK, NOT_FINITE, UNSOLVED, EXHAUSTED = range(6)
 
 @dataclass(frozen=True)
 class Walk:
-    """Everything of a run in continuous time but its arrays and numbers; `stop` says only whether there is a rule."""
+    """Everything of a run in continuous time but its arrays and numbers; `stops` says whether there is a stop rule."""
 
     inference: Inference
     solver: str
@@ -40,11 +39,6 @@ class Walk:
     adaptive: bool
     noisy: bool
     stops: bool
-
-    @property
-    def stop(self) -> GradientNorm | None:
-        """No rule for what is observed: samples rest on their way."""
-        return None
 
     @property
     def field(self) -> VectorField:

@@ -14,7 +14,7 @@ from pcsim.errors import UsageError
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.loop import settle
 from pcsim.loop.flow import settle_flow
-from pcsim.steppers import Adam
+from pcsim.steppers import Adam, undecayed
 from pcsim.trace.layout import Block
 from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.rounded import unit_of
@@ -51,7 +51,7 @@ class NumpyBackend:
         if isinstance(task.motion, Flow):
             check(task, task.motion)
             return flow_seconds(task, task.motion)
-        stepper = task.descent.stepper
+        stepper = undecayed(task.descent.stepper)
         if task.precision == "float16" and isinstance(stepper, Adam) and np.float16(stepper.eps) == 0:
             raise UsageError(f"inference.eps = {stepper.eps:g} is 0 in float16; give 1e-7 or more, 1e-4 is safe")
         weights = sum(array.size for layer in task.parameters for array in layer.values())

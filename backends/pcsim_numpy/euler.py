@@ -99,11 +99,12 @@ class EulerSteps:
 
     def _judge(self) -> None:
         """Let samples rest whose derivative meets the stop rule."""
-        if self._task.stop is None:
+        threshold = self._task.stop and self._task.stop.grad_norm
+        if threshold is None:
             return
         moving = self._here()[: self._moving]
         squares = sum((self._xp.sum_of_squares(v) for v in moving), np.zeros(len(self._resting)))
-        self._resting |= np.sqrt(squares) <= self._task.stop.threshold
+        self._resting |= np.sqrt(squares) <= threshold
 
     def _noise(self) -> list[NDArray[Any]]:
         """Return standard normal numbers for every variable, a sample's all in one draw."""

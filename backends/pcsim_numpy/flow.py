@@ -41,7 +41,7 @@ class AdaptiveSamples:
         sparse = not structure.is_dense
         pattern = Pattern(structure) if sparse and motion.solver in ("radau", "bdf") else None
         start = solver_for(motion, pattern, structure.bandwidth if sparse else None)
-        threshold = None if task.stop is None else task.stop.threshold
+        threshold = None if task.stop is None else task.stop.grad_norm
         # Products of arrays in another order in memory differ in their last bits.
         parameters = tuple({k: np.ascontiguousarray(v) for k, v in layer.items()} for layer in task.parameters)
         self._samples: list[Sample] = []

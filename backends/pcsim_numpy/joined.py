@@ -14,7 +14,6 @@ def join_observations(seen: Sequence[Observation]) -> Observation:
     return Observation(
         np.concatenate([s.layerwise for s in seen], axis=1),
         tuple(np.any(layer) for layer in zip(*(s.present for s in seen), strict=True)),
-        None if first.settled is None else np.concatenate([np.asarray(s.settled) for s in seen]),
         None if first.norms is None else np.concatenate([np.asarray(s.norms) for s in seen], axis=1),
         None if first.states is None else _joined([s.states for s in seen]),
         None if first.errors is None else _joined([s.errors for s in seen]),

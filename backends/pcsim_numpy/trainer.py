@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from pcsim.arrays import Array
 from pcsim.learning.diagnosis import Diagnosis, diagnose
-from pcsim.learning.learner import begin, learn, python_repeat
+from pcsim.learning.learner import begin, learn
+from pcsim.learning.repeat import python_repeat
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
 from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.threads import blas_threads
@@ -32,7 +33,7 @@ class NumpyTrainer:
     def run(self, batches: NDArray[np.int64], rates: NDArray[np.float64]) -> Updates:
         """Update the parameters on one batch after another."""
         loss = self._learner.inference.energy.loss
-        rows: list[tuple[Array, Array, Array, NDArray[np.bool_]]] = []
+        rows: list[tuple[Array, ...]] = []
         with np.errstate(all="ignore"), blas_threads(self._parameters, batches.shape[1]):
             for batch, rate in zip(batches, rates.tolist(), strict=True):
                 self._updates += 1
@@ -50,7 +51,8 @@ class NumpyTrainer:
                 self._parameters, self._memory = learned.parameters, learned.memory
                 value = loss.value(self._xp, learned.output, self._y[batch]).mean()
                 signal = np.array(learned.has_signal, dtype=np.bool_)
-                rows.append((learned.layerwise.mean(axis=1), value, learned.output, signal))
+                steps = np.int64(self._learner.steps if learned.steps is None else learned.steps)
+                rows.append((learned.layerwise.mean(axis=1), value, learned.output, signal, steps))
         return Updates(*map(np.stack, zip(*rows, strict=True)))
 
     def diagnose(self, batch: NDArray[np.int64], rate: float) -> Diagnosis:

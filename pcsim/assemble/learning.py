@@ -1,7 +1,7 @@
 """From a scenario's words to how its network learns: learner, optimiser, schedule."""
 
 from pcsim.assemble.model import build_inference
-from pcsim.assemble.task import build_stepper
+from pcsim.assemble.task import build_stepper, build_stop
 from pcsim.learning import (
     MQ,
     SGD,
@@ -32,6 +32,7 @@ def build_learner(scenario: Scenario, network: Network) -> Learner:
         optimizer=build_optimizer(table),
         rule=AfterEveryStep() if table.rule == "incremental" else AtTheEnd(),
         clip=table.clip,
+        stop=None if table.rule == "backprop" else build_stop(scenario),
     )
 
 

@@ -8,6 +8,7 @@ from pcsim.inference import (
     Backprop,
     ErrorOptimization,
     FixedPredictions,
+    Halving,
     IncrementSequentialStateOptimization,
     IncrementStateOptimization,
     Inference,
@@ -34,6 +35,11 @@ def build_network(scenario: Scenario) -> Network:
 
 def build_inference(scenario: Scenario, network: Network) -> Inference:
     """Return the inference method on the scenario's energy."""
+    method = _method(scenario, network)
+    return Halving(method) if scenario.inference.step_halving else method
+
+
+def _method(scenario: Scenario, network: Network) -> Inference:
     free = len(network.layers) - 1
     energy = Energy(
         network,

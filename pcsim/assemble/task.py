@@ -10,11 +10,12 @@ from pcsim import steppers
 from pcsim.arithmetic import Arithmetic
 from pcsim.assemble.inputs import Inputs
 from pcsim.assemble.model import build_inference
-from pcsim.backend import Descent, Flow, GradientNorm, Task
+from pcsim.backend import Descent, Flow, Task
 from pcsim.errors import UsageError
 from pcsim.network import Network
 from pcsim.recording import every_so_many, log_spaced
 from pcsim.scenario import LogTimes, Scenario
+from pcsim.stopping import StopRule
 
 MOST_ROWS = 10**8
 """Rows of a trace, whose steps or times alone then take 800 MB."""
@@ -28,7 +29,7 @@ def build_task(scenario: Scenario, network: Network, inputs: Inputs, precision: 
     return Task(
         inference=build_inference(scenario, network),
         motion=_descent(scenario) if table.solver is None else _flow(scenario, table.solver),
-        stop=None if table.stop is None else GradientNorm(table.stop.grad_norm),
+        stop=build_stop(scenario),
         parameters=inputs.parameters,
         x=inputs.x,
         y=inputs.y,
@@ -99,11 +100,18 @@ def build_stepper(scenario: Scenario) -> steppers.Stepper:
     table = scenario.inference
     match table.optimizer:
         case "gd":
-            return steppers.GradientDescent(table.step_size)
+            stepper = steppers.GradientDescent(table.step_size)
         case "momentum":
-            return steppers.Momentum(table.step_size, table.momentum)
+            stepper = steppers.Momentum(table.step_size, table.momentum)
         case "adam":
-            return steppers.Adam(table.step_size, table.beta1, table.beta2, table.eps)
+            stepper = steppers.Adam(table.step_size, table.beta1, table.beta2, table.eps)
+    return steppers.Decaying(stepper, table.step_decay) if table.step_decay > 0.0 else stepper
+
+
+def build_stop(scenario: Scenario) -> StopRule | None:
+    """Return when inference stops before its last step, None where only that ends it."""
+    table = scenario.inference.stop
+    return None if table is None else StopRule(table.grad_norm, table.relative_change, table.arrival)
 
 
 def _initial(scenario: Scenario, network: Network, batch: int) -> tuple[NDArray[np.float64], ...] | None:

@@ -5,6 +5,7 @@ from pcsim.inference.base import Inference
 from pcsim.inference.error import ErrorOptimization
 from pcsim.inference.flow import GradientFlow, IncrementFlow, VectorField, gradient_flow
 from pcsim.inference.free_input import with_free_input
+from pcsim.inference.halving import Halving, unhalved, with_energy
 from pcsim.inference.increment import IncrementSequentialStateOptimization, IncrementStateOptimization
 from pcsim.inference.sequential import SequentialStateOptimization
 from pcsim.inference.state import FixedPredictions, StateOptimization
@@ -14,6 +15,7 @@ __all__ = [
     "ErrorOptimization",
     "FixedPredictions",
     "GradientFlow",
+    "Halving",
     "IncrementFlow",
     "IncrementSequentialStateOptimization",
     "IncrementStateOptimization",
@@ -22,5 +24,7 @@ __all__ = [
     "StateOptimization",
     "VectorField",
     "gradient_flow",
+    "unhalved",
+    "with_energy",
     "with_free_input",
 ]

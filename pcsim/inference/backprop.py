@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 from pcsim.arrays import Array, Namespace, Parameters
 from pcsim.energy import Clamped, Energy, Evaluation, States
@@ -14,7 +14,7 @@ class Backprop:
     """The reference method: one step sets every error to −∂ℓ/∂s_i at the feedforward states."""
 
     energy: Energy
-    name: ClassVar[str] = "backprop"
+    name = "backprop"
 
     def clamp(self, xp: Namespace, parameters: tuple[Parameters, ...], x: Array, y: Array) -> Clamped:
         """Hold input and target fixed, and with them all predictions: the states never move."""

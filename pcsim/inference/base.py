@@ -1,7 +1,7 @@
 """The contract between an inference method and the loop that runs it, and what most methods share."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from pcsim.arrays import Array, Namespace, Parameters
 from pcsim.energy import Clamped, Energy, Evaluation, States
@@ -26,8 +26,8 @@ class Inference(Protocol):
     and compile it. `name` is the scenario's word for the method.
     """
 
-    name: ClassVar[str]
-
+    @property
+    def name(self) -> str: ...
     @property
     def energy(self) -> Energy: ...
 

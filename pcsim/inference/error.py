@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
 
 from pcsim.arrays import Namespace
 from pcsim.energy import Clamped, Evaluation, States
@@ -14,7 +13,7 @@ from pcsim.steppers import Stepper
 class ErrorOptimization(Simultaneous):
     """EO: s_i = f_i(s_{i−1}) + ε_i, ε_i ← ε_i − λ (γ_i ε_i + ∂ℓ/∂s_i) (model: section 2)."""
 
-    name: ClassVar[str] = "error"
+    name = "error"
 
     def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Moving:
         """Return the initial errors at rest; a feedforward pass has exact zeros."""

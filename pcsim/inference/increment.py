@@ -6,7 +6,7 @@ rounded away. Here each step moves ε by Δs_i − Δf_i, and Δf is evaluated w
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from pcsim.activations import accumulate
 from pcsim.arrays import Array, Namespace
@@ -36,7 +36,7 @@ class Increments(NamedTuple):
 class IncrementStateOptimization(OnEnergy):
     """SO, all layers at once, in the increment form."""
 
-    name: ClassVar[str] = "state"
+    name = "state"
 
     def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Increments:
         """Return the initial states, their errors (exact zeros after a feedforward pass) and an anchor a layer."""
@@ -77,7 +77,7 @@ class IncrementStateOptimization(OnEnergy):
 class IncrementSequentialStateOptimization(IncrementStateOptimization):
     """SO in sweeps from the output down, in the increment form."""
 
-    name: ClassVar[str] = "sequential"
+    name = "sequential"
 
     def advance(
         self, xp: Namespace, clamped: Clamped, point: Evaluation, carry: Increments, stepper: Stepper, step: Any

@@ -1,7 +1,7 @@
 """Sequential state optimization: layer by layer from the output down (Alonso et al. 2024)."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from pcsim.arrays import Namespace
 from pcsim.energy import Clamped, Evaluation
@@ -14,7 +14,7 @@ from pcsim.steppers import Stepper
 class SequentialStateOptimization(StateOptimization):
     """SO in sweeps: each state moves with errors recomputed from the newest states above it."""
 
-    name: ClassVar[str] = "sequential"
+    name = "sequential"
 
     def advance(
         self, xp: Namespace, clamped: Clamped, point: Evaluation, carry: Moving, stepper: Stepper, step: Any

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
 
 from pcsim.arrays import Array, Namespace, Parameters
 from pcsim.energy import Clamped, Energy, Evaluation, States
@@ -30,7 +29,7 @@ def state_gradient(xp: Namespace, energy: Energy, clamped: Clamped, point: Evalu
 class StateOptimization(Simultaneous):
     """SO in the standard form: s_i ← s_i − λ ∇_{s_i}E with ε_i = s_i − f_i(s_{i−1})."""
 
-    name: ClassVar[str] = "state"
+    name = "state"
 
     def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Moving:
         """Return the initial states at rest."""

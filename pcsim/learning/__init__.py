@@ -1,7 +1,8 @@
 """Learning: settled errors become weight changes. Inference knows nothing of it, and it knows nothing of layers."""
 
-from pcsim.learning.learner import AfterEveryStep, AtTheEnd, Learned, Learner, begin, learn, python_repeat
+from pcsim.learning.learner import AfterEveryStep, AtTheEnd, Learned, Learner, begin, learn
 from pcsim.learning.optimizers import MQ, SGD, Adam, AdamW, Momentum, Optimizer
+from pcsim.learning.repeat import python_repeat
 from pcsim.learning.scaling import PerLayer
 from pcsim.learning.schedules import Constant, Schedule, StepDecay, WarmupCosine
 

@@ -12,7 +12,8 @@ from jaxtyping import Shaped
 
 from pcsim.arrays import Array, Namespace, Parameters
 from pcsim.inference import Backprop, Inference
-from pcsim.learning.learner import AfterEveryStep, AtTheEnd, Batch, Learner, Memory, Repeat, python_repeat
+from pcsim.learning.learner import AfterEveryStep, AtTheEnd, Batch, Learner, Memory
+from pcsim.learning.repeat import Repeat, python_repeat
 from pcsim.learning.scaling import largest_size, nonzero
 
 
@@ -59,7 +60,7 @@ def diagnose(
     Incremental learning has no one gradient a batch: compared is that at the end of inference with the weights fixed.
     """
     batch = Batch(xp, learner, x, y, rate, repeat)
-    clamped, point, _ = batch.settle(parameters)
+    clamped, point, *_ = batch.settle(parameters)
     if isinstance(learner.rule, AfterEveryStep):
         after = batch.learn_after_every_step(parameters, memory, (number - 1) * learner.steps).parameters
     else:
@@ -77,8 +78,8 @@ def diagnose(
 def _backpropagated(batch: Batch, parameters: tuple[Parameters, ...]) -> tuple[Parameters, ...]:
     """Return the gradient of the loss alone."""
     energy = batch.learner.inference.energy.bare
-    learner = replace(batch.learner, inference=Backprop(energy), steps=1, rule=AtTheEnd())
-    clamped, point, _ = replace(batch, learner=learner, repeat=python_repeat).settle(parameters)
+    learner = replace(batch.learner, inference=Backprop(energy), steps=1, rule=AtTheEnd(), stop=None)
+    clamped, point, *_ = replace(batch, learner=learner, repeat=python_repeat).settle(parameters)
     return energy.parameter_gradient(batch.xp, clamped, point)
 
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from pcsim.arrays import Array, Namespace, Parameters
 from pcsim.inference import Inference, with_free_input
-from pcsim.learning.learner import Learner, Repeat
+from pcsim.learning.learner import Learner
+from pcsim.learning.repeat import Repeat
 
 
 @runtime_checkable

@@ -1,7 +1,9 @@
 """The learner: inference on a batch, and what becomes of the weights, as one pure function."""
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
+from functools import partial, reduce
+from operator import and_
 from typing import Any, NamedTuple
 
 from jaxtyping import Shaped
@@ -9,16 +11,15 @@ from jaxtyping import Shaped
 from pcsim.arrays import Array, Namespace, Parameters
 from pcsim.energy import Clamped, Energy, Evaluation
 from pcsim.errors import UsageError
-from pcsim.inference import FixedPredictions, Inference, StateOptimization
+from pcsim.inference import FixedPredictions, Inference, StateOptimization, unhalved
 from pcsim.learning.clipping import clip_to_norm
 from pcsim.learning.optimizers import Optimizer
+from pcsim.learning.repeat import Advance, Repeat
 from pcsim.steppers import Stepper
+from pcsim.stopping import StopRule, gradient_norm
 
 Memory = tuple[dict[str, Any], ...]
 """What the optimiser remembers, arranged like the parameters."""
-
-Repeat = Callable[[int, Callable[[Any, Any], Any], Any], Any]
-"""`repeat(count, body, carry)` runs carry = body(step, carry) for step = 1 … count: a loop of the backend's kind."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,9 @@ class AfterEveryStep:
 class Learner:
     """How a network learns from a batch: inference, its number of steps, the weights' optimiser and when it acts.
 
-    `clip` is the largest norm of the gradient of all parameters together. Raises `UsageError` for fewer than one step
-    and for inference whose errors do not follow from its states where weights change during it.
+    `clip` is the largest norm of the gradient of all parameters together; with `stop` inference ends as soon as that
+    is met on the batch. Raises `UsageError` for fewer than one step, and where weights change during inference for a
+    stop rule and for errors that do not follow from the states.
     """
 
     inference: Inference
@@ -49,10 +51,13 @@ class Learner:
     optimizer: Optimizer
     rule: AtTheEnd | AfterEveryStep = AtTheEnd()
     clip: float | None = None
+    stop: StopRule | None = None
 
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise UsageError(f"learning needs at least 1 step of inference, not {self.steps}")
+        if isinstance(self.rule, AfterEveryStep) and self.stop is not None:
+            raise UsageError("incremental learning takes the same number of steps in every update: drop the stop rule")
         if isinstance(self.rule, AfterEveryStep) and not _errors_follow_from_states(self.inference):
             raise UsageError(
                 f"incremental learning does not go with {type(self.inference).__name__}: use StateOptimization or "
@@ -65,8 +70,8 @@ class Learned(NamedTuple):
 
     `layerwise` energies (layers, batch) in the wide type at the end of inference, from where the last gradient was
     taken; `output` ŷ (batch, outputs) of the feedforward pass at the start, where the input is free of that from the
-    input inferred; `has_signal` says for every layer whether
-    any error at that end is not zero, a boolean scalar each.
+    input inferred; `has_signal` says for every layer whether any error at that end is not zero, a boolean scalar each;
+    `steps` counts those of inference under a stop rule.
     """
 
     parameters: tuple[Parameters, ...]
@@ -74,13 +79,7 @@ class Learned(NamedTuple):
     layerwise: Array
     output: Array
     has_signal: tuple[Array, ...]
-
-
-def python_repeat(count: int, body: Callable[[Any, Any], Any], carry: Any) -> Any:
-    """Run the body for 1 … count in Python."""
-    for step in range(1, count + 1):
-        carry = body(step, carry)
-    return carry
+    steps: Array | None = None
 
 
 def begin(xp: Namespace, learner: Learner, parameters: tuple[Parameters, ...]) -> Memory:
@@ -124,6 +123,15 @@ class _Progress(NamedTuple):
     has_signal: tuple[Array, ...]
 
 
+class _Watched(NamedTuple):
+    """Where inference under a stop rule stands, and what the rule needs to know of the steps so far."""
+
+    carry: Any
+    output: Array
+    before: Array
+    arrived: tuple[Array, ...]
+
+
 @dataclass(frozen=True)
 class Batch:
     """A learner with everything that stays the same while it learns from one batch."""
@@ -137,13 +145,16 @@ class Batch:
 
     def learn_at_the_end(self, parameters: tuple[Parameters, ...], memory: Memory, number: Any) -> Learned:
         """Infer with fixed weights, then update them."""
-        clamped, point, output = self.settle(parameters)
+        clamped, point, output, steps = self.settle(parameters)
         parameters, memory = self.updated(clamped, point, memory, number)
         layerwise, has_signal = self._seen(clamped, point)
-        return Learned(parameters, memory, layerwise, output, has_signal)
+        return Learned(parameters, memory, layerwise, output, has_signal, steps)
 
-    def settle(self, parameters: tuple[Parameters, ...]) -> tuple[Clamped, Evaluation, Array]:
-        """Infer with fixed weights; return what was clamped, where it ended, and the output ŷ to show."""
+    def settle(self, parameters: tuple[Parameters, ...]) -> tuple[Clamped, Evaluation, Array, Array | None]:
+        """Infer with fixed weights; return what was clamped, where it ended, and the output ŷ to show.
+
+        Last come the steps taken, where a stop rule decides on them.
+        """
         xp, inference, stepper = self.xp, self.learner.inference, self.learner.stepper
         clamped = self._clamped(parameters)
 
@@ -154,10 +165,37 @@ class Batch:
             output = xp.where(step == 1, point.output, output)
             return inference.advance(xp, clamped, point, carry, stepper, step), output
 
-        start = inference.begin(xp, clamped, None, stepper), xp.zeros_like(self.y)
-        carry, output = self.repeat(self.learner.steps, one_step, start)
-        point = inference.evaluate(xp, clamped, carry)
-        return clamped, point, self._shown(clamped, point, output)
+        begun = inference.begin(xp, clamped, None, stepper)
+        if self.learner.stop is None:
+            carry, output = self.repeat(self.learner.steps, one_step, (begun, xp.zeros_like(self.y)))
+            point = inference.evaluate(xp, clamped, carry)
+            return clamped, point, self._shown(clamped, point, output), None
+        end, steps = self._until(self.learner.stop, clamped, begun)
+        point = inference.evaluate(xp, clamped, end.carry)
+        output = xp.where(steps == 0, point.output, end.output)
+        return clamped, point, self._shown(clamped, point, output), steps
+
+    def _until(self, stop: StopRule, clamped: Clamped, begun: Any) -> tuple[_Watched, Array]:
+        """Infer until the rule is met; return where that is, and the number of steps taken."""
+        xp, inference, stepper = self.xp, self.learner.inference, self.learner.stepper
+
+        def one_step(step: Any, now: _Watched) -> tuple[Array, Advance]:
+            point = inference.evaluate(xp, clamped, now.carry)
+            layerwise, present = self._seen(clamped, point)
+            arrived = tuple(a | b for a, b in zip(now.arrived, present, strict=True))
+            met = stop.is_met(partial(gradient_norm, xp, point), layerwise, now.before, reduce(and_, arrived))
+
+            def advance() -> _Watched:
+                carry = inference.advance(xp, clamped, point, now.carry, stepper, step)
+                return _Watched(carry, xp.where(step == 1, point.output, now.output), layerwise, arrived)
+
+            return met, advance
+
+        nothing, layers = xp.zeros_like(self.y), len(clamped.parameters)
+        # From infinity no energy changes by little: not before the first step.
+        before = xp.stack([xp.sum_of_squares(nothing)] * layers) + math.inf
+        start = _Watched(begun, nothing, before, (xp.any(nothing),) * layers)
+        return self.repeat.until(self.learner.steps, one_step, start)
 
     def learn_after_every_step(self, parameters: tuple[Parameters, ...], memory: Memory, updates: Any) -> Learned:
         """Infer and update in turn; `updates` of the weights were made before this batch."""
@@ -230,4 +268,5 @@ def follow(
 
 
 def _errors_follow_from_states(inference: Inference) -> bool:
-    return isinstance(inference, StateOptimization) and not isinstance(inference, FixedPredictions)
+    method = unhalved(inference)
+    return isinstance(method, StateOptimization) and not isinstance(method, FixedPredictions)

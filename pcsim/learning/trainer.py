@@ -30,14 +30,15 @@ class Updates(NamedTuple):
     """What consecutive updates leave behind, on the host.
 
     `energy` holds the batch means at the end of inference; `loss` (a batch mean) and `outputs` are those of the
-    feedforward pass before it, or of that from the inferred input where the input is free; `signal`
-    says which layers had any non-zero error, and so learned.
+    feedforward pass before it, or of that from the inferred input where the input is free; `signal` says which layers
+    had any non-zero error, and so learned; `steps` counts those of inference.
     """
 
     energy: Float64[NDArray[Any], "updates layers"]
     loss: Float64[NDArray[Any], " updates"]
     outputs: Float[NDArray[Any], "updates batch n_out"]
     signal: Bool[NDArray[Any], "updates layers"]
+    steps: Int64[NDArray[Any], " updates"]
 
 
 class Outcome(NamedTuple):

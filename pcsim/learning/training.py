@@ -163,7 +163,7 @@ class Training:
             parts.append(updates)
             wrong = _first_divergence(updates)
             rows = slice(None if wrong is None else wrong + 1)
-            self._log.updates(UpdateBlock(numbers[rows], updates.energy[rows], updates.loss[rows]))
+            self._log.updates(UpdateBlock(numbers[rows], updates.energy[rows], updates.loss[rows], updates.steps[rows]))
             if wrong is not None:
                 return parts, _divergence(int(numbers[wrong]), epoch, updates.energy[wrong]), False
             first += len(chosen)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from pcsim.arrays import Array, Namespace
 from pcsim.backend import Settled, Task
 from pcsim.energy import Clamped, Evaluation
 from pcsim.loop.failure import divergence
-from pcsim.observables import finish, gradient_norms, is_settled, on_host
+from pcsim.observables import finish, gradient_norms, on_host
 from pcsim.recording import Recorder
+from pcsim.stopping import gradient_norm
 from pcsim.trace.layout import Block
 
 
@@ -34,12 +36,15 @@ def settle(
     start = time.perf_counter()
     carry = inference.begin(xp, clamped, initial, motion.stepper)
     step, failure, converged, stopped = 0, None, False, False
+    before = np.full((len(arrivals.steps), len(task.x)), np.inf)
     while True:
         point = inference.evaluate(xp, clamped, carry)
         layerwise = to_host(energy.layerwise(xp, clamped, point))
         arrivals.note(step, layerwise, point, to_host)
         failure = divergence(task, step, layerwise)
-        converged = task.stop is not None and bool(to_host(is_settled(xp, task.stop, point)).all())
+        converged = task.stop is not None and bool(
+            task.stop.is_met(partial(_norm, xp, point, to_host), layerwise, before, arrivals.everywhere)
+        )
         stopped = poll(step)
         last = step == motion.steps or converged or stopped or failure is not None
         if last or recorder.due(step):
@@ -47,7 +52,7 @@ def settle(
         recorder.flush_if_due()
         if last:
             break
-        step += 1
+        step, before = step + 1, layerwise
         carry = inference.advance(xp, clamped, point, carry, motion.stepper, step)
     recorder.flush()
     seconds = time.perf_counter() - start
@@ -82,6 +87,11 @@ class Arrivals:
     def __init__(self, layers: int) -> None:
         self.steps = np.full(layers, -1, dtype=np.int64)
 
+    @property
+    def everywhere(self) -> np.bool_:
+        """Whether a signal has reached every layer."""
+        return (self.steps >= 0).all()
+
     def note(
         self,
         step: int,
@@ -104,6 +114,10 @@ class Arrivals:
             hidden = error.dtype.itemsize == layerwise.dtype.itemsize or i == len(positive) - 1
             if hidden and error.any():
                 self.steps[i] = step
+
+
+def _norm(xp: Namespace, point: Evaluation, to_host: Callable[[Array], NDArray[Any]]) -> NDArray[Any]:
+    return to_host(gradient_norm(xp, point))
 
 
 def _record(

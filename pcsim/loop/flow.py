@@ -29,6 +29,11 @@ def check_flow(task: Task, motion: Flow, backend: str, solvers: Sequence[str]) -
             f'method "{task.inference.name}" has no continuous time; use inference.method = "state" or "error", '
             "or drop inference.solver"
         )
+    if task.stop is not None and (task.stop.relative_change is not None or task.stop.arrival):
+        raise UsageError(
+            "in continuous time a solver's steps are its own, and a signal is everywhere from the first moment on; "
+            "give inference.stop nothing but grad_norm"
+        )
 
 
 def check_noise(task: Task, motion: Flow) -> None:

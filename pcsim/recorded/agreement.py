@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from pcsim.arithmetic import NARROW, significand_bits
 from pcsim.energy import Evaluation
 from pcsim.errors import UsageError
-from pcsim.inference import Backprop, FixedPredictions, IncrementStateOptimization, Inference
+from pcsim.inference import Backprop, FixedPredictions, IncrementStateOptimization, Inference, unhalved
 from pcsim.recorded.network import called, precision_of
 from pcsim.recorded.point import RecordedPoint
 from pcsim.scenario import Scenario
@@ -67,7 +67,7 @@ def _shares(trace: Trace, scenario: Scenario, inference: Inference) -> list[floa
     if isinstance(inference, Backprop | FixedPredictions):
         # predictions are those of a pass from the input, where rounding adds up
         shares = [share * (i + 1) for i, share in enumerate(shares)]
-    if isinstance(inference, IncrementStateOptimization):
+    if isinstance(unhalved(inference), IncrementStateOptimization):
         shares = [share + _drift(trace, scenario, unit) for share in shares]
     return shares
 

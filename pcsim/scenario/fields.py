@@ -65,6 +65,10 @@ def _not_empty(value: Any) -> Any:
     return value
 
 
+def _number(value: bool | float) -> float:
+    return float(value)
+
+
 def _skip_length(value: bool | int) -> int:
     return int(value)
 
@@ -85,4 +89,10 @@ SkipLength = Annotated[
     AfterValidator(_skip_length),
     WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "integer", "minimum": 1}]}),
     Allowed("false, true or a length of 1 or more"),
+]
+DecayRate = Annotated[
+    StrictBool | NonNegative,
+    AfterValidator(_number),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "number", "exclusiveMinimum": 0}]}),
+    Allowed("false, true or a number greater than 0"),
 ]

@@ -10,6 +10,8 @@ from pcsim.scenario.fields import (
     Allowed,
     AtLeastTwo,
     CountOrZero,
+    DecayRate,
+    Flag,
     Fraction,
     Inconsistency,
     NonNegative,
@@ -43,10 +45,27 @@ TOLERANCES = {"rtol": 1e-6, "atol": 1e-9}
 
 
 class Stop(Table):
-    """When to stop before the end, `stop = { grad_norm = 1e-6 }`."""
+    """When to stop before the end, `stop = { grad_norm = 1e-6 }`: as soon as all that is given holds."""
 
-    grad_norm: Positive
-    """Stop when the norm of the gradient over all moving variables is at most this in every sample."""
+    grad_norm: Annotated[Positive | None, Allowed("a number greater than 0")] = None
+    """In every sample the norm of the gradient over all moving variables is at most this."""
+    relative_change: Annotated[Positive | None, Allowed("a number greater than 0")] = None
+    """In every sample the energy of every layer has changed by at most this times itself in the last step."""
+    arrival: Flag = False
+    """A signal has reached every layer."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.grad_norm is None and not self.of_steps:
+            text = "inference.stop says nothing; give grad_norm, relative_change or arrival = true in it"
+            require_consistent([Inconsistency(("inference.stop",), text)])
+        return self
+
+    @property
+    def of_steps(self) -> tuple[str, ...]:
+        """The parts that speak of single steps."""
+        given = {"relative_change": self.relative_change is not None, "arrival": self.arrival}
+        return tuple(word for word, is_given in given.items() if is_given)
 
 
 def _must_ascend(times: tuple[float, ...]) -> tuple[float, ...]:
@@ -91,6 +110,10 @@ class InferenceTable(Table):
     """Number of inference steps."""
     step_size: Positive = 0.1
     """Step size of inference; where it is written beside a solver, that of its constant steps."""
+    step_decay: DecayRate = 0.0
+    """Decay d of the step size, which is step_size / (1 + d t) in step t = 0, 1, ...; true means 1."""
+    step_halving: Flag = False
+    """Whether to halve the step size of a sample whenever its total energy has risen in the last step."""
     optimizer: Literal["gd", "momentum", "adam"] = "gd"
     """How a step follows the gradient: gradient descent, heavy ball or Adam."""
     momentum: Fraction = 0.9
@@ -121,7 +144,7 @@ class InferenceTable(Table):
     noise: NonNegative = 0.0
     """Temperature T of Langevin dynamics, dz = -grad E dt + sqrt(2 T) dW; needs constant steps."""
     stop: Annotated[Stop | None, Allowed("a table, as in { grad_norm = 1e-6 }")] = None
-    """Rule for stopping before the last step or time."""
+    """Rule for stopping before the last step or time; with [learning] in every update, too."""
     predictions: Literal["local", "fixed"] = "local"
     """Compute predictions from the moving states, or freeze them at the feedforward pass."""
     input: Literal["clamped", "free"] = "clamped"
@@ -166,6 +189,12 @@ class InferenceTable(Table):
                 'write form = "standard" or predictions = "local"'
             )
             found.append(Inconsistency(("inference.predictions", "inference.form"), text))
+        if self.predictions == "fixed" and self.step_halving:
+            text = (
+                'inference.step_halving does not go with predictions = "fixed", under which no energy descends; '
+                'write step_halving = false or predictions = "local"'
+            )
+            found.append(Inconsistency(("inference.step_halving", "inference.predictions"), text))
         if self.clamp == "soft" and self.loss != "squared-error":
             text = (
                 f'inference.clamp = "soft" does not go with loss = "{self.loss}"; '
@@ -175,7 +204,7 @@ class InferenceTable(Table):
         found += _free_problems(self)
         if self.solver is not None:
             found += [*_time_problems(self, self.solver), *_step_problems(self, self.solver)]
-            found += _noise_problems(self, self.solver)
+            found += [*_noise_problems(self, self.solver), *_stop_problems(self, self.solver)]
         require_consistent(found)
         return self
 
@@ -235,6 +264,20 @@ def _step_problems(table: InferenceTable, solver: Solver) -> list[Inconsistency]
         )
         return [Inconsistency(("inference.step_size", *written), text)]
     return []
+
+
+def _stop_problems(table: InferenceTable, solver: Solver) -> list[Inconsistency]:
+    reasons = {
+        "relative_change": "the steps of a solver are its own, and what changes in one says nothing of the flow",
+        "arrival": "in continuous time a signal is in every layer from the first moment on",
+    }
+    return [
+        Inconsistency(
+            (f"inference.stop.{word}", "inference.solver"),
+            f'inference.stop.{word} does not go with solver = "{solver}": {reasons[word]}; give grad_norm instead',
+        )
+        for word in (table.stop.of_steps if table.stop is not None else ())
+    ]
 
 
 def _noise_problems(table: InferenceTable, solver: Solver) -> list[Inconsistency]:

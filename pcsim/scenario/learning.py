@@ -102,6 +102,12 @@ def learning_problems(learning: LearningTable, inference: InferenceTable, task: 
             "write steps and step_size instead, or remove [learning]"
         )
         found.append(Inconsistency(("inference.solver", "learning"), text))
+    if inference.stop is not None and learning.rule == "incremental":
+        text = (
+            'inference.stop does not go with learning.rule = "incremental": weights that change after every step need '
+            'the same number of steps in every update; write rule = "pc", or remove stop'
+        )
+        found.append(Inconsistency(("inference.stop", "learning.rule"), text))
     if inference.start != "feedforward":
         text = (
             f'inference.start = "{inference.start}" does not go with [learning], which starts at the feedforward pass; '

@@ -111,8 +111,8 @@ class Scenario(Table):
     inference: Annotated[InferenceTable, Allowed("a table: write [inference] on a line of its own")]
     """What moves during inference and how."""
     learning: Annotated[LearningTable | None, Allowed("a table: write [learning] on a line of its own")] = None
-    """How the weights are trained before the inference run; without it they are not. An update takes all steps of
-    [inference]: its stop rule, [trace] and data.batch are for the run that follows training."""
+    """How the weights are trained before the inference run; without it they are not. [trace] and data.batch are for the
+    run that follows training."""
     trace: Annotated[TraceTable, Allowed("a table: write [trace] on a line of its own")] = TraceTable()
     """What is recorded, and how often."""
     backend: Annotated[BackendTable, Allowed("a table: write [backend] on a line of its own")] = BackendTable()

@@ -17,9 +17,12 @@ _STEP_KEYS = (
     "inference.start",
     "inference.steps",
     "inference.step_size",
+    "inference.step_decay",
+    "inference.step_halving",
     "inference.optimizer",
     "inference.stop",
 )
+_DISCRETE_KEYS = ("inference.steps", "inference.step_decay", "inference.step_halving", "inference.optimizer")
 _TOLERANCE_KEYS = ("inference.rtol", "inference.atol")
 _LEARNING_ADAM_KEYS = ("learning.beta1", "learning.beta2", "learning.eps")
 _COSINE_KEYS = ("learning.schedule.warmup", "learning.schedule.peak", "learning.schedule.final")
@@ -56,7 +59,7 @@ RULES = (
     Rule(("inference.predictions",), "inference.method", ("state",)),
     Rule((*_STEP_KEYS, *_OPTIMIZER_KEYS), "inference.method", ("state", "error", "sequential")),
     Rule(("inference.solver", *_TIME_KEYS), "inference.method", ("state", "error")),
-    Rule(("inference.steps", "inference.optimizer", *_OPTIMIZER_KEYS, "trace.every"), "inference.solver", (None,)),
+    Rule((*_DISCRETE_KEYS, *_OPTIMIZER_KEYS, "trace.every"), "inference.solver", (None,)),
     Rule(_TIME_KEYS, "inference.solver", SOLVERS),
     Rule(_TOLERANCE_KEYS, "inference.solver", ADAPTIVE),
     Rule(("inference.step_size",), "inference.solver", (None, *CONSTANT)),

@@ -30,8 +30,8 @@ def scenario_text(scenario: Scenario) -> str:
 
 def _as_written(key: str, value: Any, unused: set[str]) -> Any:
     if isinstance(value, dict):
-        return {name: item for name, item in value.items() if f"{key}.{name}" not in unused}
+        return {name: item for name, item in value.items() if item is not None and f"{key}.{name}" not in unused}
     if isinstance(value, Path):
         return str(value)
-    # a length of 0 means none, of 1 the layer before: files say so by name
-    return bool(value) if key == "network.skip" and value in (0, 1) else value
+    # 0 means none, 1 the layer before or a decay without a number of its own: files say so by name
+    return bool(value) if key in ("network.skip", "inference.step_decay") and value in (0, 1) else value

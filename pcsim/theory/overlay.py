@@ -65,11 +65,13 @@ def theory_of(trace: Trace) -> Overlay:
         (f'optimizer = "{table.optimizer}"', 'optimizer = "gd"'),
         (f'input = "{table.input}"', 'input = "clamped"'),
         (f'output = "{table.output}"', 'output = "clamped"'),
+        (f"step_decay = {table.step_decay:g}", "step_decay = 0"),
+        (f"step_halving = {str(table.step_halving).lower()}", "step_halving = false"),
     ):
         if found != needed:
             raise UsageError(
                 f'{_name(trace)}: there is no theory for a run with {found}; there is for method = "state" with '
-                'optimizer = "gd" or a solver without noise, input and output clamped'
+                'optimizer = "gd" and constant steps, or a solver without noise, input and output clamped'
             )
     if table.predictions == "local" and _is_linear(task):
         return _exact(task, trace.steps, table.step_size)

@@ -32,6 +32,8 @@ class Training:
     """Whether there are so many classes that the five largest outputs say something."""
     alignment: bool = False
     """Whether gradients are compared with backpropagation's."""
+    steps: bool = False
+    """Whether updates differ in their steps of inference."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class UpdateBlock:
     """(R, layer) batch means."""
     loss: NDArray[np.float64]
     """(R,) batch means."""
+    steps: NDArray[np.int64] | None = None
+    """(R,) steps of inference, where they are recorded."""
 
     def array(self, path: str) -> NDArray[Any]:
         """Return the array for the stream at `path`."""
@@ -93,6 +97,7 @@ def training_streams(training: Training, layers: int) -> list[Stream]:
     return [
         Stream(f"{GROUP}/energy", (UPDATE, "layer"), (layers,), wide, training.updates),
         Stream(f"{GROUP}/loss", (UPDATE,), (), wide, training.updates),
+        *([Stream(f"{GROUP}/steps", (UPDATE,), (), count, training.updates)] if training.steps else []),
         Stream(UPDATE, (UPDATE,), (), count, training.updates),
         *(Stream(f"{GROUP}/{name}", (EPOCH,), (), wide, training.epochs) for name in measures),
         *(Stream(f"{GROUP}/{name}", (EPOCH, "layer"), (layers,), wide, training.epochs) for name in by_layer),

@@ -13,12 +13,13 @@ from pcsim_jax.arrays import arguments
 from pcsim_jax.training import gradient_step
 
 from pcsim.arithmetic import Arithmetic
-from pcsim.backend import GradientNorm, Settled, Task
+from pcsim.backend import Settled, Task
 from pcsim.errors import UsageError
 from pcsim.inference import (
     ErrorOptimization,
 )
 from pcsim.steppers import Adam, GradientDescent, Momentum
+from pcsim.stopping import StopRule
 from pcsim.trace import Block
 from tests.cases import ACTIVATIONS, LOSSES, METHODS, Case, join, make_case, make_task, settle
 
@@ -150,7 +151,7 @@ def test_only_steps_that_are_asked_for(recorded: Any) -> None:
 
 def test_a_stop_rule_ends_where_numpys_does() -> None:
     case = small("tanh")
-    task = make_task(case, steps=3000, stop=GradientNorm(1e-3), record=("energy",), recorded=range(0, 3001, 50))
+    task = make_task(case, steps=3000, stop=StopRule(1e-3), record=("energy",), recorded=range(0, 3001, 50))
     (ours, rows), (theirs, reference) = jax_settle(task), settle(task)
     assert ours.converged
     assert ours.steps_taken == theirs.steps_taken < 3000

@@ -86,6 +86,10 @@ def evaluate(
         dataset = read_dataset(chosen)
     except UsageError as error:
         raise UsageError(f"{error}; --set data.file or data.name takes other data") from None
+    if chosen.inference.output == "free":
+        raise UsageError(
+            f"{chosen.where('inference.output')}: there are no targets to evaluate with; set inference.output=clamped"
+        )
     samples = load_samples(chosen, network, dataset)
     return _scores(_trainer(able, chosen, network, parameters, samples), samples, chosen, dataset.source)
 

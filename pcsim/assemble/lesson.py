@@ -72,7 +72,8 @@ def build_evaluation(scenario: Scenario, train: Split) -> Evaluation:
     """Return how a scenario's network is measured on samples like these."""
     if scenario.inference.input == "free":
         return Reconstruction()
-    infers_labels = scenario.data.task == "generative" and _are_classes(train.x)
+    moves = scenario.inference.method != "backprop" and scenario.inference.predictions == "local"
+    infers_labels = moves and scenario.data.task == "generative" and _are_classes(train.x)
     return LabelInference() if infers_labels else ForwardPass()
 
 

@@ -15,6 +15,7 @@ from pcsim.learning.learner import Learner, begin, learn
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
 from pcsim_jax.arrays import namespace, settings, to_host, to_run
 from pcsim_jax.compiled import Compiler
+from pcsim_jax.master import MasterWeights
 from pcsim_jax.memory import memory_errors
 from pcsim_jax.narrow import Narrow
 from pcsim_jax.pinned import with_pinned_predictions
@@ -53,7 +54,12 @@ class JaxTrainer:
 
     def __init__(self, task: TrainingTask) -> None:
         self._precision = task.precision
-        learner = replace(task.learner, inference=with_pinned_predictions(task.learner.inference))
+        optimizer = task.learner.optimizer
+        learner = replace(
+            task.learner,
+            inference=with_pinned_predictions(task.learner.inference),
+            optimizer=MasterWeights(optimizer) if task.precision == "bfloat16" else optimizer,
+        )
         self._program = Program(namespace(task.precision), learner, task.evaluation)
         self._compiler = Compiler()
         with settings(), memory_errors():

@@ -143,8 +143,21 @@ def test_bfloat16_learns_and_keeps_its_type() -> None:
     before = trainer.evaluate(task.x, task.y).losses.mean()
     trainer.run(np.tile(BATCHES, (8, 1)), np.full(8 * UPDATES, 0.05))
     assert trainer.evaluate(task.x, task.y).losses.mean() < 0.97 * before
-    for array in jax.tree.leaves((trainer.snapshot().parameters, trainer.snapshot().memory)):
-        assert array.dtype == ml_dtypes.bfloat16
+    snapshot = trainer.snapshot()
+    assert {array.dtype for array in jax.tree.leaves(snapshot.parameters)} == {np.dtype(ml_dtypes.bfloat16)}
+    assert {array.dtype for array in jax.tree.leaves(snapshot.memory)} == {np.dtype(np.float32)}
+
+
+def test_updates_below_half_a_unit_of_bfloat16_add_up() -> None:
+    # Adam's steps of 1e-4 are a tenth of a unit in the last place of weights around 0.2.
+    tasks = (make("error", precision, optimizer=Adam()) for precision in ("bfloat16", "float64"))
+    batches, moved = np.tile(BATCHES, (20, 1)), list[Any]()
+    for task in tasks:
+        trainer = JaxTrainer(task)
+        before = trainer.snapshot().parameters[1]["W"].astype(np.float64)
+        trainer.run(batches, np.full(len(batches), 1e-4))
+        moved.append(trainer.snapshot().parameters[1]["W"].astype(np.float64) - before)
+    assert np.linalg.norm(moved[0] - moved[1]) < 0.2 * np.linalg.norm(moved[1])
 
 
 def test_a_device_without_memory_is_a_memory_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 import pcsim
 from pcsim.cli import call
+from pcsim.errors import UsageError
 from pcsim.findings import findings
 from pcsim.plotting import draw
 from pcsim.repetition import last_measures
@@ -91,6 +92,16 @@ def test_a_validation_split_is_held_out_of_training(files: Files):
     assert lesson.samples.validation is not None
     assert (len(lesson.samples.train.x), len(lesson.samples.validation.x)) == (1150, 287)
     assert lesson.updates == 4 * 17
+
+
+def test_some_samples_are_the_first_ones(files: Files):
+    whole, some = (prepare(files.read(TRAINING, *words)).lesson for words in ([], ["data.samples=130"]))
+    assert whole is not None
+    assert some is not None
+    np.testing.assert_array_equal(some.samples.train.x, whole.samples.train.x[:130])
+    assert some.updates == 4 * 2
+    with pytest.raises(UsageError, match=r"data.samples=1438: 1438 samples asked for, .* has 1437 to learn from; use 1437"):
+        prepare(files.read(TRAINING, "data.samples=1438"))
 
 
 def test_one_hot_targets_are_classes_and_numbers_are_not(files: Files):

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pcsim import initialisers
 from pcsim.assemble.roles import check_all_labels, fitted, named
 from pcsim.datasets import Dataset, first_batch, load_dataset
+from pcsim.errors import UsageError
 from pcsim.learning.samples import Samples, Split, hold_out
 from pcsim.network import Network
 from pcsim.scenario import Scenario
@@ -30,8 +31,8 @@ class Inputs:
 def read_dataset(scenario: Scenario) -> Dataset:
     """Read or generate the data set of a scenario; raises `UsageError` if its file cannot be used."""
     data = scenario.data
-    # Generated samples: as many as one inference run takes, or the generator's own number to learn from.
-    samples = data.batch if scenario.learning is None else None
+    # Generated samples: as many as one inference run takes, or as there are to learn from.
+    samples = data.batch if scenario.learning is None else data.samples
     with named(scenario, "data.file" if data.file is not None else "data.name"):
         return load_dataset(
             data.name, file=data.file, seed=_data_seed(scenario), samples=samples, slope=data.slope, noise=data.noise
@@ -65,11 +66,18 @@ def load_inputs(scenario: Scenario, network: Network, dataset: Dataset) -> Input
 
 
 def load_samples(scenario: Scenario, network: Network, dataset: Dataset) -> Samples:
-    """Return all samples of the data to learn from, to validate and to test on.
+    """Return the samples to learn from, to validate and to test on.
 
-    Raises `UsageError` if they do not fit the network, or if nothing is left to learn from.
+    Raises `UsageError` if they do not fit the network, if there are fewer than asked for, or if nothing is left to
+    learn from.
     """
-    train = Split(*fitted(scenario, network, dataset.x, dataset.y))
+    count = len(dataset) if scenario.data.samples is None else scenario.data.samples
+    if count > len(dataset):
+        raise UsageError(
+            f"{scenario.where('data.samples')}: {count} samples asked for, but the data set '{dataset.name}' has "
+            f"{len(dataset)} to learn from; use {len(dataset)} or fewer"
+        )
+    train = Split(*fitted(scenario, network, dataset.rows(slice(count)), dataset.y[:count]))
     test = None
     if dataset.x_test is not None and dataset.y_test is not None:
         test = Split(*fitted(scenario, network, dataset.x_test, dataset.y_test))

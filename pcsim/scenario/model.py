@@ -49,6 +49,8 @@ class DataTable(Table):
     """Slope of gaussian-line, y = slope x + noise."""
     noise: NonNegative = 0.0
     """Standard deviation of the noise of gaussian-line."""
+    samples: Annotated[Count | None, Allowed("a whole number, 1 or more")] = None
+    """Training samples that [learning] takes, the first ones in file order; without it all."""
     validation: Fraction = 0.0
     """Share of the training samples that [learning] holds out, to tell when to stop."""
 

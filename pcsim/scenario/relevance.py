@@ -68,7 +68,7 @@ RULES = (
     Rule(("inference.clamp_precision",), "inference.clamp", ("soft",)),
     Rule(("inference.input",), "inference.method", ("state", "error", "sequential")),
     Rule(("inference.clamp",), "inference.output", ("clamped",)),
-    Rule(("data.validation",), "learning", (_PRESENT,)),
+    Rule(("data.samples", "data.validation"), "learning", (_PRESENT,)),
     Rule(("learning.momentum",), "learning.optimizer", ("momentum",)),
     Rule(_LEARNING_ADAM_KEYS, "learning.optimizer", ("adam", "adamw")),
     Rule(("learning.weight_decay",), "learning.optimizer", ("sgd", "momentum", "adam", "adamw")),

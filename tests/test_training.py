@@ -100,7 +100,7 @@ def test_some_samples_are_the_first_ones(files: Files):
     assert some is not None
     np.testing.assert_array_equal(some.samples.train.x, whole.samples.train.x[:130])
     assert some.updates == 4 * 2
-    with pytest.raises(UsageError, match=r"data.samples=1438: 1438 samples asked for, .* has 1437 to learn from; use 1437"):
+    with pytest.raises(UsageError, match=r"data.samples=1438: 1438 samples asked for, .* use 1437 or fewer"):
         prepare(files.read(TRAINING, "data.samples=1438"))
 
 

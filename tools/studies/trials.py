@@ -1,0 +1,85 @@
+"""Training runs that a page of figures needs, each run once and kept as a small JSON file."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import pcsim
+from pcsim.errors import RunFailed
+from pcsim.scenario import read_scenario
+from pcsim.trace import Trace
+
+KEPT = ("test_accuracy", "test_loss", "train_accuracy", "train_loss", "wall_seconds")
+LAYERWISE = ("cosine", "norm_ratio", "update_ratio")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A scenario with overrides, for one seed."""
+
+    scenario: str
+    overrides: tuple[str, ...] = ()
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """What its file is named after."""
+        words = "-".join([self.scenario, *self.overrides, f"seed{self.seed}"])
+        return re.sub(r"[^A-Za-z0-9.=_-]+", "_", words)
+
+
+def outcome(trial: Trial, folder: Path) -> dict[str, Any]:
+    """Return what came of a trial, from `folder` if it has been run before: delete its file to run it again."""
+    kept = folder / f"{trial.name}.json"
+    if not kept.exists():
+        kept.write_text(json.dumps(_run(trial)), encoding="utf-8")
+    return json.loads(kept.read_text(encoding="utf-8"))
+
+
+def outcomes(scenario: str, overrides: Sequence[str], seeds: Sequence[int], folder: Path) -> list[dict[str, Any]]:
+    """Return what came of a scenario with overrides for several seeds."""
+    return [outcome(Trial(scenario, tuple(overrides), seed), folder) for seed in seeds]
+
+
+def spread(values: Sequence[float], digits: int = 2) -> str:
+    """Return `mean ± standard deviation` (of a sample) of numbers."""
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return f"{np.mean(values):.{digits}f} ± {deviation:.{digits}f}"
+
+
+def accuracy(found: Sequence[dict[str, Any]]) -> str:
+    """Return the test accuracy in per cent after the last epoch, over seeds."""
+    return spread([100 * run["test_accuracy"][-1] for run in found])
+
+
+def _run(trial: Trial) -> dict[str, Any]:
+    try:
+        scenario = read_scenario(trial.scenario, trial.overrides, seed=trial.seed)
+        trace, failure = pcsim.run(scenario), None
+    except RunFailed as error:
+        if error.trace is None:
+            raise
+        trace, failure = error.trace, str(error)
+    with trace:
+        found = _measures(trace)
+    print(
+        trial.scenario, *trial.overrides, f"seed {trial.seed}:", found["test_accuracy"][-1:], failure or "", flush=True
+    )
+    return found | {"failure": failure}
+
+
+def _measures(trace: Trace) -> dict[str, Any]:
+    history = trace.training
+    found: dict[str, Any] = {name: history[name].tolist() for name in KEPT}
+    found |= {name: history[name].tolist() for name in LAYERWISE if name in history}
+    energy = history["energy"]
+    found["last_energy"] = energy[-1].tolist() if len(energy) else []
+    found["loss"] = history["loss"].tolist()
+    found["silent"] = str(trace.attributes.get("silent_layers", ""))
+    found["compile_seconds"] = float(trace.attributes.get("compile_seconds", 0.0))
+    return found

@@ -139,7 +139,12 @@ class _Attempt:
         return trace
 
     def _train(self, lesson: Lesson, trainer: Trainer, start: Standing | None) -> Trained:
-        return teach(lesson, trainer, self.writer, self.origin, self._poll(lesson.updates, training=True), start)
+        poll = self._poll(lesson.updates, training=True)
+        try:
+            return teach(lesson, trainer, self.writer, self.origin, poll, start)
+        except RunFailed as error:
+            again = self._again if self.target is not None and checkpoint_path(self.target).exists() else ""
+            raise RunFailed(f"{error}{self.kept}{again}", error.trace) from error
 
     def _stop_training(self, trained: Trained, trace: Trace) -> None:
         if trained.failure is not None:

@@ -39,7 +39,20 @@ def of_training(trace: Trace) -> list[str]:
             f"No signal reached {layers(silent)} in the last epoch of training{after}: "
             f"{'its' if len(silent) == 1 else 'their'} weights did not change."
         )
-    return [*found, *_backprop_in_disguise(trace)]
+    return [*found, *_unmoved(trace, silent), *_backprop_in_disguise(trace)]
+
+
+def _unmoved(trace: Trace, silent: list[int]) -> list[str]:
+    """Weights that a signal reached and that stand still: what they read is zero, or their activation is flat."""
+    ratios = trace.training.get("update_ratio", np.empty((0, 0)))
+    still = [] if len(ratios) == 0 else [i for i in _numbers(ratios[-1] == 0) if i not in silent]
+    if not still or not float(trace.training["learning_rate"][-1]):
+        return []
+    their = "its" if len(still) == 1 else "their"
+    return [
+        f"The weights of {layers(still)} did not move at the first update of the last epoch, where a signal was: "
+        f"{their} inputs are zero, or {their} activation is flat (a relu without biases at an input of zero)."
+    ]
 
 
 def silent_in_training(trace: Trace) -> list[int]:
@@ -71,7 +84,9 @@ def of_inference(trace: Trace) -> list[str]:
     if precision in FORMATS and trace.attributes["method"] in ("state", "sequential"):
         form = trace.attributes.get("form")
         sentences += underflow(trace)
-        sentences += [*_late(trace, precision), *_rounded_away(trace, precision)] if form == "standard" else []
+        # Where the output is free there is no signal to lose.
+        loses = form == "standard" and trace.attributes.get("free") != "output"
+        sentences += [*_late(trace, precision), *_rounded_away(trace, precision)] if loses else []
     return sentences
 
 

@@ -15,6 +15,7 @@ from pcsim.assemble import build_inference, build_network, build_optimizer
 from pcsim.errors import UsageError, did_you_mean
 from pcsim.host import host_namespace
 from pcsim.inference.state import evaluate_states
+from pcsim.learning.diagnosis import update_ratio
 from pcsim.learning.learner import follow, fresh
 from pcsim.recorded import RecordedPoint, check_agreement, precision_of, read_point, scenario_text_of
 from pcsim.scenario import InferenceTable, LearningTable, Scenario, parse_scenario, scenario_text
@@ -33,8 +34,9 @@ Named = dict[str, NDArray[Any]]
 class LocalUpdate:
     """One weight update from the end of an inference run; parameters and gradient by name, `W_0`, `b_0`, …, in float64.
 
-    `gradient` is ∇_θ E, the batch mean; `gradient_norms` and `update_ratios` ‖Δθ‖/‖θ‖ are over all parameters of a
-    layer; `silent` are the layers whose recorded error is exactly zero in every sample, which would not learn.
+    `gradient` is ∇_θ E, the batch mean; `gradient_norms` are over all parameters of a layer, `update_ratios` ‖ΔW‖/‖W‖,
+    NaN for weights of zero; `silent` are the layers whose recorded error is exactly zero in every sample, which would
+    not learn.
     """
 
     gradient: Named
@@ -80,11 +82,13 @@ def learn_from(trace: Trace, overrides: Sequence[str] = ()) -> LocalUpdate:
         point = replace(point, errors=recorded.errors)
         gradient = inference.energy.parameter_gradient(xp, clamped, point)
         after = _updated(xp, table, recorded, gradient)
+        pairs = zip(recorded.parameters, after, strict=True)
+        ratios = np.concatenate([update_ratio(xp, old["W"], new["W"]) for old, new in pairs])
     return LocalUpdate(
         gradient=by_name(gradient),
         parameters=by_name(after),
         gradient_norms=_norms(gradient),
-        update_ratios=_ratios(recorded.parameters, after),
+        update_ratios=ratios,
         silent=tuple(i for i, error in enumerate(recorded.errors) if not error.any()),
         layer_names=trace.layer_names,
         samples=len(recorded.x),
@@ -130,10 +134,3 @@ def _norms(layers: Sequence[Named]) -> NDArray[np.float64]:
 def _norm(values: NDArray[np.float64]) -> float:
     largest = float(np.abs(values).max())
     return largest * float(np.linalg.norm(values / largest)) if largest > 0 else 0.0
-
-
-def _ratios(before: Sequence[Named], after: Sequence[Named]) -> NDArray[np.float64]:
-    moved = [{name: new[name] - array for name, array in old.items()} for old, new in zip(before, after, strict=True)]
-    sizes = _norms(before)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(_norms(moved) / sizes)

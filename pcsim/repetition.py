@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pcsim.errors import UsageError
+from pcsim.errors import Interrupted, UsageError
 from pcsim.experiment import Progress, run
-from pcsim.scenario import Scenario
-from pcsim.trace import Trace
+from pcsim.learning.checkpoint import checkpoint_path
+from pcsim.scenario import Scenario, scenario_text
+from pcsim.trace import Trace, open_trace
 from pcsim.training_summary import kept_row
 
 MEASURES = ("test_accuracy", "test_loss", "train_accuracy", "train_loss")
@@ -19,14 +20,16 @@ def run_seeds(
     *,
     path: str | Path,
     force: bool = False,
+    resume: bool = False,
     progress: Progress | None = None,
     each: Callable[[Trace], None] | None = None,
 ) -> tuple[Path, ...]:
     """Run a scenario once for every seed in `learning.seeds`, and return where the traces are.
 
     The trace of seed 3 at `path` = `run.h5` is `run-seed3.h5`; `each` is called with every finished trace, which is
-    closed afterwards. Raises what `run` raises, the traces of earlier seeds kept, and `UsageError` without seeds or for
-    a trace that exists unless `force` allows to replace it, before anything is started.
+    closed afterwards. `resume` takes finished traces as they are and goes on with one that was broken off. Raises what
+    `run` raises, the traces of earlier seeds kept, and, before anything is started, `UsageError` without seeds, for a
+    trace that exists unless `force` allows to replace it, and for one to resume that is of another scenario.
     """
     if scenario.learning is None or scenario.learning.seeds is None:
         raise UsageError(
@@ -34,14 +37,41 @@ def run_seeds(
         )
     wanted = Path(path)
     targets = {seed: wanted.with_name(f"{wanted.stem}-seed{seed}{wanted.suffix}") for seed in scenario.learning.seeds}
+    finished = {seed for seed, target in targets.items() if resume and _is_finished(scenario.at_seed(seed), target)}
+    if resume and not any(target.exists() for target in targets.values()):
+        first = next(iter(targets.values()))
+        raise UsageError(f"there is nothing to resume: {first} does not exist; name the trace without -seed…")
     for target in targets.values():
-        if target.exists() and not force:
+        if target.exists() and not force and not resume:
             raise UsageError(f"{target} exists; choose another name with -o, or replace it with --force")
     for seed, target in targets.items():
-        with run(scenario.at_seed(seed), path=target, force=force, progress=progress) as trace:
+        with _run_seed(scenario.at_seed(seed), target, wanted, force, resume, progress, seed in finished) as trace:
             if each is not None:
                 each(trace)
     return tuple(targets.values())
+
+
+def _is_finished(scenario: Scenario, target: Path) -> bool:
+    """Tell whether a trace holds the whole run; raises `UsageError` for a run of something else."""
+    if not target.exists():
+        return False
+    with open_trace(target) as trace:
+        if trace.status == "complete" and trace.provenance["scenario"] != scenario_text(scenario):
+            raise UsageError(f"{target} is of another scenario: replace it with --force, or choose another name (-o)")
+        return trace.status == "complete"
+
+
+def _run_seed(
+    scenario: Scenario, target: Path, wanted: Path, force: bool, resume: bool, progress: Progress | None, finished: bool
+) -> Trace:
+    if finished:
+        return open_trace(target)
+    try:
+        if resume and checkpoint_path(target).exists():
+            return run(scenario, progress=progress, resume=target)
+        return run(scenario, path=target, force=force or resume, progress=progress)
+    except Interrupted as error:
+        raise Interrupted(str(error).replace(f"--resume {target}", f"--resume {wanted}"), error.trace) from error
 
 
 def averages(traces: list[dict[str, float]]) -> list[str]:

@@ -153,3 +153,11 @@ def test_missing_data_names_the_way_out(files: Files):
     with pytest.raises(UsageError) as caught:
         pcsim.evaluate("w.npz", ["data.name=npz", "data.file=gone.npz"])
     assert str(caught.value).endswith("; --set data.file or data.name takes other data")
+
+
+def test_labels_that_an_input_was_inferred_from_are_no_answers(files: Files):
+    # pcsim.evaluate would otherwise find every label in the output that was clamped to it.
+    text = TRAINING.split("\n[learning]")[0]
+    scores = pcsim.evaluate("w.npz", ["inference.input=free"], scenario=files.write(text, "free.toml"))
+    assert scores.test is not None
+    assert (scores.test.accuracy, scores.test.top_5) == (None, None)

@@ -65,3 +65,16 @@ def test_a_signal_through_skips_is_due_earlier() -> None:
 
 def test_stochastic_rounding_is_called_noise() -> None:
     assert "Rounding is stochastic" in said('inference.rounding="stochastic"', 'backend.precision="bfloat16"')
+
+
+def test_a_free_output_sends_no_signal_that_could_be_lost() -> None:
+    assert said("inference.output=free") == ""
+
+
+def test_weights_that_a_signal_reaches_and_that_stand_still_are_named() -> None:
+    # From a zero input ReLUs without biases pass nothing on: errors there are, but no gradient of the first weights.
+    words = ["inference.input=free", "network.widths=[8,32,64]", "network.activation=relu", "learning.epochs=1"]
+    with pcsim.run(pcsim.read_scenario("autoencode-digits", words)) as trace:
+        text = "\n".join(findings(trace))
+        assert trace.training["update_ratio"][-1][0] == 0
+    assert "The weights of layer 0 did not move at the first update of the last epoch, where a signal was" in text

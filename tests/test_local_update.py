@@ -131,7 +131,7 @@ def test_the_update_goes_by_the_words_of_the_scenario_and_by_overrides(files: Fi
         update = learn_from(trace, overrides)
         for name, w in trace.trained.items():
             assert update.parameters[name] == pytest.approx(textbook(w, update.gradient[name]), rel=1e-12, abs=1e-15)
-        old, new = (np.concatenate([p["W_0"].ravel(), p["b_0"]]) for p in (trace.trained, update.parameters))
+        old, new = (parameters["W_0"] for parameters in (trace.trained, update.parameters))
         assert update.update_ratios[0] == pytest.approx(np.linalg.norm(new - old) / np.linalg.norm(old), rel=1e-9)
         slopes = np.concatenate([update.gradient["W_0"].ravel(), update.gradient["b_0"]])
         assert update.gradient_norms[0] == pytest.approx(np.linalg.norm(slopes), rel=1e-12)
@@ -235,6 +235,12 @@ def attribute(name: str, value: Any, path: str = "/") -> Callable[[Any], None]:
     return damage
 
 
+def kill_layer_0(file: Any) -> None:
+    for name in ("network/W_0", "network/b_0", "final/states/layer_0"):
+        file[name][...] = 0.0
+    file["final/errors/layer_0"][...] = 1.0
+
+
 @pytest.mark.parametrize(
     ("damage", "line"),
     [
@@ -256,6 +262,7 @@ def attribute(name: str, value: Any, path: str = "/") -> Callable[[Any], None]:
             put("final/errors/layer_0", np.ones((32, 16))),
             r"s\.h5: final/errors/layer_0 has shape \(32, 16\), .* need \(16, 32\); transpose it$",
         ),
+        (kill_layer_0, r"s\.h5: the errors of layer 0.* differ from s − ŝ by up to 1, rounding explains 0; "),
         (put("data/y", np.ones((16, 9))), r"s\.h5: data/y has shape \(16, 9\), the network and batch need \(16, 10\)"),
         (
             put("final/errors/layer_2", np.full((16, 10), np.nan)),

@@ -7,10 +7,11 @@ import pytest
 
 import pcsim
 from pcsim.cli import call
-from pcsim.errors import UsageError
+from pcsim.errors import Interrupted, UsageError
 from pcsim.plotting import draw
 from pcsim.repetition import averages, last_measures, run_seeds
 from pcsim.training_plot import by_lesson
+from tests.training_files import assert_same_bits, interrupting
 
 SHORT = ["learning.epochs=2", "network.widths=[64,16,10]", "learning.seeds=[3,5]"]
 
@@ -74,4 +75,22 @@ def test_the_command_runs_them_all(
     assert call(["run", "train-digits", *(part for change in SHORT for part in ("--set", change))]) == 0
     assert "over 2 seeds" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["train-digits-seed3.h5", "train-digits-seed5.h5"]
-    assert call(["run", "train-digits", "--set", SHORT[2], "--resume", "train-digits-seed3.h5"]) == 2
+    assert call(["run", "train-digits", "--set", SHORT[2], "--resume", "other.h5"]) == 2
+    assert "there is nothing to resume: other-seed3.h5 does not exist" in capsys.readouterr().err
+
+
+def test_a_repetition_that_was_broken_off_goes_on(tmp_path: Path) -> None:
+    scenario = pcsim.read_scenario("train-digits", SHORT)
+    whole = run_seeds(scenario, path=tmp_path / "whole.h5")
+    with pytest.raises(Interrupted, match=r"go on by the same command with --resume .*run\.h5$"):
+        run_seeds(scenario, path=tmp_path / "run.h5", progress=interrupting(30))
+    with pytest.raises(UsageError, match=r"run-seed3\.h5 exists"):
+        run_seeds(scenario, path=tmp_path / "run.h5")
+    parts = run_seeds(scenario, path=tmp_path / "run.h5", resume=True)
+    for ours, theirs in zip(parts, whole, strict=True):
+        assert_same_bits(ours, theirs)
+    again = run_seeds(scenario, path=tmp_path / "run.h5", resume=True, progress=interrupting(0))
+    assert again == parts  # all finished: nothing runs that could be interrupted
+    other = pcsim.read_scenario("train-digits", [*SHORT, "learning.lr=0.1"])
+    with pytest.raises(UsageError, match=r"run-seed3\.h5 is of another scenario"):
+        run_seeds(other, path=tmp_path / "run.h5", resume=True)

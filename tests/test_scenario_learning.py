@@ -145,10 +145,10 @@ def test_show(files: Files, capsys: pytest.CaptureFixture[str]):
             "19:9: learning.scale: \"per_layer\" is not allowed; did you mean 'per-layer'? Give one of none, per-layer",
         ),
         ('schedule = "cosine"', f'19:12: learning.schedule: "cosine" is not allowed; give {SCHEDULE}'),
-        ("schedule = {}", "19:1: learning.schedule.kind is missing; give one of cosine, step"),
+        ("schedule = {}", "19:1: learning.schedule.kind is missing; give one of constant, cosine, step"),
         (
             'schedule = { kind = "cos" }',
-            "19:21: learning.schedule.kind: \"cos\" is not allowed; did you mean 'cosine'? Give one of cosine, step",
+            "19:21: learning.schedule.kind: \"cos\" is not allowed; did you mean 'cosine'? Give one of constant, cosine, step",
         ),
         (
             'schedule = { kind = "cosine", warmup = 1 }',
@@ -339,7 +339,7 @@ def test_overrides_make_the_table(files: Files):
         "--set learning.lr=0: 0 is not allowed; give a number greater than 0"
     ]
     assert files.problems(TEXT, "learning.schedule.every=2") == [
-        "--set learning.schedule.every=2: learning.schedule.kind is missing; give one of cosine, step"
+        "--set learning.schedule.every=2: learning.schedule.kind is missing; give one of constant, cosine, step"
     ]
     assert files.problems(TEXT, "data.validation=0.2") == [
         "--set data.validation=0.2: data.validation is not used without [learning]; "

@@ -40,7 +40,7 @@ def build_schedule(scenario: Scenario, updates: int) -> Schedule:
     """Return the learning rate of a scenario with `[learning]`, with so many `updates` in an epoch."""
     table = _learning(scenario)
     given = table.schedule
-    if given is None:
+    if given is None or given.kind == "constant":
         return Constant(table.lr)
     if given.kind == "cosine":
         return WarmupCosine(table.lr, given.warmup, given.peak, given.final)

@@ -78,8 +78,12 @@ def build_evaluation(scenario: Scenario, train: Split) -> Evaluation:
 
 
 def number_of_classes(scenario: Scenario, truth: NDArray[np.float64]) -> int:
-    """Return the number of classes that answers can be, 0 where nothing is classified."""
-    return truth.shape[1] if scenario.data.task != "autoencoding" and _are_classes(truth) else 0
+    """Return the number of classes that answers can be, 0 where nothing is classified.
+
+    Labels that an input was inferred from are no answers.
+    """
+    known = scenario.data.task != "autoencoding" and scenario.inference.input == "clamped"
+    return truth.shape[1] if known and _are_classes(truth) else 0
 
 
 def _are_classes(rows: NDArray[np.float64]) -> bool:

@@ -10,7 +10,7 @@ from pcsim.evaluation import Score, Scores, evaluate
 from pcsim.summary import print_table
 
 
-@click.command("eval", short_help="Evaluate a trained network on its data by forward pass.")
+@click.command("eval", short_help="Evaluate a trained network on its data.")
 @click.argument("weights", type=click.Path(path_type=Path))
 @click.option("--scenario", metavar="SCENARIO", help="The scenario, in place of the one that WEIGHTS holds.")
 @click.option("--backend", metavar="NAME", help="Backend to evaluate on: numpy or jax.")

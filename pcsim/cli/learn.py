@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+import numpy as np
 from rich.table import Table
 
 from pcsim.cli.options import output_option, plain_console
@@ -60,5 +61,7 @@ def update_table(update: LocalUpdate) -> Table:
         table.add_column(name, justify="left" if name == "layer" else "right")
     for i, name in enumerate(update.layer_names):
         style = "yellow" if i in update.silent else None
-        table.add_row(name, f"{update.gradient_norms[i]:.4g}", f"{update.update_ratios[i]:.3g}", style=style)
+        ratio = update.update_ratios[i]
+        moved = "–" if np.isnan(ratio) else f"{ratio:.3g}"
+        table.add_row(name, f"{update.gradient_norms[i]:.4g}", moved, style=style)
     return table

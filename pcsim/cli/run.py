@@ -55,9 +55,7 @@ def command(
     target = output or Path(f"{Path(scenario).stem}.h5")
     console = plain_console(quiet)
     if reading.learning is not None and reading.learning.seeds is not None:
-        if resume is not None:
-            raise click.UsageError("--resume goes on with one run; name its seed with --seed")
-        _run_seeds(reading, target, force, console)
+        _run_seeds(reading, resume or target, force, resume is not None, console)
         return
     try:
         with progress_bar(console, *_progress_words(reading)) as progress:
@@ -70,7 +68,7 @@ def command(
         print_summary(trace, console)
 
 
-def _run_seeds(scenario: Scenario, target: Path, force: bool, console: Console) -> None:
+def _run_seeds(scenario: Scenario, target: Path, force: bool, resume: bool, console: Console) -> None:
     """Run every seed, say how each went, and the average."""
     measures: list[dict[str, float]] = []
 
@@ -79,7 +77,7 @@ def _run_seeds(scenario: Scenario, target: Path, force: bool, console: Console) 
         print_summary(trace, console)
 
     with progress_bar(console, *_progress_words(scenario)) as progress:
-        run_seeds(scenario, path=target, force=force, progress=progress, each=finished)
+        run_seeds(scenario, path=target, force=force, resume=resume, progress=progress, each=finished)
     for line in averages(measures):
         console.print(line, highlight=False, markup=False)
 

@@ -32,7 +32,7 @@ class Diagnosis(NamedTuple):
     """What an update does to the weights of every layer.
 
     `update_ratio` is ‖ΔW‖/‖W‖ of the whole update, optimiser, schedule and clipping included, in the wide type, NaN for
-    weights of zero; `alignment` is None where there is none.
+    weights of zero, in bfloat16 of the rounded weights; `alignment` is None where there is none.
     """
 
     update_ratio: Shaped[Array, " layers"]
@@ -66,13 +66,13 @@ def diagnose(
     else:
         after = batch.updated(clamped, point, memory, number)[0]
     # A free input is a layer without weights.
-    moved = [_change(xp, old["W"], new["W"]) for old, new in zip(parameters, after, strict=True) if "W" in old]
-    update_ratio = xp.stack(moved).reshape(-1)
+    moved = [update_ratio(xp, old["W"], new["W"]) for old, new in zip(parameters, after, strict=True) if "W" in old]
+    ratios = xp.stack(moved).reshape(-1)
     if not is_aligned(learner.inference):
-        return Diagnosis(update_ratio, None)
+        return Diagnosis(ratios, None)
     gradient = learner.inference.energy.parameter_gradient(xp, clamped, point)
     reference = _backpropagated(batch, parameters)
-    return Diagnosis(update_ratio, _alignment(xp, gradient, reference))
+    return Diagnosis(ratios, _alignment(xp, gradient, reference))
 
 
 def _backpropagated(batch: Batch, parameters: tuple[Parameters, ...]) -> tuple[Parameters, ...]:
@@ -93,7 +93,8 @@ def _alignment(xp: Namespace, ours: Sequence[Parameters], theirs: Sequence[Param
     return Alignment(xp.stack(cosines).reshape(-1), xp.stack(ratios).reshape(-1))
 
 
-def _change(xp: Namespace, old: Array, new: Array) -> Array:
+def update_ratio(xp: Namespace, old: Array, new: Array) -> Shaped[Array, "1"]:
+    """Return ‖ΔW‖/‖W‖ in the wide type, NaN for weights of zero."""
     return _Direction.of(xp, xp.wide(new) - xp.wide(old)).ratio_to(xp, _Direction.of(xp, old))
 
 

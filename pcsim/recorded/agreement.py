@@ -48,7 +48,7 @@ def check_agreement(
             f"−∂ℓ/∂ŷ for the output; multiply final/errors by −1"
         )
     if apart:
-        name, off, most = max(apart, key=lambda each: each[1] / each[2])
+        name, off, most = max(apart, key=lambda each: each[1] / each[2] if each[2] else np.inf)
         others = f" (and those of {len(apart) - 1} more)" if len(apart) > 1 else ""
         raise UsageError(
             f"{called(trace)}: the errors of {name}{others} are not those of its states and parameters: they differ "

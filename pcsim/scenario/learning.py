@@ -21,8 +21,8 @@ from pcsim.scenario.inference import InferenceTable
 class RateSchedule(Table):
     """How the learning rate changes, `schedule = { kind = "cosine", warmup = 0.1, peak = 1.1, final = 0.1 }`."""
 
-    kind: Literal["cosine", "step"]
-    """Warm-up and then a cosine, or a factor every so many epochs."""
+    kind: Literal["constant", "cosine", "step"]
+    """The same rate throughout, warm-up and then a cosine, or a factor every so many epochs."""
     warmup: Fraction = 0.1
     """Share of all updates in which kind = "cosine" goes from lr up to its peak."""
     peak: Positive = 1.1

@@ -11,7 +11,7 @@ import numpy as np
 
 import pcsim
 from pcsim.errors import RunFailed
-from pcsim.scenario import read_scenario
+from pcsim.scenario import read_scenario, scenario_text
 from pcsim.trace import Trace
 
 KEPT = ("test_accuracy", "test_loss", "train_accuracy", "train_loss", "wall_seconds")
@@ -34,11 +34,16 @@ class Trial:
 
 
 def outcome(trial: Trial, folder: Path) -> dict[str, Any]:
-    """Return what came of a trial, from `folder` if it has been run before: delete its file to run it again."""
+    """Return what came of a trial, from `folder` if the same scenario has been run before."""
     kept = folder / f"{trial.name}.json"
-    if not kept.exists():
-        kept.write_text(json.dumps(_run(trial)), encoding="utf-8")
-    return json.loads(kept.read_text(encoding="utf-8"))
+    scenario = scenario_text(read_scenario(trial.scenario, trial.overrides, seed=trial.seed))
+    found = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    if found.get("scenario") != scenario:
+        found = _run(trial) | {"scenario": scenario}
+        unfinished = kept.with_suffix(".tmp")
+        unfinished.write_text(json.dumps(found), encoding="utf-8")
+        unfinished.replace(kept)
+    return found
 
 
 def outcomes(scenario: str, overrides: Sequence[str], seeds: Sequence[int], folder: Path) -> list[dict[str, Any]]:
@@ -47,13 +52,15 @@ def outcomes(scenario: str, overrides: Sequence[str], seeds: Sequence[int], fold
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
-    """Return `mean ± standard deviation` (of a sample) of numbers."""
-    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    return f"{np.mean(values):.{digits}f} ± {deviation:.{digits}f}"
+    """Return `mean ± standard deviation` (of a sample) of numbers, one number as it is."""
+    mean = f"{np.mean(values):.{digits}f}"
+    return mean if len(values) < 2 else f"{mean} ± {float(np.std(values, ddof=1)):.{digits}f}"
 
 
 def accuracy(found: Sequence[dict[str, Any]]) -> str:
-    """Return the test accuracy in per cent after the last epoch, over seeds."""
+    """Return the test accuracy in per cent after the last epoch, over seeds, or that training diverged."""
+    if any(run["failure"] for run in found):
+        return "diverged"
     return spread([100 * run["test_accuracy"][-1] for run in found])
 
 

@@ -119,7 +119,7 @@ def by_precision(kept: Path) -> str:
 def over_epochs(kept: Path) -> tuple[str, dict[str, list[float]]]:
     """Return a table of accuracies over a full training run, and the curves."""
     curves: dict[str, list[float]] = {}
-    for way in (STANDARD, LOCAL, BACKPROP):
+    for way in (LOCAL, BACKPROP):
         found = outcomes(SCENARIO, [LONG, *way.overrides], SEEDS[:1], kept)[0]
         curves[way.name] = [100 * value for value in found["test_accuracy"]]
     epochs = (1, 2, 5, 10, 14)

@@ -16,7 +16,7 @@ from pcsim.backend import Settled, Task
 from pcsim.errors import UsageError
 from pcsim.free_input import FreeInputBackend
 from pcsim.inference import Halving
-from pcsim.learning import SGD, AfterEveryStep, AtTheEnd, Learner, begin, learn, python_repeat
+from pcsim.learning import SGD, AfterEveryStep, AtTheEnd, Learner, fresh, learn, python_repeat
 from pcsim.local_update import learn_from
 from pcsim.steppers import Adam, Decaying, GradientDescent, Momentum
 from pcsim.stopping import StopRule
@@ -116,7 +116,7 @@ def test_bfloat16_on_jax_and_stochastic_rounding_on_numpy_converge_too() -> None
 def test_it_goes_with_learning(rule: Any) -> None:
     case = make_case("linear")
     learner = Learner(halving(case), GradientDescent(TOO_LARGE), 60, SGD(), rule)
-    memory = begin(XP, learner, case.parameters)
+    memory = fresh(XP, learner.optimizer, case.parameters)
     learned = learn(XP, learner, case.parameters, memory, case.x, case.y, 1e-3, 1, python_repeat)
     assert np.isfinite(learned.layerwise).all()
     assert learned.layerwise.sum() < 100 * len(case.x)

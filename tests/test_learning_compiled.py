@@ -24,7 +24,7 @@ from pcsim.learning import (
     Learner,
     Momentum,
     PerLayer,
-    begin,
+    fresh,
     learn,
 )
 from tests.cases import METHODS, Case, make_case
@@ -41,7 +41,7 @@ def train_compiled(case: Case, learner: Learner, precision: str) -> list[Learned
     with settings():
         parameters: Any = tuple({k: to_run(v, precision) for k, v in own.items()} for own in case.parameters)
         rate = jnp.asarray(RATE, jnp.float64 if precision == "float64" else jnp.float32)
-        memory, found = begin(xp, learner, parameters), []
+        memory, found = fresh(xp, learner.optimizer, parameters), []
         for k, (x, y) in enumerate(batches(case), 1):
             arguments = to_run(x, precision), to_run(y, precision), rate, jnp.int32(k)
             found.append(update(parameters, memory, *arguments))

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pcsim.inference import Backprop, ErrorOptimization, IncrementStateOptimization, StateOptimization
-from pcsim.learning import Adam, AfterEveryStep, Learner, Momentum, begin, learn, python_repeat
+from pcsim.learning import Adam, AfterEveryStep, Learner, Momentum, fresh, learn, python_repeat
 from pcsim.learning.diagnosis import Alignment, Diagnosis, diagnose
 from pcsim.steppers import GradientDescent
 from tests.cases import METHODS, XP, Case, make_case
@@ -19,7 +19,7 @@ from tests.test_learning_learner import CASES, RATE, SETTLED, learner_on, loss_g
 def diagnosed(case: Case, learner: Learner, precision: str = "float64", number: int = 1) -> Diagnosis:
     dtype = np.dtype(precision)
     parameters = tuple({k: v.astype(dtype) for k, v in own.items()} for own in case.parameters)
-    memory, data = begin(XP, learner, parameters), (case.x.astype(dtype), case.y.astype(dtype))
+    memory, data = fresh(XP, learner.optimizer, parameters), (case.x.astype(dtype), case.y.astype(dtype))
     with np.errstate(all="ignore"):
         return diagnose(XP, learner, parameters, memory, *data, RATE, number, python_repeat)
 
@@ -64,7 +64,7 @@ def test_the_whole_update_is_measured(rule: str) -> None:
         options["rule"] = AfterEveryStep()
     inference = Backprop(case.energy) if rule == "backprop" else StateOptimization(case.energy)
     learner = learner_on(inference, **options)
-    memory = begin(XP, learner, case.parameters)
+    memory = fresh(XP, learner.optimizer, case.parameters)
     learned = learn(XP, learner, case.parameters, memory, case.x, case.y, RATE, 1, python_repeat)
     changes = [
         {"W": after["W"] - before["W"]} for after, before in zip(learned.parameters, case.parameters, strict=True)

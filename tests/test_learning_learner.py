@@ -27,7 +27,7 @@ from pcsim.learning import (
     Learner,
     Momentum,
     PerLayer,
-    begin,
+    fresh,
     learn,
     python_repeat,
 )
@@ -58,7 +58,7 @@ def batches(case: Case) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]
 def train(case: Case, learner: Learner, precision: str = "float64") -> list[Learned]:
     dtype = np.dtype(precision)
     parameters = tuple({k: v.astype(dtype) for k, v in own.items()} for own in case.parameters)
-    memory, found = begin(XP, learner, parameters), []
+    memory, found = fresh(XP, learner.optimizer, parameters), []
     for k, (x, y) in enumerate(batches(case), 1):
         found.append(learn(XP, learner, parameters, memory, x.astype(dtype), y.astype(dtype), RATE, k, python_repeat))
         parameters, memory = found[-1].parameters, found[-1].memory

@@ -11,7 +11,7 @@ import pcsim
 from pcsim.assemble import build_learner, build_network
 from pcsim.errors import Interrupted, ScenarioError, UsageError
 from pcsim.inference import Halving, StateOptimization
-from pcsim.learning import AfterEveryStep, Learned, Learner, begin, learn, python_repeat
+from pcsim.learning import AfterEveryStep, Learned, Learner, fresh, learn, python_repeat
 from pcsim.learning.optimizers import SGD
 from pcsim.steppers import Decaying, GradientDescent
 from pcsim.stopping import StopRule
@@ -40,7 +40,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
 
 
 def learn_once(case: Case, learner: Learner) -> Learned:
-    memory = begin(XP, learner, case.parameters)
+    memory = fresh(XP, learner.optimizer, case.parameters)
     return learn(XP, learner, case.parameters, memory, case.x, case.y, RATE, 1, python_repeat)
 
 

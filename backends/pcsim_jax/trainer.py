@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.arrays import Array, Namespace, Parameters
+from pcsim.learning.batch import learn
 from pcsim.learning.diagnosis import Diagnosis, diagnose
 from pcsim.learning.evaluation import Evaluation
-from pcsim.learning.learner import Learner, begin, learn
+from pcsim.learning.learner import Learner, fresh
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
 from pcsim_jax.arrays import namespace, settings, to_host, to_run
 from pcsim_jax.compiled import Compiler
@@ -162,7 +163,7 @@ def _on_device(array: NDArray[Any]) -> Array:
 
 
 def _begin(program: Program, parameters: tuple[Parameters, ...]) -> Any:
-    return begin(program.xp, program.learner, parameters)
+    return fresh(program.xp, program.learner.optimizer, parameters)
 
 
 def _evaluate(program: Program, parameters: tuple[Parameters, ...], x: Array, y: Array) -> tuple[Array, Array]:

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.arrays import Array
+from pcsim.learning.batch import learn
 from pcsim.learning.diagnosis import Diagnosis, diagnose
-from pcsim.learning.learner import begin, learn
+from pcsim.learning.learner import fresh
 from pcsim.learning.repeat import python_repeat
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
 from pcsim_numpy.namespace import NumpyNamespace
@@ -27,7 +28,7 @@ class NumpyTrainer:
         self._learner, self._evaluation = task.learner, task.evaluation
         self._x, self._y = self._to_run(task.x), self._to_run(task.y)
         self._parameters = tuple({k: self._to_run(v) for k, v in layer.items()} for layer in task.parameters)
-        self._memory: Any = begin(self._xp, task.learner, self._parameters)
+        self._memory: Any = fresh(self._xp, task.learner.optimizer, self._parameters)
         self._updates = 0
 
     def run(self, batches: NDArray[np.int64], rates: NDArray[np.float64]) -> Updates:

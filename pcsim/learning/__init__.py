@@ -1,6 +1,7 @@
 """Learning: settled errors become weight changes. Inference knows nothing of it, and it knows nothing of layers."""
 
-from pcsim.learning.learner import AfterEveryStep, AtTheEnd, Learned, Learner, begin, learn
+from pcsim.learning.batch import learn
+from pcsim.learning.learner import AfterEveryStep, AtTheEnd, Learned, Learner, fresh
 from pcsim.learning.optimizers import MQ, SGD, Adam, AdamW, Momentum, Optimizer
 from pcsim.learning.repeat import python_repeat
 from pcsim.learning.scaling import PerLayer
@@ -22,7 +23,7 @@ __all__ = [
     "Schedule",
     "StepDecay",
     "WarmupCosine",
-    "begin",
+    "fresh",
     "learn",
     "python_repeat",
 ]

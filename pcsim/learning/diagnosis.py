@@ -12,7 +12,8 @@ from jaxtyping import Shaped
 
 from pcsim.arrays import Array, Namespace, Parameters
 from pcsim.inference import Backprop, Inference
-from pcsim.learning.learner import AfterEveryStep, AtTheEnd, Batch, Learner, Memory
+from pcsim.learning.batch import Batch
+from pcsim.learning.learner import AfterEveryStep, AtTheEnd, Learner, Memory
 from pcsim.learning.repeat import Repeat, python_repeat
 from pcsim.learning.scaling import largest_size, nonzero
 

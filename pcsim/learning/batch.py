@@ -1,0 +1,167 @@
+"""Learning from one batch: inference, and what becomes of the weights, as one pure function."""
+
+import math
+from dataclasses import dataclass
+from functools import partial, reduce
+from operator import and_
+from typing import Any, NamedTuple
+
+from jaxtyping import Shaped
+
+from pcsim.arrays import Array, Namespace, Parameters
+from pcsim.energy import Clamped, Energy, Evaluation
+from pcsim.learning.learner import AfterEveryStep, Learned, Learner, Memory, follow
+from pcsim.learning.repeat import Advance, Repeat
+from pcsim.stopping import StopRule, gradient_norm
+
+
+def learn(
+    xp: Namespace,
+    learner: Learner,
+    parameters: tuple[Parameters, ...],
+    memory: Memory,
+    x: Shaped[Array, "batch ..."],
+    y: Shaped[Array, "batch outputs"],
+    rate: Any,
+    number: Any,
+    repeat: Repeat,
+) -> Learned:
+    """Return what batch `number` = 1, 2, … with input x (batch, *input_shape) and target y changes.
+
+    `rate` is the learning rate; `number` a Python int or a weakly typed traced scalar.
+    """
+    batch = Batch(xp, learner, x, y, rate, repeat)
+    if isinstance(learner.rule, AfterEveryStep):
+        return batch.learn_after_every_step(parameters, memory, (number - 1) * learner.steps)
+    return batch.learn_at_the_end(parameters, memory, number)
+
+
+class _Progress(NamedTuple):
+    """Where incremental learning stands: what inference carries, and what the last step left behind."""
+
+    carry: Any
+    parameters: tuple[Parameters, ...]
+    memory: Memory
+    layerwise: Array
+    has_signal: tuple[Array, ...]
+
+
+class _Watched(NamedTuple):
+    """Where inference under a stop rule stands, and what the rule needs to know of the steps so far."""
+
+    carry: Any
+    output: Array
+    before: Array
+    arrived: tuple[Array, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A learner with everything that stays the same while it learns from one batch."""
+
+    xp: Namespace
+    learner: Learner
+    x: Shaped[Array, "batch ..."]
+    y: Shaped[Array, "batch outputs"]
+    rate: Any
+    repeat: Repeat
+
+    def learn_at_the_end(self, parameters: tuple[Parameters, ...], memory: Memory, number: Any) -> Learned:
+        """Infer with fixed weights, then update them."""
+        clamped, point, output, steps = self.settle(parameters)
+        parameters, memory = self.updated(clamped, point, memory, number)
+        layerwise, has_signal = self._seen(clamped, point)
+        return Learned(parameters, memory, layerwise, output, has_signal, steps)
+
+    def settle(self, parameters: tuple[Parameters, ...]) -> tuple[Clamped, Evaluation, Array, Array | None]:
+        """Infer with fixed weights; return what was clamped, where it ended, and the output ŷ to show.
+
+        Last come the steps taken, where a stop rule decides on them.
+        """
+        xp, inference, stepper = self.xp, self.learner.inference, self.learner.stepper
+        clamped = self._clamped(parameters)
+
+        def one_step(step: Any, now: tuple[Any, Array]) -> tuple[Any, Array]:
+            carry, output = now
+            point = inference.evaluate(xp, clamped, carry)
+            # Taken here, the output of the start costs no forward pass of its own.
+            output = xp.where(step == 1, point.output, output)
+            return inference.advance(xp, clamped, point, carry, stepper, step), output
+
+        begun = inference.begin(xp, clamped, None, stepper)
+        if self.learner.stop is None:
+            carry, output = self.repeat(self.learner.steps, one_step, (begun, xp.zeros_like(self.y)))
+            point = inference.evaluate(xp, clamped, carry)
+            return clamped, point, self._shown(clamped, point, output), None
+        end, steps = self._until(self.learner.stop, clamped, begun)
+        point = inference.evaluate(xp, clamped, end.carry)
+        output = xp.where(steps == 0, point.output, end.output)
+        return clamped, point, self._shown(clamped, point, output), steps
+
+    def _until(self, stop: StopRule, clamped: Clamped, begun: Any) -> tuple[_Watched, Array]:
+        """Infer until the rule is met; return where that is, and the number of steps taken."""
+        xp, inference, stepper = self.xp, self.learner.inference, self.learner.stepper
+
+        def one_step(step: Any, now: _Watched) -> tuple[Array, Advance]:
+            point = inference.evaluate(xp, clamped, now.carry)
+            layerwise, present = self._seen(clamped, point)
+            arrived = tuple(a | b for a, b in zip(now.arrived, present, strict=True))
+            met = stop.is_met(partial(gradient_norm, xp, point), layerwise, now.before, reduce(and_, arrived))
+
+            def advance() -> _Watched:
+                carry = inference.advance(xp, clamped, point, now.carry, stepper, step)
+                return _Watched(carry, xp.where(step == 1, point.output, now.output), layerwise, arrived)
+
+            return met, advance
+
+        nothing, layers = xp.zeros_like(self.y), len(clamped.parameters)
+        # From infinity no energy changes by little: not before the first step.
+        before = xp.stack([xp.sum_of_squares(nothing)] * layers) + math.inf
+        start = _Watched(begun, nothing, before, (xp.any(nothing),) * layers)
+        return self.repeat.until(self.learner.steps, one_step, start)
+
+    def learn_after_every_step(self, parameters: tuple[Parameters, ...], memory: Memory, updates: Any) -> Learned:
+        """Infer and update in turn; `updates` of the weights were made before this batch."""
+        xp, inference, stepper = self.xp, self.learner.inference, self.learner.stepper
+
+        def one_step(step: Any, now: _Progress) -> _Progress:
+            clamped = self._clamped(now.parameters)
+            point = inference.evaluate(xp, clamped, now.carry)
+            carry = inference.advance(xp, clamped, point, now.carry, stepper, step)
+            point = inference.evaluate(xp, clamped, carry)
+            learned = self.updated(clamped, point, now.memory, updates + step)
+            return _Progress(carry, *learned, *self._seen(clamped, point))
+
+        clamped = self._clamped(parameters)
+        carry = inference.begin(xp, clamped, None, stepper)
+        point = inference.evaluate(xp, clamped, carry)
+        start = _Progress(carry, parameters, memory, *self._seen(clamped, point))
+        end: _Progress = self.repeat(self.learner.steps, one_step, start)
+        output = point.output
+        if self._energy.network.has_free_input:
+            clamped = self._clamped(end.parameters)
+            output = self._shown(clamped, inference.evaluate(xp, clamped, end.carry), output)
+        return Learned(end.parameters, end.memory, end.layerwise, output, end.has_signal)
+
+    def _shown(self, clamped: Clamped, end: Evaluation, output: Array) -> Array:
+        """Return the output of the start; where the input is free, that of the input inferred by the end."""
+        network = self._energy.network
+        return network.outputs(self.xp, clamped.parameters, end.states[0]) if network.has_free_input else output
+
+    def _clamped(self, parameters: tuple[Parameters, ...]) -> Clamped:
+        return self.learner.inference.clamp(self.xp, parameters, self.x, self.y)
+
+    @property
+    def _energy(self) -> Energy:
+        return self.learner.inference.energy
+
+    def _seen(self, clamped: Clamped, point: Evaluation) -> tuple[Array, tuple[Array, ...]]:
+        return self._energy.layerwise(self.xp, clamped, point), tuple(map(self.xp.any, point.errors))
+
+    def updated(
+        self, clamped: Clamped, point: Evaluation, memory: Memory, number: Any
+    ) -> tuple[tuple[Parameters, ...], Memory]:
+        """Return the parameters and the optimiser's memory after an update with the gradient at a point."""
+        gradient = self._energy.parameter_gradient(self.xp, clamped, point)
+        optimizer, clip = self.learner.optimizer, self.learner.clip
+        return follow(self.xp, optimizer, clip, clamped.parameters, gradient, memory, self.rate, number)

@@ -5,7 +5,8 @@ The only place that knows the words of the files; everything else sees the froze
 
 from pcsim.scenario.arithmetic import BackendTable, Bits
 from pcsim.scenario.catalogue import list_scenarios
-from pcsim.scenario.inference import InferenceTable, LogTimes, Stop
+from pcsim.scenario.flow import LogTimes
+from pcsim.scenario.inference import InferenceTable, Stop
 from pcsim.scenario.learning import LearningTable, RateSchedule
 from pcsim.scenario.model import DataTable, LogSpaced, Scenario, TraceTable
 from pcsim.scenario.network import NetworkTable

@@ -1,14 +1,11 @@
 """The `[inference]` table: what moves during inference, and how."""
 
-import sys
-from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from pcsim.scenario.fields import (
     Allowed,
-    AtLeastTwo,
     CountOrZero,
     DecayRate,
     Flag,
@@ -19,29 +16,7 @@ from pcsim.scenario.fields import (
     Table,
     require_consistent,
 )
-
-Solver = Literal[
-    "euler",
-    "heun",
-    "midpoint",
-    "bosh3",
-    "tsit5",
-    "dopri5",
-    "dopri8",
-    "kvaerno3",
-    "kvaerno5",
-    "radau",
-    "bdf",
-    "lsoda",
-]
-SOLVERS: tuple[str, ...] = Solver.__args__
-ADAPTIVE = tuple(word for word in SOLVERS if word != "euler")
-"""Solvers that can adapt their steps to tolerances."""
-CONSTANT = tuple(word for word in SOLVERS if word not in ("radau", "bdf", "lsoda"))
-"""Solvers that can take constant steps."""
-NOISY = ("euler", "heun", "midpoint")
-"""Solvers for stochastic dynamics."""
-TOLERANCES = {"rtol": 1e-6, "atol": 1e-9}
+from pcsim.scenario.flow import ADAPTIVE, SOLVERS, TOLERANCES, LogTimes, Solver, flow_problems, implied_end, must_ascend
 
 
 class Stop(Table):
@@ -66,33 +41,6 @@ class Stop(Table):
         """The parts that speak of single steps."""
         given = {"relative_change": self.relative_change is not None, "arrival": self.arrival}
         return tuple(word for word, is_given in given.items() if is_given)
-
-
-def _must_ascend(times: tuple[float, ...]) -> tuple[float, ...]:
-    if any(later <= earlier for earlier, later in pairwise(times)):
-        raise ValueError
-    return times
-
-
-def _must_grow(span: tuple[float, float, int]) -> tuple[float, float, int]:
-    _must_ascend(span[:2])
-    return span
-
-
-class LogTimes(Table):
-    """Times that are evenly spaced on a logarithmic scale, `save_at = { log = [0.01, 20, 200] }`."""
-
-    log: Annotated[
-        tuple[Positive, Positive, AtLeastTwo],
-        AfterValidator(_must_grow),
-        Allowed("first time, last time and number of times, as in [0.01, 20, 200]"),
-    ]
-    """First time (greater than 0), last time (greater than the first) and number of times, 2 or more."""
-
-    @property
-    def last(self) -> float:
-        """The last time."""
-        return self.log[1]
 
 
 class InferenceTable(Table):
@@ -133,7 +81,7 @@ class InferenceTable(Table):
     atol: Annotated[Positive | None, Allowed("a number greater than 0")] = None
     """Absolute tolerance of a solver that adapts its steps; 1e-9 if not given."""
     save_at: Annotated[
-        Annotated[tuple[NonNegative, ...], Field(min_length=1), AfterValidator(_must_ascend)] | LogTimes | None,
+        Annotated[tuple[NonNegative, ...], Field(min_length=1), AfterValidator(must_ascend)] | LogTimes | None,
         Allowed(
             "a list of ascending times, 0 or more, as in [0.1, 1, 20], or a table of first time, last time and number "
             "of times, as in { log = [0.01, 20, 200] }"
@@ -178,7 +126,7 @@ class InferenceTable(Table):
         if not isinstance(solver, str):
             return given
         adapts = "step_size" not in given and solver in ADAPTIVE
-        return {**(TOLERANCES if adapts else {}), **_implied_end(given.get("save_at")), **given}
+        return {**(TOLERANCES if adapts else {}), **implied_end(given.get("save_at")), **given}
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -203,8 +151,7 @@ class InferenceTable(Table):
             found.append(Inconsistency(("inference.clamp", "inference.loss"), text))
         found += _free_problems(self)
         if self.solver is not None:
-            found += [*_time_problems(self, self.solver), *_step_problems(self, self.solver)]
-            found += [*_noise_problems(self, self.solver), *_stop_problems(self, self.solver)]
+            found += flow_problems(self, self.solver)
         require_consistent(found)
         return self
 
@@ -222,76 +169,4 @@ def _free_problems(table: InferenceTable) -> list[Inconsistency]:
             'write predictions = "local" or input = "clamped"'
         )
         found.append(Inconsistency(("inference.input", "inference.predictions"), text))
-    return found
-
-
-def _implied_end(save_at: Any) -> dict[str, Any]:
-    if isinstance(save_at, dict):
-        span = save_at.get("log")
-        last = span[1] if isinstance(span, list) and len(span) == 3 else None
-    else:
-        last = save_at[-1] if isinstance(save_at, list) and save_at else None
-    is_time = isinstance(last, int | float) and not isinstance(last, bool) and 0 < last <= sys.float_info.max
-    return {"t_end": last} if is_time else {}
-
-
-def _time_problems(table: InferenceTable, solver: Solver) -> list[Inconsistency]:
-    if table.t_end is None:
-        text = (
-            f'inference.t_end is missing; solver = "{solver}" needs it, a number greater than 0, '
-            "or a save_at that ends with it"
-        )
-        return [Inconsistency(("inference.solver",), text)]
-    last = table.save_at.last if isinstance(table.save_at, LogTimes) else (table.save_at or (0.0,))[-1]
-    if last <= table.t_end:
-        return []
-    text = (
-        f"inference.save_at goes on to {last}, but inference.t_end is {table.t_end}; "
-        f"leave out the later times, or make t_end {last} or more"
-    )
-    return [Inconsistency(("inference.save_at", "inference.t_end"), text)]
-
-
-def _step_problems(table: InferenceTable, solver: Solver) -> list[Inconsistency]:
-    is_constant = "step_size" in table.model_fields_set
-    if solver == "euler" and not is_constant:
-        text = 'inference.step_size is missing; solver = "euler" has no error estimate and needs it, a number above 0'
-        return [Inconsistency(("inference.solver",), text)]
-    written = [f"inference.{key}" for key in TOLERANCES if getattr(table, key) is not None]
-    if is_constant and written:
-        text = (
-            f"inference.step_size makes constant steps, {' and '.join(written)} adaptive ones; keep one of the two ways"
-        )
-        return [Inconsistency(("inference.step_size", *written), text)]
-    return []
-
-
-def _stop_problems(table: InferenceTable, solver: Solver) -> list[Inconsistency]:
-    reasons = {
-        "relative_change": "the steps of a solver are its own, and what changes in one says nothing of the flow",
-        "arrival": "in continuous time a signal is in every layer from the first moment on",
-    }
-    return [
-        Inconsistency(
-            (f"inference.stop.{word}", "inference.solver"),
-            f'inference.stop.{word} does not go with solver = "{solver}": {reasons[word]}; give grad_norm instead',
-        )
-        for word in (table.stop.of_steps if table.stop is not None else ())
-    ]
-
-
-def _noise_problems(table: InferenceTable, solver: Solver) -> list[Inconsistency]:
-    if table.noise == 0:
-        return []
-    found: list[Inconsistency] = []
-    subject = f"inference.noise = {table.noise}"
-    if solver not in NOISY:
-        text = f'{subject} does not go with solver = "{solver}"; choose euler, heun or midpoint, or write noise = 0'
-        found.append(Inconsistency(("inference.noise", "inference.solver"), text))
-    elif table.tolerances is not None:
-        text = f"{subject} needs constant steps; write a step_size without rtol and atol, or noise = 0"
-        found.append(Inconsistency(("inference.noise", "inference.solver"), text))
-    if table.form == "increment":
-        text = f'{subject} does not go with form = "increment"; write form = "standard" or noise = 0'
-        found.append(Inconsistency(("inference.noise", "inference.form"), text))
     return found

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from pcsim.scenario.inference import TOLERANCES
+from pcsim.scenario.flow import TOLERANCES
 from pcsim.scenario.locate import KeyPath
 from pcsim.scenario.tree import Place, Tree
 

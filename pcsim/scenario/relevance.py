@@ -5,7 +5,7 @@ from typing import Any
 
 from pcsim.arithmetic import NARROW
 from pcsim.scenario.fields import Table, allowed_by
-from pcsim.scenario.inference import ADAPTIVE, CONSTANT, SOLVERS
+from pcsim.scenario.flow import ADAPTIVE, CONSTANT, SOLVERS
 from pcsim.scenario.model import Scenario
 from pcsim.scenario.network import WITH_GAIN
 from pcsim.scenario.tree import Place, Problem, Tree

@@ -9,16 +9,6 @@ import numpy as np
 from jaxtyping import Bool, Float64, Shaped
 from numpy.typing import NDArray
 
-from pcsim.arrays import Array, Namespace
-from pcsim.losses import Loss
-
-
-def mean_loss(
-    xp: Namespace, loss: Loss, outputs: Shaped[Array, "samples units"], targets: Shaped[Array, "samples units"]
-) -> float:
-    """Return the mean over samples of the output loss, computed in the wide type of a host namespace `xp`."""
-    return float(loss.value(xp, outputs, targets).mean())
-
 
 def correct_in_top(
     outputs: Shaped[NDArray[np.floating], "samples classes"],
@@ -48,13 +38,6 @@ def number_in_top_5(
 ) -> int:
     """Return in how many samples the target's largest entry is among the five largest outputs."""
     return int(correct_in_top(outputs, targets, 5).sum())
-
-
-def mean_squared_error(
-    outputs: Shaped[NDArray[np.floating], "samples units"], targets: Shaped[NDArray[np.floating], "samples units"]
-) -> float:
-    """Return the mean over samples and units of (ŷ − y)², accumulated in float64."""
-    return float(np.mean((outputs.astype(np.float64) - targets.astype(np.float64)) ** 2))
 
 
 class Measures(NamedTuple):

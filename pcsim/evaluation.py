@@ -17,6 +17,7 @@ from pcsim.assemble import (
     load_samples,
     named,
     number_of_classes,
+    number_of_steps,
     read_dataset,
 )
 from pcsim.backend import TrainingBackend, load_backend
@@ -141,7 +142,7 @@ def _trainer(
             f"{scenario.where('inference.solver')}: labels and free inputs are inferred in discrete steps; "
             "use --set inference.steps and step_size"
         )
-    steps = 1 if table.method == "backprop" else max(table.steps, 1)
+    steps = max(number_of_steps(scenario), 1)
     learner = Learner(build_inference(scenario, network), build_stepper(scenario), steps, SGD())
     one = Split(samples.train.x[:1], samples.train.y[:1])
     task = TrainingTask(learner, parameters, *one, scenario.backend.precision_name, evaluation)

@@ -5,7 +5,7 @@ from pcsim.assemble.learning import build_learner, build_optimizer, build_schedu
 from pcsim.assemble.lesson import Lesson, build_evaluation, build_lesson, number_of_classes
 from pcsim.assemble.model import build_inference, build_network
 from pcsim.assemble.roles import named
-from pcsim.assemble.task import build_stepper, build_task
+from pcsim.assemble.task import build_stepper, build_task, number_of_steps
 
 __all__ = [
     "Inputs",
@@ -23,5 +23,6 @@ __all__ = [
     "load_samples",
     "named",
     "number_of_classes",
+    "number_of_steps",
     "read_dataset",
 ]

@@ -1,7 +1,7 @@
 """From a scenario's words to how its network learns: learner, optimiser, schedule."""
 
 from pcsim.assemble.model import build_inference
-from pcsim.assemble.task import build_stepper, build_stop
+from pcsim.assemble.task import build_stepper, build_stop, number_of_steps
 from pcsim.learning import (
     MQ,
     SGD,
@@ -28,11 +28,11 @@ def build_learner(scenario: Scenario, network: Network) -> Learner:
     return Learner(
         inference=build_inference(scenario, network),
         stepper=build_stepper(scenario),
-        steps=1 if scenario.inference.method == "backprop" else scenario.inference.steps,
+        steps=number_of_steps(scenario),
         optimizer=build_optimizer(table),
         rule=AfterEveryStep() if table.rule == "incremental" else AtTheEnd(),
         clip=table.clip,
-        stop=None if table.rule == "backprop" else build_stop(scenario),
+        stop=build_stop(scenario),
     )
 
 

@@ -41,7 +41,7 @@ def build_task(scenario: Scenario, network: Network, inputs: Inputs, precision: 
 
 
 def _descent(scenario: Scenario) -> Descent:
-    steps = 1 if scenario.inference.method == "backprop" else scenario.inference.steps
+    steps = number_of_steps(scenario)
     every = scenario.trace.every
     rows = steps // every + 1 if isinstance(every, int) else every.log
     if rows > MOST_ROWS:
@@ -93,6 +93,11 @@ def _even_times(end: float, step: float | None) -> Sequence[float]:
 
 def _step(scenario: Scenario) -> float | None:
     return scenario.inference.step_size if scenario.inference.tolerances is None else None
+
+
+def number_of_steps(scenario: Scenario) -> int:
+    """Return how many steps discrete inference takes: one where errors are backpropagated."""
+    return 1 if scenario.inference.method == "backprop" else scenario.inference.steps
 
 
 def build_stepper(scenario: Scenario) -> steppers.Stepper:

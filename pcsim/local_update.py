@@ -17,7 +17,8 @@ from pcsim.host import host_namespace
 from pcsim.inference.state import evaluate_states
 from pcsim.learning.diagnosis import update_ratio
 from pcsim.learning.learner import follow, fresh
-from pcsim.recorded import RecordedPoint, check_agreement, precision_of, read_point, scenario_text_of
+from pcsim.recorded import RecordedPoint, precision_of, read_point, scenario_text_of
+from pcsim.recorded.agreement import check_agreement
 from pcsim.scenario import InferenceTable, LearningTable, Scenario, parse_scenario, scenario_text
 from pcsim.scenario.overrides import parse_overrides
 from pcsim.teaching import by_name

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.assemble import Inputs, build_network
 from pcsim.backend import Descent, Task
 from pcsim.errors import UsageError
 from pcsim.network import Network
 from pcsim.provenance import describe_machine
+from pcsim.recorded import check_parameters, fitting, scenario_text_of, stored_parameters_of
 from pcsim.scenario import Scenario, parse_scenario
 from pcsim.simulation import Simulation, prepare
 from pcsim.trace import Trace
@@ -35,19 +35,15 @@ def setting_of(
 
     Raises `UsageError` as `simulation_of` does.
     """
-    text = trace.provenance.get("scenario") if "provenance" in trace else None
-    if text is None:
-        raise _unusable(trace, "provenance: scenario")
-    scenario = parse_scenario(text).on(backend, precision)
+    scenario = parse_scenario(scenario_text_of(trace)).on(backend, precision)
     network = build_network(scenario)
-    parameters: list[dict[str, NDArray[np.float64]]] = [{} for _ in network.layers]
-    group, given = ("network", trace.network) if scenario.learning is None else ("final/network", trace.trained)
-    for name, i, shape in network.parameter_names:
-        parameters[i][name] = _fitting(trace, f"{group}/{name}_{i}", given.get(f"{name}_{i}"), shape)
-    data, batch = trace.data, len(trace.data.get("x", ()))
-    x = _fitting(trace, "data/x", data.get("x"), (batch, *network.input_shape))
-    y = _fitting(trace, "data/y", data.get("y"), (batch, *network.layer_shapes[-1]))
-    return scenario, network, Inputs(tuple(parameters), x, y, trace.provenance.get("data", ""))
+    parameters = check_parameters(trace, network, stored_parameters_of(trace))
+    batch = trace.array("data/x").shape[:1]
+    x, y = (
+        fitting(trace, path, trace.array(path), (*batch, *shape)).astype(np.float64)
+        for path, shape in (("data/x", network.input_shape), ("data/y", network.layer_shapes[-1]))
+    )
+    return scenario, network, Inputs(parameters, x, y, trace.provenance.get("data", ""))
 
 
 def _require_same_noise(trace: Trace, simulation: Simulation) -> None:
@@ -77,18 +73,6 @@ def _up_to_the_end(trace: Trace, simulation: Simulation) -> Task:
 def ended_itself(trace: Trace) -> bool:
     """Return whether a run came to its end or failed of its own; neither a full disk nor an interruption is that."""
     return trace.status == "complete" or "failure" in trace.attributes
-
-
-def _fitting(
-    trace: Trace, path: str, array: NDArray[np.floating] | None, shape: tuple[int, ...]
-) -> NDArray[np.float64]:
-    if array is None or array.shape != shape:
-        raise _unusable(trace, path if array is None else f"{path} of shape {shape}")
-    return array.astype(np.float64)
-
-
-def _unusable(trace: Trace, missing: str) -> UsageError:
-    return UsageError(f"{trace.path}: holds no {missing}, without which it cannot be simulated again")
 
 
 def is_same_place(trace: Trace, simulation: Simulation) -> bool:

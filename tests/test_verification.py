@@ -172,9 +172,9 @@ def test_in_another_precision(files: Files, precision: str):
 @pytest.mark.parametrize(
     ("missing", "message"),
     [
-        ("provenance", "s.h5: holds no provenance: scenario, without which it cannot be simulated again"),
-        ("network/W_1", "s.h5: holds no network/W_1, without which it cannot be simulated again"),
-        ("data/x", "s.h5: holds no data/x, without which it cannot be simulated again"),
+        ("provenance", "s.h5 has no attribute scenario in /provenance; write the text that pcsim show SCENARIO prints"),
+        ("network/W_1", "s.h5 holds no W_1 of shape (8, 8), which its scenario's network needs"),
+        ("data/x", "s.h5 (status complete) holds no data/x; every run writes it"),
     ],
 )
 def test_a_trace_that_lacks_something(files: Files, missing: str, message: str):

@@ -1,15 +1,22 @@
 """What a trace holds of a network and of where its inference ended, checked, whatever program wrote it."""
 
-from pcsim.recorded.agreement import check_agreement
-from pcsim.recorded.network import check_parameters, parameters_of, precision_of, scenario_text_of
+from pcsim.recorded.network import (
+    check_parameters,
+    fitting,
+    parameters_of,
+    precision_of,
+    scenario_text_of,
+    stored_parameters_of,
+)
 from pcsim.recorded.point import RecordedPoint, read_point
 
 __all__ = [
     "RecordedPoint",
-    "check_agreement",
     "check_parameters",
+    "fitting",
     "parameters_of",
     "precision_of",
     "read_point",
     "scenario_text_of",
+    "stored_parameters_of",
 ]

@@ -35,17 +35,24 @@ def precision_of(trace: Trace) -> str:
 
 
 def parameters_of(trace: Trace) -> dict[str, NDArray[Any]]:
-    """Return the parameters that inference ran with, `W_0`, `b_0`, …, in the type of the run.
+    """Return what `stored_parameters_of` does in the type of the run; `UsageError` also where none is known."""
+    stored = stored_parameters_of(trace)
+    dtype = dtype_of(precision_of(trace))
+    return {name: array.astype(dtype) for name, array in stored.items()}
 
-    Where the trace is of training they are those after it. Raises `UsageError` where the trace has none.
+
+def stored_parameters_of(trace: Trace) -> dict[str, NDArray[Any]]:
+    """Return the parameters that inference started from, `W_0`, `b_0`, …, as the trace holds them.
+
+    Where the trace is of training they are those after it. Raises `UsageError` where the trace has none, or entries
+    that are no finite numbers.
     """
     group = f"final/{_BEFORE}" if f"final/{_BEFORE}" in trace or GROUP in trace else _BEFORE
     found = trace.trained if group != _BEFORE else trace.network
     if not found:
         why = "" if group == _BEFORE else "; training has not ended: go on with pcsim run … --resume"
         raise UsageError(f"{called(trace)} (status {trace.status}) holds no {group}/W_0{why}")
-    dtype = dtype_of(precision_of(trace))
-    return {name: checked(trace, f"{group}/{name}", array).astype(dtype) for name, array in found.items()}
+    return {name: checked(trace, f"{group}/{name}", array) for name, array in found.items()}
 
 
 def check_parameters(

@@ -252,6 +252,8 @@ def _hint(path: str) -> str:
         return "; it is written when a run ends"
     if path.startswith(GROUP):
         return "; runs that train write it"
+    if path.startswith("data"):
+        return "; every run writes it"
     return f'; record it with [trace] record = ["{path.partition("/")[0]}"]'
 
 

@@ -85,7 +85,7 @@ def test_a_validation_split_has_its_measures(tmp_path: Path) -> None:
 
 
 def test_top_5_and_alignment_have_streams_where_they_are_measured(tmp_path: Path) -> None:
-    measured = Training(updates=None, epochs=None, validation=True, top_5=True, alignment=True)
+    measured = Training(updates=None, epochs=None, validation=True, top_5=True, alignment=True, steps=True)
     writer = create(tmp_path / "run.h5", layout(training=measured))
     writer.append_epochs(replace(epoch_block(1, 2), cosine=np.full((2, 3), 0.5), test_top5=np.array([0.8, 0.9])))
     with writer.finish("complete", {}, {}) as trace:
@@ -96,6 +96,12 @@ def test_top_5_and_alignment_have_streams_where_they_are_measured(tmp_path: Path
         assert trace.training["norm_ratio"].shape == (2, 3)
     with xr.open_dataset(tmp_path / "run.h5", engine="h5netcdf", group="training") as data:
         assert data["cosine"].dims == data["update_ratio"].dims == ("epoch", "layer")
+        assert [data[f"{part}_top5"].attrs["long_name"].split()[2] for part in ("train", "test", "validation")] == [
+            "training",
+            "test",
+            "validation",
+        ]
+        assert data["steps"].attrs["long_name"] == "steps of inference that the update took"
 
 
 def test_without_training_there_is_no_group(tmp_path: Path) -> None:

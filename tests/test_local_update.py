@@ -170,6 +170,8 @@ def test_layers_without_an_error_would_not_learn(files: Files, capsys: pytest.Ca
         assert np.array_equal(written["W0"], trace.network["W_0"].astype(np.float32))
         assert np.array_equal(written["W2"], learn_from(trace).parameters["W_2"].astype(np.float32))
     assert only_line(capsys, ["learn", "s.h5", "-o", "w.npz"], code=2).startswith("w.npz exists; ")
+    for target, told in (("w.npz", "w.npz exists; "), ("w.txt", "w.txt: weights are written as ")):
+        assert only_line(capsys, ["learn", "missing.h5", "-o", target], code=2).startswith(told)
     assert call(["learn", "s.h5", "-o", "w.npz", "--force", "--set", "learning.optimizer=adam"]) == 0
 
 

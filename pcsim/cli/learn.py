@@ -10,8 +10,10 @@ from pcsim.cli.options import output_option, plain_console
 from pcsim.findings import layers
 from pcsim.local_update import WORDS, LocalUpdate, learn_from
 from pcsim.scenario import LearningTable
-from pcsim.summary import count, print_table
+from pcsim.summary import print_table
 from pcsim.trace import open_trace
+from pcsim.weights import check_weights_target
+from pcsim.words import count
 
 
 @click.command("learn", short_help="Compute the local weight update of a trace's final states and errors.")
@@ -27,6 +29,8 @@ from pcsim.trace import open_trace
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 def command(trace: Path, output: Path | None, overrides: tuple[str, ...], force: bool) -> None:
     """Compute the weight update of TRACE from its final states and errors, whatever program wrote them."""
+    if output is not None:
+        check_weights_target(output, force)
     with open_trace(trace) as opened:
         update = learn_from(opened, overrides)
     if output is not None:
@@ -37,7 +41,8 @@ def command(trace: Path, output: Path | None, overrides: tuple[str, ...], force:
     print_table(update_table(update), console)
     if update.silent:
         their = "its error is" if len(update.silent) == 1 else "their errors are"
-        console.print(f"{layers(update.silent)} would not learn: {their} exactly zero.".capitalize(), soft_wrap=True)
+        told = f"{layers(update.silent)} would not learn: {their} exactly zero."
+        console.print(told[0].upper() + told[1:], soft_wrap=True)
     if output is not None:
         click.echo(f"weights: {output}")
 

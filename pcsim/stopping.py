@@ -38,7 +38,6 @@ class StopRule:
         held = [arrived] if self.arrival else []
         if self.relative_change is not None:
             held.append((abs(layerwise - before) <= self.relative_change * layerwise).all())
-        # Last, for it can cost a pass through the network.
         if self.grad_norm is not None:
             held.append((norm() <= self.grad_norm).all())
         met = held[0]

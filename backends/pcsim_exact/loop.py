@@ -68,6 +68,8 @@ class _Run:
         self._recorder = Recorder(task.descent.recorded, task.record, sink)
         self._arrivals = np.full(len(task.parameters), -1, dtype=np.int64)
         self._delivered = -1
+        self._infinity = np.full((len(task.parameters), len(task.x)), np.inf)
+        self._before = self._infinity
         self._xp = ExactNamespace()
 
     def attempt(self, working: int) -> _End:
@@ -78,7 +80,7 @@ class _Run:
         initial = None if task.initial is None else tuple(map(from_floats, task.initial))
         carry = inference.begin(xp, clamped, initial, task.descent.stepper)
         widening = Widening(task, self._bits, working)
-        self._before = np.full((len(task.parameters), len(task.x)), np.inf)
+        self._before = self._infinity
         step = 0
         while True:
             point = inference.evaluate(xp, clamped, carry)

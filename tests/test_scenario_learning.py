@@ -148,8 +148,8 @@ def test_show(files: Files, capsys: pytest.CaptureFixture[str]):
         ("schedule = {}", "19:1: learning.schedule.kind is missing; give one of constant, cosine, step"),
         (
             'schedule = { kind = "cos" }',
-            "19:21: learning.schedule.kind: \"cos\" is not allowed; did you mean 'cosine'? Give one of constant, cosine, "
-            "step",
+            "19:21: learning.schedule.kind: \"cos\" is not allowed; did you mean 'cosine'? "
+            "Give one of constant, cosine, step",
         ),
         (
             'schedule = { kind = "cosine", warmup = 1 }',

@@ -57,7 +57,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
             "batch =",
             "zzz =",
             "10:1: unknown key 'zzz' in [data]; "
-            "its keys are name, file, task, batch, shuffle, seed, slope, noise, validation",
+            "its keys are name, file, task, batch, shuffle, seed, slope, noise, samples, validation",
         ),
         ("batch =", "steps =", "10:1: 'steps' belongs in [inference]; move it there"),
         ("[data]", "[dta]", "8:1: unknown table [dta]; did you mean [data]?"),
@@ -219,5 +219,4 @@ def test_a_missing_table_is_told_once(files: Files):
 
 def test_words_of_later_work_are_unknown(files: Files):
     assert "unknown table [sweep]" in files.problems(TEXT + "[sweep]\nlr = 1")[0]
-    assert "unknown key" in files.problems(TEXT + "step_decay = 0.1")[0]
     assert "is not allowed" in files.problems(changed("0.1", '"auto"'))[0]

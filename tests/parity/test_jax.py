@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from pcsim_jax import JaxBackend, compiled
 from pcsim_jax.arrays import arguments
 from pcsim_jax.training import gradient_step
@@ -21,63 +20,21 @@ from pcsim.inference import (
 from pcsim.steppers import Adam, GradientDescent, Momentum
 from pcsim.stopping import StopRule
 from pcsim.trace import Block
-from tests.cases import ACTIVATIONS, LOSSES, METHODS, Case, join, make_case, make_task, settle
-
-NETWORKS: dict[str, dict[str, Any]] = {
-    "weights-first": {},
-    "mupc-skips": {"activation_first": True, "mupc": True, "skip": 2, "precisions": True, "decays": True},
-}
-# Of |a| + 10⁻³ max|a|; measured: 1e-13 and 4e-5.
-TOLERANCE = {"float64": 1e-10, "float32": 4e-4}
-RECORD = ("energy", "grad_norm", "energy_per_sample", "states", "errors", "weight_gradient")
+from tests.cases import ACTIVATIONS, LOSSES, METHODS, join, make_case, make_task, settle
+from tests.parity.agreement import NETWORKS, RECORD, assert_close, present, settle_on, small
+from tests.parity.agreement import assert_parity as assert_parity_of
 
 
 def jax_settle(task: Task) -> tuple[Settled, Block]:
-    blocks: list[Block] = []
-    settled = JaxBackend().settle(task, blocks.append, lambda clock: False)
-    return settled, join(blocks)
-
-
-def present(array: NDArray[Any] | None) -> NDArray[Any]:
-    assert array is not None
-    return array
-
-
-def assert_close(ours: NDArray[Any], theirs: NDArray[Any], tolerance: float) -> None:
-    assert ours.shape == theirs.shape
-    assert (np.abs(ours - theirs) <= tolerance * (np.abs(theirs) + 1e-3 * np.abs(theirs).max())).all()
+    return settle_on(JaxBackend(), task)
 
 
 def assert_parity(task: Task) -> None:
-    (ours, rows), (theirs, reference) = jax_settle(task), settle(task)
-    tolerance = TOLERANCE[task.precision]
-    np.testing.assert_array_equal(ours.arrival_steps, theirs.arrival_steps)
-    np.testing.assert_array_equal(rows.clock, reference.clock)
-    assert rows.clock.dtype == np.int64
-    assert ours.steps_taken == theirs.steps_taken
-    for name in ("energy", "grad_norm", "energy_per_sample"):
-        assert_close(getattr(rows, name), getattr(reference, name), tolerance)
-    for name in ("states", "errors"):
-        for a, b in zip(getattr(rows, name), getattr(reference, name), strict=True):
-            assert a.dtype == b.dtype
-            assert_close(a, b, tolerance)
-    for name in ("states", "errors"):
-        for a, b in zip(getattr(ours, name), getattr(theirs, name), strict=True):
-            assert_close(a, b, tolerance)
-    assert ours.gradient is not None
-    assert theirs.gradient is not None
-    for a, b in zip(ours.gradient, theirs.gradient, strict=True):
-        assert a.keys() == b.keys()
-        for key in a:
-            assert_close(a[key], b[key], tolerance)
+    assert_parity_of(JaxBackend(), task)
 
 
 def compilations() -> int:
     return compiled._compile.cache_info().misses  # pyright: ignore[reportPrivateUsage]
-
-
-def small(activation: str = "gelu", **options: Any) -> Case:
-    return make_case(activation, widths=(4, 5, 5, 5, 5, 3), batch=3, **options)
 
 
 @pytest.mark.parametrize("network", NETWORKS)

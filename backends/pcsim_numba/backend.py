@@ -1,0 +1,57 @@
+"""The Numba backend: compiled runs on the CPU in float32 and float64."""
+
+import platform
+from collections.abc import Callable
+from importlib.util import find_spec
+
+import numpy as np
+
+from pcsim.arithmetic import check_arithmetic
+from pcsim.backend import Capabilities, Settled, Task
+from pcsim.learning.trainer import Trainer, TrainingTask
+from pcsim.trace.layout import Block
+from pcsim_numba.support import check
+
+DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
+
+
+class NumbaBackend:
+    """Runs kernels compiled by Numba; it is imported only when asked to run, so that it can be said to be missing."""
+
+    def capabilities(self) -> Capabilities:
+        """Return what Numba can do here, or how to get it."""
+        missing = find_spec("numba") is None
+        return Capabilities(
+            device=f"cpu ({platform.machine()})",
+            precisions=tuple(DTYPES),
+            methods=("state", "error", "sequential", "backprop"),
+            layers=("dense",),
+            problem="not installed: numba" if missing else None,
+            fix="install it with: pip install 'pcsim[numba]'" if missing else None,
+            rules=("pc", "incremental", "backprop"),
+            packages=("numba", "llvmlite"),
+        )
+
+    def estimate(self, task: Task) -> float:
+        """Return about how many seconds the task takes at some 100 GFLOP/s, loading of kernels included.
+
+        Raises `UsageError` for inference that there are no kernels for.
+        """
+        check_arithmetic(task.precision, task.arithmetic)
+        check(task.inference)
+        weights = sum(array.size for layer in task.parameters for array in layer.values())
+        return 1.0 + 4e-11 * weights * len(task.x) * (task.descent.steps + 1)
+
+    def trainer(self, task: TrainingTask) -> Trainer:
+        """Return a trainer; raises `UsageError` for inference that there are no kernels for."""
+        check(task.learner.inference)
+        from pcsim_numba.trainer import NumbaTrainer
+
+        return NumbaTrainer(task)
+
+    def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
+        """Run inference."""
+        from pcsim_numba import descent
+
+        with np.errstate(all="ignore"):
+            return descent.settle(task, DTYPES[task.precision], sink, poll)

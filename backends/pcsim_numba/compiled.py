@@ -1,0 +1,55 @@
+"""How this backend's functions are compiled: inlined into a few entries, which are kept on disk."""
+
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numba
+import numba.extending
+from numba import types
+
+PURE: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+"""No contraction of a·b + c beyond what is written: s − a·f must be zero where s was stored as a·f."""
+
+WITHIN: dict[str, Any] = {**PURE, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""Called by compiled functions alone."""
+
+_njit: Callable[..., Any] = numba.njit
+
+intrinsic: Callable[..., Any] = numba.extending.intrinsic
+"""Give a function in instructions of LLVM."""
+
+part: Callable[..., Any] = _njit(**WITHIN)
+"""Compile a function as a part of others."""
+
+inlined: Callable[..., Any] = _njit(forceinline=True, **WITHIN)
+"""Compile a function into the loops that call it, so that they become vector instructions."""
+
+summing: Callable[..., Any] = _njit(fastmath={"reassoc", "contract"}, **WITHIN)
+"""Compile a function whose sums may be taken in vectors; the order then depends on their length alone."""
+
+entry: Callable[..., Any] = _njit(cache=True, no_cfunc_wrapper=True, **PURE)
+"""Compile a function that Python calls, or load it if it was compiled before."""
+
+
+def _stamp() -> int:
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return int(sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12], 16)
+
+
+STAMP = _stamp()
+"""Tells the sources of this package apart: Numba's cache looks at that of the entry alone, and what it closes over."""
+
+
+@intrinsic
+def stay_apart(typing: Any):
+    """Keep the function that calls this from being copied into its callers: there are many, and it is long."""
+    del typing
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        del signature, arguments
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), emit

@@ -1,0 +1,225 @@
+"""The samples of a batch in blocks: set to their start, settled together, read out."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.arrays import Parameters
+from pcsim.energy import Energy, States
+from pcsim.inference import (
+    Backprop,
+    ErrorOptimization,
+    FixedPredictions,
+    Inference,
+    SequentialStateOptimization,
+    StateOptimization,
+)
+from pcsim.steppers import Adam, Decaying, GradientDescent, Momentum, Stepper
+from pcsim.stopping import StopRule
+from pcsim_numba.block import Block, make_block, matrix, residue
+from pcsim_numba.plan import BIAS, NOTHING, SOURCE, WEIGHTS_FIRST, plan
+from pcsim_numba.program import BACKPROP, ERROR, MET, NOT_FINITE, SEQUENTIAL, STATE, Rows, Watch, begin, proceed
+from pcsim_numba.steppers import ADAM, DESCENT, MOMENTUM, Motion
+from pcsim_numba.threads import edges, on_all
+
+METHODS: dict[type[Inference], int] = {
+    StateOptimization: STATE,
+    FixedPredictions: STATE,
+    SequentialStateOptimization: SEQUENTIAL,
+    ErrorOptimization: ERROR,
+    Backprop: BACKPROP,
+}
+TYPICAL_STRETCH = 64
+
+
+class Limits(NamedTuple):
+    """A stop rule in numbers, nan where there is none: the gradient's norm, the energies' relative change; arrival."""
+
+    norm: float = math.nan
+    change: float = math.nan
+    arrival: bool = False
+
+    @property
+    def given(self) -> bool:
+        """Whether there is any."""
+        return self.arrival or not math.isnan(self.norm) or not math.isnan(self.change)
+
+
+def limits_of(rule: StopRule | None) -> Limits:
+    """Return a rule in numbers."""
+    if rule is None:
+        return Limits()
+    norm, change = (math.nan if limit is None else limit for limit in (rule.grad_norm, rule.relative_change))
+    return Limits(norm, change, rule.arrival)
+
+
+class Reached(NamedTuple):
+    """What a stretch came to: the first step at which all samples met the rule or one's energies were not finite.
+
+    `step` is −1 where there was none; `finite` says whether they are. `arrivals` are those up to the stretch's end.
+    """
+
+    step: int
+    finite: bool
+    arrivals: NDArray[np.int64]
+
+
+class Samples:
+    """A batch on its way through discrete inference, in the type of its arrays."""
+
+    def __init__(
+        self,
+        inference: Inference,
+        stepper: Stepper,
+        parameters: tuple[Parameters, ...],
+        x: NDArray[Any],
+        y: NDArray[Any],
+        weights_move: bool = False,
+    ) -> None:
+        self._energy: Energy = inference.energy
+        self._method = METHODS[type(inference)]
+        self._motion, memories = _motion(stepper)
+        self._dtype = x.dtype
+        self._plan = plan(inference.energy, parameters, x.dtype)
+        count = len(parameters)
+        known = count if isinstance(inference, FixedPredictions | Backprop) else int(not weights_move)
+        weights = sum(layer["W"].size for layer in parameters)
+        self._edges = edges(len(x), 4.0 * weights * TYPICAL_STRETCH)
+        keeps = self._method == SEQUENTIAL
+        self._blocks = [
+            make_block(self._plan, x[a:b], y[a:b], known, keeps, memories)
+            for a, b in zip(self._edges[:-1], self._edges[1:], strict=True)
+        ]
+
+    def compile(self, rows: Rows) -> None:
+        """Compile all that is needed, or load it."""
+        begin(self._plan.net, self._blocks[0])
+        self.proceed(0, -1, np.zeros(0, np.int64), rows, self.nobody_arrived, Limits())
+
+    @property
+    def nobody_arrived(self) -> NDArray[np.int64]:
+        """The arrival steps before the start."""
+        return np.full(len(self._plan.net.layers), -1, np.int64)
+
+    def begin(self, initial: States | None) -> None:
+        """Set all samples to a feedforward pass, and the variables to the initial ones if given."""
+        on_all(lambda b: begin(self._plan.net, self._blocks[b]), range(len(self._blocks)))
+        for block, a in zip(self._blocks, self._edges, strict=False):
+            for i, values in enumerate(initial or ()):
+                matrix(self._plan, block, self._moving(block)[0], i)[:] = values[a : a + block.rows]
+
+    def proceed(
+        self, first: int, last: int, due: NDArray[np.int64], rows: Rows, arrivals: NDArray[np.int64], limits: Limits
+    ) -> Reached:
+        """Look at the steps from `first` to `last`, record those that are due, and move on after all but the last."""
+        count = len(self._blocks)
+        watches = [
+            Watch(arrivals.copy(), np.zeros(max(last - first + 1, 0), np.int8), limits.norm, limits.change)
+            for _ in range(count)
+        ]
+
+        def one(b: int) -> None:
+            offset, block = self._edges[b], self._blocks[b]
+            proceed(self._method, self._plan.net, block, offset, self._motion, first, last, due, rows, watches[b])
+
+        on_all(one, range(count))
+        seen = _earliest([watch.arrivals for watch in watches])
+        flags = np.stack([watch.flags for watch in watches])
+        wrong = (flags == NOT_FINITE).any(axis=0)
+        met = (flags == MET).all(axis=0) & limits.given
+        if limits.arrival:
+            met &= (seen >= 0).all() & (np.arange(first, last + 1) >= seen.max())
+        stops = np.flatnonzero(wrong | met)
+        return Reached(first + int(stops[0]), not wrong[stops[0]], seen) if stops.size else Reached(-1, True, seen)
+
+    def give(self, parameters: tuple[Parameters, ...]) -> None:
+        """Go on with other parameters."""
+        self._plan = plan(self._energy, parameters, self._dtype)
+
+    def saved(self) -> list[tuple[NDArray[Any], ...]]:
+        """Return copies of all that moves."""
+        return [tuple(array.copy() for array in (*self._moving(block), block.before)) for block in self._blocks]
+
+    def restore(self, saved: list[tuple[NDArray[Any], ...]]) -> None:
+        """Go back to where all was `saved`."""
+        for block, arrays in zip(self._blocks, saved, strict=True):
+            for array, before in zip((*self._moving(block), block.before), arrays, strict=True):
+                array[:] = before
+
+    def layerwise(self) -> NDArray[np.float64]:
+        """Return the energies (layers, batch) last looked at."""
+        return np.concatenate([block.energies for block in self._blocks], axis=1)
+
+    def states(self) -> States:
+        """Return the free states, and last the output."""
+        return self._gathered("states")
+
+    def errors(self) -> States:
+        """Return the errors, the output's last."""
+        return self._gathered("errors")
+
+    def gradient(self) -> tuple[dict[str, NDArray[Any]], ...]:
+        """Return the batch mean of ∂E/∂θ of every layer."""
+        return tuple(self._layer_gradient(i) for i in range(len(self._plan.net.layers)))
+
+    def _layer_gradient(self, i: int) -> dict[str, NDArray[Any]]:
+        energy, layer = self._energy, self._energy.network.layers[i]
+        first = bool(self._plan.net.layers[i, WEIGHTS_FIRST])
+        inputs: list[NDArray[Any]] = []
+        errors: list[NDArray[Any]] = []
+        for block in self._blocks:
+            gamma = energy.precisions[i] if i < len(energy.precisions) else 1.0
+            error = (gamma * layer.premultiplier) * matrix(self._plan, block, block.errors, i)
+            errors.append(error * residue(self._plan, block, block.slopes, i, of_output=True) if first else error)
+            inputs.append(self._input(block, i))
+        v = np.concatenate(errors)
+        scale = -1.0 / len(v)
+        found = {"W": scale * (np.concatenate(inputs).T @ v)}
+        if self._plan.net.layers[i, BIAS] != NOTHING:
+            found["b"] = scale * v.sum(axis=0)
+        return found
+
+    def _input(self, block: Block, i: int) -> NDArray[Any]:
+        """Return what the weights of layer i multiply."""
+        if not self._plan.net.layers[i, WEIGHTS_FIRST]:
+            return residue(self._plan, block, block.inputs, i, of_output=False)
+        source = int(self._plan.net.layers[i, SOURCE])
+        if source >= 0:
+            # A prediction that was frozen was made from the states of the feedforward pass.
+            states = block.predictions if i < block.known else block.states
+            return matrix(self._plan, block, states, source)
+        return block.x.reshape(block.rows, -1)[:, : self._energy.network.input_shape[0]]
+
+    def _moving(self, block: Block) -> tuple[NDArray[Any], ...]:
+        variables = block.errors if self._method in (ERROR, BACKPROP) else block.states
+        return variables, block.first, block.second
+
+    def _gathered(self, name: str) -> States:
+        return tuple(
+            np.concatenate([matrix(self._plan, block, getattr(block, name), i) for block in self._blocks])
+            for i in range(len(self._plan.net.layers))
+        )
+
+
+def _motion(stepper: Stepper, decay: float = 0.0) -> tuple[Motion, int]:
+    """Return a stepper in numbers, and how many arrays it remembers of every variable."""
+    match stepper:
+        case Decaying():
+            return _motion(stepper.stepper, stepper.decay)
+        case GradientDescent():
+            return Motion(DESCENT, stepper.step_size, 0.0, 0.0, 0.0, decay), 0
+        case Momentum():
+            return Motion(MOMENTUM, stepper.step_size, stepper.momentum, 0.0, 0.0, decay), 1
+        case Adam():
+            return Motion(ADAM, stepper.step_size, stepper.beta1, stepper.beta2, stepper.eps, decay), 2
+        case _:
+            raise TypeError(f"no kernels for {type(stepper).__name__}")
+
+
+def _earliest(arrivals: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Return the first step of any block, −1 where no signal arrived in any."""
+    never = np.iinfo(np.int64).max
+    found = np.min([np.where(a < 0, never, a) for a in arrivals], axis=0)
+    return np.where(found == never, -1, found)

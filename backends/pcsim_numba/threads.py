@@ -1,0 +1,49 @@
+"""The processor's cores, each with a block of samples."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+from numba.core import config
+
+SHORT = 2e6
+"""Operations of a stretch below which handing half of it to another thread takes longer than doing it."""
+TALL = 64
+"""Samples of a block at most: their states stay in the cache for a whole stretch."""
+STEP = 8
+
+
+def count_threads() -> int:
+    """Return how many threads may run: `NUMBA_NUM_THREADS`, or one for every core this process may use."""
+    return min(int(vars(config)["NUMBA_NUM_THREADS"]), len(os.sched_getaffinity(0)))
+
+
+def edges(batch: int, work: float) -> list[int]:
+    """Return where blocks of a batch begin, and its end; `work` operations a sample are done at once."""
+    threads = count_threads() if batch * work > SHORT else 1
+    rows = -(-batch // threads)
+    rows = min(TALL, -(-rows // STEP) * STEP) if rows > STEP // 2 else rows
+    return [*range(0, batch, rows), batch]
+
+
+def on_all(call: Callable[[int], None], blocks: Sequence[int]) -> None:
+    """Call a function for every block, on as many threads as there are cores."""
+    if len(blocks) == 1:
+        call(blocks[0])
+        return
+    threads = min(count_threads(), len(blocks))
+    others = [_pool(threads - 1).submit(_share, call, blocks[w::threads]) for w in range(1, threads)]
+    _share(call, blocks[0::threads])
+    for other in others:
+        other.result()
+
+
+def _share(call: Callable[[int], None], blocks: Sequence[int]) -> None:
+    for block in blocks:
+        call(block)
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max(threads, 1), thread_name_prefix="pcsim-numba")

@@ -21,8 +21,9 @@ from statistics import median
 
 import numpy as np
 from benchmarks.scan import scan_seconds
-from benchmarks.workload import BATCH, WIDTHS, make_task, product_gflop, settle_seconds
+from benchmarks.workload import BATCH, WIDTHS, make_task, make_tiny_task, product_gflop, settle_seconds
 from pcsim_jax import JaxBackend
+from pcsim_numba import NumbaBackend
 from pcsim_numpy import NumpyBackend
 from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.threads import blas_threads
@@ -134,17 +135,25 @@ def fresh_compile_seconds(task: Task) -> float:
     return JaxBackend().settle(larger, lambda block: None, lambda clock: False).compile_seconds
 
 
+def first_seconds() -> float:
+    """Return the seconds of the first run of a process on Numba, imports of the backend included."""
+    script = Path(__file__).with_name("benchmarks") / "first.py"
+    return float(subprocess.run([sys.executable, script], check=True, capture_output=True, text=True).stdout)
+
+
 def workloads(folder: Path) -> dict[str, Callable[[], float]]:
     """Return every workload of the table, in its order, as a function that returns seconds (or a rate)."""
-    numpy, jax = NumpyBackend(), JaxBackend()
+    numpy, jax, numba = NumpyBackend(), JaxBackend(), NumbaBackend()
     tanh, relu = make_task(Tanh()), make_task(LeakyRelu())
     work: dict[str, Callable[[], float]] = {
         "float32 product peak, GFLOP/s": peak_gflops,
         SO: lambda: settle_seconds(numpy, tanh),
         BARE: lambda: bare_seconds(tanh),
         "jax: 64 SO steps, tanh, energies recorded": lambda: settle_seconds(jax, tanh),
+        "numba: 64 SO steps, tanh, energies recorded": lambda: settle_seconds(numba, tanh),
         "hand-written lax.scan, tanh": scan_seconds(tanh, "tanh"),
         "jax: 64 SO steps, relu, energies recorded": lambda: settle_seconds(jax, relu),
+        "numba: 64 SO steps, relu, energies recorded": lambda: settle_seconds(numba, relu),
         "hand-written lax.scan, relu": scan_seconds(relu, "relu"),
         "jax: compiling the tanh run": lambda: fresh_compile_seconds(tanh),
     }
@@ -153,9 +162,14 @@ def workloads(folder: Path) -> dict[str, Callable[[], float]]:
         work[f"64 SO steps, {name}, standard form"] = lambda task=standard: settle_seconds(numpy, task)
         work[f"64 SO steps, {name}, increment form"] = lambda task=increment: settle_seconds(numpy, task)
         work[f"jax: 64 SO steps, {name}, increment form"] = lambda task=increment: settle_seconds(jax, task)
+        work[f"numba: 64 SO steps, {name}, increment form"] = lambda task=increment: settle_seconds(numba, task)
     errors = make_task(Tanh(), ErrorOptimization, 8)
     work["8 EO steps, tanh"] = lambda: settle_seconds(numpy, errors)
     work["jax: 8 EO steps, tanh"] = lambda: settle_seconds(jax, errors)
+    work["numba: 8 EO steps, tanh"] = lambda: settle_seconds(numba, errors)
+    tiny = make_tiny_task()
+    work["numba: 1000 SO steps of 3 layers of 32, batch 1"] = lambda: settle_seconds(numba, tiny)
+    work["numba: the first run of a process, kernels on disk"] = first_seconds
     work["64 SO steps, tanh, from a scenario, trace on disk"] = lambda: traced_seconds(folder)
     work["pcsim --help"] = help_seconds
     return work
@@ -179,7 +193,7 @@ def measure(rounds: int) -> dict[str, float]:
 
 def table(result: dict[str, float], rounds: int) -> str:
     """Return the figures as Markdown, with machine, versions and date."""
-    machine = describe_machine(("jax", "jaxlib"))
+    machine = describe_machine(("jax", "jaxlib", "numba"))
     peak = result["float32 product peak, GFLOP/s"]
     floor = product_gflop(64) / peak
     lines = [

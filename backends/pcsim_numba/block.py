@@ -13,9 +13,11 @@ class Block(NamedTuple):
     """Flat arrays, a layer's (rows, units) matrix after another, every row whole vectors long.
 
     `predictions` holds those that cannot change, and all of them where a method asks for it (`keeps`); `known` counts
-    the former. `inputs` is φ(s) where a layer takes the activation first. The errors of the output layer and the output
-    lie behind the other errors and states. `first` and `second` are what a stepper remembers. `energies` and `squares`
-    (of the gradient's norms) are (layers, rows).
+    the former. `totals` are ∂/∂s in error optimization, and how far states move in the increment form, which keeps an
+    anchor beside the slopes: `points` with their `lows`, and what is remembered `below`. `inputs` is φ(s) where a layer
+    takes the activation first. The errors of the output layer and the output lie behind the other errors and states.
+    `first` and `second` are what a stepper remembers. `energies` and `squares` (of the gradient's norms) are (layers,
+    rows).
     """
 
     rows: int
@@ -30,6 +32,11 @@ class Block(NamedTuple):
     slopes: NDArray[Any]
     inputs: NDArray[Any]
     slope_places: NDArray[np.int64]
+    points: NDArray[Any]
+    lows: NDArray[Any]
+    below: NDArray[Any]
+    input_lows: NDArray[Any]
+    output_low: NDArray[Any]
     first: NDArray[Any]
     second: NDArray[Any]
     scratch: NDArray[Any]
@@ -40,18 +47,28 @@ class Block(NamedTuple):
     squares: NDArray[np.float64]
 
 
-def make_block(plan: Plan, x: NDArray[Any], y: NDArray[Any], known: int, keeps: bool, memories: int) -> Block:
+class Form(NamedTuple):
+    """What a method needs of its blocks, and how many arrays its stepper remembers of every variable."""
+
+    known: int
+    keeps: bool
+    increments: bool
+    memories: int
+
+
+def make_block(plan: Plan, x: NDArray[Any], y: NDArray[Any], form: Form) -> Block:
     """Return a block of samples with input x (rows, n_in) and target y (rows, n_out) in the type of the run."""
     rows, count, dtype = len(x), len(plan.net.layers), x.dtype
 
     def zeros(size: int) -> NDArray[Any]:
         return aligned(rows * size, dtype)
 
+    anchors = int(plan.slope_places[-1]) if form.increments else 0
     widest = int(plan.net.layers[:, [LD_IN, LD_OUT]].max())
     return Block(
         rows,
-        known,
-        keeps,
+        form.known,
+        form.keeps,
         _flat(x, int(plan.net.layers[0, LD_IN])),
         _flat(y, int(plan.net.layers[-1, LD_OUT])),
         zeros(plan.units),
@@ -61,8 +78,13 @@ def make_block(plan: Plan, x: NDArray[Any], y: NDArray[Any], known: int, keeps: 
         zeros(int(plan.slope_places[-1])),
         zeros(int(plan.slope_places[-1])),
         plan.slope_places,
-        zeros(plan.units if memories > 0 else 0),
-        zeros(plan.units if memories > 1 else 0),
+        zeros(anchors),
+        zeros(anchors),
+        zeros(anchors),
+        zeros(anchors),
+        zeros(int(plan.net.layers[-1, LD_OUT]) if form.increments else 0),
+        zeros(plan.units if form.memories > 0 else 0),
+        zeros(plan.units if form.memories > 1 else 0),
         zeros(widest),
         zeros(widest),
         zeros(widest),

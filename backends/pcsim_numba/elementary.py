@@ -54,7 +54,7 @@ TAIL = {
 }
 
 
-def _constant(name: str, value: Any) -> Any:
+def constant(name: str, value: Any) -> Any:
     """Return a function of a number that gives a constant in its type; `value` is that, or one for every type."""
 
     @intrinsic
@@ -126,11 +126,11 @@ def two_to_the(typing: Any, lifted: Any):
     return lifted(lifted), emit
 
 
-_log2_e, _magic, _peak = _constant("log2 e", LOG2_E), _constant("magic", MAGIC), _constant("1/√(2π)", PEAK)
-_ln2_high = _constant("ln 2", {kind: parts[0] for kind, parts in LN2.items()})
-_ln2_low = _constant("ln 2", {kind: parts[1] for kind, parts in LN2.items()})
-_lowest, _highest = _constant("lowest", LOWEST), _constant("highest", HIGHEST)
-zero, half, one, two, four = (_constant(str(c), c) for c in (0.0, 0.5, 1.0, 2.0, 4.0))
+_log2_e, _magic, _peak = constant("log2 e", LOG2_E), constant("magic", MAGIC), constant("1/√(2π)", PEAK)
+_ln2_high = constant("ln 2", {kind: parts[0] for kind, parts in LN2.items()})
+_ln2_low = constant("ln 2", {kind: parts[1] for kind, parts in LN2.items()})
+_lowest, _highest = constant("lowest", LOWEST), constant("highest", HIGHEST)
+zero, half, one, two, four = (constant(str(c), c) for c in (0.0, 0.5, 1.0, 2.0, 4.0))
 _expm1_series, _tail_series = _polynomial("expm1", EXPM1), _polynomial("tail", TAIL)
 
 

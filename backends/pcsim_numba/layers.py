@@ -41,24 +41,40 @@ def sample(net, block, array, i, r):
 
 
 @part
+def linear(net, block, i, below, into):
+    """Write what the weights of layer i make of numbers below, without bias."""
+    layer = net.layers[i]
+    weights = window(net.weights, layer[FORWARD], layer[BACKWARD] - layer[FORWARD])
+    multiply(below, layer[LD_IN], weights, block.rows, layer[N_IN], into, layer[LD_OUT])
+
+
+@part
+def affine(net, block, i, below, into):
+    """Write what weights and bias of layer i make of numbers below."""
+    linear(net, block, i, below, into)
+    at, ld = net.layers[i, BIAS], net.layers[i, LD_OUT]
+    if at >= 0:
+        bias = window(net.biases, at, ld)
+        for r in range(block.rows):
+            add(window(into, r * ld, ld), bias)
+
+
+@part
 def predict(net, block, i, into):
     """Write the prediction of layer i from the block's states to `into`, and its residue to the block."""
     stay_apart()
     layer, rows, source = net.layers[i], block.rows, net.layers[i, SOURCE]
     ld_in, ld_out = layer[LD_IN], layer[LD_OUT]
     below = window(block.x, 0, rows * ld_in) if source < 0 else units(net, block, block.states, source)
-    weights = window(net.weights, layer[FORWARD], layer[BACKWARD] - layer[FORWARD])
     negative_slope, residue = net.scales[i, NEGATIVE_SLOPE], rows * block.slope_places[i]
     if layer[WEIGHTS_FIRST]:
-        multiply(below, ld_in, weights, rows, layer[N_IN], into, ld_out)
-        _add_bias(net, layer, into)
+        affine(net, block, i, below, into)
         activate(layer[ACTIVATION], negative_slope, into, window(block.slopes, residue, rows * ld_out))
     else:
         inputs = window(block.inputs, residue, rows * ld_in)
         copy(below, inputs)
         activate(layer[ACTIVATION], negative_slope, inputs, window(block.slopes, residue, rows * ld_in))
-        multiply(inputs, ld_in, weights, rows, layer[N_IN], into, ld_out)
-        _add_bias(net, layer, into)
+        affine(net, block, i, inputs, into)
     scale(into, net.scales[i, PREMULTIPLIER])
     if layer[SKIP] >= 0:
         add(into, units(net, block, block.states, layer[SKIP]))
@@ -87,12 +103,3 @@ def pull_back(net, block, i, errors, weight):
 def _times(into, factors):
     for k in range(len(into)):
         into[k] *= factors[k]
-
-
-@part
-def _add_bias(net, layer, into):
-    if layer[BIAS] >= 0:
-        ld = layer[LD_OUT]
-        bias = window(net.biases, layer[BIAS], ld)
-        for at in range(0, len(into), ld):
-            add(window(into, at, ld), bias)

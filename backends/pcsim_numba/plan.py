@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pcsim.activations import Activation, Gelu, LeakyRelu, Linear, Sigmoid, Tanh
 from pcsim.energy import Energy
-from pcsim.layers import ActivationFirst, Layer, WeightsFirst
+from pcsim.layers import ActivationFirst, Layer, Start, WeightsFirst
 from pcsim.losses import BinaryCrossEntropy, CrossEntropy, NoTarget, SoftClampedSquaredError, SquaredError
 from pcsim_numba.memory import aligned
 from pcsim_numba.products import packed, padded
@@ -60,15 +60,15 @@ def plan(energy: Energy, parameters: tuple[dict[str, NDArray[Any]], ...], dtype:
     biases: list[NDArray[Any]] = []
     at = bias_at = units = 0
     for i, layer in enumerate(energy.network.layers):
-        matrix = parameters[i]["W"].astype(dtype)
+        matrix = _matrix(layer, parameters[i]).astype(dtype)
         n_in, n_out = matrix.shape
         forward, backward = packed(matrix), packed(np.ascontiguousarray(matrix.T))
-        activation, slope = _coded(_operation(layer).activation)
+        activation, slope = _coded_operation(layer)
         skip = NOTHING if layer.skip is None else layer.skip
         if skip == -1:
             raise TypeError("no kernels for skips from the input")
         tables[i] = (
-            *(n_in, n_out, layer.source, skip, activation, isinstance(layer.operation, WeightsFirst)),
+            *(n_in, n_out, layer.source, skip, activation, not isinstance(layer.operation, ActivationFirst)),
             *(at, at + forward.size, NOTHING, units, padded(n_in, dtype), padded(n_out, dtype)),
         )
         if "b" in parameters[i]:
@@ -89,10 +89,19 @@ def plan(energy: Energy, parameters: tuple[dict[str, NDArray[Any]], ...], dtype:
     return Plan(net, units, np.cumsum([0, *wider]))
 
 
-def _operation(layer: Layer) -> WeightsFirst | ActivationFirst:
-    if not isinstance(layer.operation, WeightsFirst | ActivationFirst):
-        raise TypeError(f"no kernels for layers of the kind {type(layer.operation).__name__}")
-    return layer.operation
+def _matrix(layer: Layer, parameters: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    """Return the weights of a layer; a free input's start, which is taken over once, has those of the identity."""
+    return np.eye(layer.operation.input_shape[0]) if isinstance(layer.operation, Start) else parameters["W"]
+
+
+def _coded_operation(layer: Layer) -> tuple[int, float]:
+    match layer.operation:
+        case Start():
+            return LINEAR, 0.0
+        case WeightsFirst() | ActivationFirst():
+            return _coded(layer.operation.activation)
+        case _:
+            raise TypeError(f"no kernels for layers of the kind {type(layer.operation).__name__}")
 
 
 def _coded(activation: Activation) -> tuple[int, float]:

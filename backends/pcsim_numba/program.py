@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from pcsim_numba.compiled import STAMP, entry, part
 from pcsim_numba.error import advance_errors, evaluate_errors, measure_errors
+from pcsim_numba.increment import advance_increments, begin_increments, sweep_increments
 from pcsim_numba.layers import sample
 from pcsim_numba.plan import N_OUT
 from pcsim_numba.rows import any_nonzero, copy, sum_of_squares
 from pcsim_numba.state import advance_states, begin_block, evaluate_states, sweep
 from pcsim_numba.window import window
 
-STATE, SEQUENTIAL, ERROR, BACKPROP = range(4)
+STATE, SEQUENTIAL, INCREMENT, SEQUENTIAL_INCREMENT, ERROR, BACKPROP = range(6)
 MET, NOT_FINITE = 1, 2
 
 
@@ -57,6 +58,16 @@ def _compile_begin(stamp: int) -> Any:
     return begin
 
 
+def _compile_carry(stamp: int) -> Any:
+    @entry
+    def carry(net, block):
+        """Let a block carry the errors at its states from here on, for the increment form."""
+        _ = stamp
+        begin_increments(net, block)
+
+    return carry
+
+
 def _compile_proceed(stamp: int) -> Any:
     @entry
     def proceed(method, net, block, offset, motion, first, last, due, rows, watch):
@@ -91,6 +102,7 @@ def _compile_proceed(stamp: int) -> Any:
 
 
 begin = _compile_begin(STAMP)
+carry = _compile_carry(STAMP)
 proceed = _compile_proceed(STAMP)
 
 
@@ -98,7 +110,7 @@ proceed = _compile_proceed(STAMP)
 def _evaluate(method, net, block):
     if method == ERROR:
         evaluate_errors(net, block)
-    elif method == BACKPROP:
+    elif method in (BACKPROP, INCREMENT, SEQUENTIAL_INCREMENT):
         measure_errors(net, block)
     else:
         evaluate_states(net, block)
@@ -106,21 +118,30 @@ def _evaluate(method, net, block):
 
 @part
 def _advance(method, net, block, motion, step, wanted, moves):
-    last = len(net.layers) - 1
+    """Square the gradient's norms where `wanted`, and take a step if it `moves`."""
     if wanted:
+        last = len(net.layers) - 1
         for r in range(block.rows):
             block.squares[last, r] = sum_of_squares(sample(net, block, block.errors, last, r))
-    if method in (ERROR, BACKPROP):
-        if wanted or moves:
-            advance_errors(net, block, motion, step, wanted, moves, method == BACKPROP)
-    elif method == STATE:
-        if wanted or moves:
-            advance_states(net, block, motion, step, wanted, moves)
-    else:
+    if method in (SEQUENTIAL, SEQUENTIAL_INCREMENT):
         if wanted:
             advance_states(net, block, motion, step, True, False)
-        if moves:
+        if moves and method == SEQUENTIAL:
             sweep(net, block, motion, step)
+        elif moves:
+            sweep_increments(net, block, motion, step)
+    elif wanted or moves:
+        _advance_all(method, net, block, motion, step, wanted, moves)
+
+
+@part
+def _advance_all(method, net, block, motion, step, wanted, moves):
+    if method == STATE:
+        advance_states(net, block, motion, step, wanted, moves)
+    elif method == INCREMENT:
+        advance_increments(net, block, motion, step, wanted, moves)
+    else:
+        advance_errors(net, block, motion, step, wanted, moves, method == BACKPROP)
 
 
 @part

@@ -12,15 +12,31 @@ from pcsim.inference import (
     Backprop,
     ErrorOptimization,
     FixedPredictions,
+    IncrementSequentialStateOptimization,
+    IncrementStateOptimization,
     Inference,
     SequentialStateOptimization,
     StateOptimization,
 )
 from pcsim.steppers import Adam, Decaying, GradientDescent, Momentum, Stepper
 from pcsim.stopping import StopRule
-from pcsim_numba.block import Block, make_block, matrix, residue
+from pcsim_numba.block import Block, Form, make_block, matrix, residue
 from pcsim_numba.plan import BIAS, NOTHING, SOURCE, WEIGHTS_FIRST, plan
-from pcsim_numba.program import BACKPROP, ERROR, MET, NOT_FINITE, SEQUENTIAL, STATE, Rows, Watch, begin, proceed
+from pcsim_numba.program import (
+    BACKPROP,
+    ERROR,
+    INCREMENT,
+    MET,
+    NOT_FINITE,
+    SEQUENTIAL,
+    SEQUENTIAL_INCREMENT,
+    STATE,
+    Rows,
+    Watch,
+    begin,
+    carry,
+    proceed,
+)
 from pcsim_numba.steppers import ADAM, DESCENT, MOMENTUM, Motion
 from pcsim_numba.threads import edges, on_all
 
@@ -28,6 +44,8 @@ METHODS: dict[type[Inference], int] = {
     StateOptimization: STATE,
     FixedPredictions: STATE,
     SequentialStateOptimization: SEQUENTIAL,
+    IncrementStateOptimization: INCREMENT,
+    IncrementSequentialStateOptimization: SEQUENTIAL_INCREMENT,
     ErrorOptimization: ERROR,
     Backprop: BACKPROP,
 }
@@ -85,17 +103,19 @@ class Samples:
         self._plan = plan(inference.energy, parameters, x.dtype)
         count = len(parameters)
         known = count if isinstance(inference, FixedPredictions | Backprop) else int(not weights_move)
-        weights = sum(layer["W"].size for layer in parameters)
+        weights = sum(array.size for layer in parameters for array in layer.values())
         self._edges = edges(len(x), 4.0 * weights * TYPICAL_STRETCH)
-        keeps = self._method == SEQUENTIAL
+        self._is_carried = self._method in (INCREMENT, SEQUENTIAL_INCREMENT)
+        form = Form(known, self._method == SEQUENTIAL, self._is_carried, memories)
         self._blocks = [
-            make_block(self._plan, x[a:b], y[a:b], known, keeps, memories)
-            for a, b in zip(self._edges[:-1], self._edges[1:], strict=True)
+            make_block(self._plan, x[a:b], y[a:b], form) for a, b in zip(self._edges[:-1], self._edges[1:], strict=True)
         ]
 
     def compile(self, rows: Rows) -> None:
         """Compile all that is needed, or load it."""
         begin(self._plan.net, self._blocks[0])
+        if self._is_carried:
+            carry(self._plan.net, self._blocks[0])
         self.proceed(0, -1, np.zeros(0, np.int64), rows, self.nobody_arrived, Limits())
 
     @property
@@ -109,6 +129,8 @@ class Samples:
         for block, a in zip(self._blocks, self._edges, strict=False):
             for i, values in enumerate(initial or ()):
                 matrix(self._plan, block, self._moving(block)[0], i)[:] = values[a : a + block.rows]
+        if self._is_carried:
+            on_all(lambda b: carry(self._plan.net, self._blocks[b]), range(len(self._blocks)))
 
     def proceed(
         self, first: int, last: int, due: NDArray[np.int64], rows: Rows, arrivals: NDArray[np.int64], limits: Limits
@@ -166,6 +188,8 @@ class Samples:
 
     def _layer_gradient(self, i: int) -> dict[str, NDArray[Any]]:
         energy, layer = self._energy, self._energy.network.layers[i]
+        if not layer.operation.parameter_shapes:
+            return {}
         first = bool(self._plan.net.layers[i, WEIGHTS_FIRST])
         inputs: list[NDArray[Any]] = []
         errors: list[NDArray[Any]] = []
@@ -193,8 +217,11 @@ class Samples:
         return block.x.reshape(block.rows, -1)[:, : self._energy.network.input_shape[0]]
 
     def _moving(self, block: Block) -> tuple[NDArray[Any], ...]:
-        variables = block.errors if self._method in (ERROR, BACKPROP) else block.states
-        return variables, block.first, block.second
+        memory = block.first, block.second
+        if self._is_carried:
+            anchors = block.points, block.lows, block.below, block.input_lows, block.output_low
+            return block.states, block.errors, block.slopes, block.inputs, *anchors, *memory
+        return (block.errors if self._method in (ERROR, BACKPROP) else block.states), *memory
 
     def _gathered(self, name: str) -> States:
         return tuple(

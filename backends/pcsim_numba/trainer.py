@@ -86,12 +86,17 @@ class NumbaTrainer:
         """Update the parameters with a batch; return its row of `Updates`."""
         samples = self._samples(x, y)
         samples.begin(None)
-        output = samples.states()[-1]
+        output, before = samples.states()[-1], self._parameters
         if isinstance(self._learner.rule, AfterEveryStep):
             steps = self._learn_after_every_step(samples, rate)
         else:
             steps = self._settle(samples)
             self._parameters, self._memory = self._updated(samples, rate, self._updates)
+        network = self._learner.inference.energy.network
+        if network.has_free_input:
+            # What is shown is the output of the inferred input, with the weights that it was inferred with.
+            known = self._parameters if isinstance(self._learner.rule, AfterEveryStep) else before
+            output = network.outputs(self._xp, known, samples.states()[0])
         loss = self._learner.inference.energy.loss.value(self._xp, output, y).mean()
         signal = np.array([error.any() for error in samples.errors()], dtype=np.bool_)
         return samples.layerwise().mean(axis=1), loss, output, signal, np.int64(steps)

@@ -9,7 +9,7 @@ from pcsim_numba import NumbaBackend
 
 from pcsim.backend import Task
 from pcsim.errors import UsageError
-from pcsim.inference import ErrorOptimization, Halving, StateOptimization, with_free_input
+from pcsim.inference import ErrorOptimization, Halving, IncrementStateOptimization, StateOptimization, with_free_input
 from pcsim.losses import NoTarget
 from pcsim.steppers import Adam, Decaying, GradientDescent, Momentum
 from pcsim.stopping import StopRule
@@ -19,9 +19,6 @@ from tests.parity.agreement import NETWORKS, RECORD, assert_close, present, sett
 from tests.parity.agreement import assert_parity as assert_parity_of
 
 NUMBA = NumbaBackend()
-UNSUPPORTED = {"increment", "sequential-increment"}
-"""No kernels yet: the program refuses them before it starts."""
-KERNELS = [method for method in METHODS if method not in UNSUPPORTED]
 
 
 def assert_parity(task: Task) -> None:
@@ -46,20 +43,20 @@ def test_exact_zeros_at_the_start_in_float32(activation: str, network: str) -> N
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
-@pytest.mark.parametrize("method", KERNELS[1:])
+@pytest.mark.parametrize("method", list(METHODS)[1:])
 def test_every_method(method: str, precision: str) -> None:
     case = small(skip=1, mupc=True)
     steps = 1 if method == "backprop" else 5
     assert_parity(make_task(case, METHODS[method](case.energy), record=RECORD, steps=steps, precision=precision))
 
 
-@pytest.mark.parametrize("method", KERNELS)
+@pytest.mark.parametrize("method", METHODS)
 def test_every_method_with_long_skips_precisions_and_decay(method: str) -> None:
     case = small("tanh", skip=2, precisions=True, decays=True)
     assert_parity(make_task(case, METHODS[method](case.energy), record=RECORD, steps=1 if method == "backprop" else 5))
 
 
-@pytest.mark.parametrize("method", KERNELS)
+@pytest.mark.parametrize("method", METHODS)
 def test_every_method_from_a_start_of_ones_own(method: str) -> None:
     case = small("tanh")
     initial = case.states[: len(case.network.layers) - 1]
@@ -74,6 +71,14 @@ def test_every_loss_with_a_stepper_that_remembers(loss: str) -> None:
     stepper = Adam(0.1) if loss == "cross-entropy" else Momentum(0.05)
     assert_parity(make_task(case, ErrorOptimization(case.energy), stepper=stepper, record=RECORD, steps=5))
     assert_parity(make_task(case, stepper=Adam(0.05), record=RECORD, steps=5, precision="float32"))
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_increment_form_in_every_network(activation: str, network: str, precision: str) -> None:
+    case = small(activation, **NETWORKS[network])
+    assert_parity(make_task(case, IncrementStateOptimization(case.energy), record=RECORD, steps=6, precision=precision))
 
 
 def test_soft_clamping_and_a_sigmoid_output() -> None:
@@ -113,18 +118,17 @@ def test_stop_rules_end_where_numpys_do(rule: StopRule) -> None:
     np.testing.assert_array_equal(ours.arrival_steps, theirs.arrival_steps)
 
 
-@pytest.mark.parametrize("method", sorted(UNSUPPORTED))
-def test_methods_without_kernels_are_refused(method: str) -> None:
+def test_halving_is_refused() -> None:
     case = small("tanh")
-    with pytest.raises(UsageError, match=r'increment form \(.*\); use backend = "jax" or "numpy"$'):
-        NUMBA.estimate(make_task(case, METHODS[method](case.energy)))
+    with pytest.raises(UsageError, match=r'no kernels for inference.step_halving; use backend = "jax" or "numpy"$'):
+        NUMBA.estimate(make_task(case, Halving(StateOptimization(case.energy))))
 
 
-def test_halving_and_free_inputs_are_refused() -> None:
-    method = StateOptimization(small("tanh").energy)
-    for inference in (Halving(method), with_free_input(method)):
-        with pytest.raises(UsageError, match=r'no kernels for .*; use backend = "jax" or "numpy"$'):
-            NUMBA.estimate(make_task(small("tanh"), inference))
+@pytest.mark.parametrize("method", ["state", "increment", "error", "sequential", "fixed"])
+def test_a_free_input(method: str) -> None:
+    case = small("tanh")
+    task = make_task(case, with_free_input(METHODS[method](case.energy)), record=RECORD, steps=5)
+    assert_parity(replace(task, parameters=({}, *task.parameters)))
 
 
 def test_a_network_of_one_layer() -> None:

@@ -1,6 +1,7 @@
 """Training on Numba against numpy: the same updates, and on both the way back to a snapshot, bit for bit."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,14 @@ from pcsim.inference import (
     Backprop,
     ErrorOptimization,
     FixedPredictions,
+    Halving,
     IncrementStateOptimization,
     SequentialStateOptimization,
     StateOptimization,
+    with_free_input,
 )
 from pcsim.learning import MQ, SGD, Adam, AdamW, AfterEveryStep, AtTheEnd, Learner, Momentum, PerLayer
+from pcsim.learning.evaluation import Reconstruction
 from pcsim.learning.trainer import TrainingTask
 from pcsim.stopping import StopRule
 from tests.cases import make_case
@@ -33,6 +37,7 @@ TOLERANCE = {"float64": 1e-10, "float32": 1e-3}
 LEARNERS: dict[str, Any] = {
     "state": (StateOptimization, AtTheEnd()),
     "error": (ErrorOptimization, AtTheEnd()),
+    "increment": (IncrementStateOptimization, AtTheEnd()),
     "fixed": (FixedPredictions, AtTheEnd()),
     "sequential": (SequentialStateOptimization, AtTheEnd()),
     "incremental": (StateOptimization, AfterEveryStep()),
@@ -106,8 +111,15 @@ def test_a_snapshot_goes_on_to_the_same_bits() -> None:
         assert a.tobytes() == b.tobytes() == c.tobytes()
 
 
+@pytest.mark.parametrize("name", ["state", "incremental"])
+def test_free_inputs_are_learned_from(name: str) -> None:
+    task = make(name, "float64")
+    learner = replace(task.learner, inference=with_free_input(task.learner.inference))
+    assert_parity(replace(task, learner=learner, parameters=({}, *task.parameters), evaluation=Reconstruction()))
+
+
 def test_inference_without_kernels_is_refused() -> None:
     case = make_case("tanh")
-    learner = learner_on(IncrementStateOptimization(case.energy), rule=AtTheEnd(), optimizer=Adam())
-    with pytest.raises(UsageError, match="no kernels for the increment form"):
+    learner = learner_on(Halving(StateOptimization(case.energy)), rule=AtTheEnd(), optimizer=Adam())
+    with pytest.raises(UsageError, match=r"no kernels for inference\.step_halving"):
         NumbaBackend().trainer(TrainingTask(learner, case.parameters, case.x, case.y, "float64"))

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from pcsim.activations import Activation
+from pcsim.activations import Activation, Tanh
 from pcsim.backend import Backend, Descent, Task
 from pcsim.energy import Energy
 from pcsim.inference import Inference, StateOptimization
@@ -23,8 +23,23 @@ def make_task(
     activation: Activation, method: Callable[[Energy], Inference] = StateOptimization, steps: int = 64
 ) -> Task:
     """Return the benchmark network with random data, in float32, recording every layer's energy at every step."""
-    network = dense_chain(WIDTHS, activation)
-    free = len(WIDTHS) - 2
+    return _task(WIDTHS, BATCH, activation, method, steps)
+
+
+def make_tiny_task() -> Task:
+    """Return a thousand steps of a network so small that all that is not arithmetic shows."""
+    return _task((32, 32, 32, 10), 1, Tanh(), StateOptimization, 1000)
+
+
+def _task(
+    widths: tuple[int, ...],
+    batch: int,
+    activation: Activation,
+    method: Callable[[Energy], Inference],
+    steps: int,
+) -> Task:
+    network = dense_chain(widths, activation)
+    free = len(widths) - 2
     energy = Energy(network, CrossEntropy(), (1.0,) * free, (0.0,) * free)
     rng = np.random.default_rng(1)
     return Task(
@@ -32,8 +47,8 @@ def make_task(
         motion=Descent(GradientDescent(0.1), steps, every_so_many(steps, 1)),
         stop=None,
         parameters=network.draw_parameters(Orthogonal(), 0),
-        x=rng.standard_normal((BATCH, WIDTHS[0])),
-        y=np.eye(10)[rng.integers(0, 10, BATCH)],
+        x=rng.standard_normal((batch, widths[0])),
+        y=np.eye(10)[rng.integers(0, 10, batch)],
         initial=None,
         record=frozenset({"energy"}),
         precision="float32",

@@ -51,7 +51,9 @@ class NumbaBackend:
 
     def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
         """Run inference."""
+        from pcsim_numpy.threads import blas_threads
+
         from pcsim_numba import descent
 
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), blas_threads(task.parameters, len(task.x)):
             return descent.settle(task, DTYPES[task.precision], sink, poll)

@@ -1,6 +1,5 @@
 """The processor's cores, each with a block of samples."""
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -15,8 +14,8 @@ STEP = 8
 
 
 def count_threads() -> int:
-    """Return how many threads may run: `NUMBA_NUM_THREADS`, or one for every core this process may use."""
-    return min(int(vars(config)["NUMBA_NUM_THREADS"]), len(os.sched_getaffinity(0)))
+    """Return how many threads may run: `NUMBA_NUM_THREADS`, if not set one for every core this process may use."""
+    return int(vars(config)["NUMBA_NUM_THREADS"])
 
 
 def edges(batch: int, work: float) -> list[int]:

@@ -1,5 +1,7 @@
 """The Numba backend against numpy: the same energies, gradients, arrivals and ends, in kernels."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -191,3 +193,19 @@ def test_samples_do_not_know_their_batch_nor_runs_the_hour(precision: str) -> No
     for a, b, c in zip(whole.states, again.states, part.states, strict=True):
         np.testing.assert_array_equal(a, b)
         np.testing.assert_array_equal(a[50:57], c)
+
+
+def test_numba_is_imported_only_to_run() -> None:
+    program = """
+import sys, pcsim, pcsim_numba
+assert pcsim_numba.NumbaBackend().capabilities().problem is None
+assert not {"numba", "llvmlite"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pcsim_numba.backend.find_spec", lambda name: None)
+    able = NUMBA.capabilities()
+    assert able.problem == "not installed: numba"
+    assert able.fix == "install it with: pip install 'pcsim[numba]'"

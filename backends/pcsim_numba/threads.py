@@ -1,5 +1,6 @@
 """The processor's cores, each with a block of samples."""
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -32,7 +33,7 @@ def on_all(call: Callable[[int], None], blocks: Sequence[int]) -> None:
         call(blocks[0])
         return
     threads = min(count_threads(), len(blocks))
-    others = [_pool(threads - 1).submit(_share, call, blocks[w::threads]) for w in range(1, threads)]
+    others = [_pool(threads - 1, os.getpid()).submit(_share, call, blocks[w::threads]) for w in range(1, threads)]
     _share(call, blocks[0::threads])
     for other in others:
         other.result()
@@ -44,5 +45,7 @@ def _share(call: Callable[[int], None], blocks: Sequence[int]) -> None:
 
 
 @cache
-def _pool(threads: int) -> ThreadPoolExecutor:
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    """Return threads of a process: a fork has none of those of its parent."""
+    del process
     return ThreadPoolExecutor(max(threads, 1), thread_name_prefix="pcsim-numba")

@@ -10,7 +10,7 @@ from pcsim_numpy.threads import blas_threads
 from pcsim.arrays import Array, Parameters
 from pcsim.learning.diagnosis import Diagnosis, diagnose
 from pcsim.learning.evaluation import ForwardPass
-from pcsim.learning.learner import AfterEveryStep, begin, follow
+from pcsim.learning.learner import AfterEveryStep, follow, fresh
 from pcsim.learning.repeat import python_repeat
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
 from pcsim_numba.program import Rows
@@ -30,7 +30,7 @@ class NumbaTrainer:
         self._learner, self._evaluation = task.learner, task.evaluation
         self._x, self._y = self._to_run(task.x), self._to_run(task.y)
         self._parameters = tuple({k: self._to_run(v) for k, v in layer.items()} for layer in task.parameters)
-        self._memory: Any = begin(self._xp, task.learner, self._parameters)
+        self._memory: Any = fresh(self._xp, task.learner.optimizer, self._parameters)
         self._updates = 0
 
     def run(self, batches: NDArray[np.int64], rates: NDArray[np.float64]) -> Updates:

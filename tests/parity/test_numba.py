@@ -205,7 +205,10 @@ assert not {"numba", "llvmlite"} & set(sys.modules)
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pcsim_numba.backend.find_spec", lambda name: None)
+    def not_found(name: str) -> None:
+        assert name == "numba"
+
+    monkeypatch.setattr("pcsim_numba.backend.find_spec", not_found)
     able = NUMBA.capabilities()
     assert able.problem == "not installed: numba"
     assert able.fix == "install it with: pip install 'pcsim[numba]'"

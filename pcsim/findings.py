@@ -66,8 +66,10 @@ def _backprop_in_disguise(trace: Trace) -> list[str]:
     # Without a hidden layer there is nothing but the output's gradient, and a layer without signal learns otherwise.
     if cosine.shape[0] == 0 or cosine.shape[1] < 2 or not cosine.min() > DISGUISED:
         return []
+    # Rounded down: it is said to be a lower bound.
+    least = min(np.floor(1e4 * cosine.min()) / 1e4, 0.9999)
     return [
-        f"The weight gradients were backpropagation's in all but scale: cosine {cosine.min():.4f} or more in every "
+        f"The weight gradients were backpropagation's in all but scale: cosine {least:.4f} or more in every "
         f"layer and epoch, norms {ratio.min():.2g} to {ratio.max():.2g} times as large, which optimisers such as Adam "
         "hide. For updates of predictive coding's own, take a larger inference.step_size × inference.steps."
     ]

@@ -1,6 +1,6 @@
 """Training on numpy: one update after another."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,13 @@ from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.threads import blas_threads
 
 DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
-SAMPLES_AT_ONCE = 64
-"""In an evaluation: few enough that products of small networks stay on one thread, and inference in the cache."""
 
 
 class NumpyTrainer:
     """A network in training in float32 or float64."""
+
+    samples_at_once: ClassVar[int] = 64
+    """In an evaluation: few enough that products of small networks stay on one thread, and inference in the cache."""
 
     def __init__(self, task: TrainingTask) -> None:
         self._xp = NumpyNamespace()
@@ -33,27 +34,11 @@ class NumpyTrainer:
 
     def run(self, batches: NDArray[np.int64], rates: NDArray[np.float64]) -> Updates:
         """Update the parameters on one batch after another."""
-        loss = self._learner.inference.energy.loss
         rows: list[tuple[Array, ...]] = []
         with np.errstate(all="ignore"), blas_threads(self._parameters, batches.shape[1]):
             for batch, rate in zip(batches, rates.tolist(), strict=True):
                 self._updates += 1
-                learned = learn(
-                    self._xp,
-                    self._learner,
-                    self._parameters,
-                    self._memory,
-                    self._x[batch],
-                    self._y[batch],
-                    rate,
-                    self._updates,
-                    python_repeat,
-                )
-                self._parameters, self._memory = learned.parameters, learned.memory
-                value = loss.value(self._xp, learned.output, self._y[batch]).mean()
-                signal = np.array(learned.has_signal, dtype=np.bool_)
-                steps = np.int64(self._learner.steps if learned.steps is None else learned.steps)
-                rows.append((learned.layerwise.mean(axis=1), value, learned.output, signal, steps))
+                rows.append(self._learn(self._x[batch], self._y[batch], rate))
         return Updates(*map(np.stack, zip(*rows, strict=True)))
 
     def diagnose(self, batch: NDArray[np.int64], rate: float) -> Diagnosis:
@@ -74,11 +59,11 @@ class NumpyTrainer:
     def evaluate(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Outcome:
         """Return losses and answers, as the task's evaluation has them."""
         found: list[tuple[Array, Array]] = []
-        with np.errstate(all="ignore"), blas_threads(self._parameters, min(len(x), SAMPLES_AT_ONCE)):
-            for first in range(0, len(x), SAMPLES_AT_ONCE):
-                rows = slice(first, first + SAMPLES_AT_ONCE)
-                part = self._to_run(x[rows]), self._to_run(y[rows])
-                found.append(self._evaluation.measure(self._xp, self._learner, self._parameters, *part, python_repeat))
+        size = self.samples_at_once
+        with np.errstate(all="ignore"), blas_threads(self._parameters, min(len(x), size)):
+            for first in range(0, len(x), size):
+                rows = slice(first, first + size)
+                found.append(self._measure(self._to_run(x[rows]), self._to_run(y[rows])))
         return Outcome(*map(np.concatenate, zip(*found, strict=True)))
 
     def snapshot(self) -> Snapshot:
@@ -88,6 +73,20 @@ class NumpyTrainer:
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from a snapshot."""
         self._parameters, self._memory, self._updates = snapshot
+
+    def _learn(self, x: NDArray[Any], y: NDArray[Any], rate: float) -> tuple[Array, ...]:
+        """Update the parameters with a batch; return its row of `Updates`."""
+        parameters, memory, number = self._parameters, self._memory, self._updates
+        learned = learn(self._xp, self._learner, parameters, memory, x, y, rate, number, python_repeat)
+        self._parameters, self._memory = learned.parameters, learned.memory
+        loss = self._learner.inference.energy.loss.value(self._xp, learned.output, y).mean()
+        signal = np.array(learned.has_signal, dtype=np.bool_)
+        steps = np.int64(self._learner.steps if learned.steps is None else learned.steps)
+        return learned.layerwise.mean(axis=1), loss, learned.output, signal, steps
+
+    def _measure(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[Array, Array]:
+        """Return losses and answers of some samples."""
+        return self._evaluation.measure(self._xp, self._learner, self._parameters, x, y, python_repeat)
 
     def _to_run(self, array: NDArray[Any]) -> NDArray[Any]:
         return np.ascontiguousarray(array, dtype=self._dtype)

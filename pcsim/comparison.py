@@ -131,6 +131,11 @@ def combine(
             f"{scenario.where('learning')}: inference is what is compared, of networks that do not learn; train with "
             "pcsim run, or remove [learning]"
         )
+    if scenario.asks_for is not None:
+        raise UsageError(
+            f"{scenario.where('sweep' if scenario.sweep else 'study')}: a study is not compared as a whole; write the "
+            'precisions in [sweep], as in backend.precision = ["float32", "float64"]'
+        )
     if "energy" not in scenario.trace.record:
         raise UsageError(f'{scenario.where("trace.record")}: energies are what is compared; add "energy" to the list')
     if backends is not None and "exact" in backends and not any(map(is_exact, precisions or ())):

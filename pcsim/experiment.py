@@ -47,7 +47,8 @@ def run(
 ) -> Trace:
     """Run a scenario and return its trace, in memory or written to `path` as the run goes.
 
-    With `[learning]` the network is trained first, and inference runs on the trained one. `backend` and `precision`
+    With `[learning]` the network is trained first, and inference runs on the trained one; with `[sweep]` or `[study]`
+    the trace holds the results of the study. `backend` and `precision`
     replace the scenario's; `force` allows an existing file to be replaced; `resume` names the trace of a training run
     that was broken off, which goes on from its last checkpoint in the same place. Raises `UsageError` before anything
     is started, `RunFailed` if the run diverges or the disk fills up, `Interrupted` after Ctrl-C: the trace up to there
@@ -55,7 +56,10 @@ def run(
     """
     if scenario.learning is not None and scenario.learning.seeds is not None:
         raise UsageError(f"{scenario.where('learning.seeds')}: several runs; use pcsim.run_seeds, or at_seed for one")
-    simulation = prepare(scenario.on(backend, precision))
+    scenario = scenario.on(backend, precision)
+    if scenario.asks_for is not None:
+        return _run_study(scenario, path, force, progress, resume)
+    simulation = prepare(scenario)
     trainer = simulation.trainer()
     target = None if path is None else Path(path)
     if target is not None and force:
@@ -73,6 +77,20 @@ def run(
         except MemoryError as error:
             batch = "data.batch" if simulation.lesson is None else "learning.batch or data.batch"
             raise RunFailed(f"out of memory: {error}{attempt.kept}; use a smaller {batch} or record less") from error
+
+
+def _run_study(
+    scenario: Scenario, path: str | Path | None, force: bool, progress: Progress | None, resume: str | Path | None
+) -> Trace:
+    # studies are made of runs
+    from pcsim.studies import run_study
+
+    if resume is not None:
+        raise UsageError(f"{resume} cannot be resumed: the scenario asks for a study, whose runs start anew")
+    target = None if path is None else Path(path)
+    if target is not None and force:
+        _check_replaceable(target)
+    return run_study(scenario, path=target, force=force, progress=progress)
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,15 @@ def plot(traces: Sequence[Trace], path: str | Path, *, theory: bool = False) -> 
     """Draw one row a trace, lines on the left and a heat map on the right, and save it as PNG, PDF or SVG.
 
     Of a trace with training a row of accuracies or losses and of energies by update comes before that, and one of the
-    cosine to backpropagation and of how far weights move, where training compared them. With `theory`,
-    what is known without simulating is drawn over the lines. Raises `UsageError` for another ending, a trace that
-    recorded no energies or has no theory, or a path that cannot be written.
+    cosine to backpropagation and of how far weights move, where training compared them. With `theory`, what is known
+    without simulating is drawn over the lines. The trace of a study is drawn alone, as its kind says. Raises
+    `UsageError` for another ending, a trace that recorded no energies or has no theory, or a path that cannot be
+    written.
     """
     target = Path(path)
     check_figure_path(target)
+    if any("study" in trace.attributes for trace in traces):
+        return save(_draw_study(traces, theory), target)
     for trace in traces:
         if (theory or not has_training(trace)) and (trace.rows == 0 or len(trace.energy) == 0):
             raise UsageError(f"{trace.path}: {no_rows(trace)}")
@@ -102,6 +105,21 @@ def _draw_inference(figure: Any, lines: Any, heat: Any, trace: Trace, overlay: "
     _draw_heat(figure, heat, clock, energy)
     for axes in (lines, heat):
         log_clock(axes, clock, trace.clock)
+
+
+def _draw_study(traces: Sequence[Trace], theory: bool) -> Any:
+    from pcsim.studies import load_kind, results_of
+
+    if len(traces) > 1 or theory:
+        named = next(trace.path for trace in traces if "study" in trace.attributes)
+        raise UsageError(f"{named} is of a study, which has a figure of its own; draw it alone and without --theory")
+    results = results_of(traces[0])
+    if not results:
+        raise UsageError(f"{traces[0].path}: nothing of the study is finished (status {traces[0].status})")
+    figure = load_kind(str(traces[0].attributes["study"])).draw(results)
+    title = str(traces[0].attributes.get("title", ""))
+    figure.suptitle(textwrap.fill(title, int(11 * figure.get_figwidth())), fontsize=10, parse_math=False)
+    return figure
 
 
 def _overlays(traces: Sequence[Trace]) -> "list[Overlay]":

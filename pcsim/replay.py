@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pcsim.errors import UsageError
+from pcsim.recorded import require_run
 from pcsim.summary import no_rows, print_table
 from pcsim.trace import Trace
 
@@ -25,6 +26,7 @@ def replay(trace: Trace, console: Console, speed: float = 1.0) -> None:
 
     Raises `UsageError` for a trace that recorded no energies.
     """
+    require_run(trace)
     energy = trace.energy
     if len(energy) == 0:
         raise UsageError(f"{trace.path}: {no_rows(trace)}")

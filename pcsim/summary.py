@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.segment import Segments
 from rich.table import Table
+from rich.text import Text
 
 from pcsim.findings import findings
 from pcsim.trace import Trace
@@ -25,6 +26,9 @@ def print_summary(trace: Trace, console: Console) -> None:
     title = str(attributes.get("title", ""))
     if title:
         say(title, style="bold")
+    if "study" in attributes:
+        _print_study(trace, console)
+        return
     if trace.training:
         say(training_headline(trace))
         print_table(training_table(trace), console)
@@ -37,6 +41,23 @@ def print_summary(trace: Trace, console: Console) -> None:
     # Of a run that diverged there is one thing to say, and its error says it.
     for sentence in findings(trace) if trace.status != "failed" else ():
         say(sentence, style="yellow")
+    if trace.path is not None:
+        console.print(f"trace: {trace.path}", highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def _print_study(trace: Trace, console: Console) -> None:
+    from pcsim.studies import load_kind, results_of
+
+    results = results_of(trace)
+    rows = load_kind(str(trace.attributes["study"])).table(results) if results else []
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in rows[0] if rows else ():
+        table.add_column(heading, justify="left" if heading == next(iter(rows[0])) else "right")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row.values()))
+    seconds = duration(float(trace.attributes["study_seconds"]))
+    console.print(f"study {trace.attributes['study']} in {seconds}", highlight=False, markup=False)
+    print_table(table, console)
     if trace.path is not None:
         console.print(f"trace: {trace.path}", highlight=False, markup=False, emoji=False, soft_wrap=True)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pcsim.backend import Descent, Settled
 from pcsim.errors import UsageError
+from pcsim.recorded import require_run
 from pcsim.resimulation import ended_itself, is_same_place, simulation_of
 from pcsim.simulation import Simulation
 from pcsim.trace import Block, Trace
@@ -63,6 +64,7 @@ def verify(trace: Trace, *, backend: str | None = None, precision: str | None = 
     is not repeated: inference starts from the trained parameters.
     Raises `UsageError` for a trace that lacks what is needed, and for one with noise that would be drawn otherwise.
     """
+    require_run(trace)
     if len(trace.steps) == 0:
         why = "; training was broken off before it, and is not repeated" if trace.training else ""
         raise UsageError(f"{trace.path}: holds no rows of inference to verify{why}")

@@ -5,7 +5,7 @@ import click
 from pcsim.assemble import Lesson
 from pcsim.backend import Descent, Flow
 from pcsim.cli.options import read, scenario_options
-from pcsim.scenario import Scenario
+from pcsim.scenario import Scenario, runs_of
 from pcsim.simulation import prepare
 from pcsim.summary import solver_words
 from pcsim.tracing import solver_attributes
@@ -18,7 +18,9 @@ def command(
     scenario: str, backend: str | None, precision: str | None, overrides: tuple[str, ...], seed: int | None
 ) -> None:
     """Diagnose SCENARIO: its keys, its data and weights, and whether the backend can run it."""
-    simulation = prepare(read(scenario, backend, precision, overrides, seed))
+    reading = read(scenario, backend, precision, overrides, seed)
+    runs = runs_of(reading)
+    simulation = prepare(runs[0].scenario)
     simulation.trainer()
     task, network = simulation.task, simulation.network
     parameters = sum(array.size for layer in task.parameters for array in layer.values())
@@ -28,6 +30,8 @@ def command(
     if simulation.lesson is not None:
         click.echo(f"  training   {_training(simulation.scenario, simulation.lesson)}")
     click.echo(f"  inference  {task.inference.name}, {_motion(task.motion)} recorded")
+    if reading.asks_for is not None:
+        click.echo(f"  study      {reading.asks_for.kind}, {count(len(runs), 'run')}, of which this is the first")
     click.echo(f"  backend    {simulation.scenario.backend.name}, {task.precision}, {simulation.capabilities.device}")
 
 

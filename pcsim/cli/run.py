@@ -22,6 +22,7 @@ PATIENCE = 1.0
 """Seconds before a progress bar appears."""
 REFRESH = 0.1
 STEPS = "{task.completed}/{task.total} steps"
+RUNS = "{task.completed}/{task.total} runs"
 UPDATES = "{task.completed}/{task.total} updates"
 TIME = "time {task.completed:.3g} of {task.total:g}"
 
@@ -83,6 +84,8 @@ def _run_seeds(scenario: Scenario, target: Path, force: bool, resume: bool, cons
 
 
 def _progress_words(scenario: Scenario) -> tuple[str, str]:
+    if scenario.asks_for is not None:
+        return "study", RUNS
     if scenario.learning is not None:
         return "training", UPDATES
     return "inference", STEPS if scenario.inference.solver is None else TIME

@@ -5,6 +5,7 @@ from pcsim.recorded.network import (
     fitting,
     parameters_of,
     precision_of,
+    require_run,
     scenario_text_of,
     stored_parameters_of,
 )
@@ -17,6 +18,7 @@ __all__ = [
     "parameters_of",
     "precision_of",
     "read_point",
+    "require_run",
     "scenario_text_of",
     "stored_parameters_of",
 ]

@@ -14,6 +14,7 @@ from pcsim.trace.training import GROUP
 
 def scenario_text_of(trace: Trace) -> str:
     """Return the resolved scenario; `UsageError` where there is none."""
+    require_run(trace)
     text = trace.provenance.get("scenario") if "provenance" in trace else None
     if text is None:
         raise UsageError(
@@ -47,12 +48,22 @@ def stored_parameters_of(trace: Trace) -> dict[str, NDArray[Any]]:
     Where the trace is of training they are those after it. Raises `UsageError` where the trace has none, or entries
     that are no finite numbers.
     """
+    require_run(trace)
     group = f"final/{_BEFORE}" if f"final/{_BEFORE}" in trace or GROUP in trace else _BEFORE
     found = trace.trained if group != _BEFORE else trace.network
     if not found:
         why = "" if group == _BEFORE else "; training has not ended: go on with pcsim run … --resume"
         raise UsageError(f"{called(trace)} (status {trace.status}) holds no {group}/W_0{why}")
     return {name: checked(trace, f"{group}/{name}", array) for name, array in found.items()}
+
+
+def require_run(trace: Trace) -> None:
+    """Raise `UsageError` for the trace of a study, which holds no single run."""
+    if "study" in trace.attributes:
+        raise UsageError(
+            f"{called(trace)} holds the study {trace.attributes['study']} and no single run; make one of a scenario "
+            "without [sweep] and [study], or draw this with pcsim plot"
+        )
 
 
 def check_parameters(

@@ -10,8 +10,9 @@ from pcsim.scenario.inference import InferenceTable, Stop
 from pcsim.scenario.learning import LearningTable, RateSchedule
 from pcsim.scenario.model import DataTable, LogSpaced, Scenario, TraceTable
 from pcsim.scenario.network import NetworkTable
-from pcsim.scenario.read import parse_scenario, read_scenario
+from pcsim.scenario.read import Run, parse_scenario, read_scenario, runs_of
 from pcsim.scenario.schema import json_schema
+from pcsim.scenario.study import StudyTable
 from pcsim.scenario.write import scenario_text
 
 __all__ = [
@@ -24,12 +25,15 @@ __all__ = [
     "LogTimes",
     "NetworkTable",
     "RateSchedule",
+    "Run",
     "Scenario",
     "Stop",
+    "StudyTable",
     "TraceTable",
     "json_schema",
     "list_scenarios",
     "parse_scenario",
     "read_scenario",
+    "runs_of",
     "scenario_text",
 ]

@@ -26,6 +26,8 @@ from pcsim.scenario.fields import (
 from pcsim.scenario.inference import InferenceTable
 from pcsim.scenario.learning import LearningTable, learning_problems
 from pcsim.scenario.network import NetworkTable
+from pcsim.scenario.study import StudyTable
+from pcsim.scenario.sweep import EXAMPLE, Sweep
 
 Recordable = Literal["energy", "grad_norm", "states", "errors", "energy_per_sample", "weight_gradient"]
 
@@ -119,8 +121,19 @@ class Scenario(Table):
     """What is recorded, and how often."""
     backend: Annotated[BackendTable, Allowed("a table: write [backend] on a line of its own")] = BackendTable()
     """Where the run happens and in which arithmetic."""
+    sweep: Annotated[Sweep | None, Allowed(EXAMPLE)] = None
+    """Lists of values by key, as in inference.step_size = [0.1, 0.2]: a run for every combination of them, in one
+    trace. Where a key is a table, its values are tables of several keys that change together."""
+    study: Annotated[StudyTable | None, Allowed("a table: write [study] on a line of its own")] = None
+    """What is measured over the runs of a sweep, or computed, and drawn by pcsim plot; without it, and with [sweep],
+    energies."""
 
     _reading: Reading = PrivateAttr(default_factory=Reading)
+
+    @property
+    def asks_for(self) -> StudyTable | None:
+        """The study that this scenario asks for; None for one run."""
+        return StudyTable() if self.study is None and self.sweep is not None else self.study
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -189,5 +202,8 @@ class Scenario(Table):
             found.append(Inconsistency(("inference.loss", "network.output"), text))
         if self.learning is not None:
             found += learning_problems(self.learning, self.inference, self.data.task)
+            if self.learning.seeds is not None and self.asks_for is not None:
+                text = "learning.seeds does not go with [sweep] and [study]; write seed = [0, 1, 2] in [sweep]"
+                found.append(Inconsistency(("learning.seeds",), text))
         require_consistent(found)
         return self

@@ -1,6 +1,7 @@
 """Reading a scenario: files and overrides laid over each other and checked as a whole."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ from pcsim.scenario.overrides import Override, keyword_overrides, parse_override
 from pcsim.scenario.relevance import take_unused
 from pcsim.scenario.sizes import replace_sizes, resolve_sizes, split_output
 from pcsim.scenario.sources import Source, extend_chain, find, make_source, read_chain
+from pcsim.scenario.sweep import combinations, settle_sweep
 from pcsim.scenario.syntax import dotted
+from pcsim.scenario.toml_text import quoted
 from pcsim.scenario.training import settle_training
 from pcsim.scenario.tree import Place, Tree, sorted_lines
 from pcsim.scenario.words import take_unknown
+from pcsim.scenario.write import scenario_text
 
 
 def read_scenario(
@@ -72,10 +76,11 @@ def assemble(chain: list[Source], given: list[Override], options: list[Override]
         # options such as --backend come after every --set
         place = Place(len(chain) + (rank >= len(given)), override.typed, rank=rank)
         notes += _lay(tree, override.as_tree(), Path(), lambda path, place=place: place)
+    swept = settle_sweep(tree, [*given, *options])
     problems = take_unknown(tree)
     replaced = still_replaced(tree, notes)
     unused, dropped = take_unused(tree)
-    notes = [*replaced, *dropped, *settle_steps(tree), *settle_training(tree)]
+    notes = [*replaced, *dropped, *swept, *settle_steps(tree), *settle_training(tree)]
     told = frozenset(problem.meant for problem in problems if problem.meant)
     problems += unused + resolve_sizes(tree, told)
     try:
@@ -89,7 +94,54 @@ def assemble(chain: list[Source], given: list[Override], options: list[Override]
     if problems or scenario is None:
         raise ScenarioError(sorted_lines(problems))
     places = {dotted(path): place.key_label() for path, place in tree.places.items() if path}
-    return scenario.read_as(Reading(tuple(notes), places))
+    scenario = scenario.read_as(Reading(tuple(notes), places))
+    runs_of(scenario)
+    return scenario
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a sweep: its scenario, without [sweep] and [study], and the values that are its own."""
+
+    scenario: Scenario
+    values: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        """Return the values in a few words, such as `method = "state", step_size = 0.1`."""
+        return ", ".join(_words(key, value) for key, value in self.values.items())
+
+
+def runs_of(scenario: Scenario) -> tuple[Run, ...]:
+    """Return the runs that a sweep makes of a scenario, the scenario itself where it has none.
+
+    Raises ScenarioError with a line for each value that does not go with the rest.
+    """
+    base = scenario.model_copy(update={"sweep": None, "study": None})
+    if scenario.sweep is None:
+        return (Run(base, {}),)
+    source = make_source(scenario_text(base), "the scenario", Path())
+    found: list[Run] = []
+    problems: dict[str, None] = {}
+    for values in combinations(scenario.sweep):
+        given = [
+            Override(tuple(key.split(".")), value, f"{scenario.where(f'sweep.{key}')} = {quoted(value)}")
+            for key, value in values.items()
+        ]
+        try:
+            found.append(Run(assemble([source], given, []), values))
+        except ScenarioError as error:
+            problems |= dict.fromkeys(error.problems)
+    if problems:
+        raise ScenarioError(list(problems))
+    return tuple(found)
+
+
+def _words(key: str, value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(_words(name, item) for name, item in value.items())
+    name = key.rpartition(".")[2].replace("_", " ")
+    return f"{name} {value}" if isinstance(value, str) else f"{name} {quoted(value)}"
 
 
 def _in_file(layer: int, source: Source) -> Callable[[KeyPath], Place]:

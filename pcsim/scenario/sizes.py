@@ -30,7 +30,18 @@ def replace_sizes(tree: Tree, network: dict[str, Any]) -> None:
         for path in (("network", "input"), ("network", "hidden"), (*_OUTPUT, "width")):
             tree.remove(path)
     elif "input" in network or "hidden" in network or _holds(network.get("output"), "width"):
-        tree.remove(_WIDTHS)
+        _split_widths(tree)
+
+
+def _split_widths(tree: Tree) -> None:
+    """Put input, hidden and output in the place of widths whose hidden ones are equal; remove other widths."""
+    network, place = tree.table("network"), tree.place(_WIDTHS)
+    widths = network.pop("widths", None)
+    if not isinstance(widths, list) or len(widths) < 3 or len(set(map(repr, widths[1:-1]))) > 1:
+        return
+    hidden = {"layers": len(widths) - 2, "width": widths[1]}
+    sizes = {"input": widths[0], "hidden": hidden, "output": {"width": widths[-1]}}
+    tree.overlay({"network": sizes}, lambda path: place)
 
 
 def resolve_sizes(tree: Tree, told: frozenset[KeyPath]) -> list[Problem]:

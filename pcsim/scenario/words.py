@@ -10,6 +10,7 @@ from pcsim.scenario.fields import Table
 from pcsim.scenario.locate import KeyPath
 from pcsim.scenario.model import Scenario
 from pcsim.scenario.network import Hidden
+from pcsim.scenario.sweep import SWEPT
 from pcsim.scenario.syntax import dotted
 from pcsim.scenario.tree import Problem, Tree
 
@@ -172,6 +173,12 @@ def take_unknown(tree: Tree) -> list[Problem]:
     every = file_words()
     problems: list[Problem] = []
     _walk(tree, _Table((), every), every, problems)
+    swept = {name: every[name] for name in SWEPT}
+    known = len(problems)
+    _walk(tree, _Table(("sweep",), swept), swept, problems)
+    if len(problems) > known:
+        # what is left may be empty, which would be told as a second mistake
+        tree.remove(("sweep",))
     return problems
 
 
@@ -193,7 +200,7 @@ def _walk(tree: Tree, table: _Table, every: Words, problems: list[Problem]) -> N
 def _unknown(key: str, value: Any, table: _Table, every: Words) -> tuple[str, KeyPath | None]:
     """Return what to say about an unknown key, and the key it seems to stand for."""
     if not table.path and isinstance(value, dict):
-        names = [name for name, inner in every.items() if inner is not None]
+        names = [name for name, inner in every.items() if inner is not None or name == "sweep"]
         if close := closest(key, names):
             return f"unknown table [{key}]; did you mean [{close}]?", (close,)
         return f"unknown table [{key}]; the tables are " + ", ".join(f"[{name}]" for name in names), None

@@ -1,0 +1,11 @@
+"""Studies: what is measured over several runs of a scenario, or computed instead of one, and how it is drawn.
+
+Every kind is one module with `compute`, `draw` and `table` (see `kinds.Kind`), named as the word in the file.
+"""
+
+from pcsim.studies.file import results_of
+from pcsim.studies.kinds import Kind, load_kind
+from pcsim.studies.results import Measured, Results
+from pcsim.studies.run import run_study
+
+__all__ = ["Kind", "Measured", "Results", "load_kind", "results_of", "run_study"]

@@ -1,0 +1,103 @@
+"""Layerwise energies of every run, and what training came to where there is some."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from pcsim.errors import RunFailed
+from pcsim.experiment import run
+from pcsim.layer_lines import draw_lines
+from pcsim.plotting import log_clock
+from pcsim.scenario import Run, Scenario
+from pcsim.studies.results import Measured, Results, padded
+from pcsim.trace import Trace
+
+COLUMNS = 3
+_OF_TRAINING = {"train_loss": "loss", "test_loss": "loss", "train_accuracy": "", "test_accuracy": ""}
+
+
+def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
+    """Run every run in memory; one that diverges counts as far as it went."""
+    found: list[dict[str, Any]] = []
+    for each in runs:
+        with _finished(each.scenario) as trace:
+            found.append(_measures(trace))
+        yield _together(runs[: len(found)], found)
+
+
+def _finished(scenario: Scenario) -> Trace:
+    try:
+        return run(scenario)
+    except RunFailed as error:
+        if error.trace is None or error.exit_code != RunFailed.exit_code:
+            raise
+        return error.trace
+
+
+def _measures(trace: Trace) -> dict[str, Any]:
+    found = {"step": trace.steps, "energy": trace.energy, "arrival_step": np.full(len(trace.layer_names), np.nan)}
+    if "arrival_step" in trace:
+        found["arrival_step"] = trace.arrival_steps
+    return found | {name: trace.training[name] for name in _OF_TRAINING if name in trace.training}
+
+
+def _together(runs: Sequence[Run], found: list[dict[str, Any]]) -> Results:
+    results = {
+        "run": Measured(np.array([each.label or "the run" for each in runs]), ("run",), "values of the run's own"),
+        "step": _stacked(found, "step", ("run", "row"), "recorded step or time, NaN beyond the last"),
+        "energy": _stacked(found, "energy", ("run", "row", "layer"), "layerwise energy, mean over the batch"),
+        "arrival_step": _stacked(found, "arrival_step", ("run", "layer"), "first step with an error, -1 if never"),
+    }
+    for name, unit in _OF_TRAINING.items():
+        if all(name in each for each in found):
+            results[name] = _stacked(found, name, ("run", "epoch"), name.replace("_", " "), unit)
+    return results
+
+
+def _stacked(found: list[dict[str, Any]], name: str, dims: tuple[str, ...], meaning: str, unit: str = "") -> Measured:
+    return Measured(padded([np.asarray(each[name], dtype=np.float64) for each in found]), dims, meaning, unit)
+
+
+def draw(results: Results) -> Any:
+    """Draw a panel a run, all with the same energies on their axes."""
+    from matplotlib.figure import Figure
+
+    labels, energy, step = (results[name].values for name in ("run", "energy", "step"))
+    across = min(COLUMNS, len(labels))
+    down = -(-len(labels) // across)
+    figure = Figure(figsize=(4.6 * across + 0.6, 3.6 * down + 0.4), layout="constrained")
+    panels: Any = figure.subplots(down, across, squeeze=False, sharey=True)
+    for axes, label, clock, lines in zip(panels.flat, labels, step, energy, strict=False):
+        rows, layers = np.isfinite(clock), np.isfinite(lines).any(axis=0)
+        names = [f"layer {i}" for i in range(int(layers.sum()) - 1)] + ["output"]
+        draw_lines(axes, clock[rows], lines[rows][:, layers], names)
+        log_clock(axes, clock[rows], "step")
+        axes.set_title(str(label), fontsize=9, loc="left", parse_math=False)
+    for axes in panels.flat[len(labels) :]:
+        axes.set_axis_off()
+    return figure
+
+
+def table(results: Results) -> list[dict[str, str]]:
+    """Return energy and layers reached for every run, and accuracies or losses after training."""
+    energy, arrival = results["energy"].values, results["arrival_step"].values
+    rows: list[dict[str, str]] = []
+    for i, label in enumerate(results["run"].values):
+        kept = energy[i][np.isfinite(energy[i]).any(axis=1)]
+        layers = np.isfinite(arrival[i])
+        row = {
+            "run": str(label),
+            "final energy": f"{np.nansum(kept[-1]):.4g}" if len(kept) else "–",
+            "layers reached": f"{int((arrival[i][layers] >= 0).sum())} of {int(layers.sum())}",
+        }
+        for name in _OF_TRAINING:
+            if name in results:
+                row[name.replace("_", " ")] = f"{_last(results[name].values[i]):.4g}"
+        rows.append(row)
+    return rows
+
+
+def _last(values: Any) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite[-1]) if len(finite) else float("nan")

@@ -1,0 +1,107 @@
+"""Studies in trace files: the results under /study, whole at any moment."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from pcsim.assemble import build_network
+from pcsim.errors import RunFailed
+from pcsim.provenance import describe_machine
+from pcsim.scenario import Scenario, scenario_text
+from pcsim.studies.results import Measured, Results
+from pcsim.trace import Layout, Trace, open_trace
+from pcsim.trace.assemble import create_memory, write_beginning
+from pcsim.trace.files import LIBVER, closing, publish_new, replace_synced, temporary_beside
+from pcsim.trace.layout import Dimensions
+from pcsim.trace.objects import write_attributes
+from pcsim.trace.space import why
+
+GROUP = "study"
+Attributes = Mapping[str, str | int | float]
+
+
+def write_study(path: Path | None, scenario: Scenario, attributes: Attributes, results: Results, *, new: bool) -> Trace:
+    """Write a trace that holds the results of a study, and open it; `path` None keeps it in memory.
+
+    The file is new and put in its place at once: a reader, and a run that is killed, meet one whole file or another.
+    Raises `UsageError` where a file of this name exists and a `new` one is wanted, `RunFailed` where it cannot be
+    written.
+    """
+
+    def fill(file: Any) -> None:
+        _write(file, scenario, attributes, results)
+
+    if path is None:
+        return Trace(create_memory(fill), None)
+    try:
+        with temporary_beside(path) as temporary:
+            with closing(h5py.File(temporary, "x", libver=LIBVER)) as file:
+                fill(file)
+            if new:
+                publish_new(temporary, path, force=False)
+            else:
+                replace_synced(temporary, path)
+    except OSError as error:
+        raise RunFailed(f"{path}: cannot write on ({why(error)}); what was finished before is safe") from None
+    return open_trace(path)
+
+
+def results_of(trace: Trace) -> Results:
+    """Return what a study came to as far as it is finished; empty where the trace is of no study."""
+    group = trace.file[GROUP] if GROUP in trace else {}
+    return {name: _measured(item) for name, item in group.items()}
+
+
+def _write(file: Any, scenario: Scenario, attributes: Attributes, results: Results) -> None:
+    network = build_network(scenario)
+    layout = Layout(
+        clock="step",
+        layer_names=network.layer_names,
+        unit_shapes=network.layer_shapes,
+        samples=0,
+        record=frozenset(),
+        dtype=np.dtype(np.float64),
+        rows=0,
+    )
+    provenance = {"scenario": scenario_text(scenario), "command": " ".join(sys.argv), **describe_machine()}
+    write_beginning(file, Dimensions(layout, network.input_shape), attributes, {}, provenance)
+    group = file.create_group(GROUP)
+    for name, measured in results.items():
+        _create(group, name, measured)
+    for name, measured in results.items():
+        for axis, dimension in enumerate(measured.dims if measured.dims != (name,) else ()):
+            group[name].dims[axis].attach_scale(_scale(group, dimension, measured.values.shape[axis]))
+
+
+def _create(group: Any, name: str, measured: Measured) -> None:
+    texts = measured.values.dtype.kind in "UO"
+    made = group.create_dataset(
+        name,
+        data=[str(text) for text in measured.values.flat] if texts and measured.values.ndim == 1 else measured.values,
+        dtype=h5py.string_dtype() if texts else None,
+    )
+    if measured.dims == (name,):
+        made.make_scale(name)
+    words = {"long_name": measured.meaning, "units": measured.unit, "source": measured.source}
+    write_attributes(made, {key: word for key, word in words.items() if word})
+
+
+def _scale(group: Any, dimension: str, length: int) -> Any:
+    if dimension not in group:
+        group.create_dataset(dimension, data=np.arange(length)).make_scale(dimension)
+    return group[dimension]
+
+
+def _measured(item: Any) -> Measured:
+    own = item.name.rpartition("/")[2]
+    dims = (own,) if item.is_scale else tuple(str(dim[0].name).rpartition("/")[2] for dim in item.dims)
+    texts = h5py.check_string_dtype(item.dtype) is not None
+    words = dict(item.attrs)
+    values = np.asarray(item.asstr()[()] if texts else item[()])
+    return Measured(
+        values, dims, str(words.get("long_name", "")), str(words.get("units", "")), str(words.get("source", ""))
+    )

@@ -1,0 +1,75 @@
+"""Running a study: its results are written after each finished part, whatever ends it."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pcsim.errors import Interrupted, PcsimError, RunFailed, UsageError
+from pcsim.scenario import Scenario, runs_of
+from pcsim.studies.file import Attributes, write_study
+from pcsim.studies.kinds import load_kind
+from pcsim.studies.results import Results
+from pcsim.trace import Trace
+from pcsim.trace.files import check_target
+
+
+def run_study(
+    scenario: Scenario,
+    *,
+    path: Path | None = None,
+    force: bool = False,
+    progress: Callable[[float, float], None] | None = None,
+) -> Trace:
+    """Compute what the [study] or [sweep] of a scenario asks for, and return the trace that holds it.
+
+    With `path` the trace is written whenever a part of the study is finished; `progress` is called with their number
+    and that of the runs. Raises `UsageError` before anything is finished, `RunFailed` and `Interrupted` as
+    `pcsim.run` does: what was finished is kept and attached to the error as `trace`.
+    """
+    asked = scenario.asks_for
+    if asked is None:
+        raise UsageError("the scenario has neither [sweep] nor [study]; run it with pcsim.run")
+    target = None if path is None else check_target(path, force)
+    kind, runs, start = load_kind(asked.kind), runs_of(scenario), time.perf_counter()
+    results: Results = {}
+    written = False
+
+    def write(status: str) -> Trace:
+        nonlocal written
+        trace = write_study(target, scenario, _attributes(scenario, asked.kind, status, start), results, new=new())
+        written = True
+        return trace
+
+    def new() -> bool:
+        return not written and not force
+
+    try:
+        for part, results in enumerate(kind.compute(scenario, runs), start=1):  # noqa: B007
+            write("running").close()
+            if progress is not None:
+                progress(part, len(runs))
+    except UsageError:
+        if results:
+            write("failed").close()
+        raise
+    except (PcsimError, KeyboardInterrupt) as error:
+        interrupted = isinstance(error, Interrupted | KeyboardInterrupt)
+        kept = "" if target is None else f"; what was finished is in {target}"
+        trace = write("interrupted" if interrupted else "failed")
+        if interrupted:
+            raise Interrupted(f"interrupted{kept}", trace) from error
+        raise RunFailed(f"{error}{kept}", trace) from error
+    return write("complete")
+
+
+def _attributes(scenario: Scenario, kind: str, status: str, start: float) -> Attributes:
+    return {
+        "study": kind,
+        "status": status,
+        "title": scenario.title,
+        "seed": scenario.seed,
+        "method": scenario.inference.method,
+        "backend": scenario.backend.name,
+        "precision": scenario.backend.precision_name,
+        "study_seconds": time.perf_counter() - start,
+    }

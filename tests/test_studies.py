@@ -1,0 +1,173 @@
+"""Sweeps and studies: several runs of a scenario in one trace."""
+
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+
+import pcsim
+from pcsim.cli import call
+from pcsim.errors import Interrupted, RunFailed, ScenarioError, UsageError
+from pcsim.scenario import parse_scenario, read_scenario, runs_of, scenario_text
+from pcsim.scenario.study import Kind
+from pcsim.studies import energies, load_kind, results_of
+
+TEXT = """
+title = "A small sweep"
+[network]
+widths = [64, 16, 16, 10]
+activation = "tanh"
+[data]
+name = "digits"
+batch = 4
+[inference]
+method = "state"
+loss = "squared-error"
+steps = 6
+step_size = 0.1
+[sweep]
+inference = [{ method = "state" }, { method = "error", steps = 3 }]
+network.hidden.width = [8, 12]
+"""
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(TEXT)
+    return path
+
+
+def test_a_sweep_is_a_run_for_every_combination_of_its_values() -> None:
+    found = [
+        (r.scenario.inference.method, r.scenario.network.widths[1], r.label) for r in runs_of(parse_scenario(TEXT))
+    ]
+    assert found == [
+        ("state", 8, "method state, width 8"),
+        ("state", 12, "method state, width 12"),
+        ("error", 8, "method error, steps 3, width 8"),
+        ("error", 12, "method error, steps 3, width 12"),
+    ]
+
+
+def test_the_resolved_text_reads_as_the_same_sweep() -> None:
+    scenario = parse_scenario(TEXT)
+    assert parse_scenario(scenario_text(scenario)) == scenario
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("inference.stesp = [1]", "unknown key 'stesp' in [sweep.inference]; did you mean 'steps'?"),
+        ("inference.steps = [2, -1]", "sweep.inference.steps = -1: -1 is not allowed; give a whole number, 0 or more"),
+        ("inference.steps = 3", "sweep: { inference = { steps = 3 } } is not allowed; give keys with a list"),
+        ("inference.steps = []", "is not allowed; give keys with a list of values each"),
+        ('inference = [{ methd = "state" }]', "unknown key 'methd' in [inference]; did you mean 'method'?"),
+        ("study.kind = [1]", "unknown key 'study' in [sweep]"),
+    ],
+)
+def test_mistakes_in_a_sweep_are_one_line_each(line: str, message: str) -> None:
+    text = TEXT[: TEXT.index("[sweep]")] + f"[sweep]\n{line}\n"
+    with pytest.raises(ScenarioError) as error:
+        parse_scenario(text)
+    assert len(error.value.problems) == 1
+    assert error.value.problems[0].startswith(("scenario:14:", "scenario:15:"))
+    assert message in error.value.problems[0]
+
+
+def test_an_unknown_kind_is_an_error_with_what_was_meant() -> None:
+    with pytest.raises(ScenarioError, match="'energies'"):
+        parse_scenario(TEXT + '[study]\nkind = "energy"')
+
+
+def test_what_is_given_on_the_command_line_holds_in_every_run() -> None:
+    given = ["network.hidden.width=5", "inference.steps=2"]
+    scenario = parse_scenario(TEXT, overrides=given)
+    assert [(r.scenario.network.widths[1], r.scenario.inference.steps) for r in runs_of(scenario)] == [(5, 2), (5, 2)]
+    assert scenario.notes == (
+        "dropped sweep.network.hidden.width: every run has the value given (set by --set network.hidden.width=5)",
+    )
+
+
+def test_every_kind_has_a_module() -> None:
+    for word in get_args(Kind):
+        module = load_kind(word)
+        assert all(hasattr(module, name) for name in ("compute", "draw", "table"))
+
+
+def test_a_study_is_run_drawn_and_opened_by_xarray(scenario: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import xarray
+
+    monkeypatch.chdir(scenario.parent)
+    assert call(["run", "small.toml"]) == 0
+    assert call(["run", "small.toml"]) == 2
+    assert call(["plot", "small.h5"]) == 0
+    assert Path("small.png").stat().st_size > 10_000
+    with xarray.open_dataset("small.h5", engine="h5netcdf", group="study") as found:
+        assert dict(found.sizes) == {"run": 4, "row": 7, "layer": 3}
+        energy = found["energy"].values
+        assert str(found["run"].values[3]) == "method error, steps 3, width 12"
+    single = read_scenario(scenario, ["network.hidden.width=12", "inference.method=error", "inference.steps=3"])
+    with pcsim.run(runs_of(single)[0].scenario) as trace:
+        assert np.array_equal(energy[3, :4], trace.energy)
+    assert np.isnan(energy[3, 4:]).all()
+
+
+@pytest.mark.parametrize(
+    "command", [["replay"], ["replay", "--verify"], ["export", "-o", "w.npz"], ["plot", "--theory"]]
+)
+def test_commands_for_one_run_say_that_a_study_is_none(
+    scenario: Path, command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(scenario.parent)
+    pcsim.run(read_scenario("small.toml"), path="small.h5").close()
+    assert call([command[0], "small.h5", *command[1:]]) == 2
+    assert "study" in capsys.readouterr().err
+
+
+def test_comparing_and_resuming_a_study_are_refused(scenario: Path) -> None:
+    with pytest.raises(UsageError, match="a study is not compared as a whole"):
+        pcsim.compare(read_scenario(scenario), precision=["float32", "float64"])
+    with pytest.raises(UsageError, match="cannot be resumed"):
+        pcsim.run(read_scenario(scenario), resume="small.h5")
+
+
+@pytest.mark.parametrize(
+    ("stop", "raised", "status"),
+    [(KeyboardInterrupt(), Interrupted, "interrupted"), (RunFailed("diverged"), RunFailed, "failed")],
+)
+def test_what_was_finished_is_kept_whatever_ends_a_study(
+    scenario: Path, monkeypatch: pytest.MonkeyPatch, stop: BaseException, raised: type[RunFailed], status: str
+) -> None:
+    whole = energies.compute
+
+    def broken(*given: Any) -> Iterator[Any]:
+        for part, results in enumerate(whole(*given)):
+            yield results
+            if part == 1:
+                raise stop
+
+    monkeypatch.setattr(energies, "compute", broken)
+    path = scenario.with_suffix(".h5")
+    with pytest.raises(raised, match="what was finished is in"):
+        pcsim.run(read_scenario(scenario), path=path)
+    with pcsim.open_trace(path) as trace:
+        assert trace.status == status
+        assert len(results_of(trace)["run"].values) == 2
+
+
+def test_training_runs_are_swept_too(tmp_path: Path) -> None:
+    text = TEXT.replace(
+        "[sweep]", '[learning]\noptimizer = "adam"\nlr = 1e-3\nepochs = 2\nbatch = 64\n[sweep]\nseed = [0, 1]'
+    )
+    text = re.sub(r"inference = .*|network.hidden.*", "", text).replace(
+        'name = "digits"', 'name = "digits"\nsamples = 256'
+    )
+    with pcsim.run(parse_scenario(text)) as trace:
+        results = results_of(trace)
+    assert results["test_accuracy"].values.shape == (2, 2)
+    assert [row["run"] for row in import_module("pcsim.studies.energies").table(results)] == ["seed 0", "seed 1"]

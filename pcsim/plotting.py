@@ -118,7 +118,7 @@ def _draw_study(traces: Sequence[Trace], theory: bool) -> Any:
         raise UsageError(f"{traces[0].path}: nothing of the study is finished (status {traces[0].status})")
     figure = load_kind(str(traces[0].attributes["study"])).draw(results)
     title = str(traces[0].attributes.get("title", ""))
-    figure.suptitle(textwrap.fill(title, int(11 * figure.get_figwidth())), fontsize=10, parse_math=False)
+    figure.suptitle(textwrap.fill(title, int(12 * figure.get_figwidth())), fontsize=10, parse_math=False)
     return figure
 
 

@@ -44,14 +44,23 @@ def scenario(tmp_path: Path) -> Path:
 
 def test_a_sweep_is_a_run_for_every_combination_of_its_values() -> None:
     found = [
-        (r.scenario.inference.method, r.scenario.network.widths[1], r.label) for r in runs_of(parse_scenario(TEXT))
+        (r.scenario.inference.method, r.scenario.network.widths[1], r.label()) for r in runs_of(parse_scenario(TEXT))
     ]
     assert found == [
-        ("state", 8, "method state, width 8"),
-        ("state", 12, "method state, width 12"),
-        ("error", 8, "method error, steps 3, width 8"),
-        ("error", 12, "method error, steps 3, width 12"),
+        ("state", 8, "state, width 8"),
+        ("state", 12, "state, width 12"),
+        ("error", 8, "error, steps 3, width 8"),
+        ("error", 12, "error, steps 3, width 12"),
     ]
+
+
+def test_a_table_and_a_key_of_it_are_both_swept_where_the_key_is_quoted() -> None:
+    scenario = parse_scenario(
+        TEXT.replace("network.hidden.width", '"inference.step_size"').replace("[8, 12]", "[0.1, 0.2]")
+    )
+    found = [(run.scenario.inference.method, run.scenario.inference.step_size) for run in runs_of(scenario)]
+    assert found == [("state", 0.1), ("state", 0.2), ("error", 0.1), ("error", 0.2)]
+    assert parse_scenario(scenario_text(scenario)) == scenario
 
 
 def test_the_resolved_text_reads_as_the_same_sweep() -> None:
@@ -64,7 +73,7 @@ def test_the_resolved_text_reads_as_the_same_sweep() -> None:
     [
         ("inference.stesp = [1]", "unknown key 'stesp' in [sweep.inference]; did you mean 'steps'?"),
         ("inference.steps = [2, -1]", "sweep.inference.steps = -1: -1 is not allowed; give a whole number, 0 or more"),
-        ("inference.steps = 3", "sweep: { inference = { steps = 3 } } is not allowed; give keys with a list"),
+        ("inference.steps = 3", "15:19: sweep.inference.steps: 3 is not allowed; give keys with a list of values each"),
         ("inference.steps = []", "is not allowed; give keys with a list of values each"),
         ('inference = [{ methd = "state" }]', "unknown key 'methd' in [inference]; did you mean 'method'?"),
         ("study.kind = [1]", "unknown key 'study' in [sweep]"),
@@ -110,7 +119,7 @@ def test_a_study_is_run_drawn_and_opened_by_xarray(scenario: Path, monkeypatch: 
     with xarray.open_dataset("small.h5", engine="h5netcdf", group="study") as found:
         assert dict(found.sizes) == {"run": 4, "row": 7, "layer": 3}
         energy = found["energy"].values
-        assert str(found["run"].values[3]) == "method error, steps 3, width 12"
+        assert str(found["run"].values[3]) == "error, steps 3, width 12"
     single = read_scenario(scenario, ["network.hidden.width=12", "inference.method=error", "inference.steps=3"])
     with pcsim.run(runs_of(single)[0].scenario) as trace:
         assert np.array_equal(energy[3, :4], trace.energy)

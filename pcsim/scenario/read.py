@@ -16,7 +16,7 @@ from pcsim.scenario.overrides import Override, keyword_overrides, parse_override
 from pcsim.scenario.relevance import take_unused
 from pcsim.scenario.sizes import replace_sizes, resolve_sizes, split_output
 from pcsim.scenario.sources import Source, extend_chain, find, make_source, read_chain
-from pcsim.scenario.sweep import combinations, settle_sweep
+from pcsim.scenario.sweep import combinations, flattened, placed_flat, settle_sweep
 from pcsim.scenario.syntax import dotted
 from pcsim.scenario.toml_text import quoted
 from pcsim.scenario.training import settle_training
@@ -106,10 +106,10 @@ class Run:
     scenario: Scenario
     values: Mapping[str, Any]
 
-    @property
-    def label(self) -> str:
-        """Return the values in a few words, such as `method = "state", step_size = 0.1`."""
-        return ", ".join(_words(key, value) for key, value in self.values.items())
+    def label(self, *without: str) -> str:
+        """Return the values in a few words, such as `state, step size 0.1`, but for those of keys with some names."""
+        found = (_words(key, value, without) for key, value in self.values.items())
+        return ", ".join(words for words in found if words)
 
 
 def runs_of(scenario: Scenario) -> tuple[Run, ...]:
@@ -137,11 +137,16 @@ def runs_of(scenario: Scenario) -> tuple[Run, ...]:
     return tuple(found)
 
 
-def _words(key: str, value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(_words(name, item) for name, item in value.items())
+def _words(key: str, value: Any, without: Sequence[str]) -> str:
     name = key.rpartition(".")[2].replace("_", " ")
-    return f"{name} {value}" if isinstance(value, str) else f"{name} {quoted(value)}"
+    if isinstance(value, Mapping):
+        found = (_words(str(inner), item, without) for inner, item in value.items())
+        return ", ".join(words for words in found if words)
+    if name in without:
+        return ""
+    if isinstance(value, bool):
+        return name if value else f"no {name}"
+    return value if isinstance(value, str) else f"{name} {quoted(value)}"
 
 
 def _in_file(layer: int, source: Source) -> Callable[[KeyPath], Place]:
@@ -164,5 +169,7 @@ def _lay(tree: Tree, values: dict[str, Any], folder: Path, place_of: Callable[[K
         replace_sizes(tree, network)
     inference = values.get("inference")
     notes = replace_motion(tree, inference, place_of) if isinstance(inference, dict) else []
-    tree.overlay(values, place_of)
+    if isinstance(values.get("sweep"), dict):
+        values["sweep"] = flattened(values["sweep"])
+    tree.overlay(values, placed_flat(place_of))
     return notes

@@ -1,47 +1,48 @@
 """The `[sweep]` table: lists of values, and the runs that they make of one scenario."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
+from pcsim.scenario.locate import KeyPath
 from pcsim.scenario.overrides import Override
-from pcsim.scenario.tree import Tree
+from pcsim.scenario.tree import Place, Tree
 
 EXAMPLE = "keys with a list of values each, as in inference.step_size = [0.1, 0.2]"
 SWEPT = ("seed", "network", "data", "inference", "learning", "trace", "backend")
 """What a sweep may change: everything but what the runs have in common."""
 
-
-def _flattened(given: Any) -> Any:
-    """Return dotted keys with their lists; a table without lists at its ends is left to be refused."""
-    if not isinstance(given, Mapping):
-        return given
-    found = dict(_leaves(given, ""))
-    if not found or not all(isinstance(values, Sequence) and values for values in found.values()):
-        raise ValueError
-    return {key: tuple(values) for key, values in found.items()}
+Sweep = Annotated[
+    dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]],
+    Field(min_length=1),
+    WithJsonSchema({"type": "object"}),
+]
 
 
-def _leaves(table: Mapping[str, Any], prefix: str) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for key, value in table.items():
+def flattened(sweep: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return lists by dotted key, whether a file has tables in the table or quoted keys.
+
+    Only so can a table and a key of it both be swept.
+    """
+    found: dict[str, Any] = {}
+    for key, value in sweep.items():
         path = f"{prefix}{key}"
-        found += _leaves(value, f"{path}.") if isinstance(value, Mapping) else [(path, _no_text(value))]
+        found |= flattened(value, f"{path}.") if isinstance(value, Mapping) and value else {path: value}
     return found
 
 
-def _no_text(value: Any) -> Any:
-    # a text is a sequence to Python, not to a user
-    return None if isinstance(value, str) else value
+def placed_flat(place_of: Callable[[KeyPath], Place]) -> Callable[[KeyPath], Place]:
+    """Return the places of keys where those of a sweep are dotted: as they were written, quoted or not."""
 
+    def place(path: KeyPath) -> Place:
+        if path[:1] != ("sweep",) or len(path) < 2:
+            return place_of(path)
+        table, quoted = place_of(("sweep",)), place_of(path)
+        return place_of(("sweep", *str(path[1]).split("."), *path[2:])) if quoted == table else quoted
 
-Sweep = Annotated[
-    dict[str, tuple[Any, ...]],
-    BeforeValidator(_flattened),
-    WithJsonSchema({"type": "object"}),
-]
+    return place
 
 
 def combinations(sweep: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
@@ -52,29 +53,20 @@ def combinations(sweep: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 def settle_sweep(tree: Tree, given: Sequence[Override]) -> list[str]:
     """Let what a user gave on the command line hold in every run; return a note for each list that goes with it."""
     notes: list[str] = []
+    sweep = tree.table("sweep")
     for override in given:
-        notes += _settle(tree, tree.table("sweep"), (), override)
-    if "sweep" in tree.values and not tree.table("sweep"):
+        for key, values in list(sweep.items()):
+            path = tuple(key.split("."))
+            shared = min(len(path), len(override.path))
+            if path[:shared] != override.path[:shared]:
+                continue
+            if len(override.path) <= len(path):
+                tree.remove(("sweep", key))
+                notes.append(f"dropped sweep.{key}: every run has the value given (set by {override.typed})")
+            elif isinstance(values, list):
+                sweep[key] = [_without(value, override.path[len(path) :]) for value in values]
+    if "sweep" in tree.values and not sweep and notes:
         tree.remove(("sweep",))
-    return notes
-
-
-def _settle(tree: Tree, table: dict[str, Any], path: tuple[str, ...], override: Override) -> list[str]:
-    notes: list[str] = []
-    for key, value in list(table.items()):
-        here = (*path, *key.split("."))
-        shared = min(len(here), len(override.path))
-        if here[:shared] != override.path[:shared]:
-            continue
-        if isinstance(value, dict) and len(here) < len(override.path):
-            notes += _settle(tree, value, here, override)
-            if not value:
-                del table[key]
-        elif len(override.path) <= len(here):
-            del table[key]
-            notes.append(f"dropped sweep.{'.'.join(here)}: every run has the value given (set by {override.typed})")
-        elif isinstance(value, list):
-            table[key] = [_without(item, override.path[len(here) :]) for item in value]
     return notes
 
 

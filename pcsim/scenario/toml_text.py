@@ -18,7 +18,7 @@ def toml_value(value: Any) -> str:
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, Mapping):
-        pairs = [f"{_key(key)} = {toml_value(item)}" for key, item in value.items()]
+        pairs = [f"{toml_key(key)} = {toml_value(item)}" for key, item in value.items()]
         return "{ " + ", ".join(pairs) + " }" if pairs else "{}"
     if isinstance(value, Sequence):
         return "[" + ", ".join(toml_value(item) for item in value) + "]"
@@ -62,6 +62,7 @@ def value_or_word(text: str) -> Any:
     return found["value"] if list(found) == ["value"] else text
 
 
-def _key(key: str) -> str:
+def toml_key(key: str) -> str:
+    """Return a key as TOML, in quotes where it needs them."""
     bare = key.replace("_", "a").replace("-", "a")
     return key if bare.isascii() and bare.isalnum() else toml_value(key)

@@ -175,7 +175,8 @@ def take_unknown(tree: Tree) -> list[Problem]:
     _walk(tree, _Table((), every), every, problems)
     swept = {name: every[name] for name in SWEPT}
     known = len(problems)
-    _walk(tree, _Table(("sweep",), swept), swept, problems)
+    for key in tree.table("sweep"):
+        _check_swept(tree, key, _Table(("sweep",), swept), problems)
     if len(problems) > known:
         # what is left may be empty, which would be told as a second mistake
         tree.remove(("sweep",))
@@ -195,6 +196,17 @@ def _walk(tree: Tree, table: _Table, every: Words, problems: list[Problem]) -> N
             tree.remove(path)
         elif (inner := table.words[key]) is not None and isinstance(value, dict):
             _walk(tree, _Table(path, inner), every, problems)
+
+
+def _check_swept(tree: Tree, key: str, table: _Table, problems: list[Problem]) -> None:
+    """Add a problem for a dotted key of a sweep that no file may hold."""
+    every, place = table.words, tree.place(("sweep", key))
+    for part in key.split("."):
+        if part not in table.words:
+            text, _ = _unknown(part, None, table, every)
+            problems.append(Problem(place, f"{place.key_label()}: {text}"))
+            return
+        table = _Table((*table.path, part), table.words[part] or {})
 
 
 def _unknown(key: str, value: Any, table: _Table, every: Words) -> tuple[str, KeyPath | None]:

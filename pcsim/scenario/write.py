@@ -5,7 +5,7 @@ from typing import Any
 
 from pcsim.scenario.model import Scenario
 from pcsim.scenario.relevance import unused_keys
-from pcsim.scenario.toml_text import toml_line
+from pcsim.scenario.toml_text import toml_key, toml_line
 
 
 def scenario_text(scenario: Scenario) -> str:
@@ -24,7 +24,7 @@ def scenario_text(scenario: Scenario) -> str:
         lines += ["", f"[{table}]"]
         for key, value in content.items():
             if value is not None and f"{table}.{key}" not in unused:
-                lines.append(toml_line(key, _as_written(f"{table}.{key}", value, unused)))
+                lines.append(toml_line(toml_key(key), _as_written(f"{table}.{key}", value, unused)))
     return "\n".join(lines) + "\n"
 
 

@@ -44,7 +44,7 @@ def _measures(trace: Trace) -> dict[str, Any]:
 
 def _together(runs: Sequence[Run], found: list[dict[str, Any]]) -> Results:
     results = {
-        "run": Measured(np.array([each.label or "the run" for each in runs]), ("run",), "values of the run's own"),
+        "run": Measured(np.array([each.label() or "the run" for each in runs]), ("run",), "values of the run's own"),
         "step": _stacked(found, "step", ("run", "row"), "recorded step or time, NaN beyond the last"),
         "energy": _stacked(found, "energy", ("run", "row", "layer"), "layerwise energy, mean over the batch"),
         "arrival_step": _stacked(found, "arrival_step", ("run", "layer"), "first step with an error, -1 if never"),
@@ -64,7 +64,7 @@ def draw(results: Results) -> Any:
     from matplotlib.figure import Figure
 
     labels, energy, step = (results[name].values for name in ("run", "energy", "step"))
-    across = min(COLUMNS, len(labels))
+    across = 2 if len(labels) == 4 else min(COLUMNS, len(labels))
     down = -(-len(labels) // across)
     figure = Figure(figsize=(4.6 * across + 0.6, 3.6 * down + 0.4), layout="constrained")
     panels: Any = figure.subplots(down, across, squeeze=False, sharey=True)

@@ -1,0 +1,146 @@
+"""How far the states of a deep linear network are from their exact equilibrium, step by step (EO paper, Fig. 5)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.typing import NDArray
+
+from pcsim.errors import UsageError
+from pcsim.scenario import Run, Scenario
+from pcsim.studies.exact import equilibrium
+from pcsim.studies.parts import OKABE_ITO, settle, trained_inputs, without_learning
+from pcsim.studies.results import Measured, Results, padded
+from pcsim.trace import Trace
+
+LEVELS = (0.1, 0.01)
+"""Shares of the deviation at the start whose steps are counted."""
+_METHODS = {"state": OKABE_ITO[0], "error": OKABE_ITO[1]}
+_LINES = ("-", "--", ":", "-.")
+
+
+def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
+    """Train once, solve for the equilibrium, and measure every run against it; runs need states in their record."""
+    inputs = trained_inputs(scenario)
+    end = equilibrium(without_learning(runs[0]), inputs)
+    last = len(end) - 1
+    if last < 1:
+        raise UsageError(
+            "the study convergence needs two hidden layers or more; give network.hidden.layers = 2 or more"
+        )
+    watched = sorted({0, last // 2, last})
+    steps: list[NDArray[Any]] = []
+    deviations: list[NDArray[Any]] = []
+    for each in runs:
+        with settle(without_learning(each), inputs) as trace:
+            steps.append(np.asarray(trace.steps, dtype=np.float64))
+            deviations.append(_deviation(trace, end, watched))
+        yield _together(runs[: len(steps)], watched, steps, deviations)
+
+
+def _deviation(
+    trace: Trace, end: Sequence[NDArray[np.float64]], watched: list[int]
+) -> Float64[NDArray[np.float64], "row layer"]:
+    """Return the median over the samples of the distance from equilibrium, as a share of that at the start."""
+    found = [np.median(np.linalg.norm(trace.states(i).astype(np.float64) - end[i], axis=-1), axis=-1) for i in watched]
+    columns = np.stack(found, axis=1)
+    return columns / columns[0]
+
+
+def _together(
+    runs: Sequence[Run], watched: list[int], steps: list[NDArray[Any]], deviations: list[NDArray[Any]]
+) -> Results:
+    reached = np.stack([_reached(s, d) for s, d in zip(steps, deviations, strict=True)])
+    source = "EO paper, Fig. 5"
+    return {
+        "run": Measured(np.array([each.label("steps") for each in runs]), ("run",), "values of the run's own"),
+        "method": Measured(np.array([each.scenario.inference.method for each in runs]), ("run",), "what moves"),
+        "layer": Measured(np.array(watched), ("layer",), "states that are watched"),
+        "level": Measured(np.array(LEVELS), ("level",), "share of the deviation at the start"),
+        "step": Measured(padded(steps), ("run", "row"), "recorded step, NaN beyond the last"),
+        "deviation": Measured(
+            padded(deviations),
+            ("run", "row", "layer"),
+            "median over the samples of the distance from equilibrium, over that at the start",
+            source=source,
+        ),
+        "reached": Measured(
+            reached,
+            ("run", "level", "layer"),
+            "first recorded step from which the deviation stays below a level, NaN if never",
+            "steps",
+            source,
+        ),
+    }
+
+
+def _reached(steps: NDArray[Any], deviation: NDArray[Any]) -> NDArray[np.float64]:
+    found = np.full((len(LEVELS), deviation.shape[1]), np.nan)
+    for i, level in enumerate(LEVELS):
+        for j, column in enumerate(deviation.T):
+            above = np.flatnonzero(~(column <= level))
+            if above[-1] + 1 < len(steps):
+                found[i, j] = steps[above[-1] + 1]
+    return found
+
+
+def draw(results: Results) -> Any:
+    """Draw a panel a layer: deviation over steps, a line a run, coloured by what moves."""
+    from matplotlib.figure import Figure
+
+    labels, method, layers = (results[name].values for name in ("run", "method", "layer"))
+    step, deviation = results["step"].values, results["deviation"].values
+    figure = Figure(figsize=(3.9 * len(layers), 4.2), layout="constrained")
+    panels: Any = figure.subplots(1, len(layers), squeeze=False, sharey=True)[0]
+    style = {label: _LINES[_rank(i, method) % len(_LINES)] for i, label in enumerate(labels)}
+    for j, axes in enumerate(panels):
+        for i, label in enumerate(labels):
+            shown = np.where(deviation[i, :, j] > 0, deviation[i, :, j], np.nan)
+            colour = _METHODS.get(str(method[i]), OKABE_ITO[2])
+            axes.plot(step[i], shown, color=colour, linestyle=style[label], linewidth=1.4, label=str(label))
+        for level in LEVELS:
+            axes.axhline(level, color="0.6", linewidth=0.8)
+        axes.set_xscale("symlog", linthresh=1, linscale=0.4)
+        axes.set_xlim(left=0)
+        axes.set_yscale("log")
+        axes.set_ylim(1e-4, 3)
+        axes.set_title(f"$s_{{{layers[j]}}}$")
+        axes.set_xlabel("inference step")
+        axes.grid(alpha=0.2)
+    panels[0].set_ylabel("median distance from equilibrium\n(share of that at the start)")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+    return figure
+
+
+def _rank(i: int, method: NDArray[Any]) -> int:
+    """Return how many runs of the same method come before run i."""
+    return int((method[:i] == method[i]).sum())
+
+
+def table(results: Results) -> list[dict[str, str]]:
+    """Return the steps to each level for every run, and how many times more the best of SO takes than that of EO."""
+    reached, layers = results["reached"].values, results["layer"].values
+    rows = [
+        {"run": str(label), **_cells(reached[i], layers, "{:,.0f}", "not reached")}
+        for i, label in enumerate(results["run"].values)
+    ]
+    method = results["method"].values
+    best = {name: _fastest(reached[method == name]) for name in ("state", "error") if (method == name).any()}
+    if len(best) == 2:
+        rows.append(
+            {"run": "fastest state / fastest error", **_cells(best["state"] / best["error"], layers, "{:.0f}×", "–")}
+        )
+    return rows
+
+
+def _fastest(reached: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(np.isnan(reached), np.inf, reached).min(axis=0)
+
+
+def _cells(values: NDArray[np.float64], layers: NDArray[Any], form: str, none: str) -> dict[str, str]:
+    return {
+        f"s_{layer} to {level:.0%}": form.format(values[i, j]) if np.isfinite(values[i, j]) else none
+        for i, level in enumerate(LEVELS)
+        for j, layer in enumerate(layers)
+    }

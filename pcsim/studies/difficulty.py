@@ -1,0 +1,111 @@
+"""Easy and hard samples of a trained network on their way to equilibrium, and there (EO paper, Fig. C.1)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.plotting import log_clock
+from pcsim.scenario import Run, Scenario
+from pcsim.studies.parts import OKABE_ITO, settle, trained_inputs, without_learning
+from pcsim.studies.results import Measured, Results, padded
+
+SHARE = 0.1
+"""Share of the samples with the smallest, and of those with the largest, loss at the feedforward pass."""
+GROUPS = ("easy", "hard")
+_COLOURS = {"easy": OKABE_ITO[0], "hard": OKABE_ITO[1]}
+_MARKS = {"easy": "o", "hard": "s"}
+
+
+def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
+    """Train once; in every run follow the energies of each sample, which the record needs (energy_per_sample)."""
+    inputs = trained_inputs(scenario)
+    steps: list[NDArray[Any]] = []
+    energies: list[NDArray[Any]] = []
+    for each in runs:
+        with settle(without_learning(each), inputs) as trace:
+            steps.append(np.asarray(trace.steps, dtype=np.float64))
+            energies.append(_grouped(trace.array("energy_per_sample")))
+        yield _together(runs[: len(steps)], steps, energies)
+
+
+def _grouped(energy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return medians over easy and hard samples: from (row, layer, sample) to (row, layer, group)."""
+    order = np.argsort(energy[0, -1])
+    size = max(1, round(SHARE * len(order)))
+    return np.stack([np.median(energy[..., chosen], axis=-1) for chosen in (order[:size], order[-size:])], axis=-1)
+
+
+def _together(runs: Sequence[Run], steps: list[NDArray[Any]], energies: list[NDArray[Any]]) -> Results:
+    return {
+        "run": Measured(np.array([each.label("steps") for each in runs]), ("run",), "values of the run's own"),
+        "group": Measured(
+            np.array(GROUPS), ("group",), f"the {SHARE:.0%} of smallest and of largest loss at the feedforward pass"
+        ),
+        "step": Measured(padded(steps), ("run", "row"), "recorded step, NaN beyond the last"),
+        "energy": Measured(
+            padded(energies),
+            ("run", "row", "layer", "group"),
+            "layerwise energy, median over the group",
+            source="EO paper, Fig. C.1",
+        ),
+    }
+
+
+def draw(results: Results) -> Any:
+    """Draw total energies over steps, a panel a run, and the layers' energies at the end of the last one."""
+    from matplotlib.figure import Figure
+
+    labels, step, energy = (results[name].values for name in ("run", "step", "energy"))
+    total = energy.sum(axis=2)
+    figure = Figure(figsize=(3.9 * (len(labels) + 1), 4), layout="constrained")
+    *panels, last = figure.subplots(1, len(labels) + 1)
+    for i, axes in enumerate(panels):
+        rows = np.isfinite(step[i])
+        for g, group in enumerate(GROUPS):
+            axes.plot(step[i, rows], total[i, rows, g], color=_COLOURS[group], label=f"{group} images")
+        axes.set_yscale("log")
+        axes.set_ylim(0.5 * np.nanmin(total), 2 * np.nanmax(total))
+        axes.set_title(str(labels[i]), fontsize=9)
+        axes.set_ylabel("energy (median)")
+        log_clock(axes, step[i, rows], "step")
+        axes.legend(fontsize=8)
+        axes.grid(alpha=0.2)
+    rows = np.isfinite(step[-1])
+    for g, group in enumerate(GROUPS):
+        at_end = energy[-1, rows][-1, :, g]
+        shown = np.where(at_end > 0, at_end, np.nan)
+        last.plot(
+            shown, color=_COLOURS[group], marker=_MARKS[group], markersize=4, linewidth=1, label=f"{group} images"
+        )
+    last.set_yscale("log")
+    last.set_xlabel("layer (input to output)")
+    last.set_ylabel("energy of the layer (median)")
+    last.set_title(f"at the end: {labels[-1]}", fontsize=9)
+    last.legend(fontsize=8)
+    last.grid(alpha=0.2)
+    return figure
+
+
+def table(results: Results) -> list[dict[str, str]]:
+    """Return energies at start and end for every run and group, and the step from which 1 % of the way is left."""
+    rows: list[dict[str, str]] = []
+    for i, label in enumerate(results["run"].values):
+        step = results["step"].values[i]
+        step = step[np.isfinite(step)]
+        total = results["energy"].values[i, : len(step)].sum(axis=1)
+        for g, group in enumerate(GROUPS):
+            line = total[:, g]
+            left = (line - line[-1]) / max(line[0] - line[-1], np.finfo(float).tiny)
+            above = np.flatnonzero(left > 0.01)
+            rows.append(
+                {
+                    "run": str(label),
+                    "images": group,
+                    "energy at start": f"{line[0]:.3g}",
+                    "at the end": f"{line[-1]:.3g}",
+                    "99 % of the way by step": f"{step[above[-1] + 1] if len(above) else 0:,.0f}",
+                }
+            )
+    return rows

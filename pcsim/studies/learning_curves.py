@@ -1,0 +1,77 @@
+"""Losses and accuracies by epoch of runs that train, seeds averaged (Alonso et al. 2024, Fig. 2)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.errors import UsageError
+from pcsim.experiment import run
+from pcsim.scenario import Run, Scenario
+from pcsim.studies.parts import OKABE_ITO
+from pcsim.studies.results import Measured, Results, padded
+
+MEASURES = {"train_loss": "training loss", "test_accuracy": "test accuracy"}
+_LINES = ("-", "--", ":", "-.")
+
+
+def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
+    """Train in every run."""
+    found: dict[str, list[NDArray[Any]]] = {name: [] for name in MEASURES}
+    for done, each in enumerate(runs, start=1):
+        if each.scenario.learning is None:
+            raise UsageError(
+                f"{scenario.where('study')}: the study learning-curves needs runs that train; add [learning]"
+            )
+        with run(each.scenario) as trace:
+            for name, values in found.items():
+                values.append(np.asarray(trace.training[name], dtype=np.float64))
+        labels = np.array([each.label("seed") for each in runs[:done]])
+        yield {
+            "variant": Measured(labels, ("run",), "values of the run's own, but for its seed"),
+            "seed": Measured(np.array([each.scenario.seed for each in runs[:done]]), ("run",), "seed"),
+        } | {name: Measured(padded(found[name]), ("run", "epoch"), words) for name, words in MEASURES.items()}
+
+
+def draw(results: Results) -> Any:
+    """Draw means over the seeds, and the range of them shaded."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10.5, 4.4), layout="constrained")
+    panels: Any = figure.subplots(1, len(MEASURES))
+    for axes, (name, words) in zip(panels, MEASURES.items(), strict=True):
+        percent = name.endswith("accuracy")
+        for i, (label, values) in enumerate(_by_variant(results, name).items()):
+            epoch = np.arange(1, values.shape[1] + 1)
+            shown = 100 * values if percent else values
+            colour, line = OKABE_ITO[i % len(OKABE_ITO)], _LINES[i // len(OKABE_ITO)]
+            axes.plot(epoch, shown.mean(axis=0), line, color=colour, linewidth=1.4, label=label)
+            axes.fill_between(epoch, shown.min(axis=0), shown.max(axis=0), color=colour, alpha=0.15, linewidth=0)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(f"{words} (%)" if percent else words)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.2)
+    panels[0].set_yscale("log")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+    return figure
+
+
+def _by_variant(results: Results, name: str) -> dict[str, NDArray[np.float64]]:
+    labels = results["variant"].values.astype(str)
+    return {str(label): results[name].values[labels == label] for label in dict.fromkeys(labels)}
+
+
+def table(results: Results) -> list[dict[str, str]]:
+    """Return what every variant came to at its first and last epoch, means over the seeds."""
+    losses, accuracies = (_by_variant(results, name) for name in MEASURES)
+    return [
+        {
+            "run": label,
+            "seeds": str(len(losses[label])),
+            "training loss": f"{np.nanmean(losses[label][:, -1]):.3g}",
+            "test accuracy, epoch 1": f"{100 * np.nanmean(accuracies[label][:, 0]):.1f} %",
+            "test accuracy, last": f"{100 * np.nanmean(accuracies[label][:, -1]):.1f} %",
+        }
+        for label in losses
+    ]

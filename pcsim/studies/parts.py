@@ -1,0 +1,49 @@
+"""What several kinds of studies are made of: colours, trained weights, inference from given arrays."""
+
+from pcsim.assemble import Inputs, build_network, load_inputs, read_dataset
+from pcsim.experiment import run
+from pcsim.recorded import check_parameters, stored_parameters_of
+from pcsim.scenario import Run, Scenario
+from pcsim.simulation import Simulation, prepare
+from pcsim.trace import Trace
+from pcsim.tracing import create_trace, final_arrays, outcome_of, status_of
+
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+"""Colours that people of any colour vision tell apart (Okabe and Ito 2008)."""
+
+
+def alone(scenario: Scenario) -> Scenario:
+    """Return a scenario without its sweep and study."""
+    return scenario.model_copy(update={"sweep": None, "study": None})
+
+
+def inputs_of(scenario: Scenario) -> Inputs:
+    """Return the arrays a scenario starts from: parameters drawn or read, and the batch."""
+    network = build_network(scenario)
+    return load_inputs(scenario, network, read_dataset(scenario))
+
+
+def trained_inputs(scenario: Scenario) -> Inputs:
+    """Train as a scenario's [learning] says, if it has any, and return its arrays with the weights that come of it."""
+    inputs = inputs_of(scenario)
+    if scenario.learning is None:
+        return inputs
+    with run(alone(scenario)) as trace:
+        parameters = check_parameters(trace, build_network(scenario), stored_parameters_of(trace))
+    return Inputs(parameters, inputs.x, inputs.y, inputs.source)
+
+
+def without_learning(each: Run) -> Scenario:
+    """Return the scenario of a run for inference alone."""
+    return each.scenario.model_copy(update={"learning": None})
+
+
+def settle(scenario: Scenario, inputs: Inputs) -> Trace:
+    """Run inference from given arrays and return its trace, in memory."""
+    return _settled(prepare(scenario, inputs))
+
+
+def _settled(simulation: Simulation) -> Trace:
+    with create_trace(simulation, None, force=False) as writer:
+        settled = simulation.backend.settle(simulation.task, writer.append, lambda clock: False)
+        return writer.finish(status_of(settled), outcome_of(settled), final_arrays(settled))

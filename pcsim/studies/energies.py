@@ -90,6 +90,7 @@ def table(results: Results) -> list[dict[str, str]]:
             "run": str(label),
             "final energy": f"{np.nansum(kept[-1]):.4g}" if len(kept) else "–",
             "layers reached": f"{int((arrival[i][layers] >= 0).sum())} of {int(layers.sum())}",
+            "lowest layer": f"at step {arrival[i][0]:,.0f}" if arrival[i][0] >= 0 else "never",
         }
         for name in _OF_TRAINING:
             if name in results:

@@ -1,52 +1,96 @@
-"""The loss over the energy at equilibrium of deep linear networks (thesis, Fig. 5.6)."""
+"""The loss over the energy at equilibrium of deep linear networks, untrained and in training (thesis, Fig. 5.6)."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from pcsim.experiment import run
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.exact import loss_and_energy
-from pcsim.studies.grid import Lines, draw_grid, grid_of, unknowns_of, with_untrained
-from pcsim.studies.parts import trained_inputs, without_learning
-from pcsim.studies.results import Measured, Results
+from pcsim.studies.grid import AXES, grid_of, sequential_colours, unknowns_of
+from pcsim.studies.parts import inputs_of, without_learning
+from pcsim.studies.results import Measured, Results, padded
+
+SOURCE = "thesis 4.5, C.25 and Fig. 5.6"
 
 
 def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
-    """Solve for the equilibrium of every run, of the weights it ends its training with where it trains."""
+    """Solve for the equilibrium of every untrained network; where runs train, follow the ratio over their updates."""
     found: list[tuple[float, float]] = []
-    runs = with_untrained(runs)
+    curves: list[NDArray[np.float64]] = []
     for each in runs:
         unknowns_of(each.scenario)
-        inputs = trained_inputs(each.scenario)
-        found.append(loss_and_energy(without_learning(each), inputs))
+        found.append(loss_and_energy(without_learning(each), inputs_of(each.scenario)))
+        curves.append(_training(each.scenario))
         losses, energies = np.array(found).T
-        source = "thesis 4.5, C.25"
         yield grid_of(runs[: len(found)]) | {
             "loss": Measured(losses, ("run",), "loss at the feedforward pass, mean over the batch"),
             "energy": Measured(
-                energies, ("run",), "energy at the exact equilibrium, mean over the batch", source=source
+                energies, ("run",), "energy at equilibrium, mean over the batch", source=SOURCE
             ),
-            "ratio": Measured(losses / energies, ("run",), "the loss over that energy", source="thesis, Fig. 5.6"),
+            "ratio": Measured(losses / energies, ("run",), "the loss over that energy", source=SOURCE),
+            "training_ratio": Measured(
+                padded(curves),
+                ("run", "update"),
+                "loss over energy at the end of the inference of each update of training, NaN without training",
+                source=SOURCE,
+            ),
         }
 
 
+def _training(scenario: Scenario) -> NDArray[np.float64]:
+    if scenario.learning is None:
+        return np.empty(0)
+    with run(scenario) as trace:
+        return trace.training["loss"] / trace.training["energy"].sum(axis=1)
+
+
 def draw(results: Results) -> Any:
-    """Draw the ratio over width, depth or epochs."""
-    return draw_grid(results, Lines("ratio", "loss / energy at equilibrium"))
+    """Draw the ratio over depth by width, and where runs train over the updates, of the deepest networks."""
+    from matplotlib.figure import Figure
+
+    width, depth, ratio = (results[name].values for name in ("width", "depth", "ratio"))
+    curves = results["training_ratio"].values
+    trains = curves.size > 0
+    figure = Figure(figsize=(10.5 if trains else 6.4, 4.2), layout="constrained")
+    panels: Any = figure.subplots(1, 2 if trains else 1, squeeze=False)[0]
+    colours = sequential_colours(np.unique(width))
+    for size, colour in colours.items():
+        depths = np.unique(depth[width == size])
+        medians = [np.median(ratio[(width == size) & (depth == layers)]) for layers in depths]
+        panels[0].plot(depths, medians, color=colour, marker="o", markersize=3.5, label=str(size))
+        if trains:
+            deepest = curves[(width == size) & (depth == depth.max())]
+            panels[1].plot(np.arange(1, curves.shape[1] + 1), np.median(deepest, axis=0), color=colour)
+    panels[0].set_xscale("log", base=2)
+    panels[0].set_xticks(np.unique(depth), [str(layers) for layers in np.unique(depth)])
+    panels[0].minorticks_off()
+    panels[0].set_xlabel(AXES["depth"])
+    panels[0].set_title("untrained, exact", fontsize=9)
+    panels[0].set_ylabel("loss / energy at equilibrium")
+    if trains:
+        panels[1].set_xlabel("update of training")
+        panels[1].set_title(f"in training, {depth.max()} hidden layers", fontsize=9)
+    for axes in panels:
+        axes.axhline(1, color="black", linewidth=0.8)
+        axes.grid(alpha=0.2)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center", fontsize=8, title="width")
+    return figure
 
 
 def table(results: Results) -> list[dict[str, str]]:
-    """Return the ratio of narrowest and widest network at every depth."""
-    width, depth, epochs = (results[name].values for name in ("width", "depth", "epochs"))
-    ratio = results["ratio"].values
+    """Return the ratio of the narrowest and the widest networks at every depth, untrained and trained."""
+    width, depth, ratio = (results[name].values for name in ("width", "depth", "ratio"))
+    curves = results["training_ratio"].values
     rows: list[dict[str, str]] = []
     for layers in np.unique(depth):
         row = {"hidden layers": str(layers)}
-        for trained in np.unique(epochs):
-            for size in sorted({int(width.min()), int(width.max())}):
-                own = (depth == layers) & (width == size) & (epochs == trained)
-                words = f"width {size}" + (f", {trained} epochs" if len(np.unique(epochs)) > 1 else "")
-                row[words] = f"{np.median(ratio[own]):.4g}" if own.any() else "–"
+        for size in sorted({int(width.min()), int(width.max())}):
+            own = (depth == layers) & (width == size)
+            row[f"width {size}"] = f"{np.median(ratio[own]):.4g}" if own.any() else "–"
+            if curves.size and own.any():
+                row[f"width {size}, last update"] = f"{np.median(curves[own, -1]):.4g}"
         rows.append(row)
     return rows

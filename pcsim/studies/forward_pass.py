@@ -7,12 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.scenario import Run, Scenario
-from pcsim.studies.grid import Lines, draw_grid, grid_of
-from pcsim.studies.parts import settle, trained_inputs, without_learning
+from pcsim.studies.grid import AXES, grid_of
+from pcsim.studies.parts import OKABE_ITO, settle, trained_inputs, without_learning
 from pcsim.studies.results import Measured, Results
 
 DEPTHS = {"first": 0.0, "quarter": 0.25, "middle": 0.5, "three quarters": 0.75, "last": 1.0}
-"""Hidden layers that are shown, by how far down the network they are."""
+"""Hidden layers that are measured, by how far down the network they are."""
+_SHOWN = ("middle", "last")
+_MARKS = "osD^vP"
 
 
 def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
@@ -42,12 +44,28 @@ def _together(runs: Sequence[Run], sizes: NDArray[np.float64]) -> Results:
 
 
 def draw(results: Results) -> Any:
-    """Draw the sizes in the first, the middle and the last hidden layer over depth, a panel a variant."""
-    return draw_grid(
-        results,
-        Lines("middle", "RMS activity, middle layer", log=True),
-        Lines("last", "RMS activity, last hidden layer", log=True),
-    )
+    """Draw the sizes in the middle and in the last hidden layer over depth, a line a variant."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10.5, 4.4), layout="constrained")
+    panels: Any = figure.subplots(1, len(_SHOWN), sharey=True)
+    variant, depth = results["variant"].values.astype(str), results["depth"].values
+    for axes, name in zip(panels, _SHOWN, strict=True):
+        for i, label in enumerate(dict.fromkeys(variant)):
+            own = np.flatnonzero(variant == label)
+            own = own[np.argsort(depth[own])]
+            style = {"color": OKABE_ITO[i % len(OKABE_ITO)], "marker": _MARKS[i % len(_MARKS)], "markersize": 4}
+            axes.plot(depth[own], results[name].values[own], linewidth=1.3, label=label, **style)
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(np.unique(depth), [str(layers) for layers in np.unique(depth)])
+        axes.minorticks_off()
+        axes.set_yscale("log")
+        axes.set_xlabel(AXES["depth"])
+        axes.set_title(f"{name} hidden layer", fontsize=9)
+        axes.grid(alpha=0.2)
+    panels[0].set_ylabel("root mean square of the states")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
+    return figure
 
 
 def table(results: Results) -> list[dict[str, str]]:

@@ -95,12 +95,9 @@ def _axes(results: Results) -> tuple[str, str | None]:
 def _draw_lines(
     axes: Any, results: Results, chosen: NDArray[np.bool_], quantity: Lines, across: str, by: str | None
 ) -> None:
-    import matplotlib
-
     values = results[quantity.name].values
     groups = np.unique(results[by].values) if by is not None else np.array([0])
-    colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.9, len(groups)))
-    for group, colour in zip(groups, colours, strict=True):
+    for group, colour in sequential_colours(groups).items():
         own = chosen if by is None else chosen & (results[by].values == group)
         x, y = _medians(results[across].values[own], values[own])
         axes.plot(x, y, color=colour, marker="o", markersize=3, linewidth=1.2, label=str(group))
@@ -108,6 +105,14 @@ def _draw_lines(
         axes.set_yscale("log")
     _scale(axes, np.unique(results[across].values))
     axes.grid(alpha=0.2)
+
+
+def sequential_colours(values: NDArray[Any]) -> dict[int, Any]:
+    """Return a colour for each of ascending whole numbers, from dark to light."""
+    import matplotlib
+
+    colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.9, len(values)))
+    return {int(value): colour for value, colour in zip(values, colours, strict=True)}
 
 
 def _medians(x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

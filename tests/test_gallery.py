@@ -1,0 +1,102 @@
+"""Every figure of the gallery runs and draws, smaller; what each claims holds at that size too."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pcsim
+from pcsim.scenario import list_scenarios, read_scenario
+from pcsim.studies import Results, load_kind, results_of
+
+NAMES = [name for name, _ in list_scenarios() if name.startswith("fig-")]
+TWO_METHODS = (
+    'sweep.inference=[{ method = "state", step_size = 0.3, steps = 300 }, '
+    '{ method = "error", step_size = 0.1, steps = 40 }]'
+)
+SMALLER: Mapping[str, list[str]] = {
+    "fig-alonso-2": ["network.hidden.width=16", "seed=0", "learning.epochs=2", "data.samples=64"],
+    "fig-alonso-3": ["network.hidden.width=64"],
+    "fig-eo-1": ["network.hidden.width=32"],
+    "fig-eo-5": ["network.hidden.layers=5", "network.hidden.width=16", "learning.epochs=1", TWO_METHODS],
+    "fig-eo-c1": [
+        "network.hidden.layers=3",
+        "network.hidden.width=16",
+        "data.samples=256",
+        "learning.epochs=2",
+        TWO_METHODS,
+    ],
+    "fig-thesis-5-2": ["sweep.network.hidden.width=[2, 8]", "sweep.network.hidden.layers=[2, 8]"],
+    "fig-thesis-5-3": ["network.hidden.layers=4", "data.samples=128", "learning.epochs=1"],
+    "fig-thesis-5-4": ["sweep.network.hidden.width=[8]", "sweep.network.hidden.layers=[2, 8]"],
+    "fig-thesis-5-6": ["sweep.network.hidden.width=[8, 64]", "network.hidden.layers=4", "data.samples=128"],
+    "fig-thesis-c-10": ["sweep.network.hidden.width=[8]", "sweep.network.hidden.layers=[2, 8]"],
+    "fig-thesis-c-30": ["sweep.network.hidden.layers=[4, 32]"],
+}
+
+
+@pytest.fixture(params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def results(name: str) -> Results:
+    with pcsim.run(read_scenario(name, SMALLER.get(name, []))) as trace:
+        return results_of(trace)
+
+
+def test_every_figure_runs_draws_and_has_a_table(name: str, tmp_path: Path) -> None:
+    with pcsim.run(read_scenario(name, SMALLER.get(name, []))) as trace:
+        assert trace.status == "complete"
+        found = results_of(trace)
+        assert all(np.isfinite(each.values).any() for each in found.values() if each.values.dtype.kind == "f")
+        assert all(each.meaning for name, each in found.items() if each.dims != (name,))
+        rows = load_kind(str(trace.attributes["study"])).table(found)
+        assert rows
+        assert all(row.keys() == rows[0].keys() for row in rows)
+        path = pcsim.plot([trace], tmp_path / "figure.png")
+    assert path.stat().st_size > 20_000
+
+
+def test_error_optimization_reaches_every_layer_at_once() -> None:
+    arrival = results("fig-eo-1")["arrival_step"].values
+    assert (arrival[1, :-1] == 1).all()
+    assert (arrival[0, :-2] != 1).all()
+
+
+def test_state_optimization_takes_many_times_the_steps_of_error_optimization() -> None:
+    found = results("fig-eo-5")
+    state, error = found["reached"].values
+    assert (state > 4 * error).all()
+    assert (found["deviation"].values[:, 0] == 1).all()
+
+
+def test_gradients_with_fixed_predictions_are_those_of_eq_4() -> None:
+    found = results("fig-eo-b1")
+    assert np.allclose(found["gradient"].values[-1], found["theory"].values[-1], rtol=1e-10, atol=0)
+
+
+def test_skips_make_the_hessian_worse_conditioned_and_mupc_less_so() -> None:
+    found = results("fig-thesis-5-4")
+    kappa = {
+        str(name): float(value)
+        for name, value, depth in zip(*(found[key].values for key in ("variant", "condition", "depth")), strict=True)
+        if depth == 8
+    }
+    plain, decayed = kappa["skip, standard, activity decay 0.0"], kappa["skip, standard, activity decay 1.0"]
+    assert plain > kappa["skip, mupc, activity decay 0.0"] > decayed
+
+
+def test_the_energy_of_wide_networks_is_the_loss() -> None:
+    found = results("fig-thesis-5-6")
+    narrow, wide = found["ratio"].values
+    assert narrow > wide > 1
+    assert wide == pytest.approx(1, abs=0.1)
+    # what training settles to in its first update is the same equilibrium, of another batch
+    assert (found["training_ratio"].values >= 1).all()
+
+
+def test_steps_of_inference_are_within_the_bound_of_the_condition_number() -> None:
+    found = results("fig-thesis-c-10")
+    assert (found["steps"].values <= np.ceil(found["condition"].values * np.log(100) / 2) + 1).all()

@@ -43,6 +43,10 @@ class Activation(Protocol):
         """Return v · φ'(p)."""
         ...
 
+    def second(self, xp: Namespace, p: Array) -> Array | None:
+        """Return φ''(p), None where it is zero everywhere but at kinks."""
+        ...
+
     def anchor(self, xp: Namespace, p: Array) -> Anchor:
         """Return the anchor at p, its low part zero."""
         ...
@@ -63,6 +67,10 @@ class Linear:
     def pullback(self, xp: Namespace, residue: Any, v: Array) -> Array:
         """Return v."""
         return v
+
+    def second(self, xp: Namespace, p: Array) -> Array | None:
+        """Return nothing: φ'' is zero."""
+        return None
 
     def anchor(self, xp: Namespace, p: Array) -> Anchor:
         """Return p, which no increment depends on."""
@@ -85,6 +93,11 @@ class Tanh:
     def pullback(self, xp: Namespace, residue: Any, v: Array) -> Array:
         """Return v φ'."""
         return v * residue
+
+    def second(self, xp: Namespace, p: Array) -> Array | None:
+        """Return −2 φ φ'."""
+        value = xp.tanh(p)
+        return -2.0 * value * (1.0 - value * value)
 
     def anchor(self, xp: Namespace, p: Array) -> Anchor:
         """Return p and e^−2|p|."""
@@ -121,6 +134,12 @@ class Sigmoid:
     def pullback(self, xp: Namespace, residue: Any, v: Array) -> Array:
         """Return v φ(1 − φ)."""
         return v * residue
+
+    def second(self, xp: Namespace, p: Array) -> Array | None:
+        """Return φ' (1 − 2φ), with 1 − 2φ = −tanh(p/2)."""
+        decayed = xp.exp(-xp.abs(p))
+        total = 1.0 + decayed
+        return -xp.tanh(0.5 * p) * decayed / (total * total)
 
     def anchor(self, xp: Namespace, p: Array) -> Anchor:
         """Return p and e^−|p|."""
@@ -169,6 +188,10 @@ class LeakyRelu:
             return v * residue
         return xp.where(residue, v, self.negative_slope * v)
 
+    def second(self, xp: Namespace, p: Array) -> Array | None:
+        """Return nothing: φ'' is zero, the kink left out."""
+        return None
+
     def anchor(self, xp: Namespace, p: Array) -> Anchor:
         """Return p and where it is positive."""
         return p, xp.zeros_like(p), p > 0
@@ -209,6 +232,10 @@ class Gelu:
     def pullback(self, xp: Namespace, residue: Any, v: Array) -> Array:
         """Return v φ'."""
         return v * residue
+
+    def second(self, xp: Namespace, p: Array) -> Array | None:
+        """Return (2 − p²) N with N the normal density."""
+        return (2.0 - p * p) * xp.normal_density(p)
 
     def anchor(self, xp: Namespace, p: Array) -> Anchor:
         """Return p and the tail Φ(−|p|)."""

@@ -138,7 +138,7 @@ class Energy:
         """Return ∇_{s_i}E = γ_i ε_i − Σ_j g_j(γ_j ε_j) + δ_i s_i, j over the layers that read state i."""
         total = self.weighted_error(errors, i)
         for j in self.network.readers[i]:
-            total = total - self._pullback(xp, clamped, residues, self.weighted_error(errors, j), j, i)
+            total = total - self.pullback(xp, clamped, residues, self.weighted_error(errors, j), j, i)
         return total if self.decays[i] == 0.0 else total + self.decays[i] * states[i]
 
     def backpropagated(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> States:
@@ -146,7 +146,7 @@ class Energy:
         totals: list[Array] = [None] * len(point.states)
         totals.append(-point.errors[-1])
         for i in range(len(point.states) - 1, -1, -1):
-            parts = [self._pullback(xp, clamped, point.residues, totals[j], j, i) for j in self.network.readers[i]]
+            parts = [self.pullback(xp, clamped, point.residues, totals[j], j, i) for j in self.network.readers[i]]
             if self.decays[i] != 0.0:
                 parts.append(self.decays[i] * point.states[i])
             totals[i] = parts[0]
@@ -154,9 +154,10 @@ class Energy:
                 totals[i] = totals[i] + part
         return tuple(totals[:-1])
 
-    def _pullback(
+    def pullback(
         self, xp: Namespace, clamped: Clamped, residues: Sequence[Residue], v: Array, layer: int, state: int
     ) -> Array:
+        """Return vᵀ ∂ŝ_layer/∂s_state."""
         return self.network.layers[layer].pullback(xp, clamped.parameters[layer], residues[layer], v, state)
 
     def layerwise(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> Shaped[Array, "layers batch"]:

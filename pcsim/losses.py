@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from jaxtyping import Shaped
 
-from pcsim.activations import sigmoid
+from pcsim.activations import Sigmoid, sigmoid
 from pcsim.arrays import Array, Namespace
 
 
@@ -26,6 +26,16 @@ class Loss(Protocol):
         self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
     ) -> Shaped[Array, "batch units"]:
         """Return the output error −∂ℓ/∂ŷ in the type of the run."""
+        ...
+
+    def curvature(
+        self,
+        xp: Namespace,
+        output: Shaped[Array, "batch units"],
+        target: Shaped[Array, "batch units"],
+        v: Shaped[Array, "_ units"],
+    ) -> Shaped[Array, "_ units"]:
+        """Return ∂²ℓ/∂ŷ² v; of one sample with any number of v."""
         ...
 
     def output_state(
@@ -59,6 +69,16 @@ class SquaredError(_HardClamp):
         """Return y − ŷ."""
         return target - output
 
+    def curvature(
+        self,
+        xp: Namespace,
+        output: Shaped[Array, "batch units"],
+        target: Shaped[Array, "batch units"],
+        v: Shaped[Array, "_ units"],
+    ) -> Shaped[Array, "_ units"]:
+        """Return v."""
+        return v
+
 
 @dataclass(frozen=True)
 class SoftClampedSquaredError:
@@ -81,6 +101,16 @@ class SoftClampedSquaredError:
     ) -> Shaped[Array, "batch units"]:
         """Return γ/(1 + γ) (y − ŷ)."""
         return self._share * (target - output)
+
+    def curvature(
+        self,
+        xp: Namespace,
+        output: Shaped[Array, "batch units"],
+        target: Shaped[Array, "batch units"],
+        v: Shaped[Array, "_ units"],
+    ) -> Shaped[Array, "_ units"]:
+        """Return γ/(1 + γ) v."""
+        return self._share * v
 
     def output_state(
         self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
@@ -109,11 +139,26 @@ class NoTarget:
         """Return zeros."""
         return xp.zeros_like(output)
 
+    def curvature(
+        self,
+        xp: Namespace,
+        output: Shaped[Array, "batch units"],
+        target: Shaped[Array, "batch units"],
+        v: Shaped[Array, "_ units"],
+    ) -> Shaped[Array, "_ units"]:
+        """Return zeros."""
+        return xp.zeros_like(v)
+
     def output_state(
         self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
     ) -> Shaped[Array, "batch units"]:
         """Return the output."""
         return output
+
+
+def _softmax(xp: Namespace, output: Shaped[Array, "batch units"]) -> Shaped[Array, "batch units"]:
+    raised = xp.exp(output - xp.max(output, axis=1, keepdims=True))
+    return raised / xp.sum(raised, axis=1, keepdims=True)
 
 
 @dataclass(frozen=True)
@@ -133,9 +178,19 @@ class CrossEntropy(_HardClamp):
         self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
     ) -> Shaped[Array, "batch units"]:
         """Return y − (Σ y) softmax(ŷ)."""
-        raised = xp.exp(output - xp.max(output, axis=1, keepdims=True))
-        share = raised / xp.sum(raised, axis=1, keepdims=True)
-        return target - xp.sum(target, axis=1, keepdims=True) * share
+        return target - xp.sum(target, axis=1, keepdims=True) * _softmax(xp, output)
+
+    def curvature(
+        self,
+        xp: Namespace,
+        output: Shaped[Array, "batch units"],
+        target: Shaped[Array, "batch units"],
+        v: Shaped[Array, "_ units"],
+    ) -> Shaped[Array, "_ units"]:
+        """Return (Σ y) (p v − p pᵀv) with p = softmax(ŷ)."""
+        share = _softmax(xp, output)
+        through = share * v
+        return xp.sum(target, axis=1, keepdims=True) * (through - share * xp.sum(through, axis=1, keepdims=True))
 
 
 @dataclass(frozen=True)
@@ -155,3 +210,13 @@ class BinaryCrossEntropy(_HardClamp):
     ) -> Shaped[Array, "batch units"]:
         """Return y − σ(ŷ)."""
         return target - sigmoid(xp, output)
+
+    def curvature(
+        self,
+        xp: Namespace,
+        output: Shaped[Array, "batch units"],
+        target: Shaped[Array, "batch units"],
+        v: Shaped[Array, "_ units"],
+    ) -> Shaped[Array, "_ units"]:
+        """Return σ (1 − σ) v."""
+        return Sigmoid().pullback(xp, Sigmoid().forward(xp, output)[1], v)

@@ -38,3 +38,10 @@ def test_gelu_keeps_its_lower_tail() -> None:
 def test_relu_has_slope_zero_at_zero() -> None:
     _, residue = ACTIVATIONS["relu"].forward(XP, np.zeros(3))
     np.testing.assert_array_equal(ACTIVATIONS["relu"].pullback(XP, residue, np.ones(3)), 0.0)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_the_second_derivative_is_autodiffs(name: str) -> None:
+    second = ACTIVATIONS[name].second(XP, POINTS)
+    expected = jax.vmap(jax.grad(jax.grad(ORACLES[name])))(POINTS)
+    np.testing.assert_allclose(np.zeros_like(POINTS) if second is None else second, expected, rtol=1e-13, atol=1e-14)

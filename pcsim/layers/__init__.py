@@ -7,7 +7,7 @@ layers, so that new operations join without touching them.
 
 from pcsim.layers.dense import ActivationFirst, WeightsFirst
 from pcsim.layers.layer import Layer
-from pcsim.layers.operation import Anchor, Operation, Residue
+from pcsim.layers.operation import Anchor, Operation, Residue, Second
 from pcsim.layers.start import Start
 
-__all__ = ["ActivationFirst", "Anchor", "Layer", "Operation", "Residue", "Start", "WeightsFirst"]
+__all__ = ["ActivationFirst", "Anchor", "Layer", "Operation", "Residue", "Second", "Start", "WeightsFirst"]

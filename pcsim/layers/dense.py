@@ -7,7 +7,7 @@ from jaxtyping import Shaped
 
 from pcsim.activations import Activation, accumulate
 from pcsim.arrays import Array, Namespace, Parameters
-from pcsim.layers.operation import Anchor, Residue
+from pcsim.layers.operation import Anchor, Residue, Second
 
 
 def _affine_shapes(n_in: int, n_out: int, bias: bool) -> dict[str, tuple[int, ...]]:
@@ -77,6 +77,21 @@ class WeightsFirst(_Dense):
         """Return sᵀ (v φ') for W and its sum over samples for b."""
         return _affine_gradient(xp, parameters, residue[0], self.activation.pullback(xp, residue[1], v))
 
+    def second(self, xp: Namespace, parameters: Parameters, s: Shaped[Array, "batch n_in"]) -> Second:
+        """Return φ'' at the pre-activation."""
+        return self.activation.second(xp, _affine(parameters, s))
+
+    def second_pullback(
+        self,
+        xp: Namespace,
+        parameters: Parameters,
+        second: Second,
+        v: Shaped[Array, "batch n_out"],
+        ds: Shaped[Array, "_ n_in"],
+    ) -> Shaped[Array, "_ n_in"]:
+        """Return (v φ'' Δs W) Wᵀ."""
+        return (v * second * (ds @ parameters["W"])) @ parameters["W"].T
+
     def anchor(self, xp: Namespace, parameters: Parameters, s: Shaped[Array, "batch n_in"]) -> Anchor:
         """Return the activation's anchor at the pre-activation."""
         return self.activation.anchor(xp, _affine(parameters, s))
@@ -122,6 +137,21 @@ class ActivationFirst(_Dense):
     ) -> Parameters:
         """Return φ(s)ᵀ v for W and the sum of v over samples for b."""
         return _affine_gradient(xp, parameters, residue[0], v)
+
+    def second(self, xp: Namespace, parameters: Parameters, s: Shaped[Array, "batch n_in"]) -> Second:
+        """Return φ'' at s."""
+        return self.activation.second(xp, s)
+
+    def second_pullback(
+        self,
+        xp: Namespace,
+        parameters: Parameters,
+        second: Second,
+        v: Shaped[Array, "batch n_out"],
+        ds: Shaped[Array, "_ n_in"],
+    ) -> Shaped[Array, "_ n_in"]:
+        """Return (v Wᵀ) φ'' Δs."""
+        return (v @ parameters["W"].T) * second * ds
 
     def anchor(self, xp: Namespace, parameters: Parameters, s: Shaped[Array, "batch n_in"]) -> Anchor:
         """Return φ(s) with its low part, and the activation's anchor at s."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pcsim.arrays import Array, Namespace, Parameters
-from pcsim.layers.operation import Anchor, Operation, Residue
+from pcsim.layers.operation import Anchor, Operation, Residue, Second
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,14 @@ class Layer:
         if self.skip is not None and self.skip in changes:
             parts.append(changes[self.skip])
         return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+
+    def second(self, xp: Namespace, parameters: Parameters, inputs: Sequence[Array]) -> Second:
+        """Return what `second_pullback` needs of the states in `reads`, None where there are no second derivatives."""
+        return self.operation.second(xp, parameters, inputs[0])
+
+    def second_pullback(self, xp: Namespace, parameters: Parameters, second: Second, v: Array, ds: Array) -> Array:
+        """Return vᵀ ∂²ŝ/∂s² Δs for the operation's state: a skip is linear."""
+        return self.operation.second_pullback(xp, parameters, second, self._scaled(v), ds)
 
     def increment(
         self,

@@ -8,6 +8,9 @@ from pcsim.arrays import Array, Namespace, Parameters
 Residue = Array
 """What a forward map remembers for its pullback; opaque to the dynamics."""
 
+Second = Array
+"""What an operation remembers of a point for second derivatives, None where they are zero; opaque to the dynamics."""
+
 Anchor = Array
 """What an operation remembers of a point to take an increment from there; opaque to the dynamics."""
 
@@ -39,6 +42,14 @@ class Operation(Protocol):
 
     def gradient(self, xp: Namespace, parameters: Parameters, residue: Residue, v: Array) -> Parameters:
         """Return vᵀ ∂op/∂θ summed over the batch, for every parameter θ."""
+        ...
+
+    def second(self, xp: Namespace, parameters: Parameters, s: Array) -> Second:
+        """Return what `second_pullback` needs to know of the point s, None where there are no second derivatives."""
+        ...
+
+    def second_pullback(self, xp: Namespace, parameters: Parameters, second: Second, v: Array, ds: Array) -> Array:
+        """Return vᵀ ∂²op/∂s² ds, shaped as s: how the pullback of v changes along ds."""
         ...
 
     def anchor(self, xp: Namespace, parameters: Parameters, s: Array) -> Anchor:

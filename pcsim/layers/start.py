@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from jaxtyping import Shaped
 
 from pcsim.arrays import Array, Namespace, Parameters
-from pcsim.layers.operation import Anchor, Residue
+from pcsim.layers.operation import Anchor, Residue, Second
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,14 @@ class Start:
     def gradient(self, xp: Namespace, parameters: Parameters, residue: Residue, v: Array) -> Parameters:
         """Return nothing: there are no parameters."""
         return {}
+
+    def second(self, xp: Namespace, parameters: Parameters, s: Array) -> Second:
+        """Return nothing: the identity has no second derivatives."""
+        return None
+
+    def second_pullback(self, xp: Namespace, parameters: Parameters, second: Second, v: Array, ds: Array) -> Array:
+        """Return zeros."""
+        return xp.zeros_like(ds)
 
     def anchor(self, xp: Namespace, parameters: Parameters, s: Array) -> Anchor:
         """Return nothing: an increment needs no point."""

@@ -29,6 +29,8 @@ class Curvature(Protocol):
 
     @property
     def energy(self) -> Energy: ...
+    @property
+    def clamped(self) -> Clamped: ...
 
     def product(self, v: States) -> States:
         """Return H v for one array (batch, *units) a variable; of a point of one sample, for any number of v."""

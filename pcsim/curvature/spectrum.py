@@ -1,0 +1,156 @@
+"""Extreme eigenvalues of Hessians: dense where small, else by Lanczos without ever forming the matrix."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import accumulate
+from math import inf, prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.typing import NDArray
+
+from pcsim.curvature.blocks import BlockMatrix, NotPositiveDefinite
+from pcsim.curvature.local import state_hessian
+from pcsim.curvature.products import Curvature, StateCurvature
+from pcsim.errors import UsageError
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import LinearOperator
+
+Product = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+DENSE = 512
+"""Largest matrix whose eigenvalues are computed densely: a tenth of a second."""
+SHARP = 1e-12
+"""Relative accuracy asked of Lanczos: rounding of the products adds about as much."""
+ROUGH = 1e-3
+"""Accuracy asked of a bound for step sizes."""
+NEARLY_SINGULAR = 1e-14
+"""Smallest pivot over the largest below which a smallest eigenvalue would be rounding."""
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """Smallest and largest eigenvalue of a Hessian, one sample's or over some."""
+
+    smallest: float
+    largest: float
+
+    @property
+    def condition_number(self) -> float:
+        """λ_max/λ_min, infinite where the Hessian is not positive definite."""
+        return self.largest / self.smallest if self.smallest > 0 else inf
+
+    @property
+    def largest_stable_step(self) -> float:
+        """2/λ_max: gradient descent near this point is stable for smaller step sizes; infinite without curvature."""
+        return 2.0 / self.largest if self.largest > 0 else inf
+
+
+def operator_of(curvature: Curvature) -> "LinearOperator":
+    """Return the Hessian as SciPy's operator: of one sample, or block diagonal over all samples of the point.
+
+    Unknowns are those of the first sample in order of layers, then the next sample's.
+    """
+    shapes, batch = curvature.energy.network.state_shapes, len(curvature.clamped.y)
+    edges = [0, *accumulate(prod(shape) for shape in shapes)]
+
+    def rows(flat: NDArray[np.float64]) -> NDArray[np.float64]:
+        parts = (flat[:, a:b].reshape(len(flat), *shape) for a, b, shape in zip(edges, edges[1:], shapes, strict=False))
+        products = curvature.product(tuple(parts))
+        return np.concatenate([part.reshape(len(flat), -1) for part in products], axis=1)
+
+    def matvec(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return rows(x.reshape(batch, edges[-1])).reshape(-1)
+
+    def matmat(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        if batch == 1:
+            return rows(x.T).T
+        return np.stack([matvec(column) for column in x.T], axis=1)
+
+    return symmetric_operator(batch * edges[-1], matvec, matmat)
+
+
+def largest_eigenvalue(operator: "LinearOperator", accuracy: float = SHARP) -> float:
+    """Return the largest eigenvalue of a symmetric operator to a relative accuracy.
+
+    Raises `UsageError` where Lanczos does not get there.
+    """
+    if operator.shape[0] <= DENSE:
+        return float(_dense_eigenvalues(operator)[-1])
+    return _lanczos(operator, "LA", accuracy)
+
+
+def extremes(curvature: Curvature) -> Extremes:
+    """Return the extreme eigenvalues of the Hessian of a point of one sample.
+
+    Over states the smallest comes from the block Cholesky factor (inverse Lanczos), which converges whatever the
+    condition number; over errors, and where the Hessian is indefinite, from Lanczos itself.
+    """
+    operator = operator_of(curvature)
+    if operator.shape[0] <= DENSE:
+        values = _dense_eigenvalues(operator)
+        return Extremes(float(values[0]), float(values[-1]))
+    largest = _lanczos(operator, "LA", SHARP)
+    if isinstance(curvature, StateCurvature):
+        try:
+            return Extremes(smallest_eigenvalue(state_hessian(curvature)), largest)
+        except NotPositiveDefinite:
+            pass
+    return Extremes(_lanczos(operator, "SA", SHARP), largest)
+
+
+def block_extremes(matrix: BlockMatrix, accuracy: float = SHARP) -> Extremes:
+    """Return the extreme eigenvalues of a positive definite matrix in blocks; `NotPositiveDefinite` otherwise."""
+    if matrix.order <= DENSE:
+        values = np.linalg.eigvalsh(matrix.dense())
+        if values[0] <= NEARLY_SINGULAR * values[-1]:
+            raise NotPositiveDefinite("the Hessian has an eigenvalue of zero, to rounding")
+        return Extremes(float(values[0]), float(values[-1]))
+    largest = _lanczos(symmetric_operator(matrix.order, matrix.product), "LA", accuracy)
+    return Extremes(smallest_eigenvalue(matrix, accuracy), largest)
+
+
+def smallest_eigenvalue(matrix: BlockMatrix, accuracy: float = SHARP) -> float:
+    """Return the smallest eigenvalue of a positive definite matrix in blocks, by Lanczos on its inverse.
+
+    Raises `NotPositiveDefinite` for other matrices, and those that are singular to rounding.
+    """
+    factor = matrix.factorised()
+    if factor.smallest_pivot < NEARLY_SINGULAR:
+        raise NotPositiveDefinite("the Hessian is singular to rounding")
+    return 1.0 / _lanczos(symmetric_operator(matrix.order, factor.solve), "LA", accuracy)
+
+
+def symmetric_operator(order: int, product: Product, products: Product | None = None) -> "LinearOperator":
+    """Return SciPy's operator of a symmetric product with a vector (n,), and with columns (n, k) if given."""
+    from scipy.sparse.linalg import LinearOperator
+
+    # SciPy's types know the class that this constructor returns another of.
+    made: Any = LinearOperator
+    return made((order, order), matvec=product, rmatvec=product, matmat=products, dtype=np.float64)
+
+
+def _dense_eigenvalues(operator: "LinearOperator") -> Float64[NDArray[np.float64], " n"]:
+    """Return all eigenvalues of a small operator in ascending order; zero alone where it has no rows."""
+    order = operator.shape[0]
+    return np.zeros(1) if order == 0 else np.linalg.eigvalsh(operator.matmat(np.eye(order)))
+
+
+def _lanczos(operator: "LinearOperator", which: str, accuracy: float) -> float:
+    """Return the eigenvalue at one end of a symmetric operator's spectrum; the same on every call."""
+    from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+
+    # SciPy's types take its default tolerance, a whole number, for the only kind.
+    solve: Any = eigsh
+    start = np.random.default_rng(0).standard_normal(operator.shape[0])
+    try:
+        found = solve(operator, k=1, which=which, v0=start, tol=accuracy, ncv=40, return_eigenvectors=False)
+    except ArpackNoConvergence as error:
+        raise UsageError(
+            f"Lanczos iteration did not reach an accuracy of {accuracy:g} for the "
+            f"{'largest' if which == 'LA' else 'smallest'} of {operator.shape[0]} eigenvalues: the Hessian may be too "
+            "ill-conditioned for float64; use fewer or narrower layers"
+        ) from error
+    return float(found[0])

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pcsim import linear as linear
     from pcsim.comparison import compare as compare
     from pcsim.evaluation import evaluate as evaluate
     from pcsim.experiment import run as run
@@ -39,6 +40,8 @@ _HOMES = {
     "verify": "pcsim.verification",
 }
 
+_PACKAGES = ("linear",)
+
 __all__ = [
     "Scenario",
     "Trace",
@@ -47,6 +50,7 @@ __all__ = [
     "evaluate",
     "export_weights",
     "learn_from",
+    "linear",
     "open_trace",
     "plot",
     "read_scenario",
@@ -59,6 +63,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: `pcsim --help` must not wait for numerics."""
+    if name in _PACKAGES:
+        return import_module(f"pcsim.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'pcsim' has no attribute '{name}'")
     return getattr(import_module(_HOMES[name]), name)

@@ -13,7 +13,7 @@ from pcsim.inference import (
     IncrementStateOptimization,
     StateOptimization,
 )
-from pcsim.theory import LinearTrajectory, linear_system, linear_trajectory
+from pcsim.linear import LinearTrajectory, linear_system
 from tests.cases import Case, make_task, settle
 
 TIMES = (0.0, 0.1, 0.5, 1.0, 3.0, 10.0)
@@ -23,7 +23,7 @@ METHODS: list[Any] = [StateOptimization, IncrementStateOptimization, ErrorOptimi
 
 
 def trajectory(case: Case, start: tuple[NDArray[np.float64], ...] | None = None) -> LinearTrajectory:
-    return linear_trajectory(linear_system(case.energy, case.parameters, case.x, case.y), start)
+    return linear_system(case.energy, case.parameters, case.x, case.y).trajectory(start)
 
 
 def run(case: Case, solver: str, inference: Any = StateOptimization, times: Any = TIMES, **options: Any) -> Any:

@@ -23,10 +23,10 @@ from pcsim.inference import (
     SequentialStateOptimization,
     StateOptimization,
 )
+from pcsim.linear import linear_system
 from pcsim.losses import SquaredError
 from pcsim.network import dense_chain
 from pcsim.stopping import StopRule
-from pcsim.theory import linear_system, linear_trajectory
 from pcsim.trace.layout import Block
 from tests.cases import Case, make_case, make_task
 
@@ -53,7 +53,7 @@ def settle(task: Task) -> tuple[Settled, Values, list[Values]]:
 
 def deviation(states: list[Values], case: Case, times: tuple[float, ...]) -> float:
     """The largest relative deviation from the exact solution: a sample's rms in a layer, at any recorded time."""
-    trajectory = linear_trajectory(linear_system(case.energy, case.parameters, case.x, case.y))
+    trajectory = linear_system(case.energy, case.parameters, case.x, case.y).trajectory()
     exact = trajectory.states(trajectory.flow(times))
     pairs = zip(states, exact, strict=True)
     return max(float(np.max(np.linalg.norm(a - e, axis=2) / np.linalg.norm(e, axis=2))) for a, e in pairs)
@@ -102,20 +102,21 @@ def test_increment_form_is_right_in_every_layer_however_small() -> None:
 def taylor_energies(case: Case, times: tuple[float, ...]) -> Values:
     """Energies from the series of the flow, whose terms are exactly zero in layers that they do not reach."""
     system = linear_system(case.energy, case.parameters, case.x, case.y)
-    errors = system.errors(system.feedforward())
-    errors[:, : system.decays.size] = 0.0
-    term = -system.gradient(system.feedforward(), errors)
+    start = system.join(system.feedforward())
+    errors = system.errors(start)
+    errors[:, : system.unknowns] = 0.0
+    term = -system.gradient(start, errors)
     moved = np.zeros((len(times), *term.shape))
     for k in range(1, 60):
         moved += np.array(times)[:, None, None] ** k / factorial(k) * term
-        term = -term @ system.hessian
-    return np.stack([system.layerwise(errors + m @ system.operator.T) for m in moved])
+        term = -term @ system.hessian()
+    return np.stack([system.layerwise(errors + system.push(np.asarray(m))) for m in moved])
 
 
 def test_implicit_solver_beats_explicit_ones_on_a_stiff_network() -> None:
     case = make_case("linear", widths=(6, *(8,) * 7, 4), gain=2.0)
     system = linear_system(case.energy, case.parameters, case.x, case.y)
-    assert np.linalg.cond(system.hessian) > 1e3
+    assert np.linalg.cond(system.hessian()) > 1e3
     times, steps = (10.0, 300.0), {}
     for solver in ("dopri5", "kvaerno5"):
         settled, _, states = settle(flow_task(case, solver, rtol=1e-5, atol=1e-8, times=times))
@@ -269,12 +270,12 @@ def test_langevin_covariance(solver: str) -> None:
     task = replace(task, motion=replace(task.motion, times=times))
     settled, _, states = settle(task)
     system = linear_system(case.energy, case.parameters, case.x, case.y)
-    deviations = np.concatenate(states, axis=2) - system.equilibrium()
+    deviations = np.concatenate(states, axis=2) - system.join(system.equilibrium())
     flat = deviations.reshape(-1, 4)
     covariance = flat.T @ flat / len(flat)
-    expected = temperature * np.linalg.inv(system.hessian)
+    expected = temperature * np.linalg.inv(system.hessian())
     if solver == "euler":
-        expected = expected @ np.linalg.inv(np.eye(4) - h / 2 * system.hessian)
+        expected = expected @ np.linalg.inv(np.eye(4) - h / 2 * system.hessian())
     assert np.abs(covariance - expected).max() < 0.08 * np.abs(expected).max()
     again, _, _ = settle(replace(task, x=task.x[:8], y=task.y[:8], initial=tuple(s[:8] for s in start)))
     np.testing.assert_allclose(settled.states[0][:8], again.states[0], rtol=1e-11, atol=1e-12)

@@ -11,7 +11,7 @@ from pcsim.inference import (
     IncrementStateOptimization,
     StateOptimization,
 )
-from pcsim.theory import linear_system
+from pcsim.linear import linear_system
 from tests.cases import make_case, make_task, settle
 from tests.flow_cases import METHODS, distance, one_sample, run, trajectory
 
@@ -70,13 +70,15 @@ def test_langevin_samples_have_the_boltzmann_covariance() -> None:
         record=("states",),
     )
     drawn = np.concatenate([layer.reshape(-1, layer.shape[-1]) for layer in rows.states], axis=1)
-    inverse = np.linalg.inv(system.hessian)
+    inverse = np.linalg.inv(system.hessian())
     # Euler-Maruyama's own stationary law has H (1 − hH/2) in the place of H.
-    expected = temperature * np.linalg.inv(system.hessian @ (np.eye(2) - 0.5 * step * system.hessian))
+    expected = temperature * np.linalg.inv(system.hessian() @ (np.eye(2) - 0.5 * step * system.hessian()))
     assert np.abs(expected - temperature * inverse).max() < 0.1 * np.abs(expected).max()
     # 6400 draws: 5 standard errors of a covariance are below 0.09 of the largest variance.
     np.testing.assert_allclose(np.cov(drawn.T), expected, atol=0.09 * expected.max())
-    np.testing.assert_allclose(drawn.mean(axis=0), system.equilibrium()[0], atol=0.06 * np.sqrt(expected.max()))
+    np.testing.assert_allclose(
+        drawn.mean(axis=0), system.join(system.equilibrium())[0], atol=0.06 * np.sqrt(expected.max())
+    )
 
 
 @pytest.mark.parametrize("method", [StateOptimization, ErrorOptimization])

@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 
 import pcsim
 from pcsim.experiment import prepare
+from pcsim.linear import linear_system
 from pcsim.plotting import save
 from pcsim.provenance import describe_machine
 from pcsim.scenario import Scenario, parse_scenario
-from pcsim.theory.linear import linear_system
 from pcsim.theory.signal import log_poisson_profile
-from pcsim.theory.trajectory import linear_trajectory
 
 DOCS = Path(__file__).parents[1] / "docs"
 Values = NDArray[np.float64]
@@ -150,7 +149,7 @@ def conditioning(reference: Scenario, found: Values, problem: Problem) -> str:
         return ""
     task = prepare(reference).task
     system = linear_system(task.inference.energy, task.parameters, task.x, task.y)
-    trajectory = linear_trajectory(system)
+    trajectory = system.trajectory()
     states = trajectory.states(trajectory.flow([problem.t_end]))
     exact = np.concatenate([state.ravel() for state in states])
     low, high = trajectory.curvatures[0], trajectory.curvatures[-1]

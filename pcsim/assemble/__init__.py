@@ -1,6 +1,6 @@
 """From a scenario's words to the objects of a run: network, data, energy, inference, motion, task, learner."""
 
-from pcsim.assemble.inputs import Inputs, load_inputs, load_samples, read_dataset
+from pcsim.assemble.inputs import Inputs, initial_parameters, load_inputs, load_samples, read_dataset
 from pcsim.assemble.learning import build_learner, build_optimizer, build_schedule
 from pcsim.assemble.lesson import Lesson, build_evaluation, build_lesson, number_of_classes
 from pcsim.assemble.model import build_inference, build_network
@@ -19,6 +19,7 @@ __all__ = [
     "build_schedule",
     "build_stepper",
     "build_task",
+    "initial_parameters",
     "load_inputs",
     "load_samples",
     "named",

@@ -48,12 +48,7 @@ def load_inputs(scenario: Scenario, network: Network, dataset: Dataset) -> Input
 
     Raises `UsageError` if a file cannot be used, or if the data do not fit the network.
     """
-    table = scenario.network
-    if table.weights is not None:
-        with named(scenario, "network.weights"):
-            parameters = read_parameters(table.weights, network)
-    else:
-        parameters = network.draw_parameters(_initialiser(scenario), scenario.seed)
+    parameters = initial_parameters(scenario, network)
     data = scenario.data
     with named(scenario, "data.batch"):
         x, y = first_batch(dataset, data.batch, _data_seed(scenario) if data.shuffle else None)
@@ -63,6 +58,15 @@ def load_inputs(scenario: Scenario, network: Network, dataset: Dataset) -> Input
         # One row of draws a sample: a sample starts the same whatever batch it is in.
         x = np.random.default_rng([scenario.seed, 5]).standard_normal(x.shape)
     return Inputs(parameters, x, y, dataset.source)
+
+
+def initial_parameters(scenario: Scenario, network: Network) -> tuple[dict[str, NDArray[np.float64]], ...]:
+    """Load or draw the parameters by layer; raises `UsageError` if their file cannot be used."""
+    file = scenario.network.weights
+    if file is None:
+        return network.draw_parameters(_initialiser(scenario), scenario.seed)
+    with named(scenario, "network.weights"):
+        return read_parameters(file, network)
 
 
 def load_samples(scenario: Scenario, network: Network, dataset: Dataset) -> Samples:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
+from math import gcd
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,13 +19,17 @@ from numpy.typing import NDArray
 from pcsim.errors import UsageError
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
+    from scipy.sparse import bsr_array
 
 Values = NDArray[np.float64]
 Links = Mapping[int, Values | None]
 """The states a layer reads, by number, and the matrix M that acts on each as a column; None is the identity."""
 Weight = float | Values
 """A precision, or for the output the matrix ∂²ℓ/∂ŷ²."""
+
+
+NEARLY_SINGULAR = 1e-14
+"""Smallest pivot or eigenvalue over the largest below which the smallest is rounding."""
 
 
 class NotPositiveDefinite(UsageError):
@@ -56,33 +61,29 @@ class BlockMatrix:
             full[self._rows(b), self._rows(a)] = block.T
         return full
 
-    def sparse(self) -> "csr_array":
-        """Return the whole matrix as SciPy's `csr_array`, 12 bytes an entry of its blocks."""
-        from scipy.sparse import csr_array
+    def sparse(self) -> "bsr_array":
+        """Return the whole matrix as SciPy's `bsr_array`: 8 bytes an entry of its blocks."""
+        from scipy.sparse import bsr_array
 
-        lengths = np.zeros(self.order, dtype=np.int64)
+        size = gcd(*self.sizes)
         columns: list[list[int]] = [[] for _ in self.sizes]
         for a, b in sorted(self.blocks):
             columns[a].append(b)
             if a != b:
                 columns[b].append(a)
-        for a, others in enumerate(columns):
-            lengths[self._rows(a)] = sum(self.sizes[b] for b in others)
+        lengths = np.repeat(
+            [sum(self.sizes[b] for b in others) // size for others in columns], [n // size for n in self.sizes]
+        )
         pointers = np.concatenate([[0], np.cumsum(lengths)])
-        index = np.int32 if pointers[-1] < 2**31 else np.int64
-        values, indices = np.empty(pointers[-1]), np.empty(pointers[-1], dtype=index)
+        data, indices = np.empty((pointers[-1], size, size)), np.empty(pointers[-1], dtype=np.int64)
         for a, others in enumerate(columns):
-            rows = slice(pointers[self.edges[a]], pointers[self.edges[a + 1]])
-            shape = (self.sizes[a], sum(self.sizes[b] for b in others))
-            row = values[rows].reshape(shape)
-            numbers = indices[rows].reshape(shape)
-            first = 0
-            for b in sorted(others):
-                here = slice(first, first + self.sizes[b])
-                row[:, here] = self._block(a, b)
-                numbers[:, here] = np.arange(self.edges[b], self.edges[b + 1])
-                first += self.sizes[b]
-        return csr_array((values, indices, pointers.astype(index)), shape=(self.order, self.order))
+            rows = slice(pointers[self.edges[a] // size], pointers[self.edges[a + 1] // size])
+            tiles = (self.sizes[a] // size, -1, size, size)
+            parts = [_tiles(self._block(a, b), size) for b in sorted(others)]
+            np.concatenate(parts, axis=1, out=data[rows].reshape(tiles))
+            places = [np.arange(self.edges[b], self.edges[b + 1], size) // size for b in sorted(others)]
+            indices[rows] = np.tile(np.concatenate(places), self.sizes[a] // size)
+        return bsr_array((data, indices, pointers), shape=(self.order, self.order))
 
     def product(self, x: Float64[NDArray[np.float64], "n *k"]) -> Float64[NDArray[np.float64], "n *k"]:
         """Return the matrix times x."""
@@ -158,11 +159,11 @@ class BlockCholesky:
             parts[i] = solve_triangular(self.blocks[i, i], parts[i], lower=True, trans=1, check_finite=False)
         return np.concatenate(parts) if parts else right
 
-    @property
-    def smallest_pivot(self) -> float:
-        """Smallest squared diagonal entry of L over the largest: near rounding, the matrix is singular."""
+    def require_regular(self) -> None:
+        """Raise `NotPositiveDefinite` where the matrix is singular to rounding."""
         squares = np.concatenate([np.diag(self.blocks[i, i]) ** 2 for i in range(len(self.sizes))])
-        return float(squares.min() / squares.max())
+        if squares.min() < NEARLY_SINGULAR * squares.max():
+            raise NotPositiveDefinite("the Hessian is singular to rounding")
 
 
 def assemble(
@@ -189,6 +190,12 @@ def assemble(
     for i, value in added.items():
         _add_diagonal(blocks[i, i], value)
     return BlockMatrix(tuple(sizes), blocks)
+
+
+def _tiles(block: Values, size: int) -> Float64[NDArray[np.float64], "rows columns size size"]:
+    """Return a block cut into square tiles."""
+    rows, columns = block.shape
+    return block.reshape(rows // size, size, columns // size, size).swapaxes(1, 2)
 
 
 def _times(weight: Weight, matrix: Values | None, units: int) -> Values:

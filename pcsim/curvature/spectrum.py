@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
-from pcsim.curvature.blocks import BlockMatrix, NotPositiveDefinite
+from pcsim.curvature.blocks import NEARLY_SINGULAR, BlockCholesky, BlockMatrix, NotPositiveDefinite
 from pcsim.curvature.local import state_hessian
 from pcsim.curvature.products import Curvature, StateCurvature
 from pcsim.errors import UsageError
@@ -26,8 +26,6 @@ SHARP = 1e-12
 """Relative accuracy asked of Lanczos: rounding of the products adds about as much."""
 ROUGH = 1e-3
 """Accuracy asked of a bound for step sizes."""
-NEARLY_SINGULAR = 1e-14
-"""Smallest pivot over the largest below which a smallest eigenvalue would be rounding."""
 
 
 @dataclass(frozen=True)
@@ -95,32 +93,27 @@ def extremes(curvature: Curvature) -> Extremes:
     largest = _lanczos(operator, "LA", SHARP)
     if isinstance(curvature, StateCurvature):
         try:
-            return Extremes(smallest_eigenvalue(state_hessian(curvature)), largest)
+            return Extremes(smallest_eigenvalue(state_hessian(curvature).factorised()), largest)
         except NotPositiveDefinite:
             pass
     return Extremes(_lanczos(operator, "SA", SHARP), largest)
 
 
-def block_extremes(matrix: BlockMatrix, accuracy: float = SHARP) -> Extremes:
-    """Return the extreme eigenvalues of a positive definite matrix in blocks; `NotPositiveDefinite` otherwise."""
-    if matrix.order <= DENSE:
-        values = np.linalg.eigvalsh(matrix.dense())
-        if values[0] <= NEARLY_SINGULAR * values[-1]:
-            raise NotPositiveDefinite("the Hessian has an eigenvalue of zero, to rounding")
-        return Extremes(float(values[0]), float(values[-1]))
-    largest = _lanczos(symmetric_operator(matrix.order, matrix.product), "LA", accuracy)
-    return Extremes(smallest_eigenvalue(matrix, accuracy), largest)
+def block_extremes(matrix: BlockMatrix) -> Extremes:
+    """Return the extreme eigenvalues of a small positive definite matrix, densely; `NotPositiveDefinite` otherwise."""
+    values = np.linalg.eigvalsh(matrix.dense())
+    if values[0] <= NEARLY_SINGULAR * values[-1]:
+        raise NotPositiveDefinite("the Hessian has an eigenvalue of zero, to rounding")
+    return Extremes(float(values[0]), float(values[-1]))
 
 
-def smallest_eigenvalue(matrix: BlockMatrix, accuracy: float = SHARP) -> float:
-    """Return the smallest eigenvalue of a positive definite matrix in blocks, by Lanczos on its inverse.
+def smallest_eigenvalue(factor: BlockCholesky) -> float:
+    """Return the smallest eigenvalue of a positive definite matrix, by Lanczos on its inverse.
 
-    Raises `NotPositiveDefinite` for other matrices, and those that are singular to rounding.
+    Raises `NotPositiveDefinite` for one that is singular to rounding.
     """
-    factor = matrix.factorised()
-    if factor.smallest_pivot < NEARLY_SINGULAR:
-        raise NotPositiveDefinite("the Hessian is singular to rounding")
-    return 1.0 / _lanczos(symmetric_operator(matrix.order, factor.solve), "LA", accuracy)
+    factor.require_regular()
+    return 1.0 / _lanczos(symmetric_operator(sum(factor.sizes), factor.solve), "LA", SHARP)
 
 
 def symmetric_operator(order: int, product: Product, products: Product | None = None) -> "LinearOperator":

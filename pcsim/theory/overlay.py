@@ -12,20 +12,19 @@ from pcsim.assemble import build_task
 from pcsim.backend import Descent, Flow, Task
 from pcsim.errors import UsageError
 from pcsim.inference import StateOptimization
+from pcsim.linear import linear_system
 from pcsim.losses import SoftClampedSquaredError, SquaredError
 from pcsim.network import Network
 from pcsim.resimulation import setting_of
 from pcsim.scenario import Scenario
 from pcsim.scenario.inference import InferenceTable
 from pcsim.steppers import GradientDescent
-from pcsim.theory.linear import linear_system
 from pcsim.theory.signal import (
     log_binomial_profile,
     log_fixed_prediction_limit,
     log_fixed_prediction_profile,
     log_poisson_profile,
 )
-from pcsim.theory.trajectory import linear_trajectory
 from pcsim.trace import Trace
 
 EXACT = "theory: exact trajectory"
@@ -87,7 +86,7 @@ def _is_linear(task: Task) -> bool:
 
 def _exact(task: Task, clock: NDArray[Any], step_size: float) -> Overlay:
     system = linear_system(task.inference.energy, task.parameters, task.x, task.y)
-    trajectory = linear_trajectory(system, task.initial)
+    trajectory = system.trajectory(task.initial)
     flows = isinstance(task.motion, Flow)
     motion = trajectory.flow(clock) if flows else trajectory.descent(clock, step_size)
     energy, resolution = trajectory.energies(motion), trajectory.resolution(motion)

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from pcsim_jax import flow
 
-from pcsim.theory import linear_system, linear_trajectory
+from pcsim.linear import linear_system
 from tests.cases import Case, make_case
 from tests.test_jax_flow import flow_task, settle
 
@@ -55,7 +55,7 @@ def test_order_on_a_nonlinear_network(solver: str) -> None:
 @pytest.mark.parametrize("solver", list(ORDERS))
 def test_order_against_the_exact_solution(solver: str) -> None:
     case = CASES["linear"]
-    trajectory = linear_trajectory(linear_system(case.energy, case.parameters, case.x, case.y), case.states)
+    trajectory = linear_system(case.energy, case.parameters, case.x, case.y).trajectory(case.states)
     exact = np.concatenate([s[0] for s in trajectory.states(trajectory.flow([END]))], axis=1)
     expected, powers = LINEAR[solver]
     order = measured(case, solver, powers, exact)

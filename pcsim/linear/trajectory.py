@@ -18,7 +18,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
-from pcsim.theory.linear import LinearSystem
+from pcsim.linear.quadratic import LinearSystem
 from pcsim.theory.signal import Numbers
 
 Values = NDArray[np.float64]
@@ -98,29 +98,29 @@ class LinearTrajectory:
 
     @cached_property
     def _operator_on_modes(self) -> Values:
-        return self.system.operator @ self.modes
+        return self.system.push(self.modes.T).T
 
 
 def linear_trajectory(system: LinearSystem, start: tuple[Values, ...] | None = None) -> LinearTrajectory:
     """Diagonalise the activity Hessian and return the exact solution from `start`.
 
     `start` holds one array (batch, units) a free state, or is None for a feedforward pass. Source: thesis C.9; model:
-    section 4. Takes seconds for some thousand unknowns.
+    section 4. Takes seconds for some thousand unknowns, and raises `UsageError` for more than 6000.
     """
     if start is None:
-        states = system.feedforward()
+        states = system.join(system.feedforward())
         errors = system.errors(states)
         # Rounding must not give a feedforward pass errors: that they are exactly zero is where every signal starts.
         errors[:, : states.shape[1]] = 0.0
     else:
-        states = np.concatenate([np.zeros((len(system.offsets), 0)), *start], axis=1)
-        if states.shape != (len(system.offsets), system.decays.size):
+        states = system.join(start)
+        if states.shape != (len(system.offsets), system.unknowns):
             raise UsageError(
                 f"the start has {states.shape[1]} units for {len(states)} samples; it needs one array a free state, "
                 f"{system.units[:-1]} units for {len(system.offsets)} samples"
             )
         errors = system.errors(states)
-    curvatures, modes = np.linalg.eigh(system.hessian)
+    curvatures, modes = np.linalg.eigh(system.hessian())
     return LinearTrajectory(system, states, errors, curvatures, modes)
 
 

@@ -1,0 +1,117 @@
+"""From networks, scenarios and traces to the quadratic form of a deep linear network."""
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.activations import Linear
+from pcsim.assemble import build_inference, build_network, load_inputs, read_dataset
+from pcsim.energy import Energy
+from pcsim.errors import UsageError
+from pcsim.layers import ActivationFirst, Layer, Start, WeightsFirst
+from pcsim.linear.quadratic import LinearSystem
+from pcsim.losses import NoTarget, SoftClampedSquaredError, SquaredError
+from pcsim.resimulation import setting_of
+from pcsim.scenario import Scenario, read_scenario
+from pcsim.trace import Trace
+
+Values = NDArray[np.float64]
+
+
+def system(source: Scenario | Trace | str | Path) -> LinearSystem:
+    """Return the quadratic form of a deep linear network's energy, in float64.
+
+    `source` is a scenario, its path or the name of one that ships, as it is before training; or a trace, whose network
+    is the one inference ran on. Raises `UsageError` for a network that is not linear, or another loss.
+    """
+    if isinstance(source, Trace):
+        scenario, network, inputs = setting_of(source, "numpy", "float64")
+    else:
+        scenario = source if isinstance(source, Scenario) else read_scenario(source)
+        network = build_network(scenario)
+        inputs = load_inputs(scenario, network, read_dataset(scenario))
+    energy, parameters = build_inference(scenario, network).energy, inputs.parameters
+    if scenario.inference.input == "free":
+        energy, parameters = energy.with_free_input(), ({}, *parameters)
+    return linear_system(energy, parameters, inputs.x, inputs.y)
+
+
+def linear_system(energy: Energy, parameters: Sequence[Mapping[str, Values]], x: Values, y: Values) -> LinearSystem:
+    """Return the quadratic form of a deep linear network's energy, in float64.
+
+    `parameters` holds W (n_in, n_out) and maybe b (n_out,) of every layer, `x` is (batch, inputs), `y`
+    (batch, outputs). Either activation order, skips, premultipliers, biases, precisions, activity decay, hard and
+    soft clamping, free ends. Raises `UsageError` for a network that is not linear, or another loss.
+    """
+    output_weight = _output_weight(energy)
+    layers = energy.network.layers
+    for i, layer in enumerate(layers):
+        _require_linear(layer, i)
+    units = tuple(prod(shape) for shape in energy.network.layer_shapes)
+    links: list[dict[int, Values | None]] = []
+    offsets: list[Values] = []
+    for layer, own in zip(layers, parameters, strict=True):
+        offset = np.zeros((len(x), layer.operation.output_shape[0]))
+        if "b" in own:
+            offset += layer.premultiplier * own["b"]
+        reads = _reads(layer, own)
+        if -1 in reads:
+            matrix = reads.pop(-1)
+            offset += x if matrix is None else x @ matrix.T
+        links.append(reads)
+        offsets.append(offset)
+    # The output state is the target and no unknown: its error y − ŷ has the same sign as the others.
+    offsets[-1] -= y
+    return LinearSystem(
+        units,
+        tuple(links),
+        np.concatenate(offsets, axis=1),
+        (*energy.precisions, output_weight),
+        energy.decays,
+        energy.network.has_free_input,
+    )
+
+
+def _reads(layer: Layer, own: Mapping[str, Values]) -> dict[int, Values | None]:
+    """Return the states a layer reads and the matrix that acts on each as a column, None for the identity."""
+    if isinstance(layer.operation, Start):
+        return {layer.source: None}
+    matrix = own["W"].T if layer.premultiplier == 1.0 else layer.premultiplier * own["W"].T
+    if layer.skip is None:
+        return {layer.source: matrix}
+    if layer.skip == layer.source:
+        return {layer.source: matrix + np.eye(len(matrix))}
+    return {layer.source: matrix, layer.skip: None}
+
+
+def _require_linear(layer: Layer, i: int) -> None:
+    operation = layer.operation
+    if isinstance(operation, Start):
+        return
+    if not isinstance(operation, WeightsFirst | ActivationFirst):
+        raise UsageError(
+            f"layer {i} is {type(operation).__name__}; the theory of deep linear networks needs dense layers throughout"
+        )
+    if not isinstance(operation.activation, Linear):
+        raise UsageError(
+            f"layer {i} has the activation {type(operation.activation).__name__}; the theory of deep linear networks "
+            'needs linear ones throughout: activation = "linear" and output = "linear"'
+        )
+
+
+def _output_weight(energy: Energy) -> float:
+    match energy.loss:
+        case SquaredError():
+            return 1.0
+        case SoftClampedSquaredError(precision):
+            return precision / (1.0 + precision)
+        case NoTarget():
+            return 0.0
+        case other:
+            raise UsageError(
+                f"the loss is {type(other).__name__}; the theory of deep linear networks needs the squared error: "
+                'loss = "squared-error"'
+            )

@@ -27,6 +27,7 @@ from pcsim.tracing import (
     outcome_of,
     resume_trace,
     status_of,
+    step_attributes,
     trained_arrays,
     training_outcome,
 )
@@ -143,7 +144,9 @@ class _Attempt:
             arrays, outcome = dict(trained_arrays(trained)), outcome | training_outcome(trained)
             if trained.failure is not None or trained.interrupted:
                 self._stop_training(trained, self.writer.finish(status_of(trained), outcome, arrays))
-            task = replace(task, parameters=in_float64(trained.parameters))
+            simulation = simulation.with_trained(in_float64(trained.parameters))
+            task = simulation.task
+            outcome |= step_attributes(simulation)
         settled = simulation.backend.settle(task, self.writer.append, self._poll(task.motion.end))
         arrays |= final_arrays(settled)
         trace = self.writer.finish(status_of(settled), outcome | outcome_of(settled), arrays)

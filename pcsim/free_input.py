@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pcsim.backend import Backend, Capabilities, Settled, Task, TrainingBackend
 from pcsim.inference import ErrorOptimization, unhalved, with_free_input
 from pcsim.learning.diagnosis import Diagnosis
-from pcsim.learning.trainer import Outcome, Snapshot, Trainer, TrainingTask, Updates
+from pcsim.learning.trainer import Outcome, PacedTrainer, Snapshot, Trainer, TrainingTask, Updates
 from pcsim.trace.layout import Block
 
 
@@ -61,6 +61,10 @@ class FreeInputTrainer:
     def evaluate(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Outcome:
         """Return losses and outputs."""
         return self.trainer.evaluate(x, y)
+
+    def set_step_size(self, step_size: float) -> None:
+        """Infer with another step size from now on."""
+        cast("PacedTrainer", self.trainer).set_step_size(step_size)
 
     def snapshot(self) -> Snapshot:
         """Return where training stands."""

@@ -28,6 +28,10 @@ class Loss(Protocol):
         """Return the output error −∂ℓ/∂ŷ in the type of the run."""
         ...
 
+    def steepest(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
+        """Return the largest eigenvalue that ∂²ℓ/∂ŷ² has at any output."""
+        ...
+
     def curvature(
         self,
         xp: Namespace,
@@ -69,6 +73,10 @@ class SquaredError(_HardClamp):
         """Return y − ŷ."""
         return target - output
 
+    def steepest(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
+        """Return 1."""
+        return 1.0
+
     def curvature(
         self,
         xp: Namespace,
@@ -101,6 +109,10 @@ class SoftClampedSquaredError:
     ) -> Shaped[Array, "batch units"]:
         """Return γ/(1 + γ) (y − ŷ)."""
         return self._share * (target - output)
+
+    def steepest(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
+        """Return γ/(1 + γ)."""
+        return self._share
 
     def curvature(
         self,
@@ -138,6 +150,10 @@ class NoTarget:
     ) -> Shaped[Array, "batch units"]:
         """Return zeros."""
         return xp.zeros_like(output)
+
+    def steepest(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
+        """Return 0."""
+        return 0.0
 
     def curvature(
         self,
@@ -180,6 +196,10 @@ class CrossEntropy(_HardClamp):
         """Return y − (Σ y) softmax(ŷ)."""
         return target - xp.sum(target, axis=1, keepdims=True) * _softmax(xp, output)
 
+    def steepest(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
+        """Return (Σ y)/2: of two classes with equal shares."""
+        return 0.5 * xp.sum(target, axis=1, keepdims=True)
+
     def curvature(
         self,
         xp: Namespace,
@@ -210,6 +230,10 @@ class BinaryCrossEntropy(_HardClamp):
     ) -> Shaped[Array, "batch units"]:
         """Return y − σ(ŷ)."""
         return target - sigmoid(xp, output)
+
+    def steepest(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
+        """Return 1/4, at a logit of zero."""
+        return 0.25
 
     def curvature(
         self,

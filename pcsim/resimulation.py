@@ -9,7 +9,7 @@ from pcsim.backend import Descent, Task
 from pcsim.errors import UsageError
 from pcsim.network import Network
 from pcsim.provenance import describe_machine
-from pcsim.recorded import check_parameters, fitting, scenario_text_of, stored_parameters_of
+from pcsim.recorded import called, check_parameters, fitting, scenario_text_of, stored_parameters_of
 from pcsim.scenario import Scenario, parse_scenario
 from pcsim.simulation import Simulation, prepare
 from pcsim.trace import Trace
@@ -35,7 +35,7 @@ def setting_of(
 
     Raises `UsageError` as `simulation_of` does.
     """
-    scenario = parse_scenario(scenario_text_of(trace)).on(backend, precision)
+    scenario = with_recorded_step(trace, parse_scenario(scenario_text_of(trace)).on(backend, precision))
     network = build_network(scenario)
     parameters = check_parameters(trace, network, stored_parameters_of(trace))
     batch = trace.array("data/x").shape[:1]
@@ -44,6 +44,18 @@ def setting_of(
         for path, shape in (("data/x", network.input_shape), ("data/y", network.layer_shapes[-1]))
     )
     return scenario, network, Inputs(parameters, x, y, trace.provenance.get("data", ""))
+
+
+def with_recorded_step(trace: Trace, scenario: Scenario) -> Scenario:
+    """Return a trace's scenario with what its automatic step size came to; `UsageError` where the trace lacks it."""
+    if scenario.inference.step_size != "auto":
+        return scenario
+    found = trace.attributes.get("step_size")
+    if found is None:
+        raise UsageError(
+            f'{called(trace)} has no attribute step_size, the number that step_size = "auto" came to; write it there'
+        )
+    return scenario.at_step_size(float(found))
 
 
 def _require_same_noise(trace: Trace, simulation: Simulation) -> None:

@@ -1,13 +1,18 @@
 """A scenario made ready to run: backend found, files read, shapes checked; nothing has been computed or written."""
 
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, replace
+from typing import Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pcsim.assemble import (
     Inputs,
     Lesson,
+    build_initial,
     build_lesson,
     build_network,
+    build_pace,
     build_task,
     load_inputs,
     named,
@@ -16,9 +21,10 @@ from pcsim.assemble import (
 from pcsim.backend import Backend, Capabilities, Task, TrainingBackend, load_backend, require
 from pcsim.errors import UsageError
 from pcsim.free_input import FreeInputBackend
-from pcsim.learning.trainer import Trainer
+from pcsim.learning.trainer import PacedTrainer, Trainer
 from pcsim.network import Network
 from pcsim.scenario import Scenario
+from pcsim.steppers import with_step_size
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class Simulation:
     """Seconds the backend expects inference to take."""
     lesson: Lesson | None = None
     """What is learned before that, if anything."""
+    step_size: float | None = None
+    """What `step_size = "auto"` has come to, None where a number was given."""
 
     def trainer(self) -> Trainer | None:
         """Return the network in training, None without a lesson; `UsageError` where the backend cannot train so."""
@@ -42,7 +50,23 @@ class Simulation:
             return None
         with named(self.scenario, _precision_key(self.scenario)):
             # What trains says so in its capabilities, which `prepare` has asked.
-            return cast("TrainingBackend", self.backend).trainer(self.lesson.task)
+            trainer = cast("TrainingBackend", self.backend).trainer(self.lesson.task)
+        if self.step_size is not None and not isinstance(trainer, PacedTrainer):
+            raise UsageError(
+                f"{self.scenario.where('inference.step_size')}: the backend '{self.scenario.backend.name}' cannot "
+                'train with step_size = "auto"; give a number, or use the backend numpy or jax'
+            )
+        return trainer
+
+    def with_trained(self, parameters: tuple[dict[str, NDArray[np.float64]], ...]) -> Self:
+        """Return the inference with parameters that were learned, its step size found anew where that is automatic."""
+        task = replace(self.task, parameters=parameters)
+        scenario = self.scenario
+        found = _automatic(scenario, self.network, replace(self.inputs, parameters=parameters))
+        if found is None:
+            return replace(self, task=task)
+        motion = replace(task.descent, stepper=with_step_size(task.descent.stepper, found))
+        return replace(self, task=replace(task, motion=motion), step_size=found)
 
 
 def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
@@ -64,13 +88,30 @@ def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
             inputs = load_inputs(scenario, network, dataset)
             lesson = build_lesson(scenario, network, dataset, inputs, precision)
             _check_rule(scenario, capabilities)
-        task = build_task(scenario, network, inputs, precision)
+        step_size = _automatic(scenario, network, inputs)
+        started = scenario if step_size is None else scenario.at_step_size(step_size)
+        task = build_task(started, network, inputs, precision)
     except MemoryError as error:
         raise UsageError(f"out of memory: {error}; use a smaller network, data.batch or data set") from error
     if scenario.inference.input == "free":
         backend = FreeInputBackend(backend)
     estimate = backend.estimate(task)
-    return Simulation(scenario, network, inputs, task, backend, capabilities, estimate, lesson)
+    return Simulation(scenario, network, inputs, task, backend, capabilities, estimate, lesson, step_size)
+
+
+def _automatic(scenario: Scenario, network: Network, inputs: Inputs) -> float | None:
+    """Return what an automatic step size comes to from the start of inference, None where a number is given."""
+    pace = build_pace(scenario, network)
+    if pace is None:
+        return None
+    initial = build_initial(scenario, network, len(inputs.x))
+    found = pace.step_size(inputs.parameters, inputs.x, inputs.y, initial)
+    if not np.isfinite(found):
+        raise UsageError(
+            f'{scenario.where("inference.step_size")}: "auto" finds no step size: the curvature at the start is not a '
+            "finite number in float64; use smaller weights"
+        )
+    return found
 
 
 def _blamed(scenario: Scenario, able: Capabilities) -> str:

@@ -5,8 +5,8 @@ inference must never recover a small difference from two nearly equal numbers. `
 from step to step.
 """
 
-from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, cast, runtime_checkable
 
 from pcsim.arrays import Array, Namespace
 
@@ -31,7 +31,8 @@ class Stepper(Protocol):
 class GradientDescent:
     """Δz = −λ g."""
 
-    step_size: float
+    step_size: Array
+    """A number, or a scalar array where it changes without another compilation."""
 
     def begin(self, xp: Namespace, variable: Array) -> Memory:
         """Return nothing."""
@@ -46,7 +47,7 @@ class GradientDescent:
 class Momentum:
     """Heavy ball (Polyak 1964): v ← µ v + g, Δz = −λ v."""
 
-    step_size: float
+    step_size: Array
     momentum: float = 0.9
 
     def begin(self, xp: Namespace, variable: Array) -> Memory:
@@ -64,7 +65,7 @@ class Momentum:
 class Adam:
     """Adam with bias correction (Kingma & Ba 2015, Algorithm 1)."""
 
-    step_size: float
+    step_size: Array
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
@@ -104,3 +105,15 @@ class Decaying:
 def undecayed(stepper: Stepper) -> Stepper:
     """Return the stepper with the step size of its first step."""
     return stepper.stepper if isinstance(stepper, Decaying) else stepper
+
+
+def step_size_of(stepper: Stepper) -> float:
+    """Return the step size of a stepper, that of the first step where it decays."""
+    return cast("Any", undecayed(stepper)).step_size
+
+
+def with_step_size(stepper: Stepper, step_size: Array) -> Stepper:
+    """Return the same stepper with another step size, that of the first step where it decays."""
+    if isinstance(stepper, Decaying):
+        return replace(stepper, stepper=cast("Any", with_step_size(stepper.stepper, step_size)))
+    return replace(cast("Any", stepper), step_size=step_size)

@@ -89,10 +89,11 @@ def headline(trace: Trace) -> str:
         if flows
         else count(int(attributes.get("steps_taken", trace.last_clock)), "step")
     )
+    chosen = "" if flows or "step_size" not in attributes else f", step size {attributes['step_size']:g} (auto)"
     form = f"{attributes['form']} form, " if "form" in attributes else ""
     return (
         f"{attributes['method']} {kind}, {form}{solver}{attributes['precision']} on {attributes['backend']}, "
-        f"batch {batch}, {far} in {duration(seconds)}" + (" (converged)" if attributes.get("converged") else "")
+        f"batch {batch}, {far} in {duration(seconds)}{chosen}" + (" (converged)" if attributes.get("converged") else "")
     )
 
 

@@ -72,6 +72,7 @@ def _beginning(simulation: Simulation) -> tuple[Layout, Attributes, dict[str, An
         attributes["stop"] = str(task.stop)
     if isinstance(task.motion, Flow):
         attributes |= solver_attributes(task.motion)
+    attributes |= step_attributes(simulation)
     provenance = {
         "scenario": scenario_text(scenario),
         "data": simulation.inputs.source,
@@ -93,7 +94,13 @@ def _training(scenario: Scenario, lesson: Lesson) -> Training:
         top_5=has_top_5(lesson.course.classes),
         alignment=is_aligned(inference),
         steps=lesson.task.learner.stop is not None,
+        pace=lesson.course.pace is not None,
     )
+
+
+def step_attributes(simulation: Simulation) -> Attributes:
+    """Return what an automatic step size has come to, as a root attribute; nothing where it was given."""
+    return {} if simulation.step_size is None else {"step_size": simulation.step_size}
 
 
 def solver_attributes(motion: Flow) -> Attributes:

@@ -14,6 +14,7 @@ from pcsim.learning.diagnosis import Diagnosis, diagnose
 from pcsim.learning.evaluation import Evaluation
 from pcsim.learning.learner import Learner, fresh
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
+from pcsim.steppers import step_size_of, with_step_size
 from pcsim_jax.arrays import namespace, settings, to_host, to_run
 from pcsim_jax.compiled import Compiler
 from pcsim_jax.master import MasterWeights
@@ -30,7 +31,7 @@ SAMPLES_AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class Program:
-    """What is compiled of training: everything but arrays and numbers of updates."""
+    """What is compiled of training: everything but arrays, numbers of updates and the step size of inference."""
 
     xp: Namespace
     learner: Learner
@@ -60,7 +61,9 @@ class JaxTrainer:
             task.learner,
             inference=with_pinned_predictions(task.learner.inference),
             optimizer=MasterWeights(optimizer) if task.precision == "bfloat16" else optimizer,
+            stepper=with_step_size(task.learner.stepper, 1.0),
         )
+        self._step_size = step_size_of(task.learner.stepper)
         self._program = Program(namespace(task.precision), learner, task.evaluation)
         self._compiler = Compiler()
         with settings(), memory_errors():
@@ -96,6 +99,7 @@ class JaxTrainer:
             speeds,
             np.int32(count),
             np.int32(self._updates),
+            self._rate_dtype.type(self._step_size),
         )
         self._parameters, self._memory = end.parameters, end.memory
         self._updates += count
@@ -115,6 +119,7 @@ class JaxTrainer:
                 batch.astype(np.int32),
                 self._rate_dtype.type(rate),
                 np.int32(self._updates),
+                self._rate_dtype.type(self._step_size),
             )
         return jax.tree.map(np.asarray, found)
 
@@ -129,9 +134,15 @@ class JaxTrainer:
             for first in range(0, len(x), SAMPLES_AT_ONCE):
                 rows = slice(first, first + SAMPLES_AT_ONCE)
                 part = (to_run(array[rows], self._precision) for array in (x, y))
-                losses, answers = self._compiler.call(_evaluate, self._program, self._parameters, *part)
+                losses, answers = self._compiler.call(
+                    _evaluate, self._program, self._parameters, *part, self._rate_dtype.type(self._step_size)
+                )
                 found.append((to_host(losses), to_host(answers)))
         return Outcome(*map(np.concatenate, zip(*found, strict=True)))
+
+    def set_step_size(self, step_size: float) -> None:
+        """Infer with another step size from now on; nothing is compiled again."""
+        self._step_size = step_size
 
     def snapshot(self) -> Snapshot:
         """Return where training stands, bfloat16 as it is stored."""
@@ -166,8 +177,15 @@ def _begin(program: Program, parameters: tuple[Parameters, ...]) -> Any:
     return fresh(program.xp, program.learner.optimizer, parameters)
 
 
-def _evaluate(program: Program, parameters: tuple[Parameters, ...], x: Array, y: Array) -> tuple[Array, Array]:
-    return program.evaluation.measure(program.xp, program.learner, parameters, x, y, compiled_repeat)
+def _paced(program: Program, step_size: Array) -> Learner:
+    """Return the learner with a traced step size."""
+    return replace(program.learner, stepper=with_step_size(program.learner.stepper, step_size))
+
+
+def _evaluate(
+    program: Program, parameters: tuple[Parameters, ...], x: Array, y: Array, step_size: Array
+) -> tuple[Array, Array]:
+    return program.evaluation.measure(program.xp, _paced(program, step_size), parameters, x, y, compiled_repeat)
 
 
 def _samples(array: Array, rows: Array) -> Array:
@@ -186,9 +204,10 @@ def _diagnose(
     rows: Array,
     rate: Array,
     before: Array,
+    step_size: Array,
 ) -> Diagnosis:
-    batch = _samples(x, rows), _samples(y, rows)
-    return diagnose(program.xp, program.learner, parameters, memory, *batch, rate, number(before + 1), compiled_repeat)
+    batch, learner = (_samples(x, rows), _samples(y, rows)), _paced(program, step_size)
+    return diagnose(program.xp, learner, parameters, memory, *batch, rate, number(before + 1), compiled_repeat)
 
 
 def _update(
@@ -201,9 +220,10 @@ def _update(
     rates: Array,
     count: Array,
     before: Array,
+    step_size: Array,
 ) -> Progress:
     """Go through the first `count` rows of `order` (updates, batch)."""
-    xp, learner = program.xp, program.learner
+    xp, learner = program.xp, _paced(program, step_size)
 
     def one(now: Progress) -> Progress:
         i = now.done

@@ -1,5 +1,6 @@
 """Training on numpy: one update after another."""
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from pcsim.learning.diagnosis import Diagnosis, diagnose
 from pcsim.learning.learner import fresh
 from pcsim.learning.repeat import python_repeat
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
+from pcsim.steppers import with_step_size
 from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.threads import blas_threads
 
@@ -65,6 +67,10 @@ class NumpyTrainer:
                 rows = slice(first, first + size)
                 found.append(self._measure(self._to_run(x[rows]), self._to_run(y[rows])))
         return Outcome(*map(np.concatenate, zip(*found, strict=True)))
+
+    def set_step_size(self, step_size: float) -> None:
+        """Infer with another step size from now on."""
+        self._learner = replace(self._learner, stepper=with_step_size(self._learner.stepper, step_size))
 
     def snapshot(self) -> Snapshot:
         """Return where training stands; updates make new arrays, so that nothing needs copying."""

@@ -4,18 +4,22 @@ from pcsim.assemble.inputs import Inputs, initial_parameters, load_inputs, load_
 from pcsim.assemble.learning import build_learner, build_optimizer, build_schedule
 from pcsim.assemble.lesson import Lesson, build_evaluation, build_lesson, number_of_classes
 from pcsim.assemble.model import build_inference, build_network
+from pcsim.assemble.pace import Pace, build_pace
 from pcsim.assemble.roles import named
-from pcsim.assemble.task import build_stepper, build_task, number_of_steps
+from pcsim.assemble.task import build_initial, build_stepper, build_task, number_of_steps
 
 __all__ = [
     "Inputs",
     "Lesson",
+    "Pace",
     "build_evaluation",
     "build_inference",
+    "build_initial",
     "build_learner",
     "build_lesson",
     "build_network",
     "build_optimizer",
+    "build_pace",
     "build_schedule",
     "build_stepper",
     "build_task",

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from pcsim.assemble.inputs import Inputs, load_samples
 from pcsim.assemble.learning import build_learner, build_schedule
+from pcsim.assemble.pace import build_pace
 from pcsim.datasets import Dataset
 from pcsim.errors import UsageError
 from pcsim.learning.evaluation import Evaluation, ForwardPass, LabelInference, Reconstruction
@@ -63,8 +64,11 @@ def build_lesson(
         table.checkpoint,
         number_of_classes(scenario, evaluation.truth(*samples.train)),
         evaluation,
+        build_pace(scenario, network),
     )
-    learner = build_learner(scenario, network)
+    # An automatic step size is the course's affair: it changes with the weights.
+    started = scenario if course.pace is None else scenario.at_step_size(1.0)
+    learner = build_learner(started, network)
     return Lesson(samples, course, TrainingTask(learner, inputs.parameters, *samples.train, precision, evaluation))
 
 

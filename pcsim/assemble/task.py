@@ -33,7 +33,7 @@ def build_task(scenario: Scenario, network: Network, inputs: Inputs, precision: 
         parameters=inputs.parameters,
         x=inputs.x,
         y=inputs.y,
-        initial=_initial(scenario, network, len(inputs.x)),
+        initial=build_initial(scenario, network, len(inputs.x)),
         record=frozenset(scenario.trace.record),
         precision=precision,
         arithmetic=Arithmetic(table.rounding, table.accumulate, scenario.seed),
@@ -57,7 +57,7 @@ def _flow(scenario: Scenario, solver: str) -> Flow:
     table = scenario.inference
     times = _times(scenario)
     if table.tolerances is None:
-        return Flow(solver, times, step_size=table.step_size, temperature=table.noise, seed=scenario.seed)
+        return Flow(solver, times, step_size=table.known_step_size, temperature=table.noise, seed=scenario.seed)
     rtol, atol = table.tolerances
     return Flow(solver, times, rtol=rtol, atol=atol, temperature=table.noise, seed=scenario.seed)
 
@@ -92,7 +92,7 @@ def _even_times(end: float, step: float | None) -> Sequence[float]:
 
 
 def _step(scenario: Scenario) -> float | None:
-    return scenario.inference.step_size if scenario.inference.tolerances is None else None
+    return scenario.inference.known_step_size if scenario.inference.tolerances is None else None
 
 
 def number_of_steps(scenario: Scenario) -> int:
@@ -105,11 +105,11 @@ def build_stepper(scenario: Scenario) -> steppers.Stepper:
     table = scenario.inference
     match table.optimizer:
         case "gd":
-            stepper = steppers.GradientDescent(table.step_size)
+            stepper = steppers.GradientDescent(table.known_step_size)
         case "momentum":
-            stepper = steppers.Momentum(table.step_size, table.momentum)
+            stepper = steppers.Momentum(table.known_step_size, table.momentum)
         case "adam":
-            stepper = steppers.Adam(table.step_size, table.beta1, table.beta2, table.eps)
+            stepper = steppers.Adam(table.known_step_size, table.beta1, table.beta2, table.eps)
     return steppers.Decaying(stepper, table.step_decay) if table.step_decay > 0.0 else stepper
 
 
@@ -119,7 +119,8 @@ def build_stop(scenario: Scenario) -> StopRule | None:
     return None if table is None else StopRule(table.grad_norm, table.relative_change, table.arrival)
 
 
-def _initial(scenario: Scenario, network: Network, batch: int) -> tuple[NDArray[np.float64], ...] | None:
+def build_initial(scenario: Scenario, network: Network, batch: int) -> tuple[NDArray[np.float64], ...] | None:
+    """Return the variables at the start of inference, one array (batch, *units) each; None for a feedforward pass."""
     if scenario.inference.start == "feedforward":
         return None
     sizes = [prod(shape) for shape in network.state_shapes]

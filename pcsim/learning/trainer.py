@@ -79,3 +79,12 @@ class Trainer(Protocol):
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from a snapshot of the same task."""
         ...
+
+
+@runtime_checkable
+class PacedTrainer(Trainer, Protocol):
+    """A trainer whose inference can change its step size on the way."""
+
+    def set_step_size(self, step_size: float) -> None:
+        """Infer with another step size from now on, that of the first step where it decays."""
+        ...

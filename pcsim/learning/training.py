@@ -1,7 +1,7 @@
 """Training: epochs of updates on some backend, measured, logged, checkpointed and stopped in time."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,12 +13,25 @@ from pcsim.learning.evaluation import Evaluation, ForwardPass
 from pcsim.learning.metrics import UNMEASURED, Measures, measures_of
 from pcsim.learning.samples import Samples, Split, batches
 from pcsim.learning.schedules import Schedule
-from pcsim.learning.trainer import Snapshot, Trainer, Updates
+from pcsim.learning.trainer import PacedTrainer, Snapshot, Trainer, Updates
 from pcsim.trace.training import EpochBlock, UpdateBlock
 
 FIRST_STRETCH = 16
 SECONDS = 0.5
 """Aimed at between two looks at the user's wishes."""
+PACED_BY = 16
+"""Samples of a batch that an automatic step size is found on."""
+
+
+@runtime_checkable
+class Pace(Protocol):
+    """What finds a step size of inference that suits the weights."""
+
+    def step_size(
+        self, parameters: Sequence[Mapping[str, NDArray[Any]]], x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> float:
+        """Return the step size for some samples, NaN where there is none."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -28,7 +41,8 @@ class Course:
     `seed` orders the samples of every epoch anew, None leaves them as they are; `patience` is the number of epochs
     without a smaller loss on the validation samples (the test samples where there are none) that ends training, and
     the parameters of the best are restored; `checkpoint` the number of epochs between checkpoints; `classes` how many
-    classes there are to tell apart, 0 where targets are none.
+    classes there are to tell apart, 0 where targets are none; `pace` finds the step size of inference, None where it is
+    given.
     """
 
     schedule: Schedule
@@ -39,6 +53,7 @@ class Course:
     checkpoint: int
     classes: int
     evaluation: Evaluation = field(default_factory=ForwardPass)
+    pace: Pace | None = None
 
     def updates_per_epoch(self, samples: int) -> int:
         """Return how many whole batches there are in so many samples."""
@@ -111,12 +126,14 @@ class Training:
         trainer.restore(self._standing.snapshot)
         self._began = time.perf_counter() - self._standing.seconds
         self._stretch = FIRST_STRETCH
+        self._step_size = np.nan
 
     def run(self) -> Trained:
         """Go through the epochs that are left."""
         course, begun_at, parts = self._course, self._standing.epoch, list[Updates]()
         while not self._is_over:
             epoch = self._standing.epoch + 1
+            self._find_pace(self._order(epoch)[0])
             diagnosis = self._diagnose(epoch)
             parts, failure, interrupted = self._epoch(epoch)
             if failure is not None:
@@ -149,6 +166,24 @@ class Training:
         rate = self._course.schedule.rate((epoch - 1) * self._per_epoch + 1, self._total)
         return self._trainer.diagnose(self._order(epoch)[0], rate)
 
+    def _find_pace(self, batch: NDArray[np.int64]) -> None:
+        """Find the step size of inference anew, where it is not given.
+
+        Curvature grows fastest while weights are fresh: it is looked at in updates 1, 2, 4, 8, … and in the first of
+        every epoch. Where it is not finite training is about to diverge, and says so itself.
+        """
+        if self._course.pace is None or not isinstance(self._trainer, PacedTrainer):
+            return
+        train, rows = self._samples.train, batch[:PACED_BY]
+        found = self._course.pace.step_size(self._trainer.snapshot().parameters, train.x[rows], train.y[rows])
+        if np.isfinite(found):
+            self._step_size = found
+            self._trainer.set_step_size(found)
+
+    def _to_next_pace(self, number: int) -> int:
+        """Return the updates from this one up to the next that finds the step size anew."""
+        return self._total if self._course.pace is None else (1 << number.bit_length()) - number
+
     def _epoch(self, epoch: int) -> tuple[list[Updates], str | None, bool]:
         """Go through the updates of an epoch; return what they left, a failure, and whether the user asked to stop."""
         order = self._order(epoch)
@@ -156,7 +191,10 @@ class Training:
         first = 0
         while first < len(order):
             begin = time.perf_counter()
-            chosen = order[first : first + self._stretch]
+            number = (epoch - 1) * self._per_epoch + first + 1
+            if first > 0 and _is_power_of_two(number):
+                self._find_pace(order[first])
+            chosen = order[first : first + min(self._stretch, self._to_next_pace(number))]
             numbers = np.arange(len(chosen)) + (epoch - 1) * self._per_epoch + first + 1
             rates = np.array([self._course.schedule.rate(int(k), self._total) for k in numbers])
             updates = self._trainer.run(chosen, rates)
@@ -191,6 +229,7 @@ class Training:
                 np.array([epoch]),
                 learning_rate=np.array([self._course.schedule.rate(epoch * self._per_epoch, self._total)]),
                 wall_seconds=np.array([time.perf_counter() - self._began]),
+                step_size=np.array([self._step_size]),
                 update_ratio=diagnosis.update_ratio[None],
                 cosine=None if alignment is None else alignment.cosine[None],
                 norm_ratio=None if alignment is None else alignment.norm_ratio[None],
@@ -241,6 +280,10 @@ class Training:
             failure,
             tuple(int(i) for i in silent),
         )
+
+
+def _is_power_of_two(number: int) -> bool:
+    return number & (number - 1) == 0
 
 
 def _first_divergence(updates: Updates) -> int | None:

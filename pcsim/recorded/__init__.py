@@ -1,6 +1,7 @@
 """What a trace holds of a network and of where its inference ended, checked, whatever program wrote it."""
 
 from pcsim.recorded.network import (
+    called,
     check_parameters,
     fitting,
     parameters_of,
@@ -13,6 +14,7 @@ from pcsim.recorded.point import RecordedPoint, read_point
 
 __all__ = [
     "RecordedPoint",
+    "called",
     "check_parameters",
     "fitting",
     "parameters_of",

@@ -56,8 +56,9 @@ class InferenceTable(Table):
     """States (or errors) before the first step."""
     steps: CountOrZero = 64
     """Number of inference steps."""
-    step_size: Positive = 0.1
-    """Step size of inference; where it is written beside a solver, that of its constant steps."""
+    step_size: Annotated[Positive | Literal["auto"], Allowed('a number greater than 0, or "auto"', ("auto",))] = 0.1
+    """Step size of inference; where it is written beside a solver, that of its constant steps. "auto": half of what is
+    stable at the start, by the curvature there; in training found anew as the weights change."""
     step_decay: DecayRate = 0.0
     """Decay d of the step size, which is step_size / (1 + d t) in step t = 0, 1, ...; true means 1."""
     step_halving: Flag = False
@@ -109,6 +110,13 @@ class InferenceTable(Table):
     """Format in which float16 and bfloat16 runs accumulate matrix products."""
 
     @property
+    def known_step_size(self) -> float:
+        """The step size as a number, which "auto" has been replaced by where a run is made ready."""
+        if self.step_size == "auto":
+            raise TypeError("the step size has not been found yet")
+        return self.step_size
+
+    @property
     def has_forms(self) -> bool:
         """Whether the run has a standard and an increment form."""
         return self.method in ("state", "sequential") and self.predictions == "local" and self.noise == 0
@@ -150,10 +158,31 @@ class InferenceTable(Table):
             )
             found.append(Inconsistency(("inference.clamp", "inference.loss"), text))
         found += _free_problems(self)
+        found += _auto_problems(self)
         if self.solver is not None:
             found += flow_problems(self, self.solver)
         require_consistent(found)
         return self
+
+
+def _auto_problems(table: InferenceTable) -> list[Inconsistency]:
+    """Return what leaves no sense to a step size that is found from the curvature."""
+    if table.step_size != "auto":
+        return []
+    reasons = {
+        "optimizer": (table.optimizer == "adam", "which scales every gradient by its own size", 'optimizer = "gd"'),
+        "predictions": (table.predictions == "fixed", "under which no energy descends", 'predictions = "local"'),
+        "solver": (table.solver is not None, "whose accuracy needs other steps than stability", "rtol and atol"),
+    }
+    return [
+        Inconsistency(
+            ("inference.step_size", f"inference.{key}"),
+            f'inference.step_size = "auto" does not go with {key} = "{getattr(table, key)}", {why}; '
+            f"give a number, or {other}",
+        )
+        for key, (is_there, why, other) in reasons.items()
+        if is_there
+    ]
 
 
 def _free_problems(table: InferenceTable) -> list[Inconsistency]:

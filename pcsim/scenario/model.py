@@ -165,6 +165,10 @@ class Scenario(Table):
         learning = self.learning and self.learning.model_copy(update={"seeds": None})
         return self.model_copy(update={"seed": seed, "learning": learning})
 
+    def at_step_size(self, step_size: float) -> Self:
+        """Return the same experiment with a step size of inference in the place of "auto"."""
+        return self.model_copy(update={"inference": self.inference.model_copy(update={"step_size": step_size})})
+
     def in_form(self, form: Literal["standard", "increment"]) -> Self:
         """Return the same experiment in another form of state optimization."""
         return self.model_copy(update={"inference": self.inference.model_copy(update={"form": form})})

@@ -73,7 +73,7 @@ def theory_of(trace: Trace) -> Overlay:
                 'optimizer = "gd" and constant steps, or a solver without noise, input and output clamped'
             )
     if table.predictions == "local" and _is_linear(task):
-        return _exact(task, trace.steps, table.step_size)
+        return _exact(task, trace.steps, table.known_step_size)
     _require_signal(trace, task, scenario)
     return _profile(task, trace.steps, table)
 
@@ -102,7 +102,7 @@ def _profile(task: Task, clock: NDArray[Any], table: InferenceTable) -> Overlay:
     else:
         label = FIXED_PROFILE if fixed else PROFILE
         profile = log_fixed_prediction_profile if fixed else log_binomial_profile
-        log_signal = profile(column, distance, table.step_size)
+        log_signal = profile(column, distance, table.known_step_size)
     energy = _output_error_energy(task) * np.exp(2 * log_signal)
     # The output's own energy is the loss, no squared error in general.
     energy[:, -1] = np.nan
@@ -128,7 +128,7 @@ def _require_signal(trace: Trace, task: Task, scenario: Scenario) -> None:
     table, energy = scenario.inference, task.inference.energy
     problems = {
         f'start = "{table.start}"': table.start != "feedforward",
-        f"step_size = {table.step_size:g}": isinstance(task.motion, Descent) and table.step_size > 1,
+        f"step_size = {table.known_step_size:g}": isinstance(task.motion, Descent) and table.known_step_size > 1,
         "precisions other than 1": any(gamma != 1.0 for gamma in energy.precisions),
         "activity decay": any(delta != 0.0 for delta in energy.decays),
         "skips longer than 1": _longest_skip(energy.network) > 1,

@@ -34,6 +34,8 @@ class Training:
     """Whether gradients are compared with backpropagation's."""
     steps: bool = False
     """Whether updates differ in their steps of inference."""
+    pace: bool = False
+    """Whether epochs differ in the step size of inference."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class EpochBlock:
     test_accuracy: NDArray[np.float64] | None = None
     learning_rate: NDArray[np.float64] | None = None
     wall_seconds: NDArray[np.float64] | None = None
+    step_size: NDArray[np.float64] | None = None
+    """Of inference, at the end of the epoch."""
     validation_loss: NDArray[np.float64] | None = None
     validation_accuracy: NDArray[np.float64] | None = None
     train_top5: NDArray[np.float64] | None = None
@@ -93,6 +97,8 @@ def training_streams(training: Training, layers: int) -> list[Stream]:
     measures = MEASURES + (VALIDATION if training.validation else ())
     if training.top_5:
         measures += TOP_5 + (("validation_top5",) if training.validation else ())
+    if training.pace:
+        measures += ("step_size",)
     by_layer = ("update_ratio", *(ALIGNMENT if training.alignment else ()))
     return [
         Stream(f"{GROUP}/energy", (UPDATE, "layer"), (layers,), wide, training.updates),

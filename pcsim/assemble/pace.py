@@ -1,0 +1,64 @@
+"""From a scenario's words to how `step_size = "auto"` is found."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.arrays import Namespace
+from pcsim.assemble.model import build_inference
+from pcsim.assemble.task import build_stepper
+from pcsim.curvature.steps import automatic_step, steepest_curvature
+from pcsim.host import host_namespace
+from pcsim.inference import ErrorOptimization, Inference, unhalved, with_free_input
+from pcsim.network import Network
+from pcsim.scenario import Scenario
+from pcsim.steppers import Stepper
+
+Host = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What an automatic step size depends on besides parameters and samples; computed on the host in float64."""
+
+    xp: Namespace
+    inference: Inference
+    stepper: Stepper
+    has_free_input: bool
+
+    def step_size(
+        self,
+        parameters: Sequence[Mapping[str, NDArray[Any]]],
+        x: Host,
+        y: Host,
+        initial: tuple[Host, ...] | None = None,
+    ) -> float:
+        """Return the step size for inference on input x (batch, n_in) and target y (batch, n_out).
+
+        `initial` are the variables at the start, None for a feedforward pass.
+        """
+        wide = tuple({name: array.astype(np.float64) for name, array in layer.items()} for layer in parameters)
+        inference = self.inference
+        if self.has_free_input:
+            inference, wide = with_free_input(inference), ({}, *wide)
+            # Errors are counted from x already.
+            moves_errors = isinstance(unhalved(inference), ErrorOptimization)
+            initial = None if initial is None else (np.zeros_like(x) if moves_errors else x, *initial)
+        with np.errstate(all="ignore"):
+            return automatic_step(self.stepper, steepest_curvature(self.xp, inference, wide, x, y, initial))
+
+
+def build_pace(scenario: Scenario, network: Network) -> Pace | None:
+    """Return how a scenario's step size is found, None where it is given."""
+    if scenario.inference.step_size != "auto":
+        return None
+    return Pace(
+        host_namespace(),
+        build_inference(scenario, network),
+        build_stepper(scenario.at_step_size(1.0)),
+        # Tests of a generative network infer labels with a free input, whose Hessian has the other one inside it.
+        scenario.inference.input == "free" or scenario.data.task == "generative",
+    )

@@ -1,0 +1,99 @@
+"""Step sizes from curvature: what `step_size = "auto"` means.
+
+Gradient descent on a quadratic energy is stable below 2/λ_max, the heavy ball with momentum µ below (1 + µ) 2/λ_max
+(Polyak 1964), and a sweep layer by layer at least where gradient descent is (Householder-John). In general the energy
+is not quadratic, and so the largest curvature is taken over the batch and over two Hessians: that at the start, and
+Gauss-Newton's with the steepest curvature that the loss has anywhere, where inference may come to: a cross-entropy is
+flat where the network is sure of a wrong answer. Of what is stable then, a fixed share is taken.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Shaped
+
+from pcsim.arrays import Array, Namespace, Parameters
+from pcsim.curvature.products import Curvature, error_curvature, state_curvature
+from pcsim.curvature.spectrum import ROUGH, largest_eigenvalue, operator_of
+from pcsim.energy import Clamped, Energy, States
+from pcsim.inference import ErrorOptimization, Inference, unhalved
+from pcsim.losses import Loss
+from pcsim.steppers import Momentum, Stepper, undecayed
+
+SHARE = 0.5
+"""Of the largest stable step size."""
+
+
+@dataclass(frozen=True)
+class _Steepest:
+    """Another loss at its minimum with the steepest curvature that it has anywhere."""
+
+    loss: Loss
+
+    def value(self, xp: Namespace, output: Array, target: Array) -> Shaped[Array, " batch"]:
+        """Return the other loss."""
+        return self.loss.value(xp, output, target)
+
+    def error(self, xp: Namespace, output: Array, target: Array) -> Array:
+        """Return zeros."""
+        return xp.zeros_like(output)
+
+    def steepest(self, xp: Namespace, target: Array) -> Shaped[Array, "batch 1"] | float:
+        """Return that of the other loss."""
+        return self.loss.steepest(xp, target)
+
+    def curvature(self, xp: Namespace, output: Array, target: Array, v: Array) -> Array:
+        """Return v times the steepest curvature."""
+        return self.loss.steepest(xp, target) * v
+
+    def output_state(self, xp: Namespace, output: Array, target: Array) -> Array:
+        """Return that of the other loss."""
+        return self.loss.output_state(xp, output, target)
+
+
+def steepest_curvature(
+    xp: Namespace,
+    inference: Inference,
+    parameters: tuple[Parameters, ...],
+    x: Shaped[Array, "batch ..."],
+    y: Shaped[Array, "batch outputs"],
+    initial: States | None,
+) -> float:
+    """Return the largest curvature that inference is to reckon with from its start, over all samples of a batch.
+
+    To a relative accuracy of 1e-2. Over states or errors, whichever the inference moves; `initial` are the variables at
+    the start, None after a feedforward pass. Arrays are numpy's, in float64.
+    """
+    found: list[float] = []
+    for loss in (inference.energy.loss, _Steepest(inference.energy.loss)):
+        energy = replace(inference.energy, loss=loss)
+        curvature = curvature_of(xp, inference, energy, energy.clamp(xp, parameters, x, y), initial)
+        found.append(largest_eigenvalue(operator_of(curvature), ROUGH))
+    return float(np.max(found))
+
+
+def curvature_of(
+    xp: Namespace, inference: Inference, energy: Energy, clamped: Clamped, initial: States | None
+) -> Curvature:
+    """Return the Hessian over what the inference moves, at given variables or after a feedforward pass."""
+    states = energy.feedforward(xp, clamped)[0] if initial is None else initial
+    if isinstance(unhalved(inference), ErrorOptimization):
+        errors = tuple(xp.zeros_like(s) for s in states) if initial is None else initial
+        return error_curvature(xp, energy, clamped, errors)
+    return state_curvature(xp, energy, clamped, states)
+
+
+def stable_limit(stepper: Stepper, curvature: float) -> float:
+    """Return the step size below which the stepper is stable on a quadratic energy; infinite without curvature."""
+    first = undecayed(stepper)
+    reach = 1.0 + first.momentum if isinstance(first, Momentum) else 1.0
+    return np.inf if curvature <= 0 else 2.0 * reach / curvature
+
+
+def automatic_step(stepper: Stepper, curvature: float) -> float:
+    """Return the share of the stable limit that is taken, cut to three digits; 1 without curvature, NaN of NaN."""
+    limit = SHARE * stable_limit(stepper, curvature)
+    if not np.isfinite(limit):
+        return 1.0 if limit > 0 else np.nan
+    unit = 10.0 ** (np.floor(np.log10(limit)) - 2)
+    return float(f"{np.floor(limit / unit) * unit:.3g}")

@@ -65,7 +65,7 @@ class BlockMatrix:
         """Return the whole matrix as SciPy's `bsr_array`: 8 bytes an entry of its blocks."""
         from scipy.sparse import bsr_array
 
-        size = gcd(*self.sizes)
+        size = gcd(*self.sizes) or 1
         columns: list[list[int]] = [[] for _ in self.sizes]
         for a, b in sorted(self.blocks):
             columns[a].append(b)
@@ -74,7 +74,7 @@ class BlockMatrix:
         lengths = np.repeat(
             [sum(self.sizes[b] for b in others) // size for others in columns], [n // size for n in self.sizes]
         )
-        pointers = np.concatenate([[0], np.cumsum(lengths)])
+        pointers = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         data, indices = np.empty((pointers[-1], size, size)), np.empty(pointers[-1], dtype=np.int64)
         for a, others in enumerate(columns):
             rows = slice(pointers[self.edges[a] // size], pointers[self.edges[a + 1] // size])

@@ -5,9 +5,12 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 import numpy as np
+from pcsim_numpy import NumpyBackend
+from pcsim_numpy.solvers import SOLVERS, flow_seconds
+from pcsim_numpy.solvers import check as check_flow
 
 from pcsim.arithmetic import check_arithmetic
-from pcsim.backend import Capabilities, Settled, Task
+from pcsim.backend import Capabilities, Flow, Settled, Task
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.trace.layout import Block
 from pcsim_numba.support import check
@@ -26,6 +29,7 @@ class NumbaBackend:
             precisions=tuple(DTYPES),
             methods=("state", "error", "sequential", "backprop"),
             layers=("dense",),
+            solvers=SOLVERS,
             problem="not installed: numba" if missing else None,
             fix="install it with: pip install 'pcsim[numba]'" if missing else None,
             rules=("pc", "incremental", "backprop"),
@@ -35,9 +39,12 @@ class NumbaBackend:
     def estimate(self, task: Task) -> float:
         """Return about how many seconds the task takes at some 100 GFLOP/s, loading of kernels included.
 
-        Raises `UsageError` for inference that there are no kernels for.
+        Raises `UsageError` for inference that there are no kernels for, and for a flow that the solvers cannot run.
         """
         check_arithmetic(task.precision, task.arithmetic)
+        if isinstance(task.motion, Flow):
+            check_flow(task, task.motion, "numba")
+            return flow_seconds(task, task.motion)
         check(task.inference)
         weights = sum(array.size for layer in task.parameters for array in layer.values())
         return 1.0 + 4e-11 * weights * len(task.x) * (task.descent.steps + 1)
@@ -50,7 +57,10 @@ class NumbaBackend:
         return NumbaTrainer(task)
 
     def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
-        """Run inference."""
+        """Run inference, in continuous time as numpy does."""
+        if isinstance(task.motion, Flow):
+            # One sample's weights come from memory: a kernel for its velocity was hardly faster than numpy's products.
+            return NumpyBackend().settle(task, sink, poll)
         from pcsim_numpy.threads import blas_threads
 
         from pcsim_numba import descent

@@ -49,7 +49,7 @@ class NumpyBackend:
         """
         check_arithmetic(task.precision, task.arithmetic)
         if isinstance(task.motion, Flow):
-            check(task, task.motion)
+            check(task, task.motion, "numpy")
             return flow_seconds(task, task.motion)
         stepper = undecayed(task.descent.stepper)
         if task.precision == "float16" and isinstance(stepper, Adam) and np.float16(stepper.eps) == 0:

@@ -1,4 +1,7 @@
-"""Continuous time: SciPy's adaptive solvers, a sample at a time, each with steps of its own."""
+"""Continuous time: SciPy's adaptive solvers, a sample at a time, each with steps of its own.
+
+They compute in float64 whatever the precision of the run, which is that of parameters, data and all that it leaves.
+"""
 
 import heapq
 from collections.abc import Callable
@@ -28,27 +31,31 @@ def integrator(xp: Namespace, task: Task, motion: Flow, to_run: Callable[[NDArra
     """Return the samples of a task at time 0, with the solver that the flow names."""
     if motion.solver == "euler":
         return EulerSteps(xp, task, motion, to_run)
-    return AdaptiveSamples(xp, task, motion)
+    return AdaptiveSamples(xp, task, motion, to_run)
 
 
 class AdaptiveSamples:
     """The samples of a task, each with its own solver: a trajectory does not depend on the batch it is in."""
 
-    def __init__(self, xp: Namespace, task: Task, motion: Flow) -> None:
-        self._xp, self._task, self._motion = xp, task, motion
+    def __init__(self, xp: Namespace, task: Task, motion: Flow, to_run: Callable[[NDArray[np.float64]], Array]) -> None:
+        self._xp, self._task, self._motion, self._to_run = xp, task, motion, to_run
         self._field = gradient_flow(task.inference)
         structure = structure_of(task.inference)
         sparse = not structure.is_dense
         pattern = Pattern(structure) if sparse and motion.solver in ("radau", "bdf") else None
         start = solver_for(motion, pattern, structure.bandwidth if sparse else None)
         threshold = None if task.stop is None else task.stop.grad_norm
-        # Products of arrays in another order in memory differ in their last bits.
-        parameters = tuple({k: np.ascontiguousarray(v) for k, v in layer.items()} for layer in task.parameters)
+
+        def rounded(array: NDArray[np.float64]) -> NDArray[np.float64]:
+            # Products of arrays in another order in memory differ in their last bits.
+            return np.ascontiguousarray(to_run(array), dtype=np.float64)
+
+        parameters = tuple({k: rounded(v) for k, v in layer.items()} for layer in task.parameters)
         self._samples: list[Sample] = []
         for b in range(len(task.x)):
             one = slice(b, b + 1)
-            field = SampleField(xp, self._field, structure, parameters, task.x[one], task.y[one])
-            initial = None if task.initial is None else tuple(v[one] for v in task.initial)
+            field = SampleField(xp, self._field, structure, parameters, rounded(task.x[one]), rounded(task.y[one]))
+            initial = None if task.initial is None else tuple(rounded(v[one]) for v in task.initial)
             variables = self._field.begin(xp, field.clamped, initial)
             vector = structure.flatten(variables, 1)[0]
             self._samples.append(Sample(field, vector, start, motion, threshold))
@@ -80,14 +87,16 @@ class AdaptiveSamples:
 
     def observe(self) -> Observation:
         """Return what the task asks to know at the last time that all samples reached."""
-        return join_observations(
+        seen = join_observations(
             [observe(self._xp, self._task, s.field.clamped, self._point(s)) for s in self._samples]
         )
+        states, errors = (layers and tuple(map(self._to_run, layers)) for layers in (seen.states, seen.errors))
+        return seen._replace(states=states, errors=errors)
 
     def finish(self) -> dict[str, Any]:
         """Return the arrays of `Settled` at that time."""
         return join_finals(
-            [final_arrays(self._xp, self._task, s.field.clamped, self._point(s), np.asarray) for s in self._samples]
+            [final_arrays(self._xp, self._task, s.field.clamped, self._point(s), self._to_run) for s in self._samples]
         )
 
     def work(self) -> SolverWork:

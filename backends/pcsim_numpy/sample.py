@@ -9,14 +9,13 @@ from scipy.integrate import BDF, DOP853, LSODA, RK45, OdeSolver, Radau
 
 from pcsim.backend import Flow
 from pcsim_numpy.sample_field import Jacobian, Pattern, SampleField, Vector
+from pcsim_numpy.solvers import SMALLEST_RTOL
 
 MOST_STEPS = 100_000
 """Steps of one sample after which a solver is taken to be lost."""
 SHARE = {"dopri5": 0.25, "dopri8": 0.25, "radau": 1.0, "bdf": 1 / 30, "lsoda": 0.1}
 """What a step may be off by, as a share of what the whole trajectory may: the errors of many steps add up, most where
 a multistep method's are all alike. Measured on the exact solutions of deep linear networks."""
-SMALLEST_RTOL = 100 * float(np.finfo(np.float64).eps)
-"""SciPy raises smaller ones to this."""
 Start: TypeAlias = Callable[[SampleField, Vector], OdeSolver]
 
 STAGES = {"dopri5": 6, "dopri8": 12, "radau": 3, "bdf": 1, "lsoda": 1}

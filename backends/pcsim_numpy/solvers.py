@@ -3,14 +3,18 @@
 import os
 from collections.abc import Callable
 
+import numpy as np
+
 from pcsim.backend import Flow, Task
 from pcsim.errors import UsageError
 from pcsim.loop import check_flow, check_noise
-from pcsim_numpy.sample import SMALLEST_RTOL
 from pcsim_numpy.structure import Structure, structure_of
 
 ADAPTIVE = ("dopri5", "dopri8", "radau", "bdf", "lsoda")
 SOLVERS = ("euler", *ADAPTIVE)
+PRECISIONS = ("float32", "float64")
+SMALLEST_RTOL = 100 * float(np.finfo(np.float64).eps)
+"""SciPy raises smaller ones to this."""
 
 DENSE_WORDS = {"radau": 5, "bdf": 3, "lsoda": 1}
 """float64 numbers that a solver keeps for every entry of a dense Jacobian: itself, an identity, its factors."""
@@ -18,13 +22,18 @@ SPARSE_WORDS = {"radau": 9, "bdf": 4, "lsoda": 3}
 """The same for every entry of a sparse or banded one, with indices and the entries that elimination fills."""
 
 
-def check(task: Task, motion: Flow) -> None:
-    """Raise `UsageError` for a flow that numpy cannot run."""
-    check_flow(task, motion, "numpy", SOLVERS)
+def check(task: Task, motion: Flow, backend: str) -> None:
+    """Raise `UsageError` for a flow that a backend with these solvers cannot run."""
+    check_flow(task, motion, backend, SOLVERS)
+    if task.precision not in PRECISIONS:
+        raise UsageError(
+            f"continuous time has no precision '{task.precision}' on {backend}: sums of many small steps need more "
+            'digits; give precision = "float32" or "float64"'
+        )
     if motion.solver == "euler":
         _check_euler(task, motion)
     else:
-        _check_adaptive(task, motion)
+        _check_adaptive(task, motion, backend)
         _check_memory(task, motion)
 
 
@@ -39,34 +48,26 @@ def flow_seconds(task: Task, motion: Flow) -> float:
 
 
 def _check_euler(task: Task, motion: Flow) -> None:
-    if task.precision not in ("float32", "float64"):
-        raise UsageError(
-            f"the solver 'euler' has no precision '{task.precision}' on numpy; it has float32 and float64: "
-            'give precision = "float32"'
-        )
     if motion.step_size is None:
         raise UsageError("the solver 'euler' takes constant steps: give inference.step_size")
     check_noise(task, motion)
 
 
-def _check_adaptive(task: Task, motion: Flow) -> None:
+def _check_adaptive(task: Task, motion: Flow, backend: str) -> None:
     solver = f"the solver '{motion.solver}'"
-    if task.precision != "float64":
-        raise UsageError(
-            f'{solver} runs in float64 on numpy, not in {task.precision}: give precision = "float64", '
-            'or backend = "jax"'
-        )
     if motion.temperature > 0.0:
-        raise UsageError(f'{solver} has no noise on numpy: give inference.solver = "euler", or drop inference.noise')
+        raise UsageError(
+            f'{solver} has no noise on {backend}: give inference.solver = "euler", or drop inference.noise'
+        )
     if motion.step_size is not None:
         raise UsageError(
-            f"{solver} adapts its steps on numpy: drop inference.step_size, or take the solver 'euler' or backend = "
-            '"jax" for constant steps'
+            f"{solver} adapts its steps on {backend}: drop inference.step_size, or take the solver 'euler' or "
+            'backend = "jax" for constant steps'
         )
     for name, value, least in (("rtol", motion.rtol, SMALLEST_RTOL), ("atol", motion.atol, 0.0)):
         if not value >= least or value == 0.0:
             allowed = "above 0" if least == 0.0 else f"{least:.2g} or more"
-            raise UsageError(f"inference.{name} = {value:g}; {solver} on numpy needs {allowed}")
+            raise UsageError(f"inference.{name} = {value:g}; {solver} on {backend} needs {allowed}")
 
 
 def _check_memory(task: Task, motion: Flow) -> None:

@@ -96,7 +96,8 @@ class AdaptiveSamples:
     def finish(self) -> dict[str, Any]:
         """Return the arrays of `Settled` at that time."""
         return join_finals(
-            [final_arrays(self._xp, self._task, s.field.clamped, self._point(s), self._to_run) for s in self._samples]
+            [final_arrays(self._xp, self._task, s.field.clamped, self._point(s), np.asarray) for s in self._samples],
+            self._to_run,
         )
 
     def work(self) -> SolverWork:

@@ -1,9 +1,10 @@
 """Samples that were looked at one by one, put together as a batch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pcsim.observables import Observation
 
@@ -20,17 +21,19 @@ def join_observations(seen: Sequence[Observation]) -> Observation:
     )
 
 
-def join_finals(finals: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the arrays of `Settled` for all samples; weight gradients are means over the batch."""
+def join_finals(
+    finals: Sequence[dict[str, Any]], to_run: Callable[[NDArray[np.float64]], NDArray[Any]]
+) -> dict[str, Any]:
+    """Return the arrays of `Settled` for all samples in the type of the run; weight gradients are batch means."""
     gradients = [f["gradient"] for f in finals]
     return {
-        "states": _joined([f["states"] for f in finals]),
-        "errors": _joined([f["errors"] for f in finals]),
-        "output": np.concatenate([f["output"] for f in finals]),
+        "states": tuple(map(to_run, _joined([f["states"] for f in finals]))),
+        "errors": tuple(map(to_run, _joined([f["errors"] for f in finals]))),
+        "output": to_run(np.concatenate([f["output"] for f in finals])),
         "gradient": None
         if gradients[0] is None
         else tuple(
-            {name: np.mean([layer[name] for layer in layers], axis=0) for name in layers[0]}
+            {name: to_run(np.mean([layer[name] for layer in layers], axis=0)) for name in layers[0]}
             for layers in zip(*gradients, strict=True)
         ),
     }

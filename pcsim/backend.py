@@ -134,7 +134,8 @@ class Capabilities:
 
     `solvers` are those for continuous time and `rules` those of learning, none if it has none; `bounds` says that
     energies come with rigorous error bounds; `packages` are those besides numpy and SciPy whose versions decide the
-    last bits. The precision "exact" stands for any number of bits.
+    last bits. `limits` are sentences on what is refused beyond that, in the words of the refusal. The precision "exact"
+    stands for any number of bits.
     """
 
     device: str
@@ -147,6 +148,7 @@ class Capabilities:
     bounds: bool = False
     rules: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
 
 
 @runtime_checkable

@@ -7,6 +7,7 @@ from typing import Any
 import h5py
 import pytest
 
+from pcsim.backend import load_backend
 from pcsim.cli import COMMANDS, call
 from pcsim.trace import open_trace
 from tests.scenario_files import TEXT, Files, changed
@@ -155,6 +156,22 @@ def test_lists_and_schema(capsys: pytest.CaptureFixture[str]):
     assert "numpy: usable\n  device      cpu" in capsys.readouterr().out
     assert call(["schema"]) == 0
     assert "network" in json.loads(capsys.readouterr().out)["properties"]
+
+
+def test_backends_say_what_they_refuse_and_fit_narrow_terminals(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", "50")
+    monkeypatch.setattr("pcsim_numba.backend.find_spec", lambda name: None)
+    assert call(["backends"]) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 50
+    assert "numba: not usable\n  why not     not installed: numba\n  fix         install it with: pip install\n" in out
+    assert "exact: usable" in out
+    assert "  learning    none: it does not train\n" in out
+    for name in ("exact", "jax", "numpy"):
+        for limit in load_backend(name).capabilities().limits:
+            assert limit in " ".join(out.split())
 
 
 def test_show_prints_a_scenario_that_reads_the_same(files: Files, capsys: pytest.CaptureFixture[str]):

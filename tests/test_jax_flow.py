@@ -238,7 +238,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"solver": "dopri5", "rtol": 1e-8, "precision": "float32"}, "below what float32 can meet; give 1e-06 or more"),
     ({"solver": "dopri5", "rtol": 1e-15}, "below what float64 can meet"),
     ({"solver": "dopri5", "atol": 0.0}, "above 0"),
-    ({"solver": "dopri5", "precision": "bfloat16"}, "no precision 'bfloat16'"),
+    ({"solver": "dopri5", "precision": "bfloat16"}, "in float32 and float64 alone"),
     ({"solver": "dopri5", "temperature": 0.1, "step_size": 0.1}, "has no noise"),
     ({"solver": "heun", "temperature": 0.1}, "needs constant steps"),
 ]

@@ -272,7 +272,7 @@ def _change_a_weight(path: str) -> None:
         ("compare", (), "inference is what is compared, of networks that do not learn"),
         ("run", ("learning.batch=1500",), "a batch of 1500, but there are 1437 training samples; use 1437 or fewer"),
         ("check", ("backend.precision=bfloat16",), "backend.precision=bfloat16: numpy trains in float32 and float64"),
-        ("run", ("backend.precision=float16",), "numpy trains in float32 and float64, not in float16"),
+        ("run", ("backend.precision=float16",), "numpy trains in float32 and float64; use one of these"),
     ],
 )
 def test_what_cannot_be_trained_is_one_line_and_starts_nothing(

@@ -10,6 +10,11 @@ from pcsim.errors import UsageError
 from pcsim.inference import Halving
 from pcsim.trace.layout import Block
 
+HALVING = (
+    "the exact backend has no inference.step_halving: whether an energy has risen cannot be told where balls overlap; "
+    'write step_halving = false, or use backend = "numpy"'
+)
+
 
 class ExactBackend:
     """Runs the core on arrays of balls; energies come with rigorous bounds, arrivals without rounding."""
@@ -25,6 +30,7 @@ class ExactBackend:
             problem="python-flint is not installed" if missing else None,
             fix="install it with: pip install 'pcsim[exact]'" if missing else None,
             bounds=True,
+            limits=(HALVING,),
             packages=("python-flint",),
         )
 
@@ -39,10 +45,7 @@ class ExactBackend:
 
         check_arithmetic(task.precision, task.arithmetic)
         if isinstance(task.inference, Halving):
-            raise UsageError(
-                "the exact backend has no inference.step_halving: whether an energy has risen cannot be told where "
-                'balls overlap; write step_halving = false, or use backend = "numpy"'
-            )
+            raise UsageError(HALVING)
         working = first_guess(task, bits_asked(task.precision))
         refuse_if_too_long(task, working)
         return estimated_seconds(task, working)

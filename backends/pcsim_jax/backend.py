@@ -13,6 +13,13 @@ from pcsim.trace.layout import Block
 NEEDED = ("jax", "diffrax", "equinox", "lineax", "optimistix")
 INSTALL = "install it with: pip install 'pcsim[jax]'"
 PRECISIONS = ("bfloat16", "float32", "float64")
+ARITHMETIC = (
+    "jax rounds to nearest and accumulates in float32; drop inference.rounding and inference.accumulate, or use "
+    'backend = "numpy"'
+)
+FLOWS = (
+    "jax has continuous time in float32 and float64 alone: sums of many small steps need more digits; use one of these"
+)
 SOLVERS = ("euler", "heun", "midpoint", "bosh3", "tsit5", "dopri5", "dopri8", "kvaerno3", "kvaerno5")
 
 
@@ -28,6 +35,7 @@ class JaxBackend:
             methods=("state", "error", "sequential", "backprop"),
             layers=("dense",),
             solvers=SOLVERS,
+            limits=(ARITHMETIC, FLOWS),
             rules=("pc", "incremental", "backprop"),
             problem=problem,
             fix=fix,
@@ -41,10 +49,7 @@ class JaxBackend:
         """
         check_arithmetic(task.precision, task.arithmetic)
         if task.arithmetic.rounding != "nearest" or task.arithmetic.accumulate != "float32":
-            raise UsageError(
-                "jax rounds to nearest and accumulates in float32; drop inference.rounding and inference.accumulate, "
-                'or use backend = "numpy"'
-            )
+            raise UsageError(ARITHMETIC)
         weights = sum(array.size for layer in task.parameters for array in layer.values())
         evaluations = 1000 if isinstance(task.motion, Flow) else task.motion.steps + 1
         if isinstance(task.motion, Flow):

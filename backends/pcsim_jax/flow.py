@@ -17,6 +17,7 @@ from pcsim.observables import Observation, on_host
 from pcsim.trace.layout import Block
 from pcsim_jax import walk
 from pcsim_jax.arrays import DTYPES, arguments, settings, to_host
+from pcsim_jax.backend import FLOWS
 from pcsim_jax.compiled import Compiler
 from pcsim_jax.pinned import with_pinned_predictions
 from pcsim_jax.solvers import METHODS, SOLVERS, Tolerances
@@ -46,10 +47,7 @@ def check(task: Task) -> None:
     motion = _motion(task)
     check_flow(task, motion, "jax", SOLVERS)
     if task.precision not in SMALLEST_RTOL:
-        raise UsageError(
-            f"continuous time has no precision '{task.precision}': sums of many small steps need more digits; "
-            'give precision = "float32" or "float64"'
-        )
+        raise UsageError(FLOWS)
     if motion.step_size is None:
         _check_adaptive(task, motion)
     elif not 0.0 < motion.step_size < np.inf:

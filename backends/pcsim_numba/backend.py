@@ -6,14 +6,14 @@ from importlib.util import find_spec
 
 import numpy as np
 from pcsim_numpy import NumpyBackend
-from pcsim_numpy.solvers import SOLVERS, flow_seconds
+from pcsim_numpy.solvers import SOLVERS, constant_steps, flow_seconds
 from pcsim_numpy.solvers import check as check_flow
 
 from pcsim.arithmetic import check_arithmetic
 from pcsim.backend import Capabilities, Flow, Settled, Task
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.trace.layout import Block
-from pcsim_numba.support import check
+from pcsim_numba.support import HALVING, check
 
 DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 
@@ -30,6 +30,7 @@ class NumbaBackend:
             methods=("state", "error", "sequential", "backprop"),
             layers=("dense",),
             solvers=SOLVERS,
+            limits=(HALVING, constant_steps("numba")),
             problem="not installed: numba" if missing else None,
             fix="install it with: pip install 'pcsim[numba]'" if missing else None,
             rules=("pc", "incremental", "backprop"),

@@ -22,14 +22,13 @@ METHODS: tuple[type[Inference], ...] = (
     ErrorOptimization,
     Backprop,
 )
-MISSING: dict[type[Inference], str] = {
-    Halving: "inference.step_halving",
-}
 OTHERS = 'use backend = "jax" or "numpy"'
+HALVING = f"numba has no kernels for inference.step_halving; drop it, or {OTHERS}"
 
 
 def check(inference: Inference) -> None:
     """Raise `UsageError` for inference without kernels."""
+    if isinstance(inference, Halving):
+        raise UsageError(HALVING)
     if type(inference) not in METHODS:
-        what = MISSING.get(type(inference), type(inference).__name__)
-        raise UsageError(f"numba has no kernels for {what}; {OTHERS}")
+        raise UsageError(f"numba has no kernels for {type(inference).__name__}; {OTHERS}")

@@ -19,9 +19,10 @@ from pcsim.trace.layout import Block
 from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.rounded import unit_of
 from pcsim_numpy.rounding import FORMATS
-from pcsim_numpy.solvers import SOLVERS, check, flow_seconds
+from pcsim_numpy.solvers import SOLVERS, check, constant_steps, flow_seconds, wide_alone
 from pcsim_numpy.threads import blas_threads
 
+TRAINING = 'numpy trains in float32 and float64; use one of these, or backend = "jax" for bfloat16'
 DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 
 
@@ -39,6 +40,7 @@ class NumpyBackend:
             layers=("dense",),
             rules=("pc", "incremental", "backprop"),
             solvers=SOLVERS,
+            limits=(TRAINING, wide_alone("numpy"), constant_steps("numpy")),
         )
 
     def estimate(self, task: Task) -> float:
@@ -63,9 +65,7 @@ class NumpyBackend:
     def trainer(self, task: TrainingTask) -> Trainer:
         """Return a trainer; raises `UsageError` for a precision that numpy does not train in."""
         if task.precision not in DTYPES:
-            raise UsageError(
-                f'numpy trains in {" and ".join(DTYPES)}, not in {task.precision}; use backend = "jax" for bfloat16'
-            )
+            raise UsageError(TRAINING)
         from pcsim_numpy.trainer import NumpyTrainer
 
         return NumpyTrainer(task)

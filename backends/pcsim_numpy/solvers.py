@@ -22,14 +22,27 @@ SPARSE_WORDS = {"radau": 9, "bdf": 4, "lsoda": 3}
 """The same for every entry of a sparse or banded one, with indices and the entries that elimination fills."""
 
 
+def wide_alone(backend: str) -> str:
+    """Return what is said of a flow in another precision."""
+    return (
+        f"{backend} has continuous time in {' and '.join(PRECISIONS)} alone: sums of many small steps need more "
+        "digits; use one of these"
+    )
+
+
+def constant_steps(backend: str) -> str:
+    """Return what is said of a constant step size for an adaptive solver."""
+    return (
+        f"{', '.join(ADAPTIVE)} adapt their steps on {backend}; drop inference.step_size, or use inference.solver = "
+        '"euler" or backend = "jax" for constant steps'
+    )
+
+
 def check(task: Task, motion: Flow, backend: str) -> None:
     """Raise `UsageError` for a flow that a backend with these solvers cannot run."""
     check_flow(task, motion, backend, SOLVERS)
     if task.precision not in PRECISIONS:
-        raise UsageError(
-            f"continuous time has no precision '{task.precision}' on {backend}: sums of many small steps need more "
-            'digits; give precision = "float32" or "float64"'
-        )
+        raise UsageError(wide_alone(backend))
     if motion.solver == "euler":
         _check_euler(task, motion)
     else:
@@ -54,20 +67,17 @@ def _check_euler(task: Task, motion: Flow) -> None:
 
 
 def _check_adaptive(task: Task, motion: Flow, backend: str) -> None:
-    solver = f"the solver '{motion.solver}'"
     if motion.temperature > 0.0:
         raise UsageError(
-            f'{solver} has no noise on {backend}: give inference.solver = "euler", or drop inference.noise'
+            f"the solver '{motion.solver}' has no noise on {backend}: give inference.solver = \"euler\", or drop "
+            "inference.noise"
         )
     if motion.step_size is not None:
-        raise UsageError(
-            f"{solver} adapts its steps on {backend}: drop inference.step_size, or take the solver 'euler' or "
-            'backend = "jax" for constant steps'
-        )
+        raise UsageError(constant_steps(backend))
     for name, value, least in (("rtol", motion.rtol, SMALLEST_RTOL), ("atol", motion.atol, 0.0)):
         if not value >= least or value == 0.0:
             allowed = "above 0" if least == 0.0 else f"{least:.2g} or more"
-            raise UsageError(f"inference.{name} = {value:g}; {solver} on {backend} needs {allowed}")
+            raise UsageError(f"inference.{name} = {value:g}; the solver '{motion.solver}' on {backend} needs {allowed}")
 
 
 def _check_memory(task: Task, motion: Flow) -> None:

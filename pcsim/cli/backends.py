@@ -1,26 +1,56 @@
-"""`pcsim backends`: which backends can be used here, and why the others cannot."""
+"""`pcsim backends`: which backends can be used here, what each can do, and why the others cannot be used."""
+
+import shutil
+import textwrap
+from collections.abc import Iterator
 
 import click
 
-from pcsim.backend import installed_backends, load_backend
+from pcsim.backend import Capabilities, installed_backends, load_backend
 from pcsim.errors import UsageError
+
+INDENT = 14
+WIDEST = 100
+NARROWEST = 40
 
 
 @click.command("backends", short_help="List the backends and what each can do here.")
 def command() -> None:
-    """List the installed backends: device, precisions, methods, layers and solvers, or why not and the fix."""
-    for name in installed_backends():
+    """List the installed backends: what each can do here and what it refuses, or why it cannot be used and the fix."""
+    width = min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
+    for number, name in enumerate(installed_backends()):
+        if number:
+            click.echo()
         try:
             able = load_backend(name).capabilities()
         except UsageError as error:
-            click.echo(f"{name}: not usable: {error}")
-            continue
-        if able.problem is not None:
-            click.echo(f"{name}: not usable: {able.problem}; {able.fix}")
-            continue
-        click.echo(f"{name}: usable")
-        click.echo(f"  device      {able.device}")
-        click.echo(f"  precisions  {', '.join(able.precisions)}")
-        click.echo(f"  methods     {', '.join(able.methods)}")
-        click.echo(f"  layers      {', '.join(able.layers)}")
-        click.echo(f"  solvers     {', '.join(able.solvers) or 'none: discrete steps only'}")
+            usable, rows = False, iter([("why not", str(error))])
+        else:
+            usable = able.problem is None
+            rows = _abilities(able) if usable else iter([("why not", str(able.problem)), ("fix", str(able.fix))])
+        click.echo(f"{name}: {'usable' if usable else 'not usable'}")
+        for label, text in rows:
+            click.echo(_row(label, text, width))
+
+
+def _abilities(able: Capabilities) -> Iterator[tuple[str, str]]:
+    """Yield what a usable backend can do, in the words of a scenario, and what it says to the rest."""
+    yield "device", able.device
+    yield "precisions", ", ".join(able.precisions)
+    yield "methods", ", ".join(able.methods)
+    yield "layers", ", ".join(able.layers)
+    yield "solvers", ", ".join(able.solvers) or "none: discrete steps only"
+    yield "learning", ", ".join(able.rules) or "none: it does not train"
+    for limit in able.limits:
+        yield "refused", limit
+
+
+def _row(label: str, text: str, width: int) -> str:
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent=f"  {label}".ljust(INDENT),
+        subsequent_indent=" " * INDENT,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )

@@ -11,16 +11,11 @@ from pcsim_jax import JaxBackend, compiled
 from pcsim_jax.arrays import arguments
 from pcsim_jax.training import gradient_step
 
-from pcsim.arithmetic import Arithmetic
 from pcsim.backend import Settled, Task
-from pcsim.errors import UsageError
-from pcsim.inference import (
-    ErrorOptimization,
-)
-from pcsim.steppers import Adam, GradientDescent, Momentum
+from pcsim.steppers import GradientDescent
 from pcsim.stopping import StopRule
 from pcsim.trace import Block
-from tests.cases import ACTIVATIONS, LOSSES, METHODS, join, make_case, make_task, settle
+from tests.cases import LOSSES, METHODS, join, make_case, make_task, settle
 from tests.parity.agreement import NETWORKS, RECORD, assert_close, present, settle_on, small
 from tests.parity.agreement import assert_parity as assert_parity_of
 
@@ -37,13 +32,6 @@ def compilations() -> int:
     return compiled._compile.cache_info().misses  # pyright: ignore[reportPrivateUsage]
 
 
-@pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_state_optimization_in_every_network(activation: str, network: str) -> None:
-    case = small(activation, **NETWORKS[network])
-    assert_parity(make_task(case, record=RECORD, steps=6))
-
-
 @pytest.mark.parametrize("activation", ["gelu", "tanh", "sigmoid"])
 @pytest.mark.parametrize("network", NETWORKS)
 def test_exact_zeros_at_the_start_in_float32(activation: str, network: str) -> None:
@@ -54,20 +42,6 @@ def test_exact_zeros_at_the_start_in_float32(activation: str, network: str) -> N
     np.testing.assert_array_equal(present(rows.energy) == 0, present(reference.energy) == 0)
     # The standard form's errors are good to an ulp of the states.
     np.testing.assert_allclose(present(rows.energy), present(reference.energy), rtol=1e-3)
-
-
-@pytest.mark.parametrize("method", list(METHODS)[1:])
-def test_every_method(method: str) -> None:
-    case = small(skip=1, mupc=True)
-    assert_parity(make_task(case, METHODS[method](case.energy), record=RECORD, steps=1 if method == "backprop" else 5))
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-def test_every_loss_with_a_stepper_that_remembers(loss: str) -> None:
-    case = small("tanh", loss=loss)
-    stepper = Adam(0.1) if loss == "cross-entropy" else Momentum(0.05)
-    assert_parity(make_task(case, ErrorOptimization(case.energy), stepper=stepper, record=RECORD, steps=5))
-    assert_parity(make_task(case, stepper=Adam(0.05), record=RECORD, steps=5, precision="float32"))
 
 
 def test_soft_clamping_and_a_start_of_ones_own() -> None:
@@ -154,13 +128,6 @@ def test_more_steps_than_fit_into_32_bits_can_be_asked_for() -> None:
     task = make_task(small("linear"), steps=3_000_000_000, recorded=range(0, 3_000_000_001, 10**9), record=("energy",))
     settled = JaxBackend().settle(task, lambda block: None, lambda clock: clock > 0)
     assert settled.interrupted
-
-
-@pytest.mark.parametrize("arithmetic", [Arithmetic(rounding="stochastic"), Arithmetic(accumulate="bfloat16")])
-def test_arithmetic_that_only_numpy_has_is_refused(arithmetic: Arithmetic) -> None:
-    task = make_task(small("tanh"), precision="bfloat16", arithmetic=arithmetic)
-    with pytest.raises(UsageError, match='use backend = "numpy"'):
-        JaxBackend().estimate(task)
 
 
 @pytest.mark.parametrize("method", ["state", "error", "increment"])

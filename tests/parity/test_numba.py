@@ -10,13 +10,11 @@ import pytest
 from pcsim_numba import NumbaBackend
 
 from pcsim.backend import Task
-from pcsim.errors import UsageError
-from pcsim.inference import ErrorOptimization, Halving, IncrementStateOptimization, StateOptimization, with_free_input
-from pcsim.losses import NoTarget
+from pcsim.inference import with_free_input
 from pcsim.steppers import Adam, Decaying, GradientDescent, Momentum
 from pcsim.stopping import StopRule
 from pcsim.trace import Block
-from tests.cases import ACTIVATIONS, LOSSES, METHODS, join, make_case, make_task, settle
+from tests.cases import METHODS, join, make_case, make_task, settle
 from tests.parity.agreement import NETWORKS, RECORD, assert_close, present, settle_on, small
 from tests.parity.agreement import assert_parity as assert_parity_of
 
@@ -25,12 +23,6 @@ NUMBA = NumbaBackend()
 
 def assert_parity(task: Task) -> None:
     assert_parity_of(NUMBA, task)
-
-
-@pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_state_optimization_in_every_network(activation: str, network: str) -> None:
-    assert_parity(make_task(small(activation, **NETWORKS[network]), record=RECORD, steps=6))
 
 
 @pytest.mark.parametrize("activation", ["gelu", "tanh", "sigmoid"])
@@ -44,20 +36,6 @@ def test_exact_zeros_at_the_start_in_float32(activation: str, network: str) -> N
     np.testing.assert_allclose(present(rows.energy), present(reference.energy), rtol=1e-3)
 
 
-@pytest.mark.parametrize("precision", ["float64", "float32"])
-@pytest.mark.parametrize("method", list(METHODS)[1:])
-def test_every_method(method: str, precision: str) -> None:
-    case = small(skip=1, mupc=True)
-    steps = 1 if method == "backprop" else 5
-    assert_parity(make_task(case, METHODS[method](case.energy), record=RECORD, steps=steps, precision=precision))
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_with_long_skips_precisions_and_decay(method: str) -> None:
-    case = small("tanh", skip=2, precisions=True, decays=True)
-    assert_parity(make_task(case, METHODS[method](case.energy), record=RECORD, steps=1 if method == "backprop" else 5))
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_from_a_start_of_ones_own(method: str) -> None:
     case = small("tanh")
@@ -65,22 +43,6 @@ def test_every_method_from_a_start_of_ones_own(method: str) -> None:
     inference = METHODS[method](case.energy)
     if method != "backprop":
         assert_parity(make_task(case, inference, record=RECORD, steps=4, initial=initial))
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-def test_every_loss_with_a_stepper_that_remembers(loss: str) -> None:
-    case = small("tanh", loss=loss)
-    stepper = Adam(0.1) if loss == "cross-entropy" else Momentum(0.05)
-    assert_parity(make_task(case, ErrorOptimization(case.energy), stepper=stepper, record=RECORD, steps=5))
-    assert_parity(make_task(case, stepper=Adam(0.05), record=RECORD, steps=5, precision="float32"))
-
-
-@pytest.mark.parametrize("precision", ["float64", "float32"])
-@pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_the_increment_form_in_every_network(activation: str, network: str, precision: str) -> None:
-    case = small(activation, **NETWORKS[network])
-    assert_parity(make_task(case, IncrementStateOptimization(case.energy), record=RECORD, steps=6, precision=precision))
 
 
 def test_soft_clamping_and_a_sigmoid_output() -> None:
@@ -100,13 +62,6 @@ def test_step_sizes_that_decay(stepper: Any) -> None:
     assert_parity(make_task(small("tanh"), stepper=Decaying(stepper, 0.5), record=RECORD, steps=6))
 
 
-def test_a_free_output() -> None:
-    case = small("tanh")
-    energy = replace(case.energy, loss=NoTarget())
-    initial = case.states[: len(case.network.layers) - 1]
-    assert_parity(make_task(case, StateOptimization(energy), initial=initial, record=RECORD, steps=4))
-
-
 @pytest.mark.parametrize(
     "rule", [StopRule(arrival=True), StopRule(relative_change=0.05), StopRule(0.02, 0.1, arrival=True)]
 )
@@ -118,12 +73,6 @@ def test_stop_rules_end_where_numpys_do(rule: StopRule) -> None:
     assert ours.steps_taken == theirs.steps_taken < 900
     np.testing.assert_array_equal(rows.clock, reference.clock)
     np.testing.assert_array_equal(ours.arrival_steps, theirs.arrival_steps)
-
-
-def test_halving_is_refused() -> None:
-    case = small("tanh")
-    with pytest.raises(UsageError, match=r'no kernels for inference.step_halving; use backend = "jax" or "numpy"$'):
-        NUMBA.estimate(make_task(case, Halving(StateOptimization(case.energy))))
 
 
 @pytest.mark.parametrize("method", ["state", "increment", "error", "sequential", "fixed"])

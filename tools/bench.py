@@ -1,245 +1,110 @@
 #!/usr/bin/env python3
-"""Time the workloads that docs/performance.md reports, beside the machine's matrix-product peak.
+"""Time the same workloads on every backend that can be used here, beside what the machine can do at most.
 
-usage: python tools/bench.py [--rounds 9] [--markdown FILE]
+usage: python tools/bench.py [--peer fabricpc] [--rounds 9] [--markdown FILE] [--figure FILE]
 
-Everything is timed in one process, workloads in turn, and reported as medians: machines are shared and noisy.
+All that docs/performance.md shows is made by
+    python tools/bench.py --peer fabricpc --markdown docs/performance-figures.md --figure docs/figures/performance.png
+in some minutes on a machine that does nothing else. Workloads take turns and are reported as medians: machines are
+noisy. A peer is installed by pip into an environment of its own under the cache folder, and timed in the same turns.
 """
 
 import argparse
-import datetime
-import json
-import subprocess
-import sys
+import os
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import replace
-from itertools import count
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from statistics import median
+from typing import Any
 
-import numpy as np
-from benchmarks.scan import scan_seconds
-from benchmarks.workload import BATCH, WIDTHS, make_task, make_tiny_task, product_gflop, settle_seconds
-from pcsim_jax import JaxBackend
-from pcsim_numba import NumbaBackend
-from pcsim_numpy import NumpyBackend
-from pcsim_numpy.namespace import NumpyNamespace
-from pcsim_numpy.threads import blas_threads
+from benchmarks.backends import devices, usable_backends
+from benchmarks.others import BARE, other_work, processes
+from benchmarks.peaks import memory_rate, product_rate
+from benchmarks.peer import PEERS, Peer
+from benchmarks.rounds import medians
+from benchmarks.sweeps import draw_sweeps, sweep_tables, sweep_work
+from benchmarks.table import EO, SO, work_of, work_table
+from studies.pages import measured, table
 
-from pcsim.activations import Gelu, LeakyRelu, Sigmoid, Tanh
-from pcsim.backend import Task
-from pcsim.experiment import run
-from pcsim.inference import ErrorOptimization, IncrementStateOptimization
-from pcsim.provenance import describe_machine
-from pcsim.scenario import parse_scenario
+from pcsim.plotting import save
 
-PEAK_OF = """
-import os, subprocess, sys
-process = subprocess.Popen(sys.argv[1:])
-_, status, usage = os.wait4(process.pid, 0)
-print(usage.ru_maxrss)
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
-PAUSE = 0.3
-FRESH_BATCHES = count(BATCH + 1)
-SO = "64 SO steps, tanh, energies recorded"
-BARE = "the same without energies"
-SCENARIO = """
-title = "Benchmark: 784-(128x19)-10, tanh, batch 64"
-[network]
-input = 784
-hidden = { layers = 19, width = 128 }
-output = 10
-activation = "tanh"
-init = "orthogonal"
-[data]
-name = "npz"
-file = "data.npz"
-batch = 64
-[inference]
-method = "state"
-loss = "cross-entropy"
-steps = 64
-[trace]
-record = ["energy"]
-"""
-
-
-def bare_seconds(task: Task) -> float:
-    """Return the seconds of the same steps with no energy computed at all."""
-    xp = NumpyNamespace()
-    parameters = tuple({k: v.astype(np.float32) for k, v in layer.items()} for layer in task.parameters)
-    clamped = task.inference.clamp(xp, parameters, task.x.astype(np.float32), task.y.astype(np.float32))
-    with blas_threads(task.parameters, len(task.x)):
-        start = time.perf_counter()
-        carry = task.inference.begin(xp, clamped, None, task.descent.stepper)
-        for step in range(1, task.descent.steps + 1):
-            point = task.inference.evaluate(xp, clamped, carry)
-            carry = task.inference.advance(xp, clamped, point, carry, task.descent.stepper, step)
-        task.inference.evaluate(xp, clamped, carry)
-        return time.perf_counter() - start
-
-
-def traced_seconds(folder: Path) -> float:
-    """Return the inference seconds of the same run from a scenario, its trace written to disk."""
-    rng = np.random.default_rng(1)
-    if not (folder / "data.npz").exists():
-        np.savez(folder / "data.npz", x=rng.standard_normal((BATCH, WIDTHS[0])), y=rng.integers(0, 10, BATCH))
-    with run(parse_scenario(SCENARIO, folder), path=folder / "trace.h5", force=True) as trace:
-        return float(trace.attributes["inference_seconds"])
-
-
-def help_seconds() -> float:
-    """Return the seconds `pcsim --help` takes as a process of its own."""
-    program = Path(sys.executable).with_name("pcsim")
-    start = time.perf_counter()
-    subprocess.run([program, "--help"], check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - start
-
-
-def exact_process() -> tuple[float, float]:
-    """Return wall seconds and peak MiB of `pcsim run signal-decay --precision exact` as a process of its own."""
-    command = [Path(sys.executable).with_name("pcsim"), "run", "signal-decay", "--precision", "exact", "--quiet"]
-    with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
-        # A small process in between: a child starts with the peak of the one that made it.
-        result = subprocess.run(
-            [sys.executable, "-c", PEAK_OF, *command], cwd=folder, capture_output=True, text=True, check=False
-        )
-        if result.returncode:
-            raise SystemExit("the exact backend failed; install it with: pip install -e '.[exact]'")
-        return time.perf_counter() - start, float(result.stdout) / 1024
-
-
-def peak_gflops() -> float:
-    """Return the rate of a large float32 matrix product, in 10⁹ operations a second."""
-    a = np.random.default_rng(0).standard_normal((2048, 2048)).astype(np.float32)
-    start = time.perf_counter()
-    np.matmul(a, a)
-    return 2 * 2048**3 / (time.perf_counter() - start) / 1e9
-
-
-def deep_process() -> dict[str, float]:
-    """Return seconds, compile seconds and peak MiB of 128 layers of 512 on JAX, as a process of its own."""
-    script = Path(__file__).with_name("benchmarks") / "deep.py"
-    result = subprocess.run([sys.executable, script], check=True, capture_output=True, text=True)
-    return json.loads(result.stdout)
-
-
-def fresh_compile_seconds(task: Task) -> float:
-    """Return the seconds JAX takes to compile a run that it has not seen: one sample more than ever before."""
-    batch = next(FRESH_BATCHES)
-    larger = replace(task, x=np.resize(task.x, (batch, WIDTHS[0])), y=np.resize(task.y, (batch, WIDTHS[-1])))
-    return JaxBackend().settle(larger, lambda block: None, lambda clock: False).compile_seconds
-
-
-def first_seconds() -> float:
-    """Return the seconds of the first run of a process on Numba, imports of the backend included."""
-    script = Path(__file__).with_name("benchmarks") / "first.py"
-    return float(subprocess.run([sys.executable, script], check=True, capture_output=True, text=True).stdout)
-
-
-def workloads(folder: Path) -> dict[str, Callable[[], float]]:
-    """Return every workload of the table, in its order, as a function that returns seconds (or a rate)."""
-    numpy, jax, numba = NumpyBackend(), JaxBackend(), NumbaBackend()
-    tanh, relu = make_task(Tanh()), make_task(LeakyRelu())
-    work: dict[str, Callable[[], float]] = {
-        "float32 product peak, GFLOP/s": peak_gflops,
-        SO: lambda: settle_seconds(numpy, tanh),
-        BARE: lambda: bare_seconds(tanh),
-        "jax: 64 SO steps, tanh, energies recorded": lambda: settle_seconds(jax, tanh),
-        "numba: 64 SO steps, tanh, energies recorded": lambda: settle_seconds(numba, tanh),
-        "hand-written lax.scan, tanh": scan_seconds(tanh, "tanh"),
-        "jax: 64 SO steps, relu, energies recorded": lambda: settle_seconds(jax, relu),
-        "numba: 64 SO steps, relu, energies recorded": lambda: settle_seconds(numba, relu),
-        "hand-written lax.scan, relu": scan_seconds(relu, "relu"),
-        "jax: compiling the tanh run": lambda: fresh_compile_seconds(tanh),
-    }
-    for name, activation in (("tanh", Tanh()), ("sigmoid", Sigmoid()), ("relu", LeakyRelu()), ("gelu", Gelu())):
-        standard, increment = make_task(activation), make_task(activation, IncrementStateOptimization)
-        work[f"64 SO steps, {name}, standard form"] = lambda task=standard: settle_seconds(numpy, task)
-        work[f"64 SO steps, {name}, increment form"] = lambda task=increment: settle_seconds(numpy, task)
-        work[f"jax: 64 SO steps, {name}, increment form"] = lambda task=increment: settle_seconds(jax, task)
-        work[f"numba: 64 SO steps, {name}, increment form"] = lambda task=increment: settle_seconds(numba, task)
-    errors = make_task(Tanh(), ErrorOptimization, 8)
-    work["8 EO steps, tanh"] = lambda: settle_seconds(numpy, errors)
-    work["jax: 8 EO steps, tanh"] = lambda: settle_seconds(jax, errors)
-    work["numba: 8 EO steps, tanh"] = lambda: settle_seconds(numba, errors)
-    tiny = make_tiny_task()
-    work["numba: 1000 SO steps of 3 layers of 32, batch 1"] = lambda: settle_seconds(numba, tiny)
-    work["numba: the first run of a process, kernels on disk"] = first_seconds
-    work["64 SO steps, tanh, from a scenario, trace on disk"] = lambda: traced_seconds(folder)
-    work["pcsim --help"] = help_seconds
-    return work
-
-
-def measure(rounds: int) -> dict[str, float]:
-    """Return the median of every workload, in the order of the table."""
-    with tempfile.TemporaryDirectory() as folder:
-        work = workloads(Path(folder))
-        for call in work.values():
-            call()
-        times: dict[str, list[float]] = {name: [] for name in work}
-        for _ in range(rounds):
-            for name, call in work.items():
-                # No workload is to pay for the one before: its threads go to sleep, then the caches are filled.
-                time.sleep(PAUSE)
-                call()
-                times[name].append(call())
-    return {name: median(values) for name, values in times.items()}
-
-
-def table(result: dict[str, float], rounds: int) -> str:
-    """Return the figures as Markdown, with machine, versions and date."""
-    machine = describe_machine(("jax", "jaxlib", "numba"))
-    peak = result["float32 product peak, GFLOP/s"]
-    floor = product_gflop(64) / peak
-    lines = [
-        f"Measured {datetime.date.today().isoformat()} on {machine['processor']}, threads {machine['threads']}; "
-        f"{machine['versions']}. Medians of {rounds} rounds, all workloads in turn in one process.",
-        "",
-        "| workload | median |",
-        "|---|---|",
-    ]
-    for name, value in result.items():
-        lines.append(f"| {name} | {f'{value:.0f}' if name.endswith('GFLOP/s') else f'{1000 * value:.1f} ms'} |")
-    so, bare = result[SO], result[BARE]
-    lines += [
-        "",
-        f"At the measured peak the products of the 64 SO steps alone would take {1000 * floor:.1f} ms; the run takes "
-        f"{so / floor:.1f} times that. Computing and recording all energies costs {100 * (so / bare - 1):.0f} %.",
-    ]
-    for name in ("tanh", "relu"):
-        ratio = result[f"jax: 64 SO steps, {name}, energies recorded"] / result[f"hand-written lax.scan, {name}"]
-        lines.append(f"JAX takes {ratio:.2f} times as long as the hand-written `lax.scan` with {name}.")
-    deep = [deep_process() for _ in range(3)]
-    lines.append(
-        f"JAX on 128 layers of 512 (µPC, skips, batch 64), 128 SO steps and the weight gradients, as a whole process: "
-        f"{median(d['seconds'] for d in deep):.2f} s after {median(d['compile_seconds'] for d in deep):.2f} s of "
-        f"compilation, {max(d['peak_mib'] for d in deep):.0f} MiB."
-    )
-    exact = [exact_process() for _ in range(3)]
-    lines.append(
-        f"The exact backend on `signal-decay` (20 layers, batch 1, 64 steps, 256 bits), as a whole process: "
-        f"{median(s for s, _ in exact):.1f} s and {max(m for _, m in exact):.0f} MiB."
-    )
-    for name in ("tanh", "sigmoid", "relu", "gelu"):
-        ratio = result[f"64 SO steps, {name}, increment form"] / result[f"64 SO steps, {name}, standard form"]
-        lines.append(f"The increment form costs {ratio:.2f} times the standard form with {name}.")
-    return "\n".join(lines) + "\n"
+PRODUCTS, MEMORY = "products", "memory"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--markdown", type=Path, help="write the table to this file too")
+    parser.add_argument("--peer", choices=PEERS, help="another program to time on the same networks")
+    parser.add_argument("--rounds", type=int, default=9, help="how often every workload is timed")
+    parser.add_argument("--markdown", type=Path, help="write the page to this file, not to the terminal alone")
+    parser.add_argument("--figure", type=Path, help="draw time against depth, width and batch into this file")
     arguments = parser.parse_args()
-    text = table(measure(arguments.rounds), arguments.rounds)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pcsim-bench-")))
+        peer = Peer(arguments.peer, folder) if arguments.peer else None
+        if peer is not None:
+            stack.callback(peer.close)
+        text = page(peer, folder, arguments.rounds, arguments.figure)
     print(text, end="")
     if arguments.markdown:
-        arguments.markdown.write_text(text)
+        arguments.markdown.write_text(text, encoding="utf-8")
+
+
+def page(peer: Peer | None, folder: Path, rounds: int, figure: Path | None) -> str:
+    """Return the page of figures, and draw the figure."""
+    load = os.getloadavg()[0]
+    backends, left_out = usable_backends()
+    names = list(backends)
+    work: dict[Any, Any] = {PRODUCTS: product_rate(), MEMORY: memory_rate()}
+    work |= work_of(backends, peer) | other_work(backends, folder)
+    times = medians(work, rounds)
+    sweeps = medians(sweep_work(backends), max(1, rounds // 3))
+    gflops = times[PRODUCTS]
+    if figure is not None:
+        save(draw_sweeps(sweeps, names, gflops), figure)
+    labels = [*names, *([peer.name] if peer is not None else [])]
+    parts = [
+        "# Performance: measured figures\n\n" + measured("bench.py"),
+        f"Medians of {rounds} rounds ({max(1, rounds // 3)} for depth, width and batch), all workloads in turn; load "
+        f"average at the start {load:.1f}. Backends: {devices(backends)}.\n" + "".join(f"{why}.\n" for why in left_out),
+        f"float32 matrix product at best: {gflops:.0f} · 10⁹ operations a second; memory read and written: "
+        f"{times[MEMORY]:.1f} · 10⁹ bytes a second.\n",
+        "## Workloads\n\nThe network 784-(128×19)-10, batch 64, float32, cross-entropy, every layer's energy recorded "
+        "at every step; compilation apart.\n",
+        work_table(times, labels, gflops),
+        *([beside(peer, times, names)] if peer is not None else []),
+        "## Depth, width and batch\n\n16 SO steps, tanh; what is not varied is 20 layers, 128 units, 64 samples.\n",
+        sweep_tables(sweeps, names, gflops),
+        "## Beside the workloads\n",
+        table(["median, ms", ""], [[name, f"{1000 * times[name]:.1f}"] for name in times if isinstance(name, str)][2:]),
+        *ratios(times, names),
+        *(f"{line}\n" for line in processes(backends)),
+    ]
+    return "\n".join(parts)
+
+
+def beside(peer: Peer, times: Mapping[Any, float], names: list[str]) -> str:
+    """Return what the comparison with a peer is of, and its ratios."""
+    rows: list[list[str]] = []
+    for name in (SO, EO):
+        theirs = times[name, peer.name]
+        rows.append([name, f"{peer.deviation[name]:.0e}", *(f"{theirs / times[name, b]:.2f}" for b in names)])
+    header = ["", "energies differ by at most", *(f"its time over that of {name}" for name in names)]
+    return (
+        f"### {peer.name}\n\nIn an environment of its own ({peer.versions}), the same weights, data and step size, the "
+        "start, all steps and every layer's energies at every step in one compiled call. Energies differ from numpy's "
+        "in float32 by at most the given share (of the energy and a thousandth of the largest).\n\n"
+        + table(header, rows)
+    )
+
+
+def ratios(times: Mapping[Any, float], names: list[str]) -> list[str]:
+    """Return sentences on what the figures say of each other."""
+    found = [f"Computing all energies takes numpy {100 * (times[SO, 'numpy'] / times[BARE] - 1):.0f} % more time.\n"]
+    if "jax" in names:
+        for word in ("tanh", "ReLU"):
+            ratio = times[f"64 SO steps, {word}", "jax"] / times[f"hand-written lax.scan, 64 SO steps, {word}"]
+            found.append(f"JAX takes {ratio:.2f} times as long as the hand-written `lax.scan` with {word}.\n")
+    return found
 
 
 if __name__ == "__main__":

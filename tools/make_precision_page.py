@@ -4,7 +4,6 @@
 usage: python tools/make_precision_page.py
 """
 
-import datetime
 import sys
 import tempfile
 from pathlib import Path
@@ -14,23 +13,17 @@ import numpy as np
 from flint import arb, ctx
 from numpy.typing import NDArray
 from pcsim_numpy.namespace import NumpyNamespace
+from studies.pages import DOCS, measured, table
 
 import pcsim
 from pcsim.activations import Activation, Gelu, LeakyRelu, Sigmoid, Tanh
 from pcsim.comparison import Comparison
 from pcsim.comparison_plot import plot_comparison
 from pcsim.plotting import plot
-from pcsim.provenance import describe_machine
 
-DOCS = Path(__file__).parents[1] / "docs"
 PRECISIONS = ["bfloat16", "float16", "float32", "float64", "exact"]
 FORMS = ["standard", "increment"]
 POINTS = 20000
-
-
-def markdown(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
 def arrivals_and_errors(comparison: Comparison) -> str:
@@ -44,9 +37,9 @@ def arrivals_and_errors(comparison: Comparison) -> str:
     worst = [[name, *(f"{e[k]:.1e}" if e[k] else "0" for e in errors)] for k, name in enumerate(names)]
     return (
         "## Arrival steps, `pcsim compare signal-decay`\n\n"
-        + markdown(["layer", *labels], steps)
+        + table(["layer", *labels], steps)
         + "\n## Largest relative error of the energy over the 64 steps\n\n"
-        + markdown(["layer", *labels], worst)
+        + table(["layer", *labels], worst)
     )
 
 
@@ -68,9 +61,8 @@ def increment_runs() -> str:
         for activation in ("tanh", "sigmoid", "relu", "gelu")
         for step_size in (0.03, 0.1, 0.3)
     ]
-    return (
-        "\n## Increment form: worst relative error of any energy at any step against exact arithmetic\n\n"
-        + markdown(["activation", "λ", *PRECISIONS[:4]], rows)
+    return "\n## Increment form: worst relative error of any energy at any step against exact arithmetic\n\n" + table(
+        ["activation", "λ", *PRECISIONS[:4]], rows
     )
 
 
@@ -116,18 +108,14 @@ def formulas() -> str:
     header = ["φ", "ours: median", "99 %", "largest", "textbook: median", "99 %", "largest"]
     return (
         f"\n## Relative error of φ(p + d) − φ(p) in float32, {POINTS} points, |p| 1e-6 to 20, |d| 1e-20 to 20\n\n"
-        + markdown(header, rows)
+        + table(header, rows)
         + "\nTextbook is tanh d (1 − tanh p tanh(p + d)) for tanh and the plain difference elsewhere. Our largest "
         "errors are where φ' has a zero (GELU), or where one unit in the last place of p + d changes the result.\n"
     )
 
 
 def main() -> int:
-    machine = describe_machine()
-    page = [
-        f"Measured {datetime.date.today().isoformat()} by `tools/make_precision_page.py` on {machine['processor']}, "
-        f"{machine['versions']}.\n\n"
-    ]
+    page = [measured("make_precision_page.py"), "\n"]
     figures = DOCS / "figures"
     scenario = pcsim.read_scenario("signal-decay")
     with pcsim.compare(scenario, precision=PRECISIONS, form=FORMS) as comparison:

@@ -1,7 +1,7 @@
-"""The benchmark network 784-(128×19)-10, batch 64, float32, as a task for any backend."""
+"""The benchmark network 784-(128x19)-10, batch 64, float32, and relatives of it, as tasks for any backend."""
 
 from collections.abc import Callable
-from itertools import pairwise
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,20 +15,44 @@ from pcsim.network import dense_chain
 from pcsim.recording import every_so_many
 from pcsim.steppers import GradientDescent
 
-WIDTHS = (784, *(128,) * 19, 10)
+STEP_SIZE = 0.1
 BATCH = 64
 
 
+@dataclass(frozen=True)
+class Size:
+    """A network of `layers` layers between 784 inputs and 10 outputs, hidden ones `width` wide, and a batch."""
+
+    layers: int = 20
+    width: int = 128
+    batch: int = BATCH
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Units from the input to the output."""
+        return (784, *(self.width,) * (self.layers - 1), 10)
+
+
 def make_task(
-    activation: Activation, method: Callable[[Energy], Inference] = StateOptimization, steps: int = 64
+    activation: Activation,
+    method: Callable[[Energy], Inference] = StateOptimization,
+    steps: int = 64,
+    size: Size | None = None,
 ) -> Task:
     """Return the benchmark network with random data, in float32, recording every layer's energy at every step."""
-    return _task(WIDTHS, BATCH, activation, method, steps)
+    size = Size() if size is None else size
+    return _task(size.widths, size.batch, activation, method, steps)
 
 
 def make_tiny_task() -> Task:
     """Return a thousand steps of a network so small that all that is not arithmetic shows."""
     return _task((32, 32, 32, 10), 1, Tanh(), StateOptimization, 1000)
+
+
+def one_more_sample(task: Task, batch: int) -> Task:
+    """Return a task with another batch."""
+    x, y = (np.resize(values, (batch, values.shape[1])) for values in (task.x, task.y))
+    return replace(task, x=x, y=y)
 
 
 def _task(
@@ -44,7 +68,7 @@ def _task(
     rng = np.random.default_rng(1)
     return Task(
         inference=method(energy),
-        motion=Descent(GradientDescent(0.1), steps, every_so_many(steps, 1)),
+        motion=Descent(GradientDescent(STEP_SIZE), steps, every_so_many(steps, 1)),
         stop=None,
         parameters=network.draw_parameters(Orthogonal(), 0),
         x=rng.standard_normal((batch, widths[0])),
@@ -60,7 +84,7 @@ def settle_seconds(backend: Backend, task: Task) -> float:
     return backend.settle(task, lambda block: None, lambda clock: False).inference_seconds
 
 
-def product_gflop(steps: int) -> float:
-    """Return the 10⁹ operations of the products in SO: forward and pullback of every layer but the clamped first."""
-    pairs = pairwise(WIDTHS[1:])
-    return (steps + 1) * 2 * sum(2 * BATCH * a * b for a, b in pairs) / 1e9
+def product_gflop(task: Task) -> float:
+    """Return the 10⁹ operations of a task's products: forward and pullback of every layer but the clamped first."""
+    widths = [layer["W"].shape for layer in task.parameters[1:]]
+    return (task.descent.steps + 1) * 4 * len(task.x) * sum(a * b for a, b in widths) / 1e9

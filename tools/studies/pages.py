@@ -17,7 +17,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def measured(tool: str) -> str:
     """Return a sentence on tool, day, machine and versions."""
-    machine = describe_machine(("jax", "jaxlib"))
+    machine = describe_machine(("jax", "jaxlib", "diffrax", "numba", "cupy"))
     return (
         f"Measured {datetime.date.today().isoformat()} by `tools/{tool}` on {machine['processor']}, "
         f"threads {machine['threads']}, {machine['versions']}.\n"

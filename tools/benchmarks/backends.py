@@ -1,0 +1,31 @@
+"""The backends that can be timed here."""
+
+from pcsim.backend import Backend, installed_backends, load_backend
+from pcsim.errors import UsageError
+
+FAST = ("numpy", "jax", "numba", "cupy")
+
+
+def usable_backends() -> tuple[dict[str, Backend], list[str]]:
+    """Return the backends that can be used here by name, and a sentence on each of the others."""
+    found: dict[str, Backend] = {}
+    others: list[str] = []
+    for name in FAST:
+        if name not in installed_backends():
+            continue
+        try:
+            backend = load_backend(name)
+            able = backend.capabilities()
+        except UsageError as error:
+            others.append(str(error))
+            continue
+        if able.problem is None:
+            found[name] = backend
+        else:
+            others.append(f"{name} is left out: {able.problem}")
+    return found, others
+
+
+def devices(backends: dict[str, Backend]) -> str:
+    """Return what each backend runs on, in words."""
+    return ", ".join(f"{name} on {backend.capabilities().device}" for name, backend in backends.items())

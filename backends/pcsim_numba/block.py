@@ -16,8 +16,9 @@ class Block(NamedTuple):
     the former. `totals` are ∂/∂s in error optimization, and how far states move in the increment form, which keeps an
     anchor beside the slopes: `points` with their `lows`, and what is remembered `below`. `inputs` is φ(s) where a layer
     takes the activation first. The errors of the output layer and the output lie behind the other errors and states.
-    `first` and `second` are what a stepper remembers. `energies` and `squares` (of the gradient's norms) are (layers,
-    rows).
+    `first` and `second` are what a stepper remembers. Where step sizes are halved, each row has what is left of its own
+    in `shares`, and in `highest` its total energy before the last step. `energies` and `squares` (of the gradient's
+    norms) are (layers, rows).
     """
 
     rows: int
@@ -39,6 +40,8 @@ class Block(NamedTuple):
     output_low: NDArray[Any]
     first: NDArray[Any]
     second: NDArray[Any]
+    shares: NDArray[np.float64]
+    highest: NDArray[np.float64]
     scratch: NDArray[Any]
     pulled: NDArray[Any]
     gradient: NDArray[Any]
@@ -48,12 +51,13 @@ class Block(NamedTuple):
 
 
 class Form(NamedTuple):
-    """What a method needs of its blocks, and how many arrays its stepper remembers of every variable."""
+    """What a method needs of its blocks, how many arrays its stepper remembers of every variable, what it halves."""
 
     known: int
     keeps: bool
     increments: bool
     memories: int
+    halves: bool
 
 
 def make_block(plan: Plan, x: NDArray[Any], y: NDArray[Any], form: Form) -> Block:
@@ -85,6 +89,8 @@ def make_block(plan: Plan, x: NDArray[Any], y: NDArray[Any], form: Form) -> Bloc
         zeros(int(plan.net.layers[-1, LD_OUT]) if form.increments else 0),
         zeros(plan.units if form.memories > 0 else 0),
         zeros(plan.units if form.memories > 1 else 0),
+        np.ones(rows if form.halves else 0),
+        np.full(rows if form.halves else 0, np.inf),
         zeros(widest),
         zeros(widest),
         zeros(widest),

@@ -15,7 +15,7 @@ from pcsim_numba.increment import advance_increments, begin_increments, sweep_in
 from pcsim_numba.layers import sample
 from pcsim_numba.plan import N_OUT
 from pcsim_numba.rows import any_nonzero, copy, sum_of_squares
-from pcsim_numba.state import advance_states, begin_block, evaluate_states, sweep
+from pcsim_numba.state import advance_states, begin_block, evaluate_states, halve, sweep
 from pcsim_numba.window import window
 
 STATE, SEQUENTIAL, INCREMENT, SEQUENTIAL_INCREMENT, ERROR, BACKPROP = range(6)
@@ -119,6 +119,8 @@ def _evaluate(method, net, block):
 @part
 def _advance(method, net, block, motion, step, wanted, moves):
     """Square the gradient's norms where `wanted`, and take a step if it `moves`."""
+    if moves:
+        halve(net, block)
     if wanted:
         last = len(net.layers) - 1
         for r in range(block.rows):

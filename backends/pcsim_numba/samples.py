@@ -12,11 +12,13 @@ from pcsim.inference import (
     Backprop,
     ErrorOptimization,
     FixedPredictions,
+    Halving,
     IncrementSequentialStateOptimization,
     IncrementStateOptimization,
     Inference,
     SequentialStateOptimization,
     StateOptimization,
+    unhalved,
 )
 from pcsim.steppers import Adam, Decaying, GradientDescent, Momentum, Stepper
 from pcsim.stopping import StopRule
@@ -97,6 +99,7 @@ class Samples:
         weights_move: bool = False,
     ) -> None:
         self._energy: Energy = inference.energy
+        halves, inference = isinstance(inference, Halving), unhalved(inference)
         self._method = METHODS[type(inference)]
         self._motion, memories = _motion(stepper)
         self._dtype = x.dtype
@@ -106,7 +109,7 @@ class Samples:
         weights = sum(array.size for layer in parameters for array in layer.values())
         self._edges = edges(len(x), 4.0 * weights * TYPICAL_STRETCH)
         self._is_carried = self._method in (INCREMENT, SEQUENTIAL_INCREMENT)
-        form = Form(known, self._method == SEQUENTIAL, self._is_carried, memories)
+        form = Form(known, self._method == SEQUENTIAL, self._is_carried, memories, halves)
         self._blocks = [
             make_block(self._plan, x[a:b], y[a:b], form) for a, b in zip(self._edges[:-1], self._edges[1:], strict=True)
         ]
@@ -217,7 +220,7 @@ class Samples:
         return block.x.reshape(block.rows, -1)[:, : self._energy.network.input_shape[0]]
 
     def _moving(self, block: Block) -> tuple[NDArray[Any], ...]:
-        memory = block.first, block.second
+        memory = block.first, block.second, block.shares, block.highest
         if self._is_carried:
             anchors = block.points, block.lows, block.below, block.input_lows, block.output_low
             return block.states, block.errors, block.slopes, block.inputs, *anchors, *memory

@@ -8,7 +8,7 @@ from pcsim_numba.layers import predict, pull_back, sample, units
 from pcsim_numba.losses import output_loss
 from pcsim_numba.plan import DECAY, LD_OUT, N_OUT, PRECISION, SKIP, SOURCE
 from pcsim_numba.rows import add_multiplied, copy, difference, multiplied, subtract, sum_of_squares
-from pcsim_numba.steppers import move
+from pcsim_numba.steppers import move, shortened
 from pcsim_numba.window import window
 
 
@@ -95,7 +95,26 @@ def move_variable(net, block, motion, step, i, gradient, variables):
     """Move variable i along its gradient."""
     first = units(net, block, block.first, i) if len(block.first) else gradient
     second = units(net, block, block.second, i) if len(block.second) else gradient
-    move(motion, step, gradient, units(net, block, variables, i), first, second)
+    moving, ld = units(net, block, variables, i), net.layers[i, LD_OUT]
+    if len(block.shares) == 0:
+        move(motion, step, gradient, moving, first, second)
+    for r in range(len(block.shares)):
+        at, own = r * ld, shortened(motion, block.shares[r])
+        move(own, step, window(gradient, at, ld), window(moving, at, ld), window(first, at, ld), window(second, at, ld))
+
+
+@part
+def halve(net, block):
+    """Halve the step size of every row whose total energy has risen in the last step."""
+    for r in range(len(block.shares)):
+        total = 0.0
+        for i in range(len(net.layers)):
+            total += block.energies[i, r]
+            if net.scales[i, DECAY] != 0.0:
+                total += 0.5 * net.scales[i, DECAY] * sum_of_squares(sample(net, block, block.states, i, r))
+        if total > block.highest[r]:
+            block.shares[r] *= 0.5
+        block.highest[r] = total
 
 
 @part

@@ -24,6 +24,12 @@ class Motion(NamedTuple):
 
 
 @part
+def shortened(motion, share):
+    """Return a stepper whose steps are a share of what they were."""
+    return Motion(motion.kind, share * motion.step_size, motion.keep, motion.keep_squares, motion.eps, motion.decay)
+
+
+@part
 def move(motion, step, gradient, variable, first, second):
     """Move numbers along their gradient; `step` counts from 1, `first` and `second` are what the stepper remembers."""
     stay_apart()

@@ -5,12 +5,12 @@ from pcsim.inference import (
     Backprop,
     ErrorOptimization,
     FixedPredictions,
-    Halving,
     IncrementSequentialStateOptimization,
     IncrementStateOptimization,
     Inference,
     SequentialStateOptimization,
     StateOptimization,
+    unhalved,
 )
 
 METHODS: tuple[type[Inference], ...] = (
@@ -23,12 +23,10 @@ METHODS: tuple[type[Inference], ...] = (
     Backprop,
 )
 OTHERS = 'use backend = "jax" or "numpy"'
-HALVING = f"numba has no kernels for inference.step_halving; drop it, or {OTHERS}"
 
 
 def check(inference: Inference) -> None:
     """Raise `UsageError` for inference without kernels."""
-    if isinstance(inference, Halving):
-        raise UsageError(HALVING)
-    if type(inference) not in METHODS:
-        raise UsageError(f"numba has no kernels for {type(inference).__name__}; {OTHERS}")
+    kind = type(unhalved(inference))
+    if kind not in METHODS:
+        raise UsageError(f"numba has no kernels for {kind.__name__}; {OTHERS}")

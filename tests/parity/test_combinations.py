@@ -25,10 +25,7 @@ UNSUPPORTED: dict[str, list[tuple[str, ...]]] = {
         (*DESCENT, "backend.precision=bfloat16", "inference.rounding=stochastic"),
         (*FLOW, "backend.precision=bfloat16"),
     ],
-    "numba": [
-        (*DESCENT, HALVED),
-        (*FLOW, "inference.step_size=0.1"),
-    ],
+    "numba": [(*FLOW, "inference.step_size=0.1")],
     "numpy": [
         ("train-digits", "backend.precision=bfloat16"),
         (*FLOW, "backend.precision=bfloat16"),

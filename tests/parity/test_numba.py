@@ -10,7 +10,7 @@ import pytest
 from pcsim_numba import NumbaBackend
 
 from pcsim.backend import Task
-from pcsim.inference import with_free_input
+from pcsim.inference import Halving, with_free_input
 from pcsim.steppers import Adam, Decaying, GradientDescent, Momentum
 from pcsim.stopping import StopRule
 from pcsim.trace import Block
@@ -43,6 +43,18 @@ def test_every_method_from_a_start_of_ones_own(method: str) -> None:
     inference = METHODS[method](case.energy)
     if method != "backprop":
         assert_parity(make_task(case, inference, record=RECORD, steps=4, initial=initial))
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("stepper", [GradientDescent(1.5), Momentum(0.6), Adam(0.7)])
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "backprop"])
+def test_step_sizes_are_halved_where_numpy_halves_them(method: str, stepper: Any, precision: str) -> None:
+    case = make_case("tanh", widths=(5, 6, 6, 3), batch=7, decays=True, precisions=True)
+    plain = METHODS[method](case.energy)
+    task = make_task(case, Halving(plain), stepper=stepper, record=RECORD, steps=12, precision=precision)
+    assert_parity(task)
+    settled, whole = settle(task)[0], settle(replace(task, inference=plain))[0]
+    assert any((a != b).any() for a, b in zip(settled.states, whole.states, strict=True))
 
 
 def test_soft_clamping_and_a_sigmoid_output() -> None:

@@ -11,6 +11,7 @@ from pcsim_numba import NumbaBackend
 from pcsim_numba.trainer import NumbaTrainer
 from pcsim_numpy.trainer import NumpyTrainer
 
+from pcsim.energy import Energy
 from pcsim.errors import UsageError
 from pcsim.inference import (
     Backprop,
@@ -25,6 +26,7 @@ from pcsim.inference import (
 from pcsim.learning import MQ, SGD, Adam, AdamW, AfterEveryStep, AtTheEnd, Learner, Momentum, PerLayer
 from pcsim.learning.evaluation import Reconstruction
 from pcsim.learning.trainer import TrainingTask
+from pcsim.steppers import GradientDescent
 from pcsim.stopping import StopRule
 from tests.cases import make_case
 from tests.test_learning_learner import learner_on
@@ -34,6 +36,12 @@ RATES = np.linspace(0.02, 0.01, UPDATES)
 BATCHES = np.random.default_rng(3).permuted(np.tile(np.arange(SAMPLES), (UPDATES, 1)), axis=1)[:, :BATCH]
 # Of |a| + 10⁻³ max|a|.
 TOLERANCE = {"float64": 1e-10, "float32": 1e-3}
+
+
+def halved_errors(energy: Energy) -> Halving:
+    return Halving(ErrorOptimization(energy))
+
+
 LEARNERS: dict[str, Any] = {
     "state": (StateOptimization, AtTheEnd()),
     "error": (ErrorOptimization, AtTheEnd()),
@@ -43,6 +51,7 @@ LEARNERS: dict[str, Any] = {
     "incremental": (StateOptimization, AfterEveryStep()),
     "incremental-sequential": (SequentialStateOptimization, AfterEveryStep()),
     "backprop": (Backprop, AtTheEnd()),
+    "halving": (halved_errors, AtTheEnd()),
 }
 OPTIMIZERS = {"sgd": SGD(1e-3), "momentum": Momentum(0.9), "adam": Adam(), "adamw": AdamW(weight_decay=0.1), "mq": MQ()}
 
@@ -118,8 +127,18 @@ def test_free_inputs_are_learned_from(name: str) -> None:
     assert_parity(replace(task, learner=learner, parameters=({}, *task.parameters), evaluation=Reconstruction()))
 
 
+def test_steps_are_halved_while_weights_move() -> None:
+    task = make("incremental", "float64")
+    case = make_case("gelu", loss="cross-entropy", batch=SAMPLES)
+    halving = Halving(StateOptimization(case.energy))
+    assert_parity(replace(task, learner=replace(task.learner, inference=halving, stepper=GradientDescent(1.5))))
+
+
 def test_inference_without_kernels_is_refused() -> None:
+    class Unheard(StateOptimization):
+        """A method of somebody else's."""
+
     case = make_case("tanh")
-    learner = learner_on(Halving(StateOptimization(case.energy)), rule=AtTheEnd(), optimizer=Adam())
-    with pytest.raises(UsageError, match=r"no kernels for inference\.step_halving"):
+    learner = learner_on(Unheard(case.energy), rule=AtTheEnd(), optimizer=Adam())
+    with pytest.raises(UsageError, match=r'^numba has no kernels for Unheard; use backend = "jax" or "numpy"$'):
         NumbaBackend().trainer(TrainingTask(learner, case.parameters, case.x, case.y, "float64"))

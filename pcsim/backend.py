@@ -107,7 +107,8 @@ class Settled:
     `failure` is a sentence on why a run stopped early on an error, and what to do (None: it did not); `converged` says
     that its stop rule was met. In continuous time `steps_taken` and `arrival_steps` count the solver's steps (those of
     the sample that took most), `arrival_times` are the recorded times at which a signal was first seen, NaN if never,
-    and `end` is where the solver had got to: the arrays are those of the last recorded time. `input` is there where the
+    and `end` is where the solver had got to: the arrays are those of the last recorded time. `solver_precision` is what
+    a solver computed in where that is not the precision of the run. `input` is there where the
     input is free.
     """
 
@@ -125,6 +126,7 @@ class Settled:
     work: SolverWork | None = None
     arrival_times: NDArray[np.float64] | None = None
     end: float | None = None
+    solver_precision: str | None = None
     input: NDArray[Any] | None = None
 
 

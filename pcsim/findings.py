@@ -82,7 +82,12 @@ def of_inference(trace: Trace) -> list[str]:
         temperature = trace.attributes.get("noise", 0.0)
         return [f"{f'The temperature is {temperature:g}' if temperature else 'Rounding is stochastic'}: {noise}."]
     sentences = [*_silent(trace), *_uncontrolled(trace)]
-    precision = str(trace.attributes["precision"])
+    precision = str(trace.attributes.get("solver_precision", trace.attributes["precision"]))
+    if precision != trace.attributes["precision"]:
+        sentences.append(
+            f"The solver computed in {precision}: {trace.attributes['precision']} is the type of parameters, data and "
+            "results, and does nothing in between."
+        )
     if precision in FORMATS and trace.attributes["method"] in ("state", "sequential"):
         form = trace.attributes.get("form")
         sentences += underflow(trace)

@@ -180,6 +180,8 @@ def outcome_of(settled: Settled) -> Attributes:
     if settled.work is not None:
         outcome["rejected_steps"] = int(settled.work.rejected.max())
         outcome["field_evaluations"] = int(settled.work.evaluations.max())
+    if settled.solver_precision is not None:
+        outcome["solver_precision"] = settled.solver_precision
     if settled.failure is not None:
         outcome["failure"] = settled.failure
     return outcome

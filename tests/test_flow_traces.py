@@ -89,6 +89,15 @@ def test_attributes_say_how_the_flow_was_solved_and_what_that_took(files: Files)
         assert not {"rtol", "atol", "form"} & set(trace.attributes)
 
 
+def test_a_solver_that_computes_in_more_than_the_run_is_named(files: Files) -> None:
+    told = "The solver computed in float64: float32 is the type of parameters, data and results"
+    for backend, solver, said in (("numba", "dopri5", True), ("numpy", "radau", True), ("numpy", "euler", False)):
+        changes = [f"backend.name={backend}", "backend.precision=float32", f"inference.solver={solver}"]
+        with run(files, *changes, *(["inference.step_size=0.1"] if solver == "euler" else [])) as trace:
+            assert trace.attributes.get("solver_precision") == ("float64" if said else None)
+            assert (told in " ".join(findings(trace))) == said
+
+
 def test_the_summary_speaks_of_time(files: Files) -> None:
     with run(files) as trace:
         assert re.fullmatch(

@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from pcsim.trace.layout import Block
 from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.rounded import unit_of
 from pcsim_numpy.rounding import FORMATS
-from pcsim_numpy.solvers import SOLVERS, check, constant_steps, flow_seconds, wide_alone
+from pcsim_numpy.solvers import ADAPTIVE, SOLVERS, check, constant_steps, flow_seconds, wide_alone
 from pcsim_numpy.threads import blas_threads
 
 TRAINING = 'numpy trains in float32 and float64; use one of these, or backend = "jax" for bfloat16'
@@ -82,7 +83,9 @@ class NumpyBackend:
                 # SciPy's solvers take long to import, and discrete runs do without.
                 from pcsim_numpy.flow import integrator
 
-                return settle_flow(task, task.motion, integrator(xp, task, task.motion, to_run), sink, poll)
+                settled = settle_flow(task, task.motion, integrator(xp, task, task.motion, to_run), sink, poll)
+                wider = task.precision != "float64" and task.motion.solver in ADAPTIVE
+                return replace(settled, solver_precision="float64") if wider else settled
             return settle(xp, task, to_run, np.asarray, sink, poll)
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Time the same workloads on every backend that can be used here, beside what the machine can do at most.
 
-usage: python tools/bench.py [--peer fabricpc] [--rounds 9] [--markdown FILE] [--figure FILE]
+usage: python tools/bench.py [--peer fabricpc] [--rounds 7] [--markdown FILE] [--figure FILE]
 
 All that docs/performance.md shows is made by
     python tools/bench.py --peer fabricpc --markdown docs/performance-figures.md --figure docs/figures/performance.png
@@ -34,7 +34,7 @@ PRODUCTS, MEMORY = "products", "memory"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--peer", choices=PEERS, help="another program to time on the same networks")
-    parser.add_argument("--rounds", type=int, default=9, help="how often every workload is timed")
+    parser.add_argument("--rounds", type=int, default=7, help="how often every workload is timed")
     parser.add_argument("--markdown", type=Path, help="write the page to this file, not to the terminal alone")
     parser.add_argument("--figure", type=Path, help="draw time against depth, width and batch into this file")
     arguments = parser.parse_args()

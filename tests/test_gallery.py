@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import pcsim
-from pcsim.scenario import list_scenarios, read_scenario
+from pcsim.scenario import Scenario, StudyTable, list_scenarios, read_scenario, runs_of
 from pcsim.studies import Results, load_kind, results_of
 
 NAMES = [name for name, _ in list_scenarios() if name.startswith("fig-")]
@@ -57,6 +57,19 @@ def test_every_figure_runs_draws_and_has_a_table(name: str, tmp_path: Path) -> N
         assert all(row.keys() == rows[0].keys() for row in rows)
         path = pcsim.plot([trace], tmp_path / "figure.png")
     assert path.stat().st_size > 20_000
+
+
+def test_what_an_interrupted_study_has_finished_can_be_drawn(name: str) -> None:
+    scenario = read_scenario(name, SMALLER.get(name, []))
+    kind = load_kind(study_of(scenario).kind)
+    first = next(iter(kind.compute(scenario, runs_of(scenario))))
+    assert kind.table(first)
+    assert kind.draw(first).axes
+
+
+def study_of(scenario: Scenario) -> StudyTable:
+    assert scenario.asks_for is not None
+    return scenario.asks_for
 
 
 def test_error_optimization_reaches_every_layer_at_once() -> None:

@@ -88,6 +88,18 @@ def test_mistakes_in_a_sweep_are_one_line_each(line: str, message: str) -> None:
     assert message in error.value.problems[0]
 
 
+def test_several_seeds_are_swept_and_not_listed() -> None:
+    learning = "[learning]\nepochs = 1\nlr = 0.1\nbatch = 8\noptimizer = 'sgd'\nseeds = [0, 1]\n"
+    with pytest.raises(ScenarioError, match=r"write seed = \[0, 1, 2\] in \[sweep\]"):
+        parse_scenario(TEXT + learning)
+
+
+def test_a_flow_is_swept_over_its_times() -> None:
+    flow = re.sub("steps = 6\nstep_size = 0.1", "solver = 'dopri5'\nt_end = 1.0", TEXT.split("[sweep]", maxsplit=1)[0])
+    with pcsim.run(parse_scenario(flow + '[backend]\nprecision = "float64"\n[sweep]\nseed = [0, 1]\n')) as trace:
+        assert results_of(trace)["step"].unit == "time"
+
+
 def test_an_unknown_kind_is_an_error_with_what_was_meant() -> None:
     with pytest.raises(ScenarioError, match="'energies'"):
         parse_scenario(TEXT + '[study]\nkind = "energy"')

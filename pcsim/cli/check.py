@@ -19,8 +19,7 @@ def command(
 ) -> None:
     """Diagnose SCENARIO: its keys, its data and weights, and whether the backend can run it."""
     reading = read(scenario, backend, precision, overrides, seed)
-    runs = runs_of(reading)
-    simulation = prepare(runs[0].scenario)
+    simulation = prepare(reading.alone())
     simulation.trainer()
     task, network = simulation.task, simulation.network
     parameters = sum(array.size for layer in task.parameters for array in layer.values())
@@ -31,7 +30,7 @@ def command(
         click.echo(f"  training   {_training(simulation.scenario, simulation.lesson)}")
     click.echo(f"  inference  {task.inference.name}, {_motion(task.motion)} recorded")
     if reading.asks_for is not None:
-        click.echo(f"  study      {reading.asks_for.kind}, {count(len(runs), 'run')}, of which this is the first")
+        click.echo(f"  study      {reading.asks_for.kind}, {count(len(runs_of(reading)), 'run')}")
     click.echo(f"  backend    {simulation.scenario.backend.name}, {task.precision}, {simulation.capabilities.device}")
 
 

@@ -169,6 +169,10 @@ class Scenario(Table):
         """Return the same experiment with a step size of inference in the place of "auto"."""
         return self.model_copy(update={"inference": self.inference.model_copy(update={"step_size": step_size})})
 
+    def alone(self) -> Self:
+        """Return the scenario without its sweep and study: the one run that it is then of."""
+        return self.model_copy(update={"sweep": None, "study": None})
+
     def in_form(self, form: Literal["standard", "increment"]) -> Self:
         """Return the same experiment in another form of state optimization."""
         return self.model_copy(update={"inference": self.inference.model_copy(update={"form": form})})

@@ -117,7 +117,7 @@ def runs_of(scenario: Scenario) -> tuple[Run, ...]:
 
     Raises ScenarioError with a line for each value that does not go with the rest.
     """
-    base = scenario.model_copy(update={"sweep": None, "study": None})
+    base = scenario.alone()
     if scenario.sweep is None:
         return (Run(base, {}),)
     source = make_source(scenario_text(base), "the scenario", Path())

@@ -46,7 +46,7 @@ def table(results: Results) -> list[dict[str, str]]:
     variant, condition = results["variant"].values, results["condition"].values
     for name in dict.fromkeys(variant):
         chosen = np.flatnonzero(variant == name)
-        low, high = (chosen[pick(condition[chosen])] for pick in (np.argmin, np.argmax))
+        low, high = (int(chosen[pick(condition[chosen])]) for pick in (np.argmin, np.argmax))
         rows.append(
             {
                 "variant": str(name) or "the scenario",

@@ -23,7 +23,8 @@ def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
     for each in runs:
         with _finished(each.scenario) as trace:
             found.append(_measures(trace))
-        yield _together(runs[: len(found)], found)
+            clock = trace.clock
+        yield _together(runs[: len(found)], found, clock)
 
 
 def _finished(scenario: Scenario) -> Trace:
@@ -42,10 +43,10 @@ def _measures(trace: Trace) -> dict[str, Any]:
     return found | {name: trace.training[name] for name in _OF_TRAINING if name in trace.training}
 
 
-def _together(runs: Sequence[Run], found: list[dict[str, Any]]) -> Results:
+def _together(runs: Sequence[Run], found: list[dict[str, Any]], clock: str) -> Results:
     results = {
         "run": Measured(np.array([each.label() or "the run" for each in runs]), ("run",), "values of the run's own"),
-        "step": _stacked(found, "step", ("run", "row"), "recorded step or time, NaN beyond the last"),
+        "step": _stacked(found, "step", ("run", "row"), "recorded step or time, NaN beyond the last", clock),
         "energy": _stacked(found, "energy", ("run", "row", "layer"), "layerwise energy, mean over the batch"),
         "arrival_step": _stacked(found, "arrival_step", ("run", "layer"), "first step with an error, -1 if never"),
     }
@@ -72,7 +73,7 @@ def draw(results: Results) -> Any:
         rows, layers = np.isfinite(clock), np.isfinite(lines).any(axis=0)
         names = [f"layer {i}" for i in range(int(layers.sum()) - 1)] + ["output"]
         draw_lines(axes, clock[rows], lines[rows][:, layers], names)
-        log_clock(axes, clock[rows], "step")
+        log_clock(axes, clock[rows], results["step"].unit)
         axes.set_title(str(label), fontsize=9, loc="left", parse_math=False)
     for axes in panels.flat[len(labels) :]:
         axes.set_axis_off()

@@ -27,9 +27,7 @@ def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
         losses, energies = np.array(found).T
         yield grid_of(runs[: len(found)]) | {
             "loss": Measured(losses, ("run",), "loss at the feedforward pass, mean over the batch"),
-            "energy": Measured(
-                energies, ("run",), "energy at equilibrium, mean over the batch", source=SOURCE
-            ),
+            "energy": Measured(energies, ("run",), "energy at equilibrium, mean over the batch", source=SOURCE),
             "ratio": Measured(losses / energies, ("run",), "the loss over that energy", source=SOURCE),
             "training_ratio": Measured(
                 padded(curves),

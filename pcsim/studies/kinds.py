@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from importlib import import_module
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.results import Results
 
 
+@runtime_checkable
 class Kind(Protocol):
     """What a module of a kind has."""
 

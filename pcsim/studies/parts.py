@@ -12,11 +12,6 @@ OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "
 """Colours that people of any colour vision tell apart (Okabe and Ito 2008)."""
 
 
-def alone(scenario: Scenario) -> Scenario:
-    """Return a scenario without its sweep and study."""
-    return scenario.model_copy(update={"sweep": None, "study": None})
-
-
 def inputs_of(scenario: Scenario) -> Inputs:
     """Return the arrays a scenario starts from: parameters drawn or read, and the batch."""
     network = build_network(scenario)
@@ -28,7 +23,7 @@ def trained_inputs(scenario: Scenario) -> Inputs:
     inputs = inputs_of(scenario)
     if scenario.learning is None:
         return inputs
-    with run(alone(scenario)) as trace:
+    with run(scenario.alone()) as trace:
         parameters = check_parameters(trace, build_network(scenario), stored_parameters_of(trace))
     return Inputs(parameters, inputs.x, inputs.y, inputs.source)
 

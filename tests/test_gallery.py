@@ -1,14 +1,16 @@
 """Every figure of the gallery runs and draws, smaller; what each claims holds at that size too."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import pcsim
-from pcsim.scenario import Scenario, StudyTable, list_scenarios, read_scenario, runs_of
+from pcsim.scenario import Scenario, list_scenarios, read_scenario, runs_of
 from pcsim.studies import Results, load_kind, results_of
+from pcsim.studies.file import write_study
 
 NAMES = [name for name, _ in list_scenarios() if name.startswith("fig-")]
 TWO_METHODS = (
@@ -16,7 +18,7 @@ TWO_METHODS = (
     '{ method = "error", step_size = 0.1, steps = 40 }]'
 )
 SMALLER: Mapping[str, list[str]] = {
-    "fig-alonso-2": ["network.hidden.width=16", "seed=0", "learning.epochs=2", "data.samples=64"],
+    "fig-alonso-2": ["network.hidden.width=16", "seed=0", "learning.epochs=1", "data.samples=64"],
     "fig-alonso-3": ["network.hidden.width=64"],
     "fig-eo-1": ["network.hidden.width=32"],
     "fig-eo-5": ["network.hidden.layers=5", "network.hidden.width=16", "learning.epochs=1", TWO_METHODS],
@@ -36,40 +38,48 @@ SMALLER: Mapping[str, list[str]] = {
 }
 
 
-@pytest.fixture(params=NAMES)
-def name(request: pytest.FixtureRequest) -> str:
-    return request.param
+@cache
+def parts(name: str) -> tuple[Results, ...]:
+    """Return what the study of a figure has come to after each of its runs."""
+    scenario = small(name)
+    assert scenario.asks_for is not None
+    return tuple(load_kind(scenario.asks_for.kind).compute(scenario, runs_of(scenario)))
+
+
+def small(name: str) -> Scenario:
+    return read_scenario(name, SMALLER.get(name, []))
 
 
 def results(name: str) -> Results:
-    with pcsim.run(read_scenario(name, SMALLER.get(name, []))) as trace:
-        return results_of(trace)
+    return parts(name)[-1]
 
 
-def test_every_figure_runs_draws_and_has_a_table(name: str, tmp_path: Path) -> None:
-    with pcsim.run(read_scenario(name, SMALLER.get(name, []))) as trace:
-        assert trace.status == "complete"
-        found = results_of(trace)
-        assert all(np.isfinite(each.values).any() for each in found.values() if each.values.dtype.kind == "f")
-        assert all(each.meaning for name, each in found.items() if each.dims != (name,))
-        rows = load_kind(str(trace.attributes["study"])).table(found)
-        assert rows
-        assert all(row.keys() == rows[0].keys() for row in rows)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_is_computed_kept_and_drawn(name: str, tmp_path: Path) -> None:
+    scenario, whole = small(name), results(name)
+    assert scenario.asks_for is not None
+    attributes = {"status": "complete", "study": scenario.asks_for.kind, "title": scenario.title}
+    with write_study(None, scenario, attributes, whole, new=True) as trace:
+        kept = results_of(trace)
         path = pcsim.plot([trace], tmp_path / "figure.png")
     assert path.stat().st_size > 20_000
+    for key, each in whole.items():
+        assert np.array_equal(kept[key].values, each.values, equal_nan=each.values.dtype.kind == "f"), key
+        assert (kept[key].dims, kept[key].meaning, kept[key].unit) == (each.dims, each.meaning, each.unit)
+        assert each.meaning
+        assert each.values.dtype.kind != "f" or np.isfinite(each.values).any(), key
 
 
-def test_what_an_interrupted_study_has_finished_can_be_drawn(name: str) -> None:
-    scenario = read_scenario(name, SMALLER.get(name, []))
-    kind = load_kind(study_of(scenario).kind)
-    first = next(iter(kind.compute(scenario, runs_of(scenario))))
-    assert kind.table(first)
-    assert kind.draw(first).axes
-
-
-def study_of(scenario: Scenario) -> StudyTable:
+@pytest.mark.parametrize("name", NAMES)
+def test_a_part_of_every_figure_has_a_table_and_is_drawn(name: str) -> None:
+    scenario = small(name)
     assert scenario.asks_for is not None
-    return scenario.asks_for
+    kind = load_kind(scenario.asks_for.kind)
+    for found in (parts(name)[0], results(name)):
+        rows = kind.table(found)
+        assert rows
+        assert all(row.keys() == rows[0].keys() for row in rows)
+    assert kind.draw(parts(name)[0]).axes
 
 
 def test_error_optimization_reaches_every_layer_at_once() -> None:

@@ -181,6 +181,20 @@ def test_what_was_finished_is_kept_whatever_ends_a_study(
         assert len(results_of(trace)["run"].values) == 2
 
 
+def test_a_study_says_what_runs_have_to_record() -> None:
+    text = TEXT + '[trace]\nrecord = ["grad_norm"]\n'
+    with pytest.raises(UsageError, match=r'trace.record: the study measures energy, .* add "energy" to the list'):
+        pcsim.run(parse_scenario(text))
+
+
+def test_runs_that_diverge_are_kept_as_far_as_they_went() -> None:
+    with pcsim.run(parse_scenario(TEXT, overrides=["inference.step_size=1e30", "inference.steps=60"])) as trace:
+        results = results_of(trace)
+        assert trace.status == "complete"
+    assert results["energy"].values.shape[0] == 4
+    assert energies.table(results)[0]["final energy"]
+
+
 def test_training_runs_are_swept_too(tmp_path: Path) -> None:
     text = TEXT.replace(
         "[sweep]", '[learning]\noptimizer = "adam"\nlr = 1e-3\nepochs = 2\nbatch = 64\n[sweep]\nseed = [0, 1]'

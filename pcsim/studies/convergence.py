@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pcsim.errors import UsageError
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.exact import equilibrium
-from pcsim.studies.parts import OKABE_ITO, settle, trained_inputs, without_learning
+from pcsim.studies.parts import OKABE_ITO, require_recorded, settle, trained_inputs, without_learning
 from pcsim.studies.results import Measured, Results, padded
 from pcsim.trace import Trace
 
@@ -22,6 +22,7 @@ _LINES = ("-", "--", ":", "-.")
 
 def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
     """Train once, solve for the equilibrium, and measure every run against it; runs need states in their record."""
+    require_recorded(scenario, runs, "states")
     inputs = trained_inputs(scenario)
     end = equilibrium(without_learning(runs[0]), inputs)
     last = len(end) - 1
@@ -43,9 +44,11 @@ def _deviation(
     trace: Trace, end: Sequence[NDArray[np.float64]], watched: list[int]
 ) -> Float64[NDArray[np.float64], "row layer"]:
     """Return the median over the samples of the distance from equilibrium, as a share of that at the start."""
-    found = [np.median(np.linalg.norm(trace.states(i).astype(np.float64) - end[i], axis=-1), axis=-1) for i in watched]
-    columns = np.stack(found, axis=1)
-    return columns / columns[0]
+    # a run that diverges may be beyond float64 before it is stopped
+    with np.errstate(over="ignore", invalid="ignore"):
+        distances = [np.linalg.norm(trace.states(i).astype(np.float64) - end[i], axis=-1) for i in watched]
+        columns = np.stack([np.median(each, axis=-1) for each in distances], axis=1)
+        return columns / columns[0]
 
 
 def _together(
@@ -128,9 +131,9 @@ def table(results: Results) -> list[dict[str, str]]:
     method = results["method"].values
     best = {name: _fastest(reached[method == name]) for name in ("state", "error") if (method == name).any()}
     if len(best) == 2:
-        rows.append(
-            {"run": "fastest state / fastest error", **_cells(best["state"] / best["error"], layers, "{:.0f}×", "–")}
-        )
+        with np.errstate(invalid="ignore"):
+            times = best["state"] / best["error"]
+        rows.append({"run": "fastest state / fastest error", **_cells(times, layers, "{:.0f}×", "–")})
     return rows
 
 

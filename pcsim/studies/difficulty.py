@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pcsim.plotting import log_clock
 from pcsim.scenario import Run, Scenario
-from pcsim.studies.parts import OKABE_ITO, settle, trained_inputs, without_learning
+from pcsim.studies.parts import OKABE_ITO, require_recorded, settle, trained_inputs, without_learning
 from pcsim.studies.results import Measured, Results, padded
 
 SHARE = 0.1
@@ -20,6 +20,7 @@ _MARKS = {"easy": "o", "hard": "s"}
 
 def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
     """Train once; in every run follow the energies of each sample, which the record needs (energy_per_sample)."""
+    require_recorded(scenario, runs, "energy_per_sample")
     inputs = trained_inputs(scenario)
     steps: list[NDArray[Any]] = []
     energies: list[NDArray[Any]] = []

@@ -10,6 +10,7 @@ from pcsim.experiment import run
 from pcsim.layer_lines import draw_lines
 from pcsim.plotting import log_clock
 from pcsim.scenario import Run, Scenario
+from pcsim.studies.parts import require_recorded
 from pcsim.studies.results import Measured, Results, padded
 from pcsim.trace import Trace
 
@@ -19,6 +20,7 @@ _OF_TRAINING = {"train_loss": "loss", "test_loss": "loss", "train_accuracy": "",
 
 def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
     """Run every run in memory; one that diverges counts as far as it went."""
+    require_recorded(scenario, runs, "energy")
     found: list[dict[str, Any]] = []
     for each in runs:
         with _finished(each.scenario) as trace:

@@ -1,15 +1,28 @@
 """What several kinds of studies are made of: colours, trained weights, inference from given arrays."""
 
+from collections.abc import Sequence
+
 from pcsim.assemble import Inputs, build_network, load_inputs, read_dataset
+from pcsim.errors import UsageError
 from pcsim.experiment import run
 from pcsim.recorded import check_parameters, stored_parameters_of
 from pcsim.scenario import Run, Scenario
+from pcsim.scenario.model import Recordable
 from pcsim.simulation import Simulation, prepare
 from pcsim.trace import Trace
 from pcsim.tracing import create_trace, final_arrays, outcome_of, status_of
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 """Colours that people of any colour vision tell apart (Okabe and Ito 2008)."""
+
+
+def require_recorded(scenario: Scenario, runs: Sequence[Run], name: Recordable) -> None:
+    """Raise `UsageError` unless every run records what a study measures."""
+    if any(name not in each.scenario.trace.record for each in runs):
+        raise UsageError(
+            f"{scenario.where('trace.record')}: the study measures {name}, and a run does not record it; add "
+            f'"{name}" to the list'
+        )
 
 
 def inputs_of(scenario: Scenario) -> Inputs:

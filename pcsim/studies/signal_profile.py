@@ -10,6 +10,7 @@ from pcsim.experiment import run
 from pcsim.layer_lines import draw_lines
 from pcsim.plotting import log_clock
 from pcsim.scenario import Run, Scenario
+from pcsim.studies.parts import require_recorded
 from pcsim.studies.results import Measured, Results
 from pcsim.theory.signal import log_binomial_profile
 from pcsim.words import count
@@ -19,6 +20,7 @@ def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
     """Run the scenario once and set the profile beside it; one sample, and no sweep."""
     if len(runs) > 1:
         raise UsageError(f"{scenario.where('sweep')}: the study signal-profile is of one run; remove [sweep]")
+    require_recorded(scenario, runs, "grad_norm")
     with run(runs[0].scenario) as trace:
         steps, norms, names = trace.steps, trace.array("grad_norm"), trace.layer_names
     hidden = norms.shape[1] - 1

@@ -1,6 +1,7 @@
 """What the host asks of a device. There is one implementation, on CuPy; tests have another, on the CPU."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
@@ -20,6 +21,14 @@ class Device(Protocol):
     @property
     def namespace(self) -> Namespace:
         """The core's functions on arrays of the device."""
+        ...
+
+    def active(self) -> AbstractContextManager[None]:
+        """Return a context for all that is asked of the device."""
+        ...
+
+    def threads(self, units: int) -> int:
+        """Return how many threads a block should have for rows of so many units, a power of two up to 256."""
         ...
 
     def zeros(self, shape: int | tuple[int, ...], dtype: Any) -> Array:

@@ -86,11 +86,11 @@ def plan(energy: Energy) -> Plan:
     network, count = energy.network, len(energy.network.layers)
     widths = tuple(int(np.prod(shape)) for shape in network.layer_shapes)
     places = tuple(np.cumsum([0, *widths]).tolist())
-    biased = [width if "b" in layer.operation.parameter_shapes else 0 for layer, width in _with(network.layers, widths)]
+    biased = [width if "b" in layer.operation.parameter_shapes else 0 for layer, width in zip(network.layers, widths, strict=True)]
     bias_places = tuple(np.cumsum([0, *biased]).tolist())
     skips = tuple(_skip(i, layer) for i, layer in enumerate(network.layers))
     table, scales = np.full((count, 6), NOTHING, np.int32), np.ones((count, 4))
-    for i, (layer, width) in enumerate(_with(network.layers, widths)):
+    for i, (layer, width) in enumerate(zip(network.layers, widths, strict=True)):
         activation, slope = _coded_operation(layer)
         readers = [j for j, skip in enumerate(skips) if skip == i]
         if len(readers) > 1:
@@ -108,10 +108,6 @@ def plan(energy: Energy) -> Plan:
     return Plan(
         widths, places, table, scales, groups, bias_places, orders == {True}, starts, loss, share, skips
     )
-
-
-def _with(layers: tuple[Layer, ...], widths: tuple[int, ...]) -> zip[tuple[Layer, int]]:
-    return zip(layers, widths, strict=True)
 
 
 def _starts(layer: Layer) -> bool:
@@ -133,7 +129,8 @@ def _groups(layers: tuple[Layer, ...]) -> tuple[Group, ...]:
             continue
         n_in, n_out = layer.operation.parameter_shapes["W"]
         last = groups[-1] if groups else None
-        if last is not None and (last.n_in, last.n_out) == (n_in, n_out):
+        # The input does not lie in front of the states: what reads it is alone.
+        if last is not None and last.first > 0 and (last.n_in, last.n_out) == (n_in, n_out):
             groups[-1] = Group(last.first, last.count + 1, n_in, n_out)
         else:
             groups.append(Group(i, 1, n_in, n_out))

@@ -1,0 +1,70 @@
+"""CuPy as the core's array namespace: what trains and diagnoses on the device computes through it."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from pcsim.activations import Activation
+from pcsim.arrays import Array
+
+PEAK = 1.0 / math.sqrt(2.0 * math.pi)
+
+
+class CupyNamespace:
+    """The functions of `pcsim.arrays.Namespace` on arrays of `library`: CuPy, or what stands in for it in tests.
+
+    `erfc` is the complementary error function, which CuPy keeps elsewhere.
+    """
+
+    def __init__(self, library: Any, erfc: Any) -> None:
+        self._library, self._erfc = library, erfc
+        self.exp, self.log, self.log1p = library.exp, library.log, library.log1p
+        self.tanh, self.sqrt, self.abs = library.tanh, library.sqrt, library.abs
+        self.maximum, self.zeros_like = library.maximum, library.zeros_like
+
+    def normal_cdf(self, x: Array, /) -> Array:
+        """Return erfc(−x/√2)/2."""
+        return 0.5 * self._erfc(x * -math.sqrt(0.5))
+
+    def normal_density(self, x: Array, /) -> Array:
+        """Return exp(−x²/2)/√(2π)."""
+        return PEAK * self._library.exp(-0.5 * x * x)
+
+    def where(self, condition: Array, a: Array | float, b: Array | float, /) -> Array:
+        """Choose entries of a where the condition holds, of b elsewhere."""
+        like = a if hasattr(a, "dtype") else b
+        held = self._library.asarray(condition)
+        if not hasattr(like, "dtype"):
+            return self._library.where(held, self._library.asarray(a), self._library.asarray(b))
+        # Python numbers take the type of the array beside them, as they do in other operations.
+        a, b = (self._library.asarray(v, dtype=None if hasattr(v, "dtype") else like.dtype) for v in (a, b))
+        return self._library.where(held, a, b)
+
+    def stack(self, arrays: Sequence[Array], /) -> Array:
+        """Join equally shaped arrays along a new first axis."""
+        return self._library.stack(arrays)
+
+    def sum(self, x: Array, /, axis: int, keepdims: bool = False) -> Array:
+        """Sum over one axis."""
+        return self._library.sum(x, axis=axis, keepdims=keepdims)
+
+    def max(self, x: Array, /, axis: int, keepdims: bool = False) -> Array:
+        """Largest entry over one axis."""
+        return self._library.max(x, axis=axis, keepdims=keepdims)
+
+    def any(self, x: Array, /) -> Array:
+        """Whether any entry is not zero."""
+        return self._library.any(x)
+
+    def increment(self, activation: Activation, anchor: Any, d: Array, /) -> tuple[Array, Any, Any]:
+        """Return the activation's increment in its form without cancellation."""
+        return activation.increment(self, anchor, d)
+
+    def wide(self, x: Array, /) -> Array:
+        """Return x in float64."""
+        return x.astype(self._library.float64)
+
+    def sum_of_squares(self, x: Array, /) -> Array:
+        """Per-sample sum of squares, accumulated in float64."""
+        wide = self.wide(x).reshape(x.shape[0], -1)
+        return self._library.sum(wide * wide, axis=1)

@@ -1,0 +1,207 @@
+"""A batch on its way through discrete inference, on the device."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.arrays import Array, Parameters
+from pcsim.inference import Inference
+from pcsim.steppers import Adam, Decaying, GradientDescent, Momentum, Stepper
+from pcsim_cupy import kernels as k
+from pcsim_cupy.buffers import Buffers, Motion, moving
+from pcsim_cupy.device import Device
+from pcsim_cupy.dynamics import DYNAMICS, form_of
+from pcsim_cupy.gemm import Product
+from pcsim_cupy.plan import plan
+from pcsim_cupy.work import Work
+
+DESCENT, MOMENTUM, ADAM = range(3)
+
+
+class Samples:
+    """The samples of a batch with all that moves; a step can be repeated as it was captured.
+
+    `measured` says that the gradient's norms are wanted of every step, `weights_move` that parameters change between
+    steps.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        inference: Inference,
+        stepper: Stepper,
+        batch: int,
+        *,
+        measured: bool = False,
+        weights_move: bool = False,
+    ) -> None:
+        self.device, self.plan = device, plan(inference.energy)
+        self._measured, self._dynamics = measured, DYNAMICS[type(inference)]
+        self._form = form_of(inference, self.plan, weights_move=weights_move)
+        self.buffers = Buffers(device, self.plan, batch, self._form, motion_of(stepper))
+        self._work = Work(device, self.plan, self.buffers)
+        longest = max((group.count for group in self.plan.groups), default=1)
+        self._ones = device.put(device.storage.packed(np.ones(longest * batch)))
+        self._saved = [{name: self._array(name).copy() for name in self._moving} for _ in range(2)]
+
+    @property
+    def _moving(self) -> tuple[str, ...]:
+        return moving(self.plan, self._form)
+
+    def _array(self, name: str) -> Array:
+        return self.buffers.arrays[name]
+
+    def give(self, parameters: tuple[Parameters, ...]) -> None:
+        """Take over parameters on the device, in the type of storage."""
+        for weights, group in zip(self.buffers.weights, self.plan.groups, strict=True):
+            for i in group.layers:
+                weights[i - group.first] = parameters[i]["W"]
+        for i, own in enumerate(parameters):
+            if "b" in own:
+                self.buffers.bias(i)[...] = own["b"]
+
+    def clamp(self, x: Array, y: Array) -> None:
+        """Hold input (batch, n_in) and target (batch, n_out) fixed, given on the device in the type of storage."""
+        self._array("x")[...] = x.reshape(-1)
+        self._array("target")[...] = y.reshape(-1)
+
+    def begin(self, initial: tuple[Array, ...] | None = None) -> None:
+        """Set all to a feedforward pass, and the variables to the initial ones (batch, units) if given."""
+        for name in ("first", "second", "errors", "output_low", "clock"):
+            self._array(name)[...] = 0
+        self._feed()
+        variables = "errors" if self._form.through else "states"
+        for i, values in enumerate(initial or ()):
+            self.buffers.layers(variables, i)[0] = values
+        if self._form.through:
+            return
+        if initial is None:
+            self._rest()
+        elif self.plan.activation_first and self._form.known < self.plan.count:
+            self._work.launch("expose", count=self.plan.count - 1)
+        if self._form.increments:
+            self._work.forward_all(self._form.known)
+            self._work.launch("look", k.KEPT | k.QUIET)
+            self._work.launch("anchor", first=1)
+
+    def step(self) -> None:
+        """Look at the step the clock shows, and take the next."""
+        self._dynamics.look(self._work, self._form.known)
+        if self.plan.count == 1:
+            self._work.launch("tick")
+        else:
+            self._dynamics.advance(self._work, k.MEASURED if self._measured else 0)
+
+    def glance(self) -> None:
+        """Look at the step the clock shows, and move nothing."""
+        self._dynamics.look(self._work, self._form.known)
+        if self._measured:
+            self._dynamics.measure(self._work)
+
+    def captured_step(self) -> Callable[[], None]:
+        """Return `step` as a graph; it has been taken once before, so that all it needs is there."""
+        self.save(0)
+        self.step()
+        self.restore(0, 0)
+        return self.device.capture(self.step)
+
+    def save(self, place: int) -> None:
+        """Remember in one of two places where all that moves stands."""
+        for name in self._moving:
+            self._saved[place][name][...] = self._array(name)
+
+    def restore(self, place: int, step: int) -> None:
+        """Go back to where all was saved, at a step."""
+        for name in self._moving:
+            self._array(name)[...] = self._saved[place][name]
+        self._array("clock")[...] = step
+
+    def rows(self, first: int, count: int) -> tuple[Array, Array, Array]:
+        """Return energies, squares of the gradient's norms and presence of the steps from `first` on.
+
+        Steps must lie in a row in the ring: as many as `room` says.
+        """
+        at = first % self.buffers.capacity
+        energies, squares, presence = (self._array(name) for name in ("energies", "squares", "presence"))
+        return energies[at : at + count], squares[at : at + count], presence[at : at + count]
+
+    def room(self, first: int) -> int:
+        """Return for how many steps from `first` on rows may be left while as many before are still being read."""
+        capacity = self.buffers.capacity
+        return min(capacity // 2, capacity - first % capacity)
+
+    def states(self, i: int) -> Array:
+        """Return the states (batch, units) of a layer, the output's last."""
+        return self.buffers.layers("states", i)[0]
+
+    def errors(self, i: int) -> Array:
+        """Return the errors (batch, units) of a layer, the output's last."""
+        return self.buffers.layers("errors", i)[0]
+
+    def gradient(self) -> tuple[Parameters, ...]:
+        """Return −Σ ∂E/∂θ over the batch, of every layer, on the device in the type of storage."""
+        if self._form.through:
+            # A pass down weighs what it pulls back, not the errors.
+            self._work.launch("look", k.CARRIED | k.QUIET)
+        found: list[Parameters] = [{} for _ in range(self.plan.count)]
+        dtype, batch = self.device.storage.dtype, self.buffers.batch
+        # A prediction that was frozen was made from the states of the feedforward pass.
+        frozen = "predictions" if self._form.known == self.plan.count and not self.plan.activation_first else None
+        for group in self.plan.groups:
+            weighed = self.buffers.layers("weighed", group.first, group.count)
+            matrices = self.device.zeros((group.count, group.n_in, group.n_out), dtype)
+            product = Product(group.count, group.n_in, group.n_out, batch, a_transposed=True)
+            self.device.product(product, self._work.read(group, frozen), weighed, matrices)
+            sums = self.device.zeros((group.count, 1, group.n_out), dtype)
+            self.device.product(Product(group.count, 1, group.n_out, batch), self._ones, weighed, sums)
+            for i in group.layers:
+                found[i]["W"] = matrices[i - group.first]
+                if self.buffers.bias(i).size:
+                    found[i]["b"] = sums[i - group.first, 0]
+        return tuple(found)
+
+    def _feed(self) -> None:
+        """Pass from the input up, and keep what will not change."""
+        for i in range(self.plan.count):
+            if i == 0 and self.plan.starts:
+                self.buffers.layers("products", 0)[...] = self._array("x").reshape(1, self.buffers.batch, -1)
+            else:
+                self._work.forward(i)
+            self._work.launch("predict", k.REMEMBERED if i < self._form.known else 0, i, 1)
+
+    def _rest(self) -> None:
+        """Let every state be its prediction to the last bit, as products of many layers at once make it.
+
+        They can differ from those of one layer at a time in the last bits, which would be errors that no signal made.
+        After pass i the states up to i stay as they are.
+        """
+        if all(group.count == 1 for group in self.plan.groups) or self._form.known == self.plan.count:
+            return
+        for _ in range(self.plan.count):
+            self._work.forward_all(self._form.known)
+            self._work.launch("look")
+            if not self.device.get(self._array("presence")[0])[:-1].any():
+                return
+            self._work.launch("predict")
+
+
+def motion_of(stepper: Stepper, decay: float = 0.0) -> Motion:
+    """Return a stepper in numbers."""
+    match stepper:
+        case Decaying():
+            return motion_of(stepper.stepper, stepper.decay)
+        case GradientDescent():
+            return Motion(DESCENT, 0, stepper.step_size, decay=decay)
+        case Momentum():
+            return Motion(MOMENTUM, 1, stepper.step_size, stepper.momentum, decay=decay)
+        case Adam():
+            return Motion(ADAM, 2, stepper.step_size, stepper.beta1, stepper.beta2, stepper.eps, decay)
+        case _:
+            raise TypeError(f"no kernels for {type(stepper).__name__}")
+
+
+def packed_parameters(device: Device, parameters: tuple[dict[str, NDArray[Any]], ...]) -> tuple[Parameters, ...]:
+    """Return host parameters on the device, in the type of storage."""
+    return tuple({name: device.put(device.storage.packed(v)) for name, v in own.items()} for own in parameters)

@@ -1,0 +1,125 @@
+"""Training on CuPy against numpy: the same updates, and on both the way back to a snapshot, bit for bit."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pcsim_numba import CuPyBackend
+from pcsim_numba.trainer import CuPyTrainer
+from pcsim_numpy.trainer import NumpyTrainer
+
+from pcsim.errors import UsageError
+from pcsim.inference import (
+    Backprop,
+    ErrorOptimization,
+    FixedPredictions,
+    Halving,
+    IncrementStateOptimization,
+    SequentialStateOptimization,
+    StateOptimization,
+    with_free_input,
+)
+from pcsim.learning import MQ, SGD, Adam, AdamW, AfterEveryStep, AtTheEnd, Learner, Momentum, PerLayer
+from pcsim.learning.evaluation import Reconstruction
+from pcsim.learning.trainer import TrainingTask
+from pcsim.stopping import StopRule
+from tests.cases import make_case
+from tests.test_learning_learner import learner_on
+
+SAMPLES, BATCH, UPDATES = 24, 6, 5
+RATES = np.linspace(0.02, 0.01, UPDATES)
+BATCHES = np.random.default_rng(3).permuted(np.tile(np.arange(SAMPLES), (UPDATES, 1)), axis=1)[:, :BATCH]
+# Of |a| + 10⁻³ max|a|.
+TOLERANCE = {"float64": 1e-10, "float32": 1e-3}
+LEARNERS: dict[str, Any] = {
+    "state": (StateOptimization, AtTheEnd()),
+    "error": (ErrorOptimization, AtTheEnd()),
+    "increment": (IncrementStateOptimization, AtTheEnd()),
+    "fixed": (FixedPredictions, AtTheEnd()),
+    "sequential": (SequentialStateOptimization, AtTheEnd()),
+    "incremental": (StateOptimization, AfterEveryStep()),
+    "incremental-sequential": (SequentialStateOptimization, AfterEveryStep()),
+    "backprop": (Backprop, AtTheEnd()),
+}
+OPTIMIZERS = {"sgd": SGD(1e-3), "momentum": Momentum(0.9), "adam": Adam(), "adamw": AdamW(weight_decay=0.1), "mq": MQ()}
+
+
+def make(name: str, precision: str, **options: Any) -> TrainingTask:
+    inference, rule = LEARNERS[name]
+    case = make_case("gelu", loss="cross-entropy", batch=SAMPLES)
+    learner: Learner = learner_on(inference(case.energy), rule=rule, **({"optimizer": Adam()} | options))
+    return TrainingTask(learner, case.parameters, case.x, case.y, precision)
+
+
+def leaves(tree: Any) -> Iterator[NDArray[Any]]:
+    if isinstance(tree, dict):
+        tree = tuple(tree.values())
+    if isinstance(tree, tuple):
+        for part in tree:
+            yield from leaves(part)
+    elif tree is not None:
+        yield np.asarray(tree)
+
+
+def assert_close(ours: Any, theirs: Any, tolerance: float) -> None:
+    for a, b in zip(leaves(ours), leaves(theirs), strict=True):
+        assert a.shape == b.shape
+        assert a.dtype == b.dtype
+        wide, other = a.astype(np.float64), b.astype(np.float64)
+        assert (np.abs(wide - other) <= tolerance * (np.abs(other) + 1e-3 * np.abs(other).max(initial=0))).all()
+
+
+def assert_parity(task: TrainingTask) -> None:
+    ours, theirs = CuPyTrainer(task), NumpyTrainer(task)
+    tolerance = TOLERANCE[task.precision]
+    assert_close(ours.run(BATCHES, RATES), theirs.run(BATCHES, RATES), tolerance)
+    assert_close(ours.snapshot(), theirs.snapshot(), tolerance)
+    assert_close(ours.evaluate(task.x, task.y), theirs.evaluate(task.x, task.y), tolerance)
+    assert_close(ours.diagnose(BATCHES[0], 0.1), theirs.diagnose(BATCHES[0], 0.1), tolerance)
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("name", LEARNERS)
+def test_updates_agree_with_numpys(name: str, precision: str) -> None:
+    # In single precision Adam divides by differences that rounding decides: momentum is what can be compared.
+    assert_parity(make(name, precision, **({} if precision == "float64" else {"optimizer": Momentum(0.9)})))
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_optimizers_agree_with_numpys(optimizer: str) -> None:
+    assert_parity(make("state", "float64", optimizer=PerLayer(OPTIMIZERS[optimizer]), clip=0.5))
+
+
+@pytest.mark.parametrize("rule", [StopRule(arrival=True), StopRule(relative_change=0.3), StopRule(grad_norm=0.05)])
+def test_stop_rules_take_numpys_steps(rule: StopRule) -> None:
+    assert_parity(make("state", "float64", stop=rule))
+
+
+def test_a_snapshot_goes_on_to_the_same_bits() -> None:
+    task = make("error", "float32")
+    whole, first, second = (CuPyTrainer(task) for _ in range(3))
+    whole.run(BATCHES, RATES)
+    first.run(BATCHES[:2], RATES[:2])
+    snapshot = first.snapshot()
+    first.run(BATCHES[2:], RATES[2:])
+    second.restore(snapshot)
+    second.run(BATCHES[2:], RATES[2:])
+    for a, b, c in zip(*(leaves(trainer.snapshot()) for trainer in (whole, first, second)), strict=True):
+        assert a.tobytes() == b.tobytes() == c.tobytes()
+
+
+@pytest.mark.parametrize("name", ["state", "incremental"])
+def test_free_inputs_are_learned_from(name: str) -> None:
+    task = make(name, "float64")
+    learner = replace(task.learner, inference=with_free_input(task.learner.inference))
+    assert_parity(replace(task, learner=learner, parameters=({}, *task.parameters), evaluation=Reconstruction()))
+
+
+def test_inference_without_kernels_is_refused() -> None:
+    case = make_case("tanh")
+    learner = learner_on(Halving(StateOptimization(case.energy)), rule=AtTheEnd(), optimizer=Adam())
+    with pytest.raises(UsageError, match=r"no kernels for inference\.step_halving"):
+        CuPyBackend().trainer(TrainingTask(learner, case.parameters, case.x, case.y, "float64"))

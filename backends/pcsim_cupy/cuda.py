@@ -2,7 +2,7 @@
 
 import functools
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -47,7 +47,7 @@ class CudaDevice:
         self._compute: int = self._cublas.CUBLAS_COMPUTE_64F if wide else self._cublas.CUBLAS_COMPUTE_32F
 
     @contextmanager
-    def active(self) -> Iterator[None]:
+    def active(self) -> Generator[None]:
         """Send what is asked to this device's stream; errors of the driver become a line for the user."""
         runtime: Any = importlib.import_module("cupy_backends.cuda.api.runtime")
         driver: Any = importlib.import_module("cupy_backends.cuda.api.driver")
@@ -89,7 +89,7 @@ class CudaDevice:
             *(b.data.ptr, self._type, call.lda, call.stride_a),
             *(a.data.ptr, self._type, call.ldb, call.stride_b),
             *(self._zero.ctypes.data, out.data.ptr, self._type, call.ldc, call.stride_c),
-            *(call.count, self._compute, self._cublas.CUBLAS_GEMM_DEFAULT),
+            *(call.matrices, self._compute, self._cublas.CUBLAS_GEMM_DEFAULT),
         )
 
     def launch(self, kernel: str, blocks: tuple[int, int], threads: int, net: Array, first: int, how: int) -> None:

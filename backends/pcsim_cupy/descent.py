@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 from pcsim_numpy.namespace import NumpyNamespace
 
@@ -21,10 +22,10 @@ SECONDS = 0.1
 
 
 class Stretch(NamedTuple):
-    """Steps `first` … `first + count − 1` on their way; where they began is saved in `place`."""
+    """`steps` steps from `first` on, on their way; where they began is saved in `place`."""
 
     first: int
-    count: int
+    steps: int
     place: int
     fetched: Callable[[], list[NDArray[Any]]]
 
@@ -47,7 +48,7 @@ class _Run:
         inference, stepper = task.inference, task.descent.stepper
         self._samples = Samples(device, inference, stepper, len(task.x), measured=measured)
         self._judge = Judge(self._layers, len(task.x), task.stop)
-        self._at, self._judged, self._converged = 0, 0, False
+        self._at, self._judged, self._added, self._converged = 0, 0, -1, False
         self._failure: str | None = None
 
     def settled(self, poll: Callable[[float], bool]) -> Settled:
@@ -107,7 +108,7 @@ class _Run:
     def _ends_in(self, stretch: Stretch, step: Callable[[], None]) -> bool:
         """Judge and record the rows of a stretch; where a step has to be the last, go back there."""
         rows = Rows(*stretch.fetched())
-        for k in range(stretch.count):
+        for k in range(stretch.steps):
             t = stretch.first + k
             if self._is_last(t, rows.at(k)):
                 self._samples.restore(stretch.place, stretch.first)
@@ -145,7 +146,9 @@ class _Run:
         return Rows(*(self._device.get(array)[0] for array in self._samples.rows(self._at, 1)))
 
     def _add(self, row: Rows) -> None:
-        recorder = self._recorder
+        if self._added == self._at:
+            return
+        recorder, self._added = self._recorder, self._at
         states = self._all(self._samples.states)[:-1] if recorder.wants_states else None
         errors = self._all(self._samples.errors) if recorder.wants_errors else None
         recorder.add(self._at, row.energies, self._norms(row.squares), states, errors)

@@ -85,7 +85,7 @@ class ByIncrements(AllAtOnce):
         """Move all states, then carry what that does to the predictions over to the errors."""
         super().advance(work, how | k.CHANGED)
         work.forward_all(1, _change(work.plan))
-        work.launch("carry", k.SOURCE_MOVED | k.SKIP_MOVED, 1)
+        work.launch("carry", k.SOURCE_MOVED | k.SKIP_MOVED | k.OWN_MOVED)
 
 
 class InTurnByIncrements(ByIncrements):

@@ -6,12 +6,12 @@ PLAIN, TRANSPOSED = 0, 1
 
 
 class Product(NamedTuple):
-    """`count` products out = op(a) op(b) of matrices that lie row by row, one behind another.
+    """As many products out = op(a) op(b) as there are `matrices`, which lie row by row, one behind another.
 
     `a` is (rows, inner) or, transposed, (inner, rows); `b` is (inner, columns) or, transposed, (columns, inner).
     """
 
-    count: int
+    matrices: int
     rows: int
     columns: int
     inner: int
@@ -33,7 +33,7 @@ class Call(NamedTuple):
     stride_b: int
     ldc: int
     stride_c: int
-    count: int
+    matrices: int
 
 
 def call(product: Product) -> Call:

@@ -32,13 +32,13 @@ class CupyNamespace:
 
     def where(self, condition: Array, a: Array | float, b: Array | float, /) -> Array:
         """Choose entries of a where the condition holds, of b elsewhere."""
-        like = a if hasattr(a, "dtype") else b
+        like: Array = a if hasattr(a, "dtype") else b
         held = self._library.asarray(condition)
         if not hasattr(like, "dtype"):
             return self._library.where(held, self._library.asarray(a), self._library.asarray(b))
         # Python numbers take the type of the array beside them, as they do in other operations.
-        a, b = (self._library.asarray(v, dtype=None if hasattr(v, "dtype") else like.dtype) for v in (a, b))
-        return self._library.where(held, a, b)
+        chosen: list[Array] = [v if hasattr(v, "dtype") else self._library.asarray(v, like.dtype) for v in (a, b)]
+        return self._library.where(held, *chosen)
 
     def stack(self, arrays: Sequence[Array], /) -> Array:
         """Join equally shaped arrays along a new first axis."""

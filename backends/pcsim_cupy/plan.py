@@ -86,7 +86,10 @@ def plan(energy: Energy) -> Plan:
     network, count = energy.network, len(energy.network.layers)
     widths = tuple(int(np.prod(shape)) for shape in network.layer_shapes)
     places = tuple(np.cumsum([0, *widths]).tolist())
-    biased = [width if "b" in layer.operation.parameter_shapes else 0 for layer, width in zip(network.layers, widths, strict=True)]
+    biased = [
+        width if "b" in layer.operation.parameter_shapes else 0
+        for layer, width in zip(network.layers, widths, strict=True)
+    ]
     bias_places = tuple(np.cumsum([0, *biased]).tolist())
     skips = tuple(_skip(i, layer) for i, layer in enumerate(network.layers))
     table, scales = np.full((count, 6), NOTHING, np.int32), np.ones((count, 4))
@@ -105,9 +108,7 @@ def plan(energy: Energy) -> Plan:
         raise _no_kernels("networks of both orders")
     groups = _groups(network.layers)
     starts = _starts(network.layers[0])
-    return Plan(
-        widths, places, table, scales, groups, bias_places, orders == {True}, starts, loss, share, skips
-    )
+    return Plan(widths, places, table, scales, groups, bias_places, orders == {True}, starts, loss, share, skips)
 
 
 def _starts(layer: Layer) -> bool:

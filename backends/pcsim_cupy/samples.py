@@ -184,7 +184,9 @@ class Samples:
             self._work.launch("look")
             if not self.device.get(self._array("presence")[0])[:-1].any():
                 return
-            self._work.launch("predict")
+            # From the top: what a layer reads by a skip must not have moved yet.
+            for i in range(self.plan.count - 1, -1, -1):
+                self._work.launch("predict", 0, i, 1)
 
 
 def motion_of(stepper: Stepper, decay: float = 0.0) -> Motion:

@@ -59,6 +59,4 @@ def check_rounding(precision: str, arithmetic: Arithmetic, stepper: Stepper) -> 
 def check_training(precision: str) -> None:
     """Raise `UsageError` for a precision that weights are not kept in."""
     if precision not in ("float32", "float64"):
-        raise UsageError(
-            f'cupy trains in float32 and float64, not in {precision}; use backend = "jax" for bfloat16'
-        )
+        raise UsageError(f'cupy trains in float32 and float64, not in {precision}; use backend = "jax" for bfloat16')

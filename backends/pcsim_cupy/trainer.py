@@ -1,4 +1,4 @@
-"""Training on a GPU: samples, parameters and optimiser memory stay there; inference in graphs, the core's optimisers."""
+"""Training on a GPU: samples, parameters and memory stay there; inference in graphs, the core's optimisers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -64,8 +64,8 @@ class CupyTrainer:
     def snapshot(self) -> Snapshot:
         """Return where training stands."""
         with self._device.active():
-            kept = _mapped(self._device.get, (self._parameters, self._memory))
-        return Snapshot(*kept, self._updates)
+            parameters, memory = _mapped(self._device.get, (self._parameters, self._memory))
+        return Snapshot(parameters, memory, self._updates)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from a snapshot."""

@@ -41,7 +41,7 @@ def build(storage: Storage, *flags: str) -> Path:
 @functools.cache
 def library(storage: Storage) -> ctypes.CDLL:
     """Return the loaded kernels."""
-    found = ctypes.CDLL(str(build(storage)))
+    found = ctypes.CDLL(str(build(storage, *os.environ.get("PCSIM_SHIM_FLAGS", "").split())))
     found.shim_launch.argtypes = [
         *(ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint, ctypes.c_uint, ctypes.c_void_p),
         *(ctypes.c_int, ctypes.c_int, ctypes.c_int),

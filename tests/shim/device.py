@@ -6,7 +6,7 @@ be, so that whatever writes over them on the way is found out.
 
 import ctypes
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,7 +41,7 @@ class CpuDevice:
         self._is_active = False
 
     @contextmanager
-    def active(self) -> Iterator[None]:
+    def active(self) -> Generator[None]:
         self._is_active = True
         try:
             with np.errstate(all="ignore"):
@@ -73,7 +73,7 @@ class CpuDevice:
         assert a.flags.c_contiguous
         assert b.flags.c_contiguous
         assert out.flags.c_contiguous
-        assert out.size == product.count * product.rows * product.columns
+        assert out.size == product.matrices * product.rows * product.columns
         self._do("product", lambda: self._multiply(product, a, b, out))
 
     def launch(self, kernel: str, blocks: tuple[int, int], threads: int, net: Array, first: int, how: int) -> None:

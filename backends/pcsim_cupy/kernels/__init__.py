@@ -11,7 +11,7 @@ OPTIONS = ("--std=c++17", "--fmad=false")
 PERTURBED, REMEMBERED = 1, 2
 CARRIED, KEPT, QUIET = 1, 2, 4
 MOVES, MEASURED, THROUGH, AT_ONCE, FOLLOWED, CHANGED, LAST = (1 << k for k in range(7))
-SOURCE_MOVED, SKIP_MOVED = 1, 2
+SOURCE_MOVED, SKIP_MOVED, OWN_MOVED = 1, 2, 4
 
 
 def paths() -> tuple[Path, ...]:

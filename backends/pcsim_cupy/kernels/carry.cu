@@ -17,16 +17,16 @@ extern "C" __global__ void anchor(const Net *net, int from, int how) {
     }
 }
 
-enum { SOURCE_MOVED = 1, SKIP_MOVED = 2 };
+enum { SOURCE_MOVED = 1, SKIP_MOVED = 2, OWN_MOVED = 4 };
 
-// Take the change of the states that a layer reads over to its error, or to the output.
+// Take the change of the states that a layer reads, and of its own, over to its error, or to the output.
 extern "C" __global__ void carry(const Net *net, int from, int how) {
     const int layer = from + blockIdx.y, n = entry(net, layer, WIDTH), skip = entry(net, layer, SKIP);
     const long long at = place(net, layer);
     const acc premultiplier = scale(net, layer, PREMULTIPLIER);
     for (UNITS(k, n)) {
         acc change = 0;
-        if (how & SOURCE_MOVED) {
+        if (how & SOURCE_MOVED && layer > 0) {
             change = load(net->products, at + k);
             if (!net->activation_first)
                 change = rounded(incremented(net, entry(net, layer, ACTIVATION), scale(net, layer, NEGATIVE_SLOPE),
@@ -34,9 +34,12 @@ extern "C" __global__ void carry(const Net *net, int from, int how) {
             change = rounded(premultiplier * change);
         }
         if (how & SKIP_MOVED && skip != NOTHING) change = rounded(change + load(net->totals, place(net, skip) + k));
-        if (is_output(net, layer))
-            store(net->states, at + k, accumulated(load(net->states, at + k), net->output_low, (long long)blockIdx.x * n + k, change));
-        else
-            store(net->errors, at + k, load(net->errors, at + k) - change);
+        if (is_output(net, layer)) {
+            const long long low = (long long)blockIdx.x * n + k;
+            store(net->states, at + k, accumulated(load(net->states, at + k), net->output_low, low, change));
+        } else {
+            const acc own = how & OWN_MOVED ? load(net->totals, at + k) : (acc)0;
+            store(net->errors, at + k, rounded(load(net->errors, at + k) + own) - change);
+        }
     }
 }

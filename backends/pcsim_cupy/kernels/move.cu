@@ -2,8 +2,8 @@
 
 enum { MOVES = 1, MEASURED = 2, THROUGH = 4, AT_ONCE = 8, FOLLOWED = 16, CHANGED = 32, LAST = 64 };
 
-// Move the state by `delta`, its error with it, and what the layer above reads by increments.
-__device__ inline acc changed(const Net *net, int state, long long at, acc error, acc delta) {
+// Move the state by `delta`, and what the layer above reads by increments.
+__device__ inline void change_state(const Net *net, int state, long long at, acc delta) {
     store(net->totals, at, delta);
     store(net->states, at, load(net->states, at) + delta);
     if (net->activation_first) {
@@ -12,7 +12,6 @@ __device__ inline acc changed(const Net *net, int state, long long at, acc error
         store(net->inputs, at, accumulated(load(net->inputs, at), net->input_lows, at, change));
         store(net->pulled, at, change);
     }
-    return rounded(error + delta);
 }
 
 // Move a variable, a state or (THROUGH the whole network) an error, along its gradient
@@ -28,13 +27,21 @@ extern "C" __global__ void move(const Net *net, int from, int how) {
     const acc above_gamma = reader == NOTHING ? 0 : is_output(net, reader) ? (acc)1 : scale(net, reader, PRECISION);
     double sum = 0;
     for (UNITS(k, n)) {
-        acc total = load(net->pulled, at + k), error = load(net->errors, at + k);
+        const acc direct = reader == NOTHING    ? (acc)0
+                           : how & THROUGH      ? load(net->totals, above + k)
+                                                : rounded(above_gamma * load(net->errors, above + k));
+        const acc decay = delta != 0 ? rounded(delta * load(net->states, at + k)) : (acc)0;
+        acc total = load(net->pulled, at + k), error = load(net->errors, at + k), gradient;
         if (net->activation_first) total = rounded(total * load(net->bends, at + k));
-        if (reader != NOTHING)
-            total += how & THROUGH ? load(net->totals, above + k) : rounded(above_gamma * load(net->errors, above + k));
-        if (delta != 0) total = rounded(total) - rounded(delta * load(net->states, at + k));
-        total = rounded(total);
-        const acc gradient = rounded((how & AT_ONCE ? error : rounded(gamma * error)) - total);
+        if (how & THROUGH || reader == state + 1) total = rounded(total + direct);
+        if (how & THROUGH) {
+            total = rounded(total - decay);
+            gradient = rounded((how & AT_ONCE ? error : rounded(gamma * error)) - total);
+        } else {
+            gradient = rounded(rounded(gamma * error) - total);
+            if (reader != state + 1) gradient = rounded(gradient - direct);
+            gradient = rounded(gradient + decay);
+        }
         sum += (double)gradient * (double)gradient;
         const acc slope = net->activation_first || !(how & (THROUGH | FOLLOWED)) ? (acc)1 : load(net->slopes, at + k);
         if (how & THROUGH) {
@@ -46,14 +53,16 @@ extern "C" __global__ void move(const Net *net, int from, int how) {
         if (how & THROUGH) {
             error = how & AT_ONCE ? total : rounded(error + step);
         } else if (how & CHANGED) {
-            error = changed(net, state, at + k, error, step);
+            change_state(net, state, at + k, step);
+            error = rounded(error + step);
         } else {
             const acc value = rounded(load(net->states, at + k) + step);
             store(net->states, at + k, value);
             if (state + 1 >= (int)net->known) show(net, state, at + k, value);
             if (how & FOLLOWED) error = rounded(value - load(net->predictions, at + k));
         }
-        if (how & (THROUGH | CHANGED | FOLLOWED)) store(net->errors, at + k, error);
+        // Where all states move at once, those below still read the errors: they are carried over afterwards.
+        if (how & (THROUGH | FOLLOWED)) store(net->errors, at + k, error);
         if (how & FOLLOWED) store(net->weighed, at + k, premultiplier * (gamma * error) * slope);
     }
     if (how & MEASURED) {

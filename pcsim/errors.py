@@ -43,6 +43,10 @@ class RunFailed(PcsimError):
         return type(self), (str(self),)
 
 
+class DeviceFailed(RunFailed):
+    """A device that failed in the middle of a run: what it had not yet handed over is lost (exit code 1)."""
+
+
 class Interrupted(RunFailed):
     """A run that was stopped with Ctrl-C (exit code 130); `trace` holds what was recorded."""
 

@@ -10,7 +10,7 @@ import h5py
 
 from pcsim.assemble import Lesson
 from pcsim.backend import Settled
-from pcsim.errors import Interrupted, RunFailed, UsageError
+from pcsim.errors import DeviceFailed, Interrupted, RunFailed, UsageError
 from pcsim.interruption import deferred_interrupt
 from pcsim.learning.checkpoint import Origin, checkpoint_path, read_checkpoint
 from pcsim.learning.trainer import Trainer
@@ -75,6 +75,8 @@ def run(
         attempt = _Attempt(simulation, writer, origin, target, progress, interrupted)
         try:
             return attempt.go(trainer, start, {} if note is None else {"note": note})
+        except DeviceFailed as error:
+            raise RunFailed(f"{error}{attempt.kept}", error.trace) from error
         except MemoryError as error:
             batch = "data.batch" if simulation.lesson is None else "learning.batch or data.batch"
             raise RunFailed(f"out of memory: {error}{attempt.kept}; use a smaller {batch} or record less") from error

@@ -29,7 +29,7 @@ class CupyBackend:
             problem=found.problem,
             fix=found.fix,
             rules=("pc", "incremental", "backprop"),
-            packages=("cupy",),
+            packages=("cupy-cuda12x", "cupy-cuda13x"),
         )
 
     def estimate(self, task: Task) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.arrays import Array
-from pcsim.errors import RunFailed
+from pcsim.errors import DeviceFailed
 from pcsim_cupy import gemm, kernels
 from pcsim_cupy.namespace import CupyNamespace
 from pcsim_cupy.storage import Storage
@@ -55,7 +55,7 @@ class CudaDevice:
             with self._stream:
                 yield
         except (runtime.CUDARuntimeError, driver.CUDADriverError, self._cublas.CUBLASError) as error:
-            raise RunFailed(f"the GPU failed: {error}; look at nvidia-smi, and run again") from error
+            raise DeviceFailed(f"the GPU failed: {error}; look at nvidia-smi, and run again") from error
 
     def threads(self, units: int) -> int:
         """Return the power of two from 32 to 256 that is next to the units of a row."""

@@ -57,10 +57,13 @@ class _Run:
         self._prepare()
         step = self._samples.captured_step()
         begin = time.perf_counter()
-        stopped = self._go(step, poll)
-        layerwise = self._look_last()
+        try:
+            stopped = self._go(step, poll)
+            layerwise = self._look_last()
+        finally:
+            # Of a run that the device breaks off, the rows that were judged are kept.
+            self._recorder.flush()
         seconds = time.perf_counter() - begin
-        self._recorder.flush()
         return self._end(layerwise, stopped, seconds, begin - start)
 
     def _prepare(self) -> None:

@@ -8,6 +8,7 @@ import ctypes
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from pcsim_cupy.namespace import CupyNamespace
 from pcsim_cupy.storage import STORAGES, Storage
 
 from pcsim.arrays import Array
+from pcsim.backend import Capabilities
 from tests.shim.build import library
 
 
@@ -140,6 +142,9 @@ class CpuCupyBackend(CupyBackend):
     def device(self, precision: str) -> Device:
         self.made.append(CpuDevice(STORAGES[precision], **self.options))
         return self.made[-1]
+
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities(), device="cpu (shim)", problem=None, fix=None)
 
     def free_memory(self) -> int:
         return 2**30

@@ -3,31 +3,33 @@
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from pcsim_cupy import CupyBackend
+from pcsim_cupy import CupyBackend, cuda
 from pcsim_cupy.availability import answering, find_device
+from pcsim_cupy.cuda import CudaDevice
 from pcsim_cupy.device import Device
 from pcsim_cupy.dynamics import form_of
-from pcsim_cupy.gemm import TRANSPOSED, Call, Product, call
+from pcsim_cupy.gemm import Product, call
 from pcsim_cupy.memory import needed
 from pcsim_cupy.plan import plan
 from pcsim_cupy.samples import motion_of
 from pcsim_cupy.storage import STORAGES
 
-from pcsim.errors import UsageError
+from pcsim.errors import DeviceFailed, UsageError
 from pcsim.inference import ErrorOptimization, IncrementStateOptimization, StateOptimization
 from pcsim.learning import Adam, AtTheEnd
 from pcsim.learning.trainer import TrainingTask
 from pcsim.network import Layer
 from tests.cases import METHODS, make_case, make_task
-from tests.parity.agreement import settle_on
+from tests.parity.agreement import RECORD, settle_on
 from tests.parity.cupy_backends import needs_compiler
 from tests.shim.device import CpuCupyBackend, CpuDevice
+from tests.shim.fake_cupy import CUDARuntimeError, FakeCupy, multiply
 from tests.test_learning_learner import learner_on
 
 
@@ -87,24 +89,6 @@ def test_the_start_is_at_rest_however_products_are_summed(method: str, options: 
     np.testing.assert_array_equal(rows.energy == 0, same.energy == 0)
 
 
-def column_by_column(memory: NDArray[Any], at: int, ld: int, rows: int, columns: int) -> NDArray[Any]:
-    """Return a view of a matrix that lies column by column, as cuBLAS reads it."""
-    item = memory.itemsize
-    return np.lib.stride_tricks.as_strided(memory[at:], (rows, columns), (item, ld * item))
-
-
-def cublas(asked: Call, a: NDArray[Any], b: NDArray[Any], c: NDArray[Any]) -> None:
-    """Compute what cublasGemmStridedBatchedEx is documented to."""
-    for i in range(asked.matrices):
-        shape_a = (asked.k, asked.m) if asked.transa == TRANSPOSED else (asked.m, asked.k)
-        shape_b = (asked.n, asked.k) if asked.transb == TRANSPOSED else (asked.k, asked.n)
-        left = column_by_column(a, i * asked.stride_a, asked.lda, *shape_a)
-        right = column_by_column(b, i * asked.stride_b, asked.ldb, *shape_b)
-        left = left.T if asked.transa == TRANSPOSED else left
-        right = right.T if asked.transb == TRANSPOSED else right
-        column_by_column(c, i * asked.stride_c, asked.ldc, asked.m, asked.n)[...] = left @ right
-
-
 @pytest.mark.parametrize("a_transposed", [False, True])
 @pytest.mark.parametrize("b_transposed", [False, True])
 def test_products_are_asked_of_cublas_in_its_own_order(a_transposed: bool, b_transposed: bool) -> None:
@@ -113,9 +97,51 @@ def test_products_are_asked_of_cublas_in_its_own_order(a_transposed: bool, b_tra
     b = rng.standard_normal((count, columns, inner) if b_transposed else (count, inner, columns))
     out = np.full((count, rows, columns), np.nan)
     asked = call(Product(count, rows, columns, inner, a_transposed, b_transposed))
-    cublas(asked, b.reshape(-1), a.reshape(-1), out.reshape(-1))
+    multiply(asked, (b.reshape(-1), a.reshape(-1), out.reshape(-1)), STORAGES["float64"])
     expected = (a.transpose(0, 2, 1) if a_transposed else a) @ (b.transpose(0, 2, 1) if b_transposed else b)
     np.testing.assert_allclose(out, expected, rtol=1e-13)
+
+
+class OnFakeCupy(CpuCupyBackend):
+    """The backend with the device of real runs, on a CuPy that computes on the CPU."""
+
+    def device(self, precision: str) -> Device:
+        return CudaDevice(STORAGES[precision])
+
+
+@pytest.fixture
+def fake_cupy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCupy]:
+    fake = FakeCupy(STORAGES[request.param])
+    monkeypatch.setattr("pcsim_cupy.cuda.importlib", fake)
+    cuda.kernel_functions.cache_clear()
+    yield fake
+    cuda.kernel_functions.cache_clear()
+
+
+@needs_compiler
+@pytest.mark.parametrize("fake_cupy", STORAGES, indirect=True)
+@pytest.mark.parametrize("method", METHODS)
+def test_cupy_is_asked_in_its_own_words(method: str, fake_cupy: FakeCupy, request: pytest.FixtureRequest) -> None:
+    precision = request.node.callspec.params["fake_cupy"]
+    case = make_case("tanh", widths=(4, 6, 6, 6, 3), batch=5, loss="cross-entropy")
+    steps = 1 if method == "backprop" else 4
+    task = make_task(case, METHODS[method](case.energy), steps=steps, precision=precision, record=RECORD)
+    (ours, rows), (same, reference) = settle_on(OnFakeCupy(), task), settle_on(CpuCupyBackend(threads=32), task)
+    assert fake_cupy.launches > 0
+    np.testing.assert_array_equal(rows.clock, reference.clock)
+    epsilon = float(np.finfo(np.float64 if precision == "float64" else np.float32).eps)
+    for a, b in zip((*ours.states, *ours.errors), (*same.states, *same.errors), strict=True):
+        # Blocks have more threads, and the sums of the loss another order.
+        np.testing.assert_allclose(a, b, rtol=0, atol=64 * epsilon)
+
+
+@needs_compiler
+@pytest.mark.parametrize("fake_cupy", ["float32"], indirect=True)
+def test_an_error_of_the_gpu_is_one_line(fake_cupy: FakeCupy) -> None:
+    assert fake_cupy.launches == 0
+    line = r"^the GPU failed: cudaErrorUnknown; look at nvidia-smi, and run again$"
+    with pytest.raises(DeviceFailed, match=line), CudaDevice(STORAGES["float32"]).active():
+        raise CUDARuntimeError("cudaErrorUnknown")
 
 
 class Runtime:

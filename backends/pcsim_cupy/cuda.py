@@ -32,7 +32,7 @@ class CudaDevice:
         self.namespace = CupyNamespace(self._cupy, erfc)
         cuda = self._cupy.cuda
         self._stream, self._copies = cuda.Stream(non_blocking=True), cuda.Stream(non_blocking=True)
-        self._functions = _functions(storage.macro, cuda.runtime.getDevice())
+        self._functions = kernel_functions(storage.macro, cuda.runtime.getDevice())
         real = np.float64 if storage.dtype == np.float64 else np.float32
         # cuBLAS reads these on the host whenever a product is asked for.
         self._one, self._zero = np.ones(1, real), np.zeros(1, real)
@@ -119,7 +119,7 @@ class CudaDevice:
 
 
 @functools.cache
-def _functions(macro: str, device: int) -> dict[str, Any]:
+def kernel_functions(macro: str, device: int) -> dict[str, Any]:
     """Return the kernels compiled for a type of storage and the current device; CuPy keeps them on disk, too."""
     del device
     cupy: Any = importlib.import_module("cupy")

@@ -83,6 +83,8 @@ class _Run:
             running = self._launched(step, min(length, steps - self._at), place)
             place = 1 - place
             if waiting is not None and self._ends_in(waiting, step):
+                # Nobody reads those rows any more, but their memory is not free before they are there.
+                running.fetched()
                 return False
             waiting = running
             if self._wants_arrays:

@@ -90,9 +90,7 @@ def test_a_device_that_fails_leaves_a_trace(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_device_without_memory_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     use(Other(Full), monkeypatch)
-    with pytest.raises(
-        RunFailed, match=r"^out of memory: Out of memory allocating .*; use a smaller data.batch"
-    ):
+    with pytest.raises(RunFailed, match=r"^out of memory: Out of memory allocating .*; use a smaller data.batch"):
         pcsim.run(pcsim.read_scenario("signal-decay"), backend="cupy")
 
 

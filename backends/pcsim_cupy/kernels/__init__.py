@@ -5,7 +5,7 @@ from pathlib import Path
 FILES = ("numbers", "net", "rows", "activations", "losses", "steppers", "predict", "look", "move", "carry")
 NAMES = ("predict", "expose", "look", "move", "anchor", "carry", "tick")
 """The functions that are launched."""
-OPTIONS = ("--std=c++17", "--fmad=false")
+OPTIONS = ("-std=c++17", "--fmad=false")
 """No contraction of a·b + c: s − a·f must be zero where s was stored as a·f."""
 
 PERTURBED, REMEMBERED = 1, 2

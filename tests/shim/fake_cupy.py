@@ -149,8 +149,8 @@ class FakeCupy:
         self.do(run)
 
     def _at(self, address: int, size: int) -> NDArray[Any]:
-        kind = ctypes.c_char * (size * self._storage.dtype.itemsize)
-        return np.frombuffer(kind.from_address(address), self._storage.dtype)
+        kind = ctypes.c_ubyte * (size * self._storage.dtype.itemsize)
+        return np.ctypeslib.as_array(kind.from_address(address)).view(self._storage.dtype)
 
 
 class Stream:

@@ -4,6 +4,8 @@ import importlib
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
+from pcsim.errors import UsageError
+
 
 class Found(NamedTuple):
     """The device, or why there is none and the fix."""
@@ -45,9 +47,12 @@ def answering(runtime: Any) -> Found:
 
 
 def free_memory() -> int:
-    """Return how many bytes are free on the current device."""
+    """Return how many bytes are free on the current device; raises `UsageError` where it does not say."""
     runtime: Any = importlib.import_module("cupy_backends.cuda.api.runtime")
-    return int(runtime.memGetInfo()[0])
+    try:
+        return int(runtime.memGetInfo()[0])
+    except runtime.CUDARuntimeError as error:
+        raise UsageError(f"the GPU cannot be used ({error}); look at nvidia-smi for what holds its memory") from error
 
 
 def _version(number: int) -> str:

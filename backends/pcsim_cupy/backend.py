@@ -8,7 +8,7 @@ from pcsim.trace.layout import Block
 from pcsim_cupy.availability import find_device, free_memory
 from pcsim_cupy.device import Device
 from pcsim_cupy.dynamics import form_of
-from pcsim_cupy.memory import check_fits, needed
+from pcsim_cupy.memory import check_fits, needed, needed_to_train
 from pcsim_cupy.plan import plan
 from pcsim_cupy.samples import motion_of
 from pcsim_cupy.storage import STORAGES
@@ -51,7 +51,8 @@ class CupyBackend:
         """Return a trainer; raises `UsageError` for inference that there are no kernels for."""
         check(task.learner.inference, task.learner.stepper)
         check_training(task.precision)
-        plan(task.learner.inference.energy)
+        net, storage = plan(task.learner.inference.energy), STORAGES[task.precision]
+        check_fits(needed_to_train(net, len(task.x), storage), self.free_memory())
         from pcsim_cupy.trainer import CupyTrainer
 
         return CupyTrainer(task, self.device(task.precision))

@@ -7,6 +7,7 @@ from pcsim_cupy.storage import Storage
 
 SAVED = 2
 """Where a run stood at the beginning of the last stretches of steps is kept, to go back to."""
+COPIES_OF_WEIGHTS = 8
 MiB = 2**20
 
 
@@ -17,6 +18,12 @@ def needed(plan: Plan, batch: int, form: Form, motion: Motion, storage: Storage)
     ends = plan.input_width + 3 * plan.widths[-1]
     numbers = batch * (units + ends) + plan.weights + plan.biases
     return storage.dtype.itemsize * numbers + 17 * capacity(plan, batch) * plan.count * batch
+
+
+def needed_to_train(plan: Plan, samples: int, storage: Storage) -> int:
+    """Return the bytes of all training samples and, about, of weights with gradients, memory and new ones."""
+    numbers = samples * (plan.input_width + plan.widths[-1]) + COPIES_OF_WEIGHTS * (plan.weights + plan.biases)
+    return storage.dtype.itemsize * numbers
 
 
 def check_fits(bytes_needed: int, free: int) -> None:

@@ -10,7 +10,7 @@ from pcsim.arrays import Array, Parameters
 from pcsim.inference import Inference
 from pcsim.steppers import Adam, Decaying, GradientDescent, Momentum, Stepper
 from pcsim_cupy import kernels as k
-from pcsim_cupy.buffers import Buffers, Motion, moving
+from pcsim_cupy.buffers import FIELDS, Buffers, Motion, moving
 from pcsim_cupy.device import Device
 from pcsim_cupy.dynamics import DYNAMICS, form_of
 from pcsim_cupy.gemm import Product
@@ -52,6 +52,11 @@ class Samples:
 
     def _array(self, name: str) -> Array:
         return self.buffers.arrays[name]
+
+    def set_step_size(self, step_size: float) -> None:
+        """Go on with another step size; what was captured reads it from the device."""
+        bits = np.array([step_size], np.float64).view(np.int64)
+        self.buffers.net[FIELDS.index("step_size")] = int(bits[0])
 
     def give(self, parameters: tuple[Parameters, ...]) -> None:
         """Take over parameters on the device, in the type of storage."""

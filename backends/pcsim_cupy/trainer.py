@@ -1,6 +1,7 @@
 """Training on a GPU: samples, parameters and memory stay there; inference in graphs, the core's optimisers."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from pcsim.learning.diagnosis import Diagnosis, diagnose
 from pcsim.learning.learner import AfterEveryStep, follow, fresh
 from pcsim.learning.repeat import python_repeat
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
+from pcsim.steppers import with_step_size
 from pcsim_cupy.device import Device
 from pcsim_cupy.judge import Judge, Rows
 from pcsim_cupy.samples import Samples, packed_parameters
@@ -60,6 +62,13 @@ class CupyTrainer:
                 measured = self._evaluation.measure(self._xp, self._learner, self._parameters, *chosen, python_repeat)
                 found.append(tuple(map(self._device.get, measured)))
         return Outcome(*map(np.concatenate, zip(*found, strict=True)))
+
+    def set_step_size(self, step_size: float) -> None:
+        """Infer with another step size from now on."""
+        self._learner = replace(self._learner, stepper=with_step_size(self._learner.stepper, step_size))
+        with self._device.active():
+            for samples, _ in self._batches.values():
+                samples.set_step_size(step_size)
 
     def snapshot(self) -> Snapshot:
         """Return where training stands."""

@@ -23,7 +23,7 @@ from pcsim.inference import (
 )
 from pcsim.learning import MQ, SGD, Adam, AdamW, AfterEveryStep, AtTheEnd, Learner, Momentum, PerLayer
 from pcsim.learning.evaluation import Reconstruction
-from pcsim.learning.trainer import TrainingTask
+from pcsim.learning.trainer import PacedTrainer, TrainingTask
 from pcsim.stopping import StopRule
 from tests.cases import make_case
 from tests.parity.cupy_backends import BACKENDS
@@ -114,6 +114,18 @@ def test_a_snapshot_goes_on_to_the_same_bits(backend: CupyBackend) -> None:
     second.run(BATCHES[2:], RATES[2:])
     for a, b, c in zip(*(leaves(trainer.snapshot()) for trainer in (whole, first, second)), strict=True):
         assert a.tobytes() == b.tobytes() == c.tobytes()
+
+
+@pytest.mark.parametrize("name", ["state", "error", "incremental"])
+def test_another_step_size_from_an_update_on(backend: CupyBackend, name: str) -> None:
+    task = make(name, "float64")
+    ours, theirs = backend.trainer(task), NumpyTrainer(task)
+    for trainer in (ours, theirs):
+        trainer.run(BATCHES[:2], RATES[:2])
+        assert isinstance(trainer, PacedTrainer)
+        trainer.set_step_size(0.02)
+    assert_close(ours.run(BATCHES[2:], RATES[2:]), theirs.run(BATCHES[2:], RATES[2:]), 1e-10)
+    assert_close(ours.snapshot(), theirs.snapshot(), 1e-10)
 
 
 @pytest.mark.parametrize("name", ["state", "incremental"])

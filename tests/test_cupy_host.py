@@ -265,3 +265,22 @@ def test_equal_layers_are_stacked() -> None:
     case = make_case("tanh", widths=(6, 6, 6, 6, 4, 4, 4, 3))
     assert [(g.first, g.count) for g in plan(case.energy).groups] == [(0, 1), (1, 2), (3, 1), (4, 2), (6, 1)]
     assert form_of(IncrementStateOptimization(case.energy), plan(case.energy)).known == 1
+
+
+@needs_compiler
+def test_the_optimizers_work_does_not_grow_with_depth(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, ...]] = []
+    update = Adam.update
+
+    def counted(self: Adam, xp: Any, parameter: Any, *rest: Any) -> Any:
+        seen.append(parameter.shape)
+        return update(self, xp, parameter, *rest)
+
+    monkeypatch.setattr(Adam, "update", counted)
+    for hidden in (3, 9):
+        seen.clear()
+        case = make_case("tanh", widths=(4, *(6,) * hidden, 3), batch=8)
+        learner = learner_on(StateOptimization(case.energy), rule=AtTheEnd(), optimizer=Adam())
+        task = TrainingTask(learner, case.parameters, case.x, case.y, "float32")
+        CpuCupyBackend().trainer(task).run(np.array([[0, 1, 2, 3]]), np.array([0.01]))
+        assert seen == [(1, 4, 6), (1, 6), (hidden - 1, 6, 6), (hidden - 1, 6), (1, 6, 3), (1, 3)]

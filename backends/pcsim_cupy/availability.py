@@ -47,10 +47,14 @@ def answering(runtime: Any) -> Found:
 
 
 def free_memory() -> int:
-    """Return how many bytes are free on the current device; raises `UsageError` where it does not say."""
+    """Return how many bytes are free on the current device; raises `UsageError` where it does not say.
+
+    What earlier runs of this process took CuPy keeps for the next.
+    """
     runtime: Any = importlib.import_module("cupy_backends.cuda.api.runtime")
+    pool: Any = importlib.import_module("cupy").get_default_memory_pool()
     try:
-        return int(runtime.memGetInfo()[0])
+        return int(runtime.memGetInfo()[0]) + int(pool.free_bytes())
     except runtime.CUDARuntimeError as error:
         raise UsageError(f"the GPU cannot be used ({error}); look at nvidia-smi for what holds its memory") from error
 

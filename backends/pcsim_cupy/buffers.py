@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pcsim.arrays import Array
 from pcsim_cupy.device import Device
-from pcsim_cupy.plan import Plan
+from pcsim_cupy.plan import Group, Plan
 
 NUMBERS = ("layers", "batch", "known", "activation_first", "loss", "stepper", "capacity")
 REALS = ("share", "step_size", "keep", "keep_squares", "eps", "decay")
@@ -126,10 +126,10 @@ class Buffers:
         part = self.arrays[name][start : start + count * self.batch * width]
         return part.reshape(count, self.batch, width)
 
-    def bias(self, layer: int) -> Array:
-        """Return the biases of a layer, none if it has none."""
+    def biases(self, group: Group) -> Array:
+        """Return the biases of a group's layers one after another, none if they have none."""
         places = self._plan.bias_places
-        return self.arrays["biases"][places[layer] : places[layer + 1]]
+        return self.arrays["biases"][places[group.first] : places[group.first + group.count]]
 
     def _described(self, form: Form, motion: Motion) -> NDArray[np.int64]:
         plan = self._plan

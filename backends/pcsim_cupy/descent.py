@@ -15,6 +15,7 @@ from pcsim.trace.layout import Block
 from pcsim_cupy.device import Device
 from pcsim_cupy.judge import Judge, Rows
 from pcsim_cupy.samples import Samples, packed_parameters
+from pcsim_cupy.stacks import split
 
 FIRST_STRETCH = 64
 SECONDS = 0.1
@@ -190,7 +191,7 @@ class _Run:
         scale = -1.0 / len(self._task.x)
         return tuple(
             {name: self._rounded(scale * self._host(array)) for name, array in layer.items()}
-            for layer in self._samples.gradient()
+            for layer in split(self._samples.plan, self._samples.gradient())
         )
 
     def _rounded(self, array: NDArray[Any]) -> NDArray[Any]:

@@ -131,7 +131,8 @@ def _groups(layers: tuple[Layer, ...]) -> tuple[Group, ...]:
         n_in, n_out = layer.operation.parameter_shapes["W"]
         last = groups[-1] if groups else None
         # The input does not lie in front of the states: what reads it is alone.
-        if last is not None and last.first > 0 and (last.n_in, last.n_out) == (n_in, n_out):
+        shapes = layer.operation.parameter_shapes
+        if last is not None and last.first > 0 and layers[last.first].operation.parameter_shapes == shapes:
             groups[-1] = Group(last.first, last.count + 1, n_in, n_out)
         else:
             groups.append(Group(i, 1, n_in, n_out))

@@ -15,6 +15,7 @@ from pcsim_cupy.device import Device
 from pcsim_cupy.dynamics import DYNAMICS, form_of
 from pcsim_cupy.gemm import Product
 from pcsim_cupy.plan import plan
+from pcsim_cupy.stacks import join
 from pcsim_cupy.work import Work
 
 DESCENT, MOMENTUM, ADAM = range(3)
@@ -59,13 +60,15 @@ class Samples:
         self.buffers.net[FIELDS.index("step_size")] = int(bits[0])
 
     def give(self, parameters: tuple[Parameters, ...]) -> None:
-        """Take over parameters on the device, in the type of storage."""
-        for weights, group in zip(self.buffers.weights, self.plan.groups, strict=True):
-            for i in group.layers:
-                weights[i - group.first] = parameters[i]["W"]
-        for i, own in enumerate(parameters):
-            if "b" in own:
-                self.buffers.bias(i)[...] = own["b"]
+        """Take over parameters on the device by layer, in the type of storage."""
+        self.give_stacks(join(self.device.namespace, self.plan, parameters))
+
+    def give_stacks(self, stacks: tuple[Parameters, ...]) -> None:
+        """Take over parameters that are stacked by groups."""
+        for weights, group, stack in zip(self.buffers.weights, self.plan.groups, stacks, strict=True):
+            weights[...] = stack["W"]
+            if "b" in stack:
+                self.buffers.biases(group)[...] = stack["b"].reshape(-1)
 
     def clamp(self, x: Array, y: Array) -> None:
         """Hold input (batch, n_in) and target (batch, n_out) fixed, given on the device in the type of storage."""
@@ -146,11 +149,11 @@ class Samples:
         return self.buffers.layers("errors", i)[0]
 
     def gradient(self) -> tuple[Parameters, ...]:
-        """Return −Σ ∂E/∂θ over the batch, of every layer, on the device in the type of storage."""
+        """Return −Σ ∂E/∂θ over the batch on the device, stacked by groups, in the type of storage."""
         if self._form.through:
             # A pass down weighs what it pulls back, not the errors.
             self._work.launch("look", k.CARRIED | k.QUIET)
-        found: list[Parameters] = [{} for _ in range(self.plan.count)]
+        found: list[Parameters] = []
         dtype, batch = self.device.storage.dtype, self.buffers.batch
         # A prediction that was frozen was made from the states of the feedforward pass.
         frozen = "predictions" if self._form.known == self.plan.count and not self.plan.activation_first else None
@@ -159,12 +162,10 @@ class Samples:
             matrices = self.device.zeros((group.count, group.n_in, group.n_out), dtype)
             product = Product(group.count, group.n_in, group.n_out, batch, a_transposed=True)
             self.device.product(product, self._work.read(group, frozen), weighed, matrices)
-            sums = self.device.zeros((group.count, 1, group.n_out), dtype)
-            self.device.product(Product(group.count, 1, group.n_out, batch), self._ones, weighed, sums)
-            for i in group.layers:
-                found[i]["W"] = matrices[i - group.first]
-                if self.buffers.bias(i).size:
-                    found[i]["b"] = sums[i - group.first, 0]
+            found.append({"W": matrices})
+            if self.buffers.biases(group).size:
+                found[-1]["b"] = self.device.zeros((group.count, group.n_out), dtype)
+                self.device.product(Product(group.count, 1, group.n_out, batch), self._ones, weighed, found[-1]["b"])
         return tuple(found)
 
     def _feed(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.arrays import Array
+from pcsim.arrays import Array, Parameters
 from pcsim.learning.diagnosis import Diagnosis, diagnose
 from pcsim.learning.learner import AfterEveryStep, follow, fresh
 from pcsim.learning.repeat import python_repeat
@@ -15,7 +15,9 @@ from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
 from pcsim.steppers import with_step_size
 from pcsim_cupy.device import Device
 from pcsim_cupy.judge import Judge, Rows
+from pcsim_cupy.plan import plan
 from pcsim_cupy.samples import Samples, packed_parameters
+from pcsim_cupy.stacks import goes_together, join, split
 
 SAMPLES_AT_ONCE = 4096
 """In an evaluation."""
@@ -25,12 +27,13 @@ class CupyTrainer:
     """A network in training in float32 or float64; diagnosis and evaluation run the core's lines on the device."""
 
     def __init__(self, task: TrainingTask, device: Device) -> None:
-        self._device, self._xp = device, device.namespace
+        self._device, self._xp, self._plan = device, device.namespace, plan(task.learner.inference.energy)
+        self._together = goes_together(task.learner.optimizer)
         self._learner, self._evaluation = task.learner, task.evaluation
         with device.active():
             self._x, self._y = self._to_run(task.x), self._to_run(task.y)
-            self._parameters = packed_parameters(device, task.parameters)
-            self._memory: Any = fresh(self._xp, task.learner.optimizer, self._parameters)
+            self._take(packed_parameters(device, task.parameters))
+            self._memory: Any = fresh(self._xp, task.learner.optimizer, self._learned)
         self._updates = 0
         self._batches: dict[int, tuple[Samples, Callable[[], None]]] = {}
 
@@ -48,7 +51,7 @@ class CupyTrainer:
         """Return what `run` would do next with one batch."""
         with self._device.active():
             x, y = self._chosen(batch)
-            parameters, memory, number = self._parameters, self._memory, self._updates + 1
+            parameters, memory, number = self._parameters, self._by_layer(self._memory), self._updates + 1
             found = diagnose(self._xp, self._learner, parameters, memory, x, y, rate, number, python_repeat)
             return _mapped(self._device.get, found)
 
@@ -73,13 +76,16 @@ class CupyTrainer:
     def snapshot(self) -> Snapshot:
         """Return where training stands."""
         with self._device.active():
-            parameters, memory = _mapped(self._device.get, (self._parameters, self._memory))
+            kept = self._parameters, self._by_layer(self._memory)
+            parameters, memory = _mapped(self._device.get, kept)
         return Snapshot(parameters, memory, self._updates)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from a snapshot."""
         with self._device.active():
-            self._parameters, self._memory = _mapped(self._device.put, (snapshot.parameters, snapshot.memory))
+            parameters, memory = _mapped(self._device.put, (snapshot.parameters, snapshot.memory))
+            self._take(parameters)
+            self._memory = join(self._xp, self._plan, memory) if self._together else memory
         self._updates = snapshot.updates
 
     def _learn(self, x: Array, y: Array, rate: float) -> tuple[Any, ...]:
@@ -93,7 +99,7 @@ class CupyTrainer:
                 step()
                 samples.glance()
                 self._update(samples, len(x), rate, (self._updates - 1) * steps + number)
-                samples.give(self._parameters)
+                self._give(samples)
         else:
             steps = self._settle(samples, step)
             samples.glance()
@@ -129,9 +135,27 @@ class CupyTrainer:
 
     def _update(self, samples: Samples, batch: int, rate: float, number: int) -> None:
         scale, learner = -1.0 / batch, self._learner
-        gradient = tuple({name: scale * value for name, value in own.items()} for own in samples.gradient())
-        known = self._parameters, gradient, self._memory
-        self._parameters, self._memory = follow(self._xp, learner.optimizer, learner.clip, *known, rate, number)
+        found = samples.gradient() if self._together else split(self._plan, samples.gradient())
+        gradient = tuple({name: scale * value for name, value in own.items()} for own in found)
+        known = self._learned, gradient, self._memory
+        self._learned, self._memory = follow(self._xp, learner.optimizer, learner.clip, *known, rate, number)
+
+    @property
+    def _parameters(self) -> tuple[Parameters, ...]:
+        return self._by_layer(self._learned)
+
+    def _by_layer(self, tree: Any) -> Any:
+        return split(self._plan, tree) if self._together else tree
+
+    def _take(self, parameters: tuple[Parameters, ...]) -> None:
+        """Learn on from parameters by layer, stacked where the optimiser does not mind."""
+        self._learned = join(self._xp, self._plan, parameters) if self._together else parameters
+
+    def _give(self, samples: Samples) -> None:
+        if self._together:
+            samples.give_stacks(self._learned)
+        else:
+            samples.give(self._learned)
 
     def _samples(self, x: Array, y: Array) -> tuple[Samples, Callable[[], None]]:
         """Return the samples of a batch at their start, and a step of theirs as a graph, captured once a size."""
@@ -145,7 +169,7 @@ class CupyTrainer:
             )
         else:
             samples = self._batches[size][0]
-        samples.give(self._parameters)
+        self._give(samples)
         samples.clamp(x, y)
         samples.begin()
         if is_new:

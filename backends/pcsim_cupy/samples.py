@@ -14,7 +14,7 @@ from pcsim_cupy.buffers import FIELDS, Buffers, Motion, moving
 from pcsim_cupy.device import Device
 from pcsim_cupy.dynamics import DYNAMICS, form_of
 from pcsim_cupy.gemm import Product
-from pcsim_cupy.plan import plan
+from pcsim_cupy.plan import NOTHING, plan
 from pcsim_cupy.stacks import join
 from pcsim_cupy.work import Work
 
@@ -190,6 +190,9 @@ class Samples:
             self._work.launch("look")
             if not self.device.get(self._array("presence")[0])[:-1].any():
                 return
+            if max(self.plan.skips) == NOTHING:
+                self._work.launch("predict")
+                continue
             # From the top: what a layer reads by a skip must not have moved yet.
             for i in range(self.plan.count - 1, -1, -1):
                 self._work.launch("predict", 0, i, 1)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pcsim_cupy import CupyBackend
 from pcsim_cupy.device import Device
 from pcsim_cupy.storage import STORAGES
 
@@ -19,8 +20,12 @@ from tests.shim.device import CpuCupyBackend, CpuDevice
 pytestmark = needs_compiler
 
 
-def use(backend: CpuCupyBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pcsim.simulation.load_backend", lambda name: backend)
+def use(backend: CupyBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(name: str) -> CupyBackend:
+        assert name == "cupy"
+        return backend
+
+    monkeypatch.setattr("pcsim.simulation.load_backend", load)
 
 
 @pytest.mark.parametrize("precision", TOLERANCE)
@@ -96,9 +101,7 @@ def test_a_device_without_memory_says_what_to_do(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.skipif(PROBLEM is None, reason="a GPU answers here")
 def test_without_a_device_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pcsim_cupy import CupyBackend
-
-    monkeypatch.setattr("pcsim.simulation.load_backend", lambda name: CupyBackend())
+    use(CupyBackend(), monkeypatch)
     with pytest.raises(UsageError, match=r"backend 'cupy' cannot be used here: .*; .*") as refused:
         pcsim.run(pcsim.read_scenario("signal-decay"), backend="cupy")
     assert refused.value.exit_code == 2

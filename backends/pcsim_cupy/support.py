@@ -26,18 +26,22 @@ METHODS: tuple[type[Inference], ...] = (
     ErrorOptimization,
     Backprop,
 )
-MISSING: dict[type[Inference], str] = {
-    Halving: "inference.step_halving",
-}
 STEPPERS = (GradientDescent, Momentum, Adam, Decaying)
 OTHERS = 'use backend = "jax" or "numpy"'
+HALVING = f"cupy has no kernels for inference.step_halving; {OTHERS}"
+ROUNDING = (
+    "cupy rounds to nearest and accumulates in float32; drop inference.rounding and inference.accumulate, or use "
+    'backend = "numpy"'
+)
+TRAINING = 'cupy trains in float32 and float64; use one of these, or backend = "jax" for bfloat16'
 
 
 def check(inference: Inference, stepper: Stepper) -> None:
     """Raise `UsageError` for inference without kernels."""
+    if isinstance(inference, Halving):
+        raise UsageError(HALVING)
     if type(inference) not in METHODS:
-        what = MISSING.get(type(inference), type(inference).__name__)
-        raise UsageError(f"cupy has no kernels for {what}; {OTHERS}")
+        raise UsageError(f"cupy has no kernels for {type(inference).__name__}; {OTHERS}")
     if not isinstance(stepper, STEPPERS):
         raise UsageError(f"cupy has no kernels for {type(stepper).__name__}; {OTHERS}")
 
@@ -45,12 +49,8 @@ def check(inference: Inference, stepper: Stepper) -> None:
 def check_rounding(precision: str, arithmetic: Arithmetic, stepper: Stepper) -> None:
     """Raise `UsageError` for a rounding law or an accumulator other than the hardware's, and for an ε that is 0."""
     check_arithmetic(precision, arithmetic)
-    for key, value, own in (
-        ("rounding", arithmetic.rounding, "nearest"),
-        ("accumulate", arithmetic.accumulate, "float32"),
-    ):
-        if value != own:
-            raise UsageError(f'cupy has no kernels for inference.{key} = "{value}"; use backend = "numpy"')
+    if (arithmetic.rounding, arithmetic.accumulate) != ("nearest", "float32"):
+        raise UsageError(ROUNDING)
     plain = undecayed(stepper)
     if precision == "float16" and isinstance(plain, Adam) and np.float16(plain.eps) == 0:
         raise UsageError(f"inference.eps = {plain.eps:g} is 0 in float16; give 1e-7 or more, 1e-4 is safe")
@@ -59,4 +59,4 @@ def check_rounding(precision: str, arithmetic: Arithmetic, stepper: Stepper) -> 
 def check_training(precision: str) -> None:
     """Raise `UsageError` for a precision that weights are not kept in."""
     if precision not in ("float32", "float64"):
-        raise UsageError(f'cupy trains in float32 and float64, not in {precision}; use backend = "jax" for bfloat16')
+        raise UsageError(TRAINING)

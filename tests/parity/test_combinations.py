@@ -15,11 +15,16 @@ from tests.parity.agreement import assert_parity, settle_on
 from tests.parity.combinations import COVERED, FACTORS, FLOWS, Combination, flow_of, sample, task_of, whole
 
 # JAX compiles a combination for half a second or more: there any two words meet once, and not all five in every way.
-CHECKED: dict[str, Callable[[], list[Combination]]] = {"jax": sample, "numba": whole}
+CHECKED: dict[str, Callable[[], list[Combination]]] = {"cupy": whole, "jax": sample, "numba": whole}
 HALVED = "inference.step_halving=true"
 DESCENT = ("signal-decay", "inference.steps=3", "data.batch=2")
 FLOW = ("gradient-flow", "data.batch=2")
 UNSUPPORTED: dict[str, list[tuple[str, ...]]] = {
+    "cupy": [
+        (*DESCENT, HALVED),
+        (*DESCENT, "backend.precision=bfloat16", "inference.rounding=stochastic"),
+        ("train-digits", "backend.precision=bfloat16"),
+    ],
     "exact": [(*DESCENT, "backend.precision=exact", HALVED)],
     "jax": [
         (*DESCENT, "backend.precision=bfloat16", "inference.rounding=stochastic"),

@@ -17,7 +17,9 @@ from pcsim.trace import Block
 from tests.cases import ACTIVATIONS, LOSSES, METHODS, join, make_case, make_task, settle
 from tests.narrow import unit
 from tests.parity.agreement import NETWORKS, RECORD, assert_close, assert_parity, present, settle_on, small
-from tests.parity.cupy_backends import BACKENDS
+from tests.parity.combinations import sample, task_of
+from tests.parity.cupy_backends import BACKENDS, needs_compiler
+from tests.shim.device import CpuCupyBackend
 
 NARROW_EPSILON = {"bfloat16": 2.0**-7, "float16": 2.0**-10}
 
@@ -259,5 +261,11 @@ def test_every_loss_in_narrow_formats(backend: CupyBackend, loss: str, precision
 def test_rounding_of_another_kind_is_refused(backend: CupyBackend) -> None:
     task = make_task(small(), precision="bfloat16")
     for arithmetic in (Arithmetic(rounding="stochastic"), Arithmetic(accumulate="bfloat16")):
-        with pytest.raises(UsageError, match=r'cupy has no kernels for inference\.\w+ = "\w+"; use backend = "numpy"$'):
+        with pytest.raises(UsageError, match=r"^cupy rounds to nearest and accumulates in float32; drop"):
             backend.estimate(replace(task, arithmetic=arithmetic))
+
+
+@needs_compiler
+def test_every_two_words_of_the_parity_suite_on_the_shim() -> None:
+    for which in sample():
+        assert_parity(CpuCupyBackend(), task_of(which))

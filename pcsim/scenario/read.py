@@ -101,7 +101,7 @@ def assemble(chain: list[Source], given: list[Override], options: list[Override]
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a sweep: its scenario, without [sweep] and [study], and the values that are its own."""
+    """One run of a sweep: its scenario, without [sweep] and [study], and the values in which it differs from others."""
 
     scenario: Scenario
     values: Mapping[str, Any]
@@ -129,7 +129,8 @@ def runs_of(scenario: Scenario) -> tuple[Run, ...]:
             for key, value in values.items()
         ]
         try:
-            found.append(Run(assemble([source], given, []), values))
+            own = {key: value for key, value in values.items() if len(scenario.sweep[key]) > 1}
+            found.append(Run(assemble([source], given, []), own))
         except ScenarioError as error:
             problems |= dict.fromkeys(error.problems)
     if problems:

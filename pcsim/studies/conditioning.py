@@ -4,34 +4,46 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pcsim.assemble import Inputs, build_inference, build_network
+from pcsim.curvature import Extremes, extremes, state_curvature
+from pcsim.host import host_namespace
 from pcsim.scenario import Run, Scenario
-from pcsim.studies.exact import extreme_curvatures
-from pcsim.studies.grid import Lines, draw_grid, grid_of, unknowns_of, with_untrained
+from pcsim.studies.grid import Lines, draw_grid, grid_of, with_untrained
 from pcsim.studies.parts import trained_inputs, without_learning
 from pcsim.studies.results import Measured, Results
 
 
 def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
-    """Return largest and smallest eigenvalue of the Hessian for every run, of trained networks where runs train."""
-    extremes: list[tuple[float, float]] = []
+    """Return the ends of the Hessian's spectrum for every run; where runs train, of trained and untrained networks."""
+    found: list[Extremes] = []
     runs = with_untrained(runs)
     for each in runs:
-        unknowns_of(each.scenario)
         inputs = trained_inputs(each.scenario)
-        extremes.append(extreme_curvatures(without_learning(each), inputs))
-        yield _together(runs[: len(extremes)], np.array(extremes))
+        found.append(_extremes(without_learning(each), inputs))
+        yield _together(runs[: len(found)], found)
 
 
-def _together(runs: Sequence[Run], extremes: NDArray[np.float64]) -> Results:
+def _extremes(scenario: Scenario, inputs: Inputs) -> Extremes:
+    """Return the extreme eigenvalues of the Hessian over the states of the first sample at the feedforward pass."""
+    energy, xp = build_inference(scenario, build_network(scenario)).energy, host_namespace()
+    clamped = energy.clamp(xp, inputs.parameters, inputs.x[:1], inputs.y[:1])
+    return extremes(state_curvature(xp, energy, clamped, energy.feedforward(xp, clamped)[0]))
+
+
+def _together(runs: Sequence[Run], found: Sequence[Extremes]) -> Results:
     source = "thesis C.9 and Figs. 5.2 to 5.4"
-    return grid_of(runs) | {
-        "smallest": Measured(extremes[:, 0], ("run",), "smallest eigenvalue of the activity Hessian", source=source),
-        "largest": Measured(extremes[:, 1], ("run",), "largest eigenvalue of the activity Hessian", source=source),
-        "condition": Measured(
-            extremes[:, 1] / extremes[:, 0], ("run",), "their ratio, the condition number", source=source
+    values = {
+        "smallest": ([each.smallest for each in found], "smallest eigenvalue of the activity Hessian"),
+        "largest": ([each.largest for each in found], "largest eigenvalue of the activity Hessian"),
+        "condition": (
+            [each.condition_number for each in found],
+            "their ratio, infinite where the first is not above 0",
         ),
+    }
+    return grid_of(runs) | {
+        name: Measured(np.array(numbers), ("run",), meaning, source=source)
+        for name, (numbers, meaning) in values.items()
     }
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pcsim.experiment import run
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.exact import loss_and_energy
-from pcsim.studies.grid import AXES, grid_of, sequential_colours, unknowns_of
+from pcsim.studies.grid import AXES, grid_of, sequential_colours
 from pcsim.studies.parts import inputs_of, without_learning
 from pcsim.studies.results import Measured, Results, padded
 
@@ -21,7 +21,6 @@ def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
     found: list[tuple[float, float]] = []
     curves: list[NDArray[np.float64]] = []
     for each in runs:
-        unknowns_of(each.scenario)
         found.append(loss_and_energy(without_learning(each), inputs_of(each.scenario)))
         curves.append(_training(each.scenario))
         losses, energies = np.array(found).T

@@ -4,44 +4,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.assemble import Inputs, build_inference, build_network
+from pcsim.linear import LinearSystem, LinearTrajectory, linear_system
 from pcsim.scenario import Scenario
-from pcsim.theory.linear import LinearSystem, linear_system
-from pcsim.theory.trajectory import LinearTrajectory, linear_trajectory
 
 Values = NDArray[np.float64]
 
 
 def equilibrium(scenario: Scenario, inputs: Inputs) -> tuple[Values, ...]:
     """Return the states (sample, unit) of every hidden layer at equilibrium; `UsageError` where it is not linear."""
-    system = _system(scenario, inputs)
-    return system.split(system.equilibrium())
-
-
-def extreme_curvatures(scenario: Scenario, inputs: Inputs) -> tuple[float, float]:
-    """Return the smallest and the largest eigenvalue of the activity Hessian (thesis C.9)."""
-    from scipy.linalg import eigvalsh
-
-    found = eigvalsh(_system(scenario, inputs).hessian)
-    return float(found[0]), float(found[-1])
+    return _system(scenario, inputs).equilibrium()
 
 
 def loss_and_energy(scenario: Scenario, inputs: Inputs) -> tuple[float, float]:
     """Return the loss at the feedforward pass and the energy at equilibrium, as batch means (thesis 4.5, C.25)."""
     system = _system(scenario, inputs)
-    loss, energy = (system.layerwise(system.errors(at())) for at in (system.feedforward, system.equilibrium))
-    return float(loss[-1]), float(energy.sum())
+    loss = system.layerwise(system.errors(system.join(system.feedforward())))[-1]
+    return float(loss), float(system.equilibrated_energy().mean())
 
 
 def trajectory(scenario: Scenario, inputs: Inputs) -> LinearTrajectory:
     """Return the exact solution of inference from the feedforward pass."""
-    return linear_trajectory(_system(scenario, inputs))
+    return _system(scenario, inputs).trajectory()
 
 
 def distance_left(path: LinearTrajectory, step: int, step_size: float) -> float:
     """Return the median over the samples of the distance from equilibrium after a step, over that at the start."""
-    system = path.system
     states = np.concatenate(path.states(path.descent([step], step_size)), axis=-1)[0]
-    end = system.equilibrium()
+    end = path.system.join(path.system.equilibrium())
     left, start = (np.median(np.linalg.norm(place - end, axis=1)) for place in (states, path.start))
     return float(left / start)
 

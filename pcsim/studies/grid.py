@@ -64,22 +64,23 @@ def unknowns_of(scenario: Scenario) -> int:
     return unknowns
 
 
-def draw_grid(results: Results, *shown: Lines) -> Any:
-    """Draw a row of panels a quantity, a panel a variant: lines over depth by width, or over what is swept."""
+def draw_grid(results: Results, quantity: Lines) -> Any:
+    """Draw a panel a variant: lines over depth by width, or over what else is swept."""
     from matplotlib.figure import Figure
 
     variants = list(dict.fromkeys(str(name) for name in results["variant"].values))
+    columns = 2 if len(variants) == 4 else min(3, len(variants))
+    rows = -(-len(variants) // columns)
     across, by = _axes(results)
-    figure = Figure(figsize=(3.7 * len(variants) + 1.2, 3.6 * len(shown) + 0.3), layout="constrained")
-    panels: Any = figure.subplots(len(shown), len(variants), squeeze=False, sharex=True, sharey="row")
-    for row, quantity in zip(panels, shown, strict=True):
-        for axes, variant in zip(row, variants, strict=True):
-            chosen = results["variant"].values.astype(str) == variant
-            _draw_lines(axes, results, chosen, quantity, across, by)
-            axes.set_title(variant, fontsize=9)
-        row[0].set_ylabel(quantity.words)
+    figure = Figure(figsize=(4.2 * columns + 1.2, 3.4 * rows + 0.4), layout="constrained")
+    panels: Any = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    for axes, variant in zip(panels.flat, variants, strict=False):
+        chosen = results["variant"].values.astype(str) == variant
+        _draw_lines(axes, results, chosen, quantity, across, by)
+        axes.set_title(variant, fontsize=9)
     for axes in panels[-1]:
         axes.set_xlabel(AXES[across])
+    figure.supylabel(quantity.words, fontsize="medium")
     handles, labels = panels[0][0].get_legend_handles_labels()
     if by is not None:
         figure.legend(handles, labels, loc="outside right center", fontsize=8, title=by)
@@ -122,10 +123,8 @@ def _medians(x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[An
 
 
 def _scale(axes: Any, places: NDArray[Any]) -> None:
-    if len(places) > 2 and places[-1] > 4 * max(1, places[0]):
-        if places[0] > 0:
-            axes.set_xscale("log", base=2)
-        else:
-            axes.set_xscale("symlog", base=2, linthresh=float(places[1]))
-        axes.set_xticks(places, [f"{place:g}" for place in places])
+    """Mark the places on the axis, which is logarithmic where they are far apart."""
+    if places[0] > 0 and places[-1] > 4 * places[0]:
+        axes.set_xscale("log", base=2)
         axes.minorticks_off()
+    axes.set_xticks(places, [f"{place:g}" for place in places])

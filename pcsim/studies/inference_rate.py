@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
+from pcsim.linear import LinearTrajectory
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.exact import distance_left, trajectory
 from pcsim.studies.grid import grid_of, unknowns_of
 from pcsim.studies.parts import OKABE_ITO, inputs_of
 from pcsim.studies.results import Measured, Results
-from pcsim.theory.trajectory import LinearTrajectory
 
 LEVEL = 0.01
 """Share of the distance from equilibrium at the start down to which steps are counted."""

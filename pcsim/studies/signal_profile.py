@@ -26,7 +26,7 @@ def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
     hidden = norms.shape[1] - 1
     distance = np.arange(hidden)[::-1]
     # the state beside the output, at distance 1, has the profile's i = 0; the source is the output's error at the start
-    profile = log_binomial_profile(steps[:, None], distance[None, :], scenario.inference.step_size or 1.0)
+    profile = log_binomial_profile(steps[:, None], distance[None, :], runs[0].scenario.inference.known_step_size)
     theory = norms[0, -1] * np.exp(profile)
     yield {
         "step": Measured(np.asarray(steps), ("step",), "inference step"),

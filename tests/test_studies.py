@@ -150,6 +150,11 @@ def test_commands_for_one_run_say_that_a_study_is_none(
     assert "study" in capsys.readouterr().err
 
 
+def test_check_tells_kind_and_runs_of_a_study(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(["check", str(scenario)]) == 0
+    assert "study      energies, 4 runs" in capsys.readouterr().out
+
+
 def test_comparing_and_resuming_a_study_are_refused(scenario: Path) -> None:
     with pytest.raises(UsageError, match="a study is not compared as a whole"):
         pcsim.compare(read_scenario(scenario), precision=["float32", "float64"])

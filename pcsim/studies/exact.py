@@ -18,8 +18,10 @@ def equilibrium(scenario: Scenario, inputs: Inputs) -> tuple[Values, ...]:
 def loss_and_energy(scenario: Scenario, inputs: Inputs) -> tuple[float, float]:
     """Return the loss at the feedforward pass and the energy at equilibrium, as batch means (thesis 4.5, C.25)."""
     system = _system(scenario, inputs)
-    loss = system.layerwise(system.errors(system.join(system.feedforward())))[-1]
-    return float(loss), float(system.equilibrated_energy().mean())
+    loss, energy = (
+        system.layerwise(system.errors(system.join(at()))) for at in (system.feedforward, system.equilibrium)
+    )
+    return float(loss[-1]), float(energy.sum())
 
 
 def trajectory(scenario: Scenario, inputs: Inputs) -> LinearTrajectory:
@@ -29,8 +31,9 @@ def trajectory(scenario: Scenario, inputs: Inputs) -> LinearTrajectory:
 
 def distance_left(path: LinearTrajectory, step: int, step_size: float) -> float:
     """Return the median over the samples of the distance from equilibrium after a step, over that at the start."""
+    system = path.system
     states = np.concatenate(path.states(path.descent([step], step_size)), axis=-1)[0]
-    end = path.system.join(path.system.equilibrium())
+    end = system.join(system.equilibrium())
     left, start = (np.median(np.linalg.norm(place - end, axis=1)) for place in (states, path.start))
     return float(left / start)
 

@@ -9,6 +9,7 @@ from pcsim.errors import UsageError
 from pcsim.experiment import run
 from pcsim.layer_lines import draw_lines
 from pcsim.plotting import log_clock
+from pcsim.resimulation import setting_of
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.parts import require_recorded
 from pcsim.studies.results import Measured, Results
@@ -23,10 +24,11 @@ def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
     require_recorded(scenario, runs, "grad_norm")
     with run(runs[0].scenario) as trace:
         steps, norms, names = trace.steps, trace.array("grad_norm"), trace.layer_names
+        step_size = setting_of(trace)[0].inference.known_step_size
     hidden = norms.shape[1] - 1
     distance = np.arange(hidden)[::-1]
     # the state beside the output, at distance 1, has the profile's i = 0; the source is the output's error at the start
-    profile = log_binomial_profile(steps[:, None], distance[None, :], runs[0].scenario.inference.known_step_size)
+    profile = log_binomial_profile(steps[:, None], distance[None, :], step_size)
     theory = norms[0, -1] * np.exp(profile)
     yield {
         "step": Measured(np.asarray(steps), ("step",), "inference step"),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pcsim.evaluation import evaluate as evaluate
     from pcsim.experiment import run as run
     from pcsim.export import export_weights as export_weights
+    from pcsim.inspection import inspect as inspect
     from pcsim.local_update import learn_from as learn_from
     from pcsim.plotting import plot as plot
     from pcsim.repetition import run_seeds as run_seeds
@@ -30,6 +31,7 @@ _HOMES = {
     "compare": "pcsim.comparison",
     "evaluate": "pcsim.evaluation",
     "export_weights": "pcsim.export",
+    "inspect": "pcsim.inspection",
     "learn_from": "pcsim.local_update",
     "open_trace": "pcsim.trace",
     "plot": "pcsim.plotting",
@@ -49,6 +51,7 @@ __all__ = [
     "compare",
     "evaluate",
     "export_weights",
+    "inspect",
     "learn_from",
     "linear",
     "open_trace",

@@ -103,7 +103,7 @@ def test_a_recorded_step_size_is_not_found_anew(scenario: Path) -> None:
             ("inference.solver=euler", "inference.t_end=1.0", "inference.step_size=auto"),
             'step_size = "auto" does not go with solver = "euler"',
         ),
-        (("inference.step_size=automatic",), 'Give a number greater than 0, or "auto"'),
+        (("inference.step_size=automatic",), 'Give "auto" or a number greater than 0'),
     ],
     ids=["adam", "fixed", "solver", "word"],
 )

@@ -89,7 +89,10 @@ def test_notes_on_dropped_keys_go_to_the_error_stream(files: Files, capsys: pyte
         (["run", "s.toml", "--backend", "nunpy"], "--backend nunpy: backend 'nunpy' is not installed"),
         (["run", "s.toml", "--precision", "float65"], '--precision float65: "float65" is not allowed; did you mean'),
         (["run", "s.toml", "--set", "inference.stepsize=1"], "unknown key 'stepsize' in [inference]; did you mean"),
-        (["run", "s.toml", "--set", "inference.step_size=-1"], "-1 is not allowed; give a number greater than 0"),
+        (
+            ["run", "s.toml", "--set", "inference.step_size=-1"],
+            '-1 is not allowed; give "auto" or a number greater than 0',
+        ),
         (["run", "s.toml", "--set", "network.widths=[65,10]"], "first width is 65, but a sample of the data 'digits'"),
         (["run", "s.toml", "--set", "network.widths=[64,9]"], "labels run 0..9 but the network has 9 output units"),
         (["run", "s.toml", "--set", "data.batch=9999"], "--set data.batch=9999: a batch of 9999 asked for"),
@@ -117,7 +120,11 @@ def test_a_mistake_is_one_line_and_starts_nothing(
 @pytest.mark.parametrize(
     ("old", "new", "line"),
     [
-        ("0.1", "-0.1", "s.toml:17:13: inference.step_size: -0.1 is not allowed; give a number greater than 0"),
+        (
+            "0.1",
+            "-0.1",
+            's.toml:17:13: inference.step_size: -0.1 is not allowed; give "auto" or a number greater than 0',
+        ),
         ("[data]", '[backend]\nname = "jxa"\n[data]', "s.toml:9:1: backend.name: backend 'jxa' is not installed"),
         ("[data]", '[backend]\nprecision = "exact"\n[data]', "s.toml:9:1: backend.precision: backend 'numpy' has no"),
         ("[64, 32", "[63, 32", "s.toml:5:1: network.widths: the first width is 63"),

@@ -79,7 +79,7 @@ def test_files_that_are_not_there(files: Files, tmp_path: Path):
 def test_extends(files: Files):
     files.write(TEXT.replace("0.1", "-1"), "base.toml")
     assert files.problems('extends = "base.toml"\n[inference]\nsteps = -2') == [
-        "base.toml:17:13: inference.step_size: -1 is not allowed; give a number greater than 0",
+        'base.toml:17:13: inference.step_size: -1 is not allowed; give "auto" or a number greater than 0',
         "s.toml:3:9: inference.steps: -2 is not allowed; give a whole number, 0 or more",
     ]
     assert files.problems('extends = "bsae.toml"') == [

@@ -13,6 +13,7 @@ COMMANDS = {
     "run": "Run a scenario and write its trace.",
     "compare": "Run a scenario in several precisions, forms and backends, and compare.",
     "check": "Diagnose a scenario without running it.",
+    "inspect": "Show the curvature of the energy, and which step sizes are stable.",
     "show": "Print a scenario with every default and override resolved.",
     "schema": "Print the JSON Schema of scenario files, for editors.",
     "scenarios": "List the scenarios that ship.",

@@ -56,7 +56,7 @@ class InferenceTable(Table):
     """States (or errors) before the first step."""
     steps: CountOrZero = 64
     """Number of inference steps."""
-    step_size: Annotated[Positive | Literal["auto"], Allowed('a number greater than 0, or "auto"', ("auto",))] = 0.1
+    step_size: Annotated[Positive | Literal["auto"], Allowed('"auto" or a number greater than 0', ("auto",))] = 0.1
     """Step size of inference; where it is written beside a solver, that of its constant steps. "auto": half of what is
     stable at the start, by the curvature there; in training found anew as the weights change."""
     step_decay: DecayRate = 0.0

@@ -1,0 +1,121 @@
+"""`pcsim inspect`: the curvature of a scenario or a trace, and what it says about step sizes."""
+
+import json
+from pathlib import Path
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from pcsim.cli.options import plain_console, read, scenario_options
+from pcsim.errors import UsageError
+from pcsim.inspection import Inspection, Spectrum, inspect
+from pcsim.summary import print_table
+from pcsim.trace import open_trace
+from pcsim.words import count
+
+
+@click.command("inspect", short_help="Show the curvature of the energy, and which step sizes are stable.")
+@scenario_options
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def command(
+    scenario: str,
+    backend: str | None,
+    precision: str | None,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    as_json: bool,
+) -> None:
+    """Show the curvature of SCENARIO at the start of inference, or of a trace (.h5) where inference ended."""
+    if Path(scenario).suffix in (".h5", ".hdf5"):
+        if overrides or backend or precision or seed is not None:
+            raise UsageError(f"{scenario} is a trace, which is looked at as it is; leave out --set and the like")
+        with open_trace(Path(scenario)) as trace:
+            found = inspect(trace)
+    else:
+        found = inspect(read(scenario, backend, precision, overrides, seed, quiet=as_json))
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+        return
+    console = plain_console()
+    if found.title:
+        console.print(found.title, style="bold")
+    console.print(_network(found), soft_wrap=True)
+    print_table(spectrum_table(found), console)
+    for sentence in sentences(found):
+        console.print(sentence, soft_wrap=True)
+
+
+def _network(found: Inspection) -> str:
+    if found.samples == found.batch:
+        who = count(found.samples, "sample")
+    else:
+        who = f"the first {found.samples} of {count(found.batch, 'sample')}"
+    spread = "" if found.samples == 1 else "median (and range) of "
+    return (
+        f"{_widths(found.widths)} {found.activation}, {count(found.unknowns, 'unknown')} a sample; curvature "
+        f"{found.place}, {spread}{who}"
+    )
+
+
+def _widths(widths: tuple[int, ...]) -> str:
+    """Return sizes with runs of equal ones drawn together: `64-(19 × 128)-10`."""
+    parts: list[str] = []
+    first = 0
+    while first < len(widths):
+        last = first
+        while last < len(widths) and widths[last] == widths[first]:
+            last += 1
+        run = last - first
+        parts += [f"({run} × {widths[first]})"] if run > 2 else [str(widths[first])] * run
+        first = last
+    return "-".join(parts)
+
+
+def spectrum_table(found: Inspection) -> Table:
+    """Return a table of eigenvalues, condition number and largest stable step size, over states and over errors."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("Hessian of the energy", "over states", "over errors"):
+        table.add_column(name, justify="left" if name == "Hessian of the energy" else "right")
+    both = (found.states, found.errors)
+    table.add_row("smallest eigenvalue", *(_spread(each.smallest) for each in both))
+    table.add_row("largest eigenvalue", *(_spread(each.largest) for each in both))
+    table.add_row("condition number", *(_condition(each) for each in both))
+    table.add_row("stable step sizes", *(f"below {each.limit:.3g}" for each in both))
+    return table
+
+
+def _spread(values: NDArray[np.float64]) -> str:
+    middle, low, high = (f"{value:.4g}" for value in (np.median(values), values.min(), values.max()))
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def _condition(spectrum: Spectrum) -> str:
+    if not spectrum.indefinite:
+        return _spread(spectrum.condition_number)
+    return f"none: {spectrum.indefinite} of {len(spectrum.smallest)} indefinite"
+
+
+def sentences(found: Inspection) -> list[str]:
+    """Return what follows for the scenario's own steps, and what is known of a linear network."""
+    said: list[str] = []
+    how = f'method = "{found.method}", optimizer = "{found.optimizer}"'
+    if found.limit is None:
+        said.append("No verdict on its steps: only those of gradient descent and momentum have a limit like this.")
+    elif found.is_stable is None:
+        said.append(f'step_size = "auto" comes to {found.automatic:g} ({how}).')
+    else:
+        verdict = "stable" if found.is_stable else "NOT stable"
+        said.append(
+            f"step_size = {found.step_size:g} ({how}) is {verdict} here: the limit is {found.limit:.3g}, over all "
+            f'samples. "auto" would take {found.automatic:g}.'
+        )
+    if found.equilibrated_energy is not None:
+        said.append(
+            f"The network is linear: these numbers hold everywhere. Energy {found.energy:.6g} {found.place}, "
+            f"{found.equilibrated_energy:.6g} at equilibrium."
+        )
+    elif found.states.indefinite or found.errors.indefinite:
+        said.append("Where a Hessian is indefinite the energy curves downwards in some direction: this is no minimum.")
+    return said

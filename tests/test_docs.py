@@ -39,6 +39,15 @@ def test_the_readme_begins_with_the_commands_that_set_up_and_names_every_command
         assert f"pcsim {command}" in readme
 
 
+@pytest.mark.parametrize("page", ["curvature", "linear"])
+def test_examples_of_a_page_print_what_it_says(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "docs" / f"{page}.md").read_text()
+    names: dict[str, object] = {}
+    for example, printed in re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", text, re.DOTALL):
+        exec(compile(example, f"docs/{page}.md", "exec"), names)
+        assert capsys.readouterr().out == printed
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "data" / "README.md"]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):

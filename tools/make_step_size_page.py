@@ -114,10 +114,10 @@ def training_table() -> str:
 
 def main(arguments: Sequence[str]) -> None:
     machine = describe_machine(("jax",))
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     text = (
         '# `step_size = "auto"`: measured figures\n\n'
-        f"Measured {datetime.date.today()} by `tools/make_step_size_page.py` on {machine.get('cpu', '')}, {versions}.\n\n"
+        f"Measured {datetime.date.today()} by `tools/make_step_size_page.py` on {machine['processor']}, "
+        f"{machine['versions']}.\n\n"
         f"## Inference: energy after {STEPS} steps over that of the start\n\n"
         "20 layers of 128 (unless said), orthogonal weights, 32 digits, float64. In brackets the samples whose energy "
         "ever rose by more than 1 % in a step.\n\n" + inference_table()

@@ -40,7 +40,7 @@ def command(
         return
     console = plain_console()
     if found.title:
-        console.print(found.title, style="bold")
+        console.print(found.title, style="bold", soft_wrap=True)
     console.print(_network(found), soft_wrap=True)
     print_table(spectrum_table(found), console)
     for sentence in sentences(found):

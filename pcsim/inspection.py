@@ -20,7 +20,7 @@ from pcsim.assemble import (
     read_dataset,
 )
 from pcsim.curvature import Extremes, error_curvature, extremes, largest_eigenvalue, operator_of, state_curvature
-from pcsim.curvature.steps import stable_limit
+from pcsim.curvature.steps import looked_at, stable_limit
 from pcsim.energy import Clamped, Energy, States
 from pcsim.errors import UsageError
 from pcsim.host import host_namespace
@@ -44,7 +44,8 @@ Host = NDArray[np.float64]
 class Spectrum:
     """Extreme eigenvalues of the Hessian of some samples, (samples,) each.
 
-    `limit` is 2/λ_max with the largest eigenvalue over the whole batch: gradient descent is stable below it here.
+    `limit` is 2/λ_max with the largest eigenvalue over the whole batch, over its first few samples where networks are
+    large (`Inspection.reckoned`): gradient descent is stable below it here.
     """
 
     smallest: Float64[NDArray[np.float64], " samples"]
@@ -78,6 +79,7 @@ class Inspection:
     place: str
     unknowns: int
     samples: int
+    reckoned: int
     batch: int
     states: Spectrum
     errors: Spectrum
@@ -144,6 +146,7 @@ def inspect(source: Scenario | Trace | str | Path) -> Inspection:
         at.place,
         unknowns,
         samples,
+        looked_at(at.energy, batch).stop,
         batch,
         over_states,
         over_errors,
@@ -198,9 +201,9 @@ def _spectrum(xp: Namespace, at: _Setting, samples: int, *, errors: bool) -> Spe
         return state_curvature(xp, at.energy, at.clamped(xp, rows), point.states)
 
     found = [extremes(curvature(slice(k, k + 1))) for k in range(samples)]
-    steepest = max(each.largest for each in found)
-    if samples < len(at.y):
-        steepest = max(steepest, largest_eigenvalue(operator_of(curvature(slice(None))), 1e-6))
+    steepest, rows = max(each.largest for each in found), looked_at(at.energy, len(at.y))
+    if samples < rows.stop:
+        steepest = max(steepest, largest_eigenvalue(operator_of(curvature(rows)), 1e-6))
     return Spectrum(
         np.array([each.smallest for each in found]), np.array([each.largest for each in found]), 2.0 / steepest
     )

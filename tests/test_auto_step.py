@@ -168,3 +168,10 @@ def test_the_share_is_rounded_down_and_ends_are_told(stepper: Any) -> None:
     assert automatic_step(stepper, 0.0) == 1.0
     assert np.isnan(automatic_step(stepper, np.nan))
     assert step_size_of(stepper) == 1.0
+
+
+def test_of_large_networks_the_first_samples_are_looked_at(scenario: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    eight = prepare(pcsim.read_scenario(scenario)).step_size
+    monkeypatch.setattr("pcsim.curvature.steps.MOST_UNKNOWNS", 100)
+    two = prepare(pcsim.read_scenario(scenario, ("data.batch=2",))).step_size
+    assert prepare(pcsim.read_scenario(scenario)).step_size == two != eight

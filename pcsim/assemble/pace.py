@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pcsim.arrays import Namespace
 from pcsim.assemble.model import build_inference
 from pcsim.assemble.task import build_stepper
-from pcsim.curvature.steps import automatic_step, steepest_curvature
+from pcsim.curvature.steps import automatic_step, looked_at, steepest_curvature
 from pcsim.host import host_namespace
 from pcsim.inference import ErrorOptimization, Inference, unhalved, with_free_input
 from pcsim.network import Network
@@ -38,8 +38,11 @@ class Pace:
     ) -> float:
         """Return the step size for inference on input x (batch, n_in) and target y (batch, n_out).
 
-        `initial` are the variables at the start, None for a feedforward pass.
+        `initial` are the variables at the start, None for a feedforward pass. Of large networks it looks at the first
+        few samples only.
         """
+        rows = looked_at(self.inference.energy, len(x))
+        x, y, initial = x[rows], y[rows], initial and tuple(each[rows] for each in initial)
         wide = tuple({name: array.astype(np.float64) for name, array in layer.items()} for layer in parameters)
         inference = self.inference
         if self.has_free_input:

@@ -50,6 +50,8 @@ def command(
 def _network(found: Inspection) -> str:
     if found.samples == found.batch:
         who = count(found.samples, "sample")
+    elif found.samples == 1:
+        who = f"the first of {count(found.batch, 'sample')}"
     else:
         who = f"the first {found.samples} of {count(found.batch, 'sample')}"
     spread = "" if found.samples == 1 else "median (and range) of "
@@ -106,10 +108,11 @@ def sentences(found: Inspection) -> list[str]:
     elif found.is_stable is None:
         said.append(f'step_size = "auto" comes to {found.automatic:g} ({how}).')
     else:
+        whole = "all samples" if found.reckoned == found.batch else count(found.reckoned, "sample")
         verdict = "stable" if found.is_stable else "NOT stable"
         said.append(
-            f"step_size = {found.step_size:g} ({how}) is {verdict} here: the limit is {found.limit:.3g}, over all "
-            f'samples. "auto" would take {found.automatic:g}.'
+            f"step_size = {found.step_size:g} ({how}) is {verdict} here: the limit is {found.limit:.3g}, over "
+            f'{whole}. "auto" would take {found.automatic:g}.'
         )
     if found.equilibrated_energy is not None:
         said.append(

@@ -8,6 +8,7 @@ flat where the network is sure of a wrong answer. Of what is stable then, a fixe
 """
 
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 from jaxtyping import Shaped
@@ -22,6 +23,14 @@ from pcsim.steppers import Momentum, Stepper, undecayed
 
 SHARE = 0.5
 """Of the largest stable step size."""
+MOST_UNKNOWNS = 400_000
+"""Of all samples that are looked at together: Lanczos keeps tens of vectors of them."""
+
+
+def looked_at(energy: Energy, batch: int) -> slice:
+    """Return the samples of a batch that a step size is found on: all, but the first few of large networks."""
+    unknowns = sum(prod(shape) for shape in energy.network.state_shapes)
+    return slice(max(1, min(batch, MOST_UNKNOWNS // max(1, unknowns))))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pcsim_jax import compiled
 
 import pcsim
 from pcsim.cli import group
-from pcsim.curvature.steps import automatic_step, stable_limit
+from pcsim.curvature.steps import MOST_UNKNOWNS, automatic_step, looked_at, stable_limit
 from pcsim.errors import ScenarioError, UsageError
 from pcsim.resimulation import setting_of
 from pcsim.simulation import prepare
@@ -170,8 +170,9 @@ def test_the_share_is_rounded_down_and_ends_are_told(stepper: Any) -> None:
     assert step_size_of(stepper) == 1.0
 
 
-def test_of_large_networks_the_first_samples_are_looked_at(scenario: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    eight = prepare(pcsim.read_scenario(scenario)).step_size
-    monkeypatch.setattr("pcsim.curvature.steps.MOST_UNKNOWNS", 100)
-    two = prepare(pcsim.read_scenario(scenario, ("data.batch=2",))).step_size
-    assert prepare(pcsim.read_scenario(scenario)).step_size == two != eight
+def test_of_large_networks_the_first_samples_are_looked_at(scenario: Path) -> None:
+    energy = prepare(pcsim.read_scenario(scenario)).task.inference.energy
+    assert looked_at(energy, 8) == slice(8)
+    assert looked_at(energy, 100_000) == slice(MOST_UNKNOWNS // 36)
+    reading = pcsim.read_scenario(scenario, ("network.widths=[64,300000,10]", "data.batch=2"))
+    assert looked_at(prepare(reading.at_step_size(0.1)).task.inference.energy, 2) == slice(1)

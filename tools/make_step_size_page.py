@@ -40,7 +40,6 @@ LESSONS: list[tuple[str, tuple[str, ...]]] = [
     ("train-deep-mnist-eo-ce", ("inference.steps=4",)),
     ("train-deep-mnist-eo-ce", ("inference.steps=20",)),
     ("train-deep-mnist-eo-mse", ("inference.steps=20",)),
-    ("train-deep-mnist-so-ce", ("inference.steps=20",)),
 ]
 SIZES = ("auto", "0.0001", "0.001", "0.01", "0.1")
 

@@ -1,0 +1,111 @@
+"""Hessians over the weights of loss and equilibrated energy in deep linear networks, exact at any weights.
+
+Weights stand in a row, layer by layer, each matrix (n_in, n_out) by its rows. The loss is a polynomial, and its Hessian
+the Gauss–Newton part and that of the residual. The equilibrated energy is a minimum over the states, and so
+
+    ∇²F* = mean (E_θθ − E_θs H⁻¹ E_sθ)      at the equilibrium of every sample, H its activity Hessian.
+"""
+
+from itertools import accumulate, pairwise
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.typing import NDArray
+
+from pcsim.errors import UsageError
+from pcsim.landscape.deep_linear import Matrix, WeightLandscape, Weights
+
+Square = Float64[NDArray[np.float64], "weights weights"]
+
+MOST_WEIGHTS = 6000
+"""Most weights of a Hessian: 0.3 GB, and minutes for its eigenvalues."""
+
+
+def loss_hessian(landscape: WeightLandscape, weights: Weights) -> Square:
+    """Return ∇²L over all weights; raises `UsageError` where there are too many to form it."""
+    _require_fits(landscape)
+    above, below, matrices = landscape.above(weights), landscape.below(weights), landscape.matrices(weights)
+    correlation = landscape.residual(weights).T @ landscape.x / len(landscape.x)
+    inputs, _, _ = landscape.moments
+    places = _places(landscape)
+    hessian = np.zeros((landscape.size, landscape.size))
+    for j in range(landscape.depth):
+        between = np.eye(landscape.widths[j])
+        for i in range(j, -1, -1):
+            # Indices: c, d of W_j (n_in, n_out) and e, f of W_i.
+            block = np.einsum("ce,df->cdef", below[j] @ inputs @ below[i].T, above[j].T @ above[i])
+            if i < j:
+                block -= np.einsum("de,cf->cdef", above[j].T @ correlation @ below[i].T, between)
+                between = between @ matrices[i]
+            block *= landscape.scales[i] * landscape.scales[j]
+            hessian[places[j], places[i]] = block.reshape(_count(places[j]), _count(places[i]))
+            hessian[places[i], places[j]] = hessian[places[j], places[i]].T
+    return hessian
+
+
+def energy_hessian(landscape: WeightLandscape, weights: Weights) -> Square:
+    """Return ∇²F* over all weights; raises `UsageError` where there are too many to form it."""
+    from scipy.linalg import solve_triangular
+
+    _require_fits(landscape)
+    settled, places, count = landscape.equilibrium(weights), _places(landscape), len(landscape.x)
+    hessian = np.zeros((landscape.size, landscape.size))
+    for j, state in enumerate(settled.below):
+        block = landscape.scales[j] ** 2 * np.kron(state.T @ state / count, np.eye(landscape.widths[j + 1]))
+        hessian[places[j], places[j]] = block
+    if landscape.depth == 1:
+        return hessian
+    factor = np.linalg.cholesky(_activity_hessian(landscape, weights))
+    for sample in range(count):
+        mixed = _mixed(
+            landscape, weights, [s[sample] for s in settled.below], [error[sample] for error in settled.errors]
+        )
+        half = solve_triangular(factor, mixed, lower=True)
+        hessian -= half.T @ half / count
+    return hessian
+
+
+def _activity_hessian(landscape: WeightLandscape, weights: Weights) -> Matrix:
+    """Return the Hessian of one sample's energy over the free states, H = Aᵀ A with the errors A s − d."""
+    edges, matrices = _edges(landscape), landscape.matrices(weights)
+    operator = np.eye(edges[-1] + landscape.widths[-1], edges[-1])
+    for i in range(1, landscape.depth):
+        rows = slice(edges[i], edges[i] + landscape.widths[i + 1])
+        operator[rows, edges[i - 1] : edges[i]] -= matrices[i]
+    return operator.T @ operator
+
+
+def _mixed(landscape: WeightLandscape, weights: Weights, below: list[Matrix], errors: list[Matrix]) -> Matrix:
+    """Return E_sθ of one sample, (states, weights): how the gradient −a_j s_{j−1} ε_jᵀ changes with the states."""
+    edges, matrices, places = _edges(landscape), landscape.matrices(weights), _places(landscape)
+    mixed = np.zeros((edges[-1], landscape.size))
+    for j, (n_in, n_out) in enumerate(landscape.shapes):
+        scale = landscape.scales[j]
+        if j < landscape.depth - 1:
+            own = np.einsum("c,md->mcd", below[j], np.eye(n_out))
+            mixed[edges[j] : edges[j + 1], places[j]] -= scale * own.reshape(n_out, -1)
+        if j > 0:
+            through = np.einsum("c,dm->mcd", below[j], matrices[j]) - np.einsum("mc,d->mcd", np.eye(n_in), errors[j])
+            mixed[edges[j - 1] : edges[j], places[j]] += scale * through.reshape(n_in, -1)
+    return mixed
+
+
+def _edges(landscape: WeightLandscape) -> list[int]:
+    return [0, *accumulate(landscape.widths[1:-1])]
+
+
+def _places(landscape: WeightLandscape) -> list[slice]:
+    ends = [0, *accumulate(rows * columns for rows, columns in landscape.shapes)]
+    return [slice(start, end) for start, end in pairwise(ends)]
+
+
+def _count(place: slice) -> int:
+    return place.stop - place.start
+
+
+def _require_fits(landscape: WeightLandscape) -> None:
+    if landscape.size > MOST_WEIGHTS:
+        raise UsageError(
+            f"the network has {landscape.size} weights; a Hessian is formed for up to {MOST_WEIGHTS}: use fewer or "
+            "narrower layers"
+        )

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from jaxtyping import Shaped
 
 from pcsim.arrays import Array, Namespace, Parameters
-from pcsim.layers import Residue
+from pcsim.layers import Residue, Start
 from pcsim.losses import Loss
 from pcsim.network import Network
 
@@ -68,12 +68,13 @@ class Energy:
         """The same energy with γ = 1 and δ = 0: of feedforward states it is the loss alone."""
         return replace(self, precisions=(1.0,) * len(self.precisions), decays=(0.0,) * len(self.decays))
 
-    def with_free_input(self) -> "Energy":
+    def with_free_input(self, held: tuple[bool, ...] = ()) -> "Energy":
         """Return the energy of the network whose input is one more state, with no term of its own (model: section 1).
 
-        Its parameters have none for the new first layer in front, its x is where the input starts.
+        Its parameters have none for the new first layer in front, its x is where the input starts; units that are
+        `held` (a flag each, none where empty) stay there.
         """
-        return Energy(self.network.with_free_input(), self.loss, (0.0, *self.precisions), (0.0, *self.decays))
+        return Energy(self.network.with_free_input(held), self.loss, (0.0, *self.precisions), (0.0, *self.decays))
 
     def clamp(
         self, xp: Namespace, parameters: tuple[Parameters, ...], x: Shaped[Array, "batch ..."], y: Array
@@ -157,8 +158,10 @@ class Energy:
     def pullback(
         self, xp: Namespace, clamped: Clamped, residues: Sequence[Residue], v: Array, layer: int, state: int
     ) -> Array:
-        """Return vᵀ ∂ŝ_layer/∂s_state."""
-        return self.network.layers[layer].pullback(xp, clamped.parameters[layer], residues[layer], v, state)
+        """Return vᵀ ∂ŝ_layer/∂s_state, zero for input units that are held."""
+        pulled = self.network.layers[layer].pullback(xp, clamped.parameters[layer], residues[layer], v, state)
+        below = self.network.layers[state].operation
+        return below.released(xp, pulled) if isinstance(below, Start) else pulled
 
     def layerwise(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> Shaped[Array, "layers batch"]:
         """Return E_i of every layer and sample in the wide type; the last row is the output loss."""

@@ -20,9 +20,13 @@ from pcsim.trace.layout import Block
 
 @dataclass(frozen=True)
 class FreeInputBackend:
-    """A backend whose tasks leave the input free; their x (batch, *input_shape) is where it starts."""
+    """A backend whose tasks leave the input free; their x (batch, *input_shape) is where it starts.
+
+    `held` tells for every unit of a masked input whether it is known, and stays there; empty: all are free.
+    """
 
     backend: Backend
+    held: tuple[bool, ...] = ()
 
     def capabilities(self) -> Capabilities:
         """Return what the backend supports."""
@@ -30,17 +34,30 @@ class FreeInputBackend:
 
     def estimate(self, task: Task) -> float:
         """Return about how many seconds the task takes, as the backend does."""
-        return self.backend.estimate(_inside(task))
+        return self.backend.estimate(self._inside(task))
 
     def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
         """Run inference; the input is in `input` of blocks and of what is left behind."""
-        return _settled(self.backend.settle(_inside(task), lambda block: sink(_block(block)), poll))
+        return _settled(self.backend.settle(self._inside(task), lambda block: sink(_block(block)), poll))
 
     def trainer(self, task: TrainingTask) -> Trainer:
-        """Return a trainer, as the backend does."""
+        """Return a trainer, as the backend does; from masked samples nothing is learned, but from whole ones."""
+        if self.held:
+            return cast("TrainingBackend", self.backend).trainer(task)
         learner = replace(task.learner, inference=with_free_input(task.learner.inference))
         inside = replace(task, learner=learner, parameters=({}, *task.parameters))
         return FreeInputTrainer(cast("TrainingBackend", self.backend).trainer(inside))
+
+    def _inside(self, task: Task) -> Task:
+        """Return the task with the input as state 0, which starts at x."""
+        # Errors are counted from x already.
+        first = np.zeros_like(task.x) if isinstance(unhalved(task.inference), ErrorOptimization) else task.x
+        return replace(
+            task,
+            inference=with_free_input(task.inference, self.held),
+            parameters=({}, *task.parameters),
+            initial=None if task.initial is None else (first, *task.initial),
+        )
 
 
 @dataclass(frozen=True)
@@ -75,18 +92,6 @@ class FreeInputTrainer:
         """Go on from a snapshot."""
         parameters, memory = ({}, *snapshot.parameters), ({}, *snapshot.memory)
         self.trainer.restore(snapshot._replace(parameters=parameters, memory=memory))
-
-
-def _inside(task: Task) -> Task:
-    """Return the task with the input as state 0, which starts at x."""
-    # Errors are counted from x already.
-    first = np.zeros_like(task.x) if isinstance(unhalved(task.inference), ErrorOptimization) else task.x
-    return replace(
-        task,
-        inference=with_free_input(task.inference),
-        parameters=({}, *task.parameters),
-        initial=None if task.initial is None else (first, *task.initial),
-    )
 
 
 def _block(block: Block) -> Block:

@@ -17,7 +17,8 @@ from pcsim.host import host_namespace
 from pcsim.inference.state import evaluate_states
 from pcsim.learning.diagnosis import update_ratio
 from pcsim.learning.learner import follow, fresh
-from pcsim.recorded import RecordedPoint, precision_of, read_point, scenario_text_of
+from pcsim.network import Network
+from pcsim.recorded import RecordedPoint, fitting, precision_of, read_point, scenario_text_of
 from pcsim.recorded.agreement import check_agreement
 from pcsim.scenario import InferenceTable, LearningTable, Scenario, parse_scenario, scenario_text
 from pcsim.scenario.overrides import parse_overrides
@@ -75,7 +76,7 @@ def learn_from(trace: Trace, overrides: Sequence[str] = ()) -> LocalUpdate:
     table = _words(scenario, text, overrides, name)
     network = build_network(scenario)
     recorded = read_point(trace, network)
-    inference, xp = build_inference(scenario, network), host_namespace()
+    inference, xp = build_inference(scenario, network, _masked(trace, scenario, network)), host_namespace()
     with np.errstate(all="ignore"):
         clamped = inference.clamp(xp, recorded.parameters, recorded.x, recorded.y)
         point = evaluate_states(xp, inference.energy, clamped, recorded.states)
@@ -100,6 +101,13 @@ def learn_from(trace: Trace, overrides: Sequence[str] = ()) -> LocalUpdate:
     )
 
 
+def _masked(trace: Trace, scenario: Scenario, network: Network) -> tuple[bool, ...]:
+    """Return for every output unit whether it had no target, nothing where all had."""
+    if scenario.inference.output != "masked":
+        return ()
+    return tuple(fitting(trace, "data/mask", trace.array("data/mask"), network.layer_shapes[-1]).astype(bool).tolist())
+
+
 def _words(scenario: Scenario, text: str, overrides: Sequence[str], name: str) -> LearningTable:
     """Return how to learn: as the scenario says, or by plain SGD, and as the overrides change it."""
     for override in parse_overrides(overrides):
@@ -111,7 +119,8 @@ def _words(scenario: Scenario, text: str, overrides: Sequence[str], name: str) -
     if scenario.learning is None:
         # Whatever inference came before, an update can follow: its words are read beside one that goes with training.
         plain = InferenceTable(method="state", loss="squared-error", steps=1)
-        text = scenario_text(scenario.model_copy(update={"inference": plain}))
+        whole = scenario.data.model_copy(update={"mask": None})
+        text = scenario_text(scenario.model_copy(update={"inference": plain, "data": whole}))
         overrides = ("learning.optimizer=sgd", *overrides)
     table = parse_scenario(text, overrides=overrides, name=name).learning
     if table is None:

@@ -6,6 +6,7 @@ Values are computed in the wide type from the output of the run; arrays are (bat
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 from jaxtyping import Shaped
 
 from pcsim.activations import Sigmoid, sigmoid
@@ -175,6 +176,38 @@ class NoTarget:
 def _softmax(xp: Namespace, output: Shaped[Array, "batch units"]) -> Shaped[Array, "batch units"]:
     raised = xp.exp(output - xp.max(output, axis=1, keepdims=True))
     return raised / xp.sum(raised, axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class PartlyClamped:
+    """A squared error in which masked output units take no part: each is its own target, as if its output were free.
+
+    `masked` tells for every output unit whether it is; `loss` is a squared error, clamped hard or softly.
+    """
+
+    loss: "SquaredError | SoftClampedSquaredError"
+    masked: tuple[bool, ...]
+
+    def value(
+        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
+    ) -> Shaped[Array, " batch"]:
+        """Return the loss of every sample over the known units."""
+        return self.loss.value(xp, output, self._completed(xp, output, target))
+
+    def error(
+        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
+    ) -> Shaped[Array, "batch units"]:
+        """Return the output error, zero at masked units."""
+        return self.loss.error(xp, output, self._completed(xp, output, target))
+
+    def output_state(
+        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
+    ) -> Shaped[Array, "batch units"]:
+        """Return the output at masked units, and what the loss says at known ones."""
+        return self.loss.output_state(xp, output, self._completed(xp, output, target))
+
+    def _completed(self, xp: Namespace, output: Array, target: Array) -> Array:
+        return xp.where(np.array(self.masked), output, target)
 
 
 @dataclass(frozen=True)

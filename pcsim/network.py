@@ -48,14 +48,17 @@ class Network:
         """Whether state 0 is the input, which moves."""
         return isinstance(self.layers[0].operation, Start)
 
-    def with_free_input(self) -> "Network":
-        """Return the network with its input as state 0, predicted by where it starts; other states count one more."""
+    def with_free_input(self, held: tuple[bool, ...] = ()) -> "Network":
+        """Return the network with its input as state 0, predicted by where it starts; other states count one more.
+
+        `held` tells for every unit of the input whether it stays where it starts; empty: none.
+        """
 
         def moved(state: int | None) -> int | None:
             return None if state is None else state + 1
 
         layers = (replace(layer, source=layer.source + 1, skip=moved(layer.skip)) for layer in self.layers)
-        return Network(self.input_shape, (Layer(Start(self.input_shape), -1), *layers))
+        return Network(self.input_shape, (Layer(Start(self.input_shape, held), -1), *layers))
 
     @cached_property
     def readers(self) -> tuple[tuple[int, ...], ...]:

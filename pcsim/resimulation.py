@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pcsim.assemble import Inputs, build_network
+from pcsim.assemble import Hidden, Inputs, build_network
 from pcsim.backend import Descent, Task
 from pcsim.errors import UsageError
 from pcsim.network import Network
@@ -43,7 +44,18 @@ def setting_of(
         fitting(trace, path, trace.array(path), (*batch, *shape)).astype(np.float64)
         for path, shape in (("data/x", network.input_shape), ("data/y", network.layer_shapes[-1]))
     )
-    return scenario, network, Inputs(parameters, x, y, trace.provenance.get("data", ""))
+    return scenario, network, Inputs(parameters, x, y, trace.provenance.get("data", ""), _hidden(trace, scenario, x, y))
+
+
+def _hidden(trace: Trace, scenario: Scenario, x: NDArray[np.float64], y: NDArray[np.float64]) -> Hidden | None:
+    if scenario.data.mask is None:
+        return None
+    units = (x if scenario.inference.input == "masked" else y).shape[1:]
+    mask, truth, mean = (
+        fitting(trace, path, trace.array(path), shape)
+        for path, shape in (("data/mask", units), ("data/truth", (len(x), *units)), ("data/mean", units))
+    )
+    return Hidden(mask.astype(np.bool_), truth.astype(np.float64), mean.astype(np.float64))
 
 
 def with_recorded_step(trace: Trace, scenario: Scenario) -> Scenario:

@@ -93,8 +93,8 @@ def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
         task = build_task(started, network, inputs, precision)
     except MemoryError as error:
         raise UsageError(f"out of memory: {error}; use a smaller network, data.batch or data set") from error
-    if scenario.inference.input == "free":
-        backend = FreeInputBackend(backend)
+    if scenario.inference.input != "clamped":
+        backend = FreeInputBackend(backend, _held(scenario, inputs))
     estimate = backend.estimate(task)
     return Simulation(scenario, network, inputs, task, backend, capabilities, estimate, lesson, step_size)
 
@@ -112,6 +112,13 @@ def _automatic(scenario: Scenario, network: Network, inputs: Inputs) -> float | 
             "finite number in float64; use smaller weights"
         )
     return found
+
+
+def _held(scenario: Scenario, inputs: Inputs) -> tuple[bool, ...]:
+    """Return for every unit of a masked input whether it is known, nothing of one that is free throughout."""
+    if inputs.hidden is None or scenario.inference.input != "masked":
+        return ()
+    return tuple((~inputs.hidden.mask).tolist())
 
 
 def _blamed(scenario: Scenario, able: Capabilities) -> str:

@@ -48,7 +48,7 @@ def _beginning(simulation: Simulation) -> tuple[Layout, Attributes, dict[str, An
         dtype=np.dtype(np.float32 if task.precision in ("float32", *NARROW) else np.float64),
         rows=None if task.stop is not None else _rows(task.motion),
         training=None if simulation.lesson is None else _training(scenario, simulation.lesson),
-        free_input=network.input_shape if scenario.inference.input == "free" else None,
+        free_input=network.input_shape if scenario.inference.input != "clamped" else None,
     )
     attributes: Attributes = {
         "backend": scenario.backend.name,
@@ -66,6 +66,9 @@ def _beginning(simulation: Simulation) -> tuple[Layout, Attributes, dict[str, An
     free = [end for end in ("input", "output") if getattr(scenario.inference, end) == "free"]
     if free:
         attributes["free"] = free[0]
+    masked = [end for end in ("input", "output") if getattr(scenario.inference, end) == "masked"]
+    if masked:
+        attributes["masked"] = " ".join(masked)
     if task.arithmetic.rounding != "nearest":
         attributes["rounding"] = task.arithmetic.rounding
     if task.stop is not None:
@@ -80,7 +83,10 @@ def _beginning(simulation: Simulation) -> tuple[Layout, Attributes, dict[str, An
         **describe_machine(simulation.capabilities.packages),
     }
     given = {f"{name}_{i}": task.parameters[i][name] for name, i, _ in network.parameter_names}
-    return layout, attributes, given, {"x": task.x, "y": task.y}, provenance
+    data: dict[str, Any] = {"x": task.x, "y": task.y}
+    if (hidden := simulation.inputs.hidden) is not None:
+        data |= {"mask": hidden.mask.astype(np.uint8), "truth": hidden.truth, "mean": hidden.mean}
+    return layout, attributes, given, data, provenance
 
 
 def _training(scenario: Scenario, lesson: Lesson) -> Training:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from flint import arb
+from numpy.typing import NDArray
 
 from pcsim.activations import Activation
 from pcsim_exact.balls import Balls, Operand, entries_of, zeros
@@ -54,9 +55,10 @@ class ExactNamespace:
         """The larger of two; the hull where that is open."""
         return Balls(_larger(a.entries, entries_of(b)))
 
-    def where(self, condition: Verdict, a: Operand, b: Operand, /) -> Balls:
+    def where(self, condition: Verdict | NDArray[np.bool_], a: Operand, b: Operand, /) -> Balls:
         """Return a where the condition holds and b elsewhere; the hull of both where that is open."""
-        return Balls(condition.choose(entries_of(a), entries_of(b)))
+        verdict = condition if isinstance(condition, Verdict) else Verdict(condition, ~condition)
+        return Balls(verdict.choose(entries_of(a), entries_of(b)))
 
     def zeros_like(self, x: Balls, /) -> Balls:
         """Exact zeros."""

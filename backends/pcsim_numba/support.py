@@ -12,6 +12,8 @@ from pcsim.inference import (
     StateOptimization,
     unhalved,
 )
+from pcsim.layers import Start
+from pcsim.losses import PartlyClamped
 
 METHODS: tuple[type[Inference], ...] = (
     StateOptimization,
@@ -27,6 +29,9 @@ OTHERS = 'use backend = "jax" or "numpy"'
 
 def check(inference: Inference) -> None:
     """Raise `UsageError` for inference without kernels."""
+    first = inference.energy.network.layers[0].operation
+    if isinstance(inference.energy.loss, PartlyClamped) or (isinstance(first, Start) and first.held):
+        raise UsageError(f"numba has no kernels for masked inputs and outputs; {OTHERS}")
     kind = type(unhalved(inference))
     if kind not in METHODS:
         raise UsageError(f"numba has no kernels for {kind.__name__}; {OTHERS}")

@@ -1,6 +1,6 @@
 """From a scenario's words to the objects of a run: network, data, energy, inference, motion, task, learner."""
 
-from pcsim.assemble.inputs import Inputs, initial_parameters, load_inputs, load_samples, read_dataset
+from pcsim.assemble.inputs import Hidden, Inputs, initial_parameters, load_inputs, load_samples, read_dataset
 from pcsim.assemble.learning import build_learner, build_optimizer, build_schedule
 from pcsim.assemble.lesson import Lesson, build_evaluation, build_lesson, number_of_classes
 from pcsim.assemble.model import build_inference, build_network
@@ -9,6 +9,7 @@ from pcsim.assemble.roles import named
 from pcsim.assemble.task import build_initial, build_stepper, build_task, number_of_steps
 
 __all__ = [
+    "Hidden",
     "Inputs",
     "Lesson",
     "Pace",

@@ -1,11 +1,12 @@
 """The arrays of a run: parameters loaded or drawn, the batch read and checked against the network."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pcsim import initialisers
+from pcsim.assemble.masks import build_mask
 from pcsim.assemble.roles import check_all_labels, fitted, named
 from pcsim.datasets import Dataset, first_batch, load_dataset
 from pcsim.errors import UsageError
@@ -16,16 +17,30 @@ from pcsim.weights import read_parameters
 
 
 @dataclass(frozen=True)
+class Hidden:
+    """What is behind a mask: `mask` (units,) is true where samples are hidden, `truth` (batch, units) the whole ones.
+
+    `mean` (units,) is the mean of all samples to learn from, what one would guess knowing nothing of this one.
+    """
+
+    mask: NDArray[np.bool_]
+    truth: NDArray[np.float64]
+    mean: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class Inputs:
     """The arrays of a run, in float64: parameters by layer, input x (batch, n_in), target y (batch, n_out).
 
-    Of a free input x is where it starts; of a free output y is zero.
+    Of a free input, and at the masked units of another, x is where it starts; of a free output, and at masked units, y
+    is zero. `hidden` is there where samples are masked.
     """
 
     parameters: tuple[dict[str, NDArray[np.float64]], ...]
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     source: str
+    hidden: Hidden | None = None
 
 
 def read_dataset(scenario: Scenario) -> Dataset:
@@ -50,14 +65,43 @@ def load_inputs(scenario: Scenario, network: Network, dataset: Dataset) -> Input
     """
     parameters = initial_parameters(scenario, network)
     data = scenario.data
+    part = _part(scenario, dataset)
     with named(scenario, "data.batch"):
-        x, y = first_batch(dataset, data.batch, _data_seed(scenario) if data.shuffle else None)
+        samples, labels = first_batch(part, data.batch, _data_seed(scenario) if data.shuffle else None)
     check_all_labels(scenario, network, dataset.y)
-    x, y = fitted(scenario, network, x, y)
-    if scenario.inference.input == "free" and scenario.inference.start == "normal":
+    x, y = fitted(scenario, network, samples, labels)
+    start = np.zeros_like(x)
+    if scenario.inference.start == "normal":
         # One row of draws a sample: a sample starts the same whatever batch it is in.
-        x = np.random.default_rng([scenario.seed, 5]).standard_normal(x.shape)
-    return Inputs(parameters, x, y, dataset.source)
+        start = np.random.default_rng([scenario.seed, 5]).standard_normal(x.shape)
+    if scenario.inference.input == "free":
+        x = start
+    hidden = _hidden(scenario, dataset, samples)
+    if hidden is not None and scenario.inference.input == "masked":
+        x = np.where(hidden.mask, start, x)
+    if hidden is not None and scenario.inference.output == "masked":
+        y = np.where(hidden.mask, 0.0, y)
+    return Inputs(parameters, x, y, dataset.source, hidden)
+
+
+def _part(scenario: Scenario, dataset: Dataset) -> Dataset:
+    """Return the part of the data that inference takes its samples from."""
+    if scenario.data.split == "train":
+        return dataset
+    if dataset.inputs_test is None or dataset.y_test is None:
+        raise UsageError(
+            f"{scenario.where('data.split')}: the data set '{dataset.name}' has no samples to test on; use "
+            'split = "train"'
+        )
+    return replace(dataset, inputs=dataset.inputs_test, y=dataset.y_test, inputs_test=None, y_test=None)
+
+
+def _hidden(scenario: Scenario, dataset: Dataset, samples: NDArray[np.float64]) -> Hidden | None:
+    mask = build_mask(scenario, dataset, _data_seed(scenario))
+    if mask is None:
+        return None
+    mean = dataset.rows(slice(scenario.data.samples)).mean(axis=0).ravel()
+    return Hidden(mask, samples.reshape(len(samples), -1), mean)
 
 
 def initial_parameters(scenario: Scenario, network: Network) -> tuple[dict[str, NDArray[np.float64]], ...]:

@@ -86,7 +86,7 @@ def number_of_classes(scenario: Scenario, truth: NDArray[np.float64]) -> int:
 
     Labels that an input was inferred from are no answers.
     """
-    known = scenario.data.task != "autoencoding" and scenario.inference.input == "clamped"
+    known = scenario.data.task != "autoencoding" and scenario.inference.input != "free"
     return truth.shape[1] if known and _are_classes(truth) else 0
 
 

@@ -33,17 +33,17 @@ def build_network(scenario: Scenario) -> Network:
     )
 
 
-def build_inference(scenario: Scenario, network: Network) -> Inference:
-    """Return the inference method on the scenario's energy."""
-    method = _method(scenario, network)
+def build_inference(scenario: Scenario, network: Network, masked: tuple[bool, ...] = ()) -> Inference:
+    """Return the inference method on the scenario's energy; `masked` output units (a flag each) have no target."""
+    method = _method(scenario, network, masked)
     return Halving(method) if scenario.inference.step_halving else method
 
 
-def _method(scenario: Scenario, network: Network) -> Inference:
+def _method(scenario: Scenario, network: Network, masked: tuple[bool, ...]) -> Inference:
     free = len(network.layers) - 1
     energy = Energy(
         network,
-        _loss(scenario),
+        _loss(scenario, masked),
         _per_layer(scenario.network.precisions, free),
         _per_layer(scenario.network.activity_decay, free),
     )
@@ -72,12 +72,15 @@ def _activation(name: str, negative_slope: float) -> activations.Activation:
     }[name]
 
 
-def _loss(scenario: Scenario) -> losses.Loss:
+def _loss(scenario: Scenario, masked: tuple[bool, ...]) -> losses.Loss:
     table = scenario.inference
     if table.output == "free":
         return losses.NoTarget()
-    if table.clamp == "soft":
-        return losses.SoftClampedSquaredError(table.clamp_precision)
+    soft = losses.SoftClampedSquaredError(table.clamp_precision) if table.clamp == "soft" else None
+    if masked:
+        return losses.PartlyClamped(soft or losses.SquaredError(), masked)
+    if soft is not None:
+        return soft
     return {
         "squared-error": losses.SquaredError(),
         "cross-entropy": losses.CrossEntropy(),

@@ -54,7 +54,7 @@ def _targets(scenario: Scenario, network: Network, x: NDArray[np.float64], y: ND
 
 
 def _is_clamped(scenario: Scenario, end: End) -> bool:
-    return getattr(scenario.inference, end.name) == "clamped"
+    return getattr(scenario.inference, end.name) != "free"
 
 
 def _rows_of_labels(scenario: Scenario, y: NDArray[Any], units: int, end: End) -> NDArray[np.float64]:

@@ -25,9 +25,10 @@ TIMES = 101
 
 def build_task(scenario: Scenario, network: Network, inputs: Inputs, precision: str) -> Task:
     """Return the inference run as a backend takes it."""
-    table = scenario.inference
+    table, hidden = scenario.inference, inputs.hidden
+    masked = tuple(hidden.mask.tolist()) if hidden is not None and table.output == "masked" else ()
     return Task(
-        inference=build_inference(scenario, network),
+        inference=build_inference(scenario, network, masked),
         motion=_descent(scenario) if table.solver is None else _flow(scenario, table.solver),
         stop=build_stop(scenario),
         parameters=inputs.parameters,

@@ -4,6 +4,9 @@ from pcsim.inference.base import Inference
 from pcsim.inference.halving import with_energy
 
 
-def with_free_input(inference: Inference) -> Inference:
-    """Return the same method on the energy with a free input: its first variable is that of the input."""
-    return with_energy(inference, inference.energy.with_free_input())
+def with_free_input(inference: Inference, held: tuple[bool, ...] = ()) -> Inference:
+    """Return the same method on the energy with a free input: its first variable is that of the input.
+
+    Units of the input that are `held` (a flag each, none where empty) do not move.
+    """
+    return with_energy(inference, inference.energy.with_free_input(held))

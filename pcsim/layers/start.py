@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 from jaxtyping import Shaped
 
 from pcsim.arrays import Array, Namespace, Parameters
@@ -11,9 +12,13 @@ from pcsim.layers.operation import Anchor, Residue, Second
 
 @dataclass(frozen=True)
 class Start:
-    """op(s) = s: predicts a free input by the value it started from, so that its error is how far it has moved."""
+    """op(s) = s: predicts a free input by the value it started from, so that its error is how far it has moved.
+
+    `held` tells for every unit whether it stays where it starts, as the known units of a masked input do; empty: none.
+    """
 
     shape: tuple[int, ...]
+    held: tuple[bool, ...] = ()
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -29,6 +34,10 @@ class Start:
     def parameter_shapes(self) -> Mapping[str, tuple[int, ...]]:
         """None."""
         return {}
+
+    def released(self, xp: Namespace, v: Shaped[Array, "batch ..."]) -> Shaped[Array, "batch ..."]:
+        """Return what is pulled back to the input, with zeros for the units that are held."""
+        return xp.where(np.array(self.held).reshape(self.shape), xp.zeros_like(v), v) if self.held else v
 
     def forward(
         self, xp: Namespace, parameters: Parameters, s: Shaped[Array, "batch ..."]

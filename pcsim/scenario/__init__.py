@@ -8,6 +8,7 @@ from pcsim.scenario.catalogue import list_scenarios
 from pcsim.scenario.flow import LogTimes
 from pcsim.scenario.inference import InferenceTable, Stop
 from pcsim.scenario.learning import LearningTable, RateSchedule
+from pcsim.scenario.mask import Masked
 from pcsim.scenario.model import DataTable, LogSpaced, Scenario, TraceTable
 from pcsim.scenario.network import NetworkTable
 from pcsim.scenario.read import Run, parse_scenario, read_scenario, runs_of
@@ -23,6 +24,7 @@ __all__ = [
     "LearningTable",
     "LogSpaced",
     "LogTimes",
+    "Masked",
     "NetworkTable",
     "RateSchedule",
     "Run",

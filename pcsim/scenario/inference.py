@@ -96,10 +96,12 @@ class InferenceTable(Table):
     """Rule for stopping before the last step or time; with [learning] in every update, too."""
     predictions: Literal["local", "fixed"] = "local"
     """Compute predictions from the moving states, or freeze them at the feedforward pass."""
-    input: Literal["clamped", "free"] = "clamped"
-    """Clamped: the data give the input. Free: it moves as one more state, from zero or (start = "normal") a draw."""
-    output: Literal["clamped", "free"] = "clamped"
-    """Clamped: the data give the target. Free: there is none, nor a loss, and the feedforward pass is at rest."""
+    input: Literal["clamped", "free", "masked"] = "clamped"
+    """Clamped: the data give the input. Free: it moves as one more state, from zero or (start = "normal") a draw.
+    Masked: the units in data.mask do so, the others are clamped."""
+    output: Literal["clamped", "free", "masked"] = "clamped"
+    """Clamped: the data give the target. Free: there is none, nor a loss, and the feedforward pass is at rest. Masked:
+    the units in data.mask have no target, the others do."""
     clamp: Literal["hard", "soft"] = "hard"
     """Hard: the target is the output state. Soft: the output state is drawn to the target."""
     clamp_precision: Positive = 1.0
@@ -186,16 +188,33 @@ def _auto_problems(table: InferenceTable) -> list[Inconsistency]:
 
 
 def _free_problems(table: InferenceTable) -> list[Inconsistency]:
-    if table.input == "clamped":
-        return []
     found: list[Inconsistency] = []
+    if table.output == "masked" and table.loss != "squared-error":
+        text = (
+            f'inference.output = "masked" does not go with loss = "{table.loss}"; '
+            'write loss = "squared-error" or output = "clamped"'
+        )
+        found.append(Inconsistency(("inference.output", "inference.loss"), text))
+    if table.input == "clamped":
+        return found
     if table.output == "free":
-        text = 'inference.input and inference.output are both "free", and nothing is given; clamp one of them'
+        text = (
+            'inference.input and inference.output are both "free", and nothing is given; clamp one of them'
+            if table.input == "free"
+            else 'inference.input = "masked" does not go with output = "free", which says nothing of the masked units; '
+            'write output = "clamped"'
+        )
         found.append(Inconsistency(("inference.input", "inference.output"), text))
     if table.predictions == "fixed":
         text = (
-            'inference.input = "free" does not go with predictions = "fixed", which a moving input would not change; '
-            'write predictions = "local" or input = "clamped"'
+            f'inference.input = "{table.input}" does not go with predictions = "fixed", which a moving input would not '
+            'change; write predictions = "local" or input = "clamped"'
         )
         found.append(Inconsistency(("inference.input", "inference.predictions"), text))
+    if table.input == "masked" and table.noise > 0:
+        text = (
+            f'inference.input = "masked" does not go with noise = {table.noise}, which moves known units, too; '
+            'write noise = 0 or input = "free"'
+        )
+        found.append(Inconsistency(("inference.input", "inference.noise"), text))
     return found

@@ -25,6 +25,7 @@ from pcsim.scenario.fields import (
 )
 from pcsim.scenario.inference import InferenceTable
 from pcsim.scenario.learning import LearningTable, learning_problems
+from pcsim.scenario.mask import MASK, Half, Masked, mask_problems
 from pcsim.scenario.network import NetworkTable
 from pcsim.scenario.study import StudyTable
 from pcsim.scenario.sweep import EXAMPLE, Sweep
@@ -43,6 +44,11 @@ class DataTable(Table):
     """What is input and what target: sample and label; the other way round, label and sample; or the sample twice."""
     batch: Annotated[Count | None, Allowed("a whole number, 1 or more")] = None
     """Samples in one inference run; without it up to 64."""
+    split: Literal["train", "test"] = "train"
+    """Which samples the inference run takes: those to learn from, or those to test on."""
+    mask: Annotated[Half | Masked | None, MASK] = None
+    """Units that are hidden where inference.input or inference.output is "masked", the same in every sample: a half of
+    an image, a share of all units drawn once, or the array mask (true: hidden) of an npz file."""
     shuffle: Flag = False
     """Whether to draw the samples at random instead of taking the first ones."""
     seed: Annotated[CountOrZero | None, Allowed("a whole number, 0 or more")] = None
@@ -208,6 +214,7 @@ class Scenario(Table):
                 'write output = "linear" in [network] or loss = "squared-error" in [inference]'
             )
             found.append(Inconsistency(("inference.loss", "network.output"), text))
+        found += mask_problems(self.data.mask, self.data.task, self.inference)
         if self.learning is not None:
             found += learning_problems(self.learning, self.inference, self.data.task)
             if self.learning.seeds is not None and self.asks_for is not None:

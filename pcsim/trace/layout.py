@@ -149,6 +149,9 @@ class Dimensions:
             "solver/evaluations": ("sample",),
             "data/x": ("sample", *self._units("in")),
             "data/y": ("sample", *self._units(last)),
+            "data/truth": ("sample", *self._units(last)),
+            "data/mask": self._units(last),
+            "data/mean": self._units(last),
             "final/input": ("sample", *self._units("in")),
             "final/output": ("sample", *self._units(last)),
         }

@@ -14,6 +14,12 @@ Kind = Literal[
     "energy-to-loss",
     "forward-pass",
     "learning-curves",
+    "activity-steps",
+    "equilibrated-energy",
+    "saddle-escape",
+    "saddle-landscape",
+    "saddle-spectrum",
+    "step-directions",
 ]
 
 
@@ -27,4 +33,7 @@ class StudyTable(Table):
     number of the activity Hessian; inference-rate: steps of inference against that number; energy-to-loss: the loss
     over the energy at equilibrium; forward-pass: size of the activities by layer; learning-curves: losses and
     accuracies by epoch. Where there is [learning], convergence and difficulty train by it once, then infer in every
-    run."""
+    run. Of learning itself: activity-steps: inference of two hidden units beside trust-region steps;
+    equilibrated-energy: theory beside converged inference while a deep linear network learns; saddle-escape: the loss
+    by update; saddle-landscape: loss and equilibrated energy over the weights of one hidden unit; saddle-spectrum:
+    eigenvalues of their Hessians at the origin; step-directions: where steps in weight space point."""

@@ -1,0 +1,108 @@
+"""The equilibrated energy of deep linear networks beside inference that has converged, while they learn."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.typing import NDArray
+
+from pcsim.assemble import Inputs, build_network, load_inputs, read_dataset
+from pcsim.errors import UsageError
+from pcsim.landscape import WeightLandscape, weight_landscape
+from pcsim.scenario import Run, Scenario
+from pcsim.simulation import prepare
+from pcsim.studies.one_unit import BACKPROP, PREDICTIVE
+from pcsim.studies.results import Measured, Results
+from pcsim.trace.layout import Block
+
+SOURCE = "thesis 4.5"
+UPDATES, EVERY = 120, 10
+
+
+def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
+    """Descend the equilibrated energy on one batch, and at every tenth update let the scenario's inference converge."""
+    found: list[Float64[NDArray[np.float64], "update 3"]] = []
+    depths: list[int] = []
+    for each in runs:
+        found.append(_learned(each.scenario))
+        depths.append(len(each.scenario.network.widths) - 2)
+        values = np.stack(found)
+        yield {
+            "hidden": Measured(np.array(depths), ("run",), "hidden layers"),
+            "update": Measured(np.arange(0, UPDATES + 1, EVERY), ("update",), "updates of the weights"),
+            "loss": Measured(values[:, :, 0], ("run", "update"), "loss"),
+            "theory": Measured(values[:, :, 1], ("run", "update"), "equilibrated energy", source=SOURCE),
+            "simulated": Measured(values[:, :, 2], ("run", "update"), "energy where inference converged"),
+        }
+
+
+def _learned(scenario: Scenario) -> Float64[NDArray[np.float64], "update 3"]:
+    if scenario.learning is None:
+        raise UsageError("the study descends by the rate in [learning]; add the table with lr")
+    network = build_network(scenario)
+    inputs = load_inputs(scenario, network, read_dataset(scenario))
+    landscape = weight_landscape(network, inputs.x, inputs.y)
+    weights = tuple(layer["W"] for layer in inputs.parameters)
+    rows: list[list[float]] = []
+    for update in range(UPDATES + 1):
+        if update % EVERY == 0:
+            rows.append([landscape.loss(weights), landscape.energy(weights), _settled(scenario, inputs, weights)])
+        weights = _updated(landscape, weights, scenario.learning.lr)
+    return np.array(rows)
+
+
+def _updated(
+    landscape: WeightLandscape, weights: tuple[NDArray[np.float64], ...], rate: float
+) -> tuple[NDArray[np.float64], ...]:
+    return tuple(w - rate * g for w, g in zip(weights, landscape.energy_gradient(weights), strict=True))
+
+
+def _settled(scenario: Scenario, inputs: Inputs, weights: tuple[NDArray[np.float64], ...]) -> float:
+    """Return the energy at the end of simulated inference; NaN where that did not converge."""
+    alone = scenario.model_copy(update={"learning": None})
+    given = Inputs(tuple({"W": w} for w in weights), inputs.x, inputs.y, inputs.source)
+    simulation, blocks = prepare(alone, given), list[Block]()
+    settled = simulation.backend.settle(simulation.task, blocks.append, lambda _: False)
+    energy = blocks[-1].energy
+    return float(energy[-1].sum()) if settled.converged and energy is not None else np.nan
+
+
+def draw(results: Results) -> Any:
+    """Draw loss and energies over the updates, a panel a depth, and below how far theory and simulation are apart."""
+    from matplotlib.figure import Figure
+
+    depths, update = results["hidden"].values, results["update"].values
+    figure = Figure(figsize=(3.9 * len(depths) + 0.6, 5.2), layout="constrained")
+    panels: Any = figure.subplots(
+        2, len(depths), squeeze=False, sharex=True, sharey="row", gridspec_kw={"height_ratios": [2, 1]}
+    )
+    for i, (axes, below) in enumerate(panels.T):
+        theory, simulated = (results[name].values[i] for name in ("theory", "simulated"))
+        axes.plot(update, results["loss"].values[i], color=BACKPROP, linewidth=1.4, label="loss")
+        axes.plot(update, theory, color=PREDICTIVE, linewidth=1.4, label="equilibrated energy, theory")
+        axes.plot(update, simulated, "o", color=PREDICTIVE, fillstyle="none", label="energy, simulated inference")
+        axes.set_title(f"{depths[i]} hidden layer{'s' if depths[i] > 1 else ''}", fontsize=9)
+        below.plot(update, np.maximum(np.abs(simulated / theory - 1), 1e-17), "o-", color="0.3", markersize=3)
+        below.set_yscale("log")
+        below.set_xlabel("updates")
+    panels[0][0].set_ylabel("energy")
+    panels[1][0].set_ylabel("relative difference")
+    panels[0][-1].legend(fontsize=8, frameon=False)
+    return figure
+
+
+def table(results: Results) -> list[dict[str, str]]:
+    """Return loss and energies after the last update, and the largest relative difference of all."""
+    rows: list[dict[str, str]] = []
+    for i, depth in enumerate(results["hidden"].values):
+        loss, theory, simulated = (results[name].values[i] for name in ("loss", "theory", "simulated"))
+        rows.append(
+            {
+                "hidden layers": str(depth),
+                "last loss": f"{loss[-1]:.4g}",
+                "last energy": f"{theory[-1]:.4g}",
+                "largest relative difference": f"{np.max(np.abs(simulated / theory - 1)):.1e}",
+            }
+        )
+    return rows

@@ -1,0 +1,85 @@
+"""Eigenvalues of the Hessians over the weights at the origin: of the loss, and of the equilibrated energy."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from pcsim.assemble import build_network, load_inputs, read_dataset
+from pcsim.landscape import (
+    WeightLandscape,
+    energy_hessian,
+    energy_spectrum_at_origin,
+    loss_hessian,
+    loss_spectrum_at_origin,
+    weight_landscape,
+)
+from pcsim.scenario import Run, Scenario
+from pcsim.studies.one_unit import BACKPROP, PREDICTIVE
+from pcsim.studies.results import Measured, Results, padded
+
+OF = {"loss": "loss", "energy": "equilibrated energy"}
+SOURCE = {"loss": "thesis 4.6", "energy": "thesis 4.8"}
+
+
+def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
+    """Return for every run all eigenvalues of both Hessians, computed and in closed form."""
+    found: dict[str, list[Any]] = {f"{kind}{form}": [] for kind in OF for form in ("", "_closed")}
+    depths: list[int] = []
+    for each in runs:
+        landscape = _landscape(each.scenario)
+        zeros = landscape.split(np.zeros(landscape.size))
+        found["loss"].append(np.linalg.eigvalsh(loss_hessian(landscape, zeros)))
+        found["energy"].append(np.linalg.eigvalsh(energy_hessian(landscape, zeros)))
+        found["loss_closed"].append(loss_spectrum_at_origin(landscape))
+        found["energy_closed"].append(energy_spectrum_at_origin(landscape))
+        depths.append(landscape.depth - 1)
+        results: dict[str, Measured] = {"hidden": Measured(np.array(depths), ("run",), "hidden layers")}
+        for name, rows in found.items():
+            kind, _, closed = name.partition("_")
+            how = "in closed form" if closed else "of the Hessian formed"
+            meaning = f"eigenvalues of the {OF[kind]} at the origin, {how}, NaN beyond the last"
+            results[name] = Measured(padded(rows), ("run", "eigenvalue"), meaning, source=SOURCE[kind])
+        yield results
+
+
+def _landscape(scenario: Scenario) -> WeightLandscape:
+    network = build_network(scenario)
+    inputs = load_inputs(scenario, network, read_dataset(scenario))
+    return weight_landscape(network, inputs.x, inputs.y)
+
+
+def draw(results: Results) -> Any:
+    """Draw all eigenvalues in ascending order, a panel a depth: closed forms as lines, the computed ones as points."""
+    from matplotlib.figure import Figure
+
+    depths = results["hidden"].values
+    figure = Figure(figsize=(3.9 * len(depths) + 0.6, 3.8), layout="constrained")
+    panels: Any = figure.subplots(1, len(depths), squeeze=False, sharey=True)
+    for i, (axes, depth) in enumerate(zip(panels[0], depths, strict=True)):
+        for kind, colour in (("loss", BACKPROP), ("energy", PREDICTIVE)):
+            closed, formed = (results[name].values[i] for name in (f"{kind}_closed", kind))
+            kept = np.flatnonzero(np.isfinite(formed))
+            axes.plot(kept + 1, closed[kept], color=colour, linewidth=1.2, label=f"{OF[kind]}, closed form")
+            axes.plot(kept + 1, formed[kept], ".", color=colour, markersize=4, alpha=0.5, label=f"{OF[kind]}, computed")
+        axes.set_title(f"{depth} hidden layer{'s' if depth > 1 else ''}", fontsize=9)
+        axes.set_yscale("symlog", linthresh=1e-3)
+        axes.set_xlabel("eigenvalue, in ascending order")
+        axes.grid(alpha=0.2)
+    panels[0][0].set_ylabel("curvature at the origin")
+    panels[0][-1].legend(fontsize=8, loc="lower right", frameon=False)
+    return figure
+
+
+def table(results: Results) -> list[dict[str, str]]:
+    """Return the lowest curvatures for every depth, and how far closed form and computation are apart."""
+    rows: list[dict[str, str]] = []
+    for i, depth in enumerate(results["hidden"].values):
+        row = {"hidden layers": str(depth)}
+        apart = 0.0
+        for kind, words in OF.items():
+            formed, closed = results[kind].values[i], results[f"{kind}_closed"].values[i]
+            row[f"lowest of the {words}"] = f"{np.nanmin(formed):.4g}"
+            apart = max(apart, float(np.nanmax(np.abs(formed - closed))))
+        rows.append(row | {"closed form off by": f"{apart:.1e}"})
+    return rows

@@ -260,3 +260,5 @@ def test_what_the_landscape_is_not_known_for_is_one_line() -> None:
         landscape.energy_spectrum_at_origin(flat_one)
     with pytest.raises(UsageError, match="a trust region needs one greater than 0"):
         landscape.trust_region_direction(np.ones(2), np.eye(2), 0.0)
+    with pytest.raises(UsageError, match="the Hessian is singular"):
+        landscape.newton_direction(np.ones(2), np.ones((2, 2)))

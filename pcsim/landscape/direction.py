@@ -24,8 +24,14 @@ Steps = Float64[NDArray[np.float64], "batch units"]
 
 
 def newton_direction(gradient: Vector, hessian: Square) -> Vector:
-    """Return Newton's step −H⁻¹ g, which goes uphill along directions of negative curvature."""
-    step: Any = np.linalg.solve(hessian, -gradient)
+    """Return Newton's step −H⁻¹ g, which goes uphill along directions of negative curvature.
+
+    Raises `UsageError` where the Hessian is singular.
+    """
+    try:
+        step: Any = np.linalg.solve(hessian, -gradient)
+    except np.linalg.LinAlgError:
+        raise UsageError("the Hessian is singular, and Newton's step has no end; take a trust region") from None
     return step
 
 

@@ -69,25 +69,23 @@ def _settled(scenario: Scenario, inputs: Inputs, weights: tuple[NDArray[np.float
 
 
 def draw(results: Results) -> Any:
-    """Draw loss and energies over the updates, a panel a depth, and below how far theory and simulation are apart."""
+    """Draw loss and energies over the updates, a panel a depth."""
     from matplotlib.figure import Figure
 
     depths, update = results["hidden"].values, results["update"].values
-    figure = Figure(figsize=(3.9 * len(depths) + 0.6, 5.2), layout="constrained")
-    panels: Any = figure.subplots(
-        2, len(depths), squeeze=False, sharex=True, sharey="row", gridspec_kw={"height_ratios": [2, 1]}
-    )
-    for i, (axes, below) in enumerate(panels.T):
+    figure = Figure(figsize=(3.9 * len(depths) + 0.6, 3.8), layout="constrained")
+    panels: Any = figure.subplots(1, len(depths), squeeze=False, sharey=True)
+    for i, axes in enumerate(panels[0]):
         theory, simulated = (results[name].values[i] for name in ("theory", "simulated"))
         axes.plot(update, results["loss"].values[i], color=BACKPROP, linewidth=1.4, label="loss")
         axes.plot(update, theory, color=PREDICTIVE, linewidth=1.4, label="equilibrated energy, theory")
         axes.plot(update, simulated, "o", color=PREDICTIVE, fillstyle="none", label="energy, simulated inference")
-        axes.set_title(f"{depths[i]} hidden layer{'s' if depths[i] > 1 else ''}", fontsize=9)
-        below.plot(update, np.maximum(np.abs(simulated / theory - 1), 1e-17), "o-", color="0.3", markersize=3)
-        below.set_yscale("log")
-        below.set_xlabel("updates")
-    panels[0][0].set_ylabel("energy")
-    panels[1][0].set_ylabel("relative difference")
+        apart = np.max(np.abs(simulated / theory - 1))
+        hidden = f"{depths[i]} hidden layer{'s' if depths[i] > 1 else ''}"
+        axes.set_title(f"{hidden}, largest relative difference {apart:.0e}", fontsize=9)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("updates")
+    panels[0][0].set_ylabel("energy, mean over the batch")
     panels[0][-1].legend(fontsize=8, frameon=False)
     return figure
 

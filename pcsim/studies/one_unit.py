@@ -33,10 +33,9 @@ def chain_of(scenario: Scenario) -> tuple[Chain, Float64[NDArray[np.float64], "2
     return chain, np.array([layer["W"][0, 0] for layer in inputs.parameters])
 
 
-def grid(count: int) -> Float64[NDArray[np.float64], "rows columns 2"]:
-    """Return the weights (w_1, w_2) of a square grid, w_2 by row and w_1 by column."""
-    places = np.linspace(-EDGE, EDGE, count)
-    return np.stack(np.meshgrid(places, places), axis=-1)
+def grid(columns: int, rows: int) -> Float64[NDArray[np.float64], "{rows} {columns} 2"]:
+    """Return the weights (w_1, w_2) of a grid, w_2 by row and w_1 by column."""
+    return np.stack(np.meshgrid(np.linspace(-EDGE, EDGE, columns), np.linspace(-EDGE, EDGE, rows)), axis=-1)
 
 
 def draw_optima(axes: Any, product: float) -> None:

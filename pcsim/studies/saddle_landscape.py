@@ -35,7 +35,7 @@ def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
 
 
 def _landscapes(chain: Chain) -> dict[str, Measured]:
-    fine, coarse = grid(121), grid(15)
+    fine, coarse = grid(121, 121), grid(15, 15)
     origin = np.zeros((1, 2))
     energy = [[0.0, -chain.xy], [-chain.xy, -chain.yy]]
     spectra = [np.linalg.eigvalsh(chain.loss_hessian(origin)[0]), np.linalg.eigvalsh(np.array(energy))]
@@ -87,7 +87,7 @@ def draw(results: Results) -> Any:
 
 
 def _draw_landscape(figure: Any, axes: Any, results: Results, kind: str) -> None:
-    values, fine, coarse = results[kind].values, grid(121), grid(15)
+    values, fine, coarse = results[kind].values, grid(121, 121), grid(15, 15)
     levels = np.geomspace(1e-2, 10.0, 16)
     mesh = axes.contourf(
         fine[..., 0], fine[..., 1], np.maximum(values, levels[0]), levels=levels, norm="log", cmap="Greys"

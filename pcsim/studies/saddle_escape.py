@@ -1,0 +1,98 @@
+"""The loss by update of runs that learn from near the saddle at the origin, by predictive coding or backpropagation."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from pcsim.errors import RunFailed, UsageError
+from pcsim.experiment import run
+from pcsim.scenario import Run, Scenario
+from pcsim.studies.one_unit import BACKPROP, PREDICTIVE
+from pcsim.studies.results import Measured, Results, padded
+
+HALF = 0.5
+METHODS = {"backprop": ("backpropagation", BACKPROP), "pc": ("predictive coding", PREDICTIVE)}
+
+
+def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
+    """Train every run and return its losses; one that diverges counts as far as it went."""
+    losses: list[Any] = []
+    words: list[str] = []
+    depths: list[int] = []
+    for each in runs:
+        losses.append(_losses(each.scenario))
+        words.append("backprop" if each.scenario.inference.method == "backprop" else "pc")
+        depths.append(len(each.scenario.network.widths) - 2)
+        values = padded(losses)
+        yield {
+            "method": Measured(np.array(words), ("run",), "backprop, or pc for predictive coding"),
+            "hidden": Measured(np.array(depths), ("run",), "hidden layers"),
+            "loss": Measured(values, ("run", "update"), "loss of the forward pass before every update"),
+            "escape": Measured(
+                _escapes(values), ("run",), "first update with half the first loss, NaN if there is none"
+            ),
+        }
+
+
+def _losses(scenario: Scenario) -> Any:
+    if scenario.learning is None:
+        raise UsageError("the study is of runs that learn; add [learning]")
+    try:
+        trace = run(scenario)
+    except RunFailed as error:
+        if error.trace is None:
+            raise
+        trace = error.trace
+    with trace:
+        return trace.training["loss"]
+
+
+def _escapes(losses: Any) -> Any:
+    below = losses < HALF * losses[:, :1]
+    return np.where(below.any(axis=1), below.argmax(axis=1), np.nan)
+
+
+def draw(results: Results) -> Any:
+    """Draw the loss of every run over the updates, a panel a depth."""
+    from matplotlib.figure import Figure
+
+    depths = np.unique(results["hidden"].values)
+    figure = Figure(figsize=(3.9 * len(depths) + 2.4, 3.8), layout="constrained")
+    panels: Any = figure.subplots(1, len(depths), squeeze=False, sharey=True)
+    for axes, depth in zip(panels[0], depths, strict=True):
+        for word, (name, colour) in METHODS.items():
+            own = (results["hidden"].values == depth) & (results["method"].values.astype(str) == word)
+            lines = axes.plot(results["loss"].values[own].T, color=colour, linewidth=1, alpha=0.8)
+            if lines:
+                lines[0].set_label(name)
+        axes.set_title(f"{depth} hidden layer{'s' if depth > 1 else ''}", fontsize=9)
+        axes.set_yscale("log")
+        axes.set_ylim(bottom=1e-8)
+        axes.set_xlabel("updates")
+        axes.grid(alpha=0.2)
+    panels[0][0].set_ylabel("loss")
+    panels[0][-1].legend(fontsize=8, frameon=False)
+    return figure
+
+
+def table(results: Results) -> list[dict[str, str]]:
+    """Return when the runs of every depth and method had left the saddle, and their losses in the end."""
+    rows: list[dict[str, str]] = []
+    for depth in np.unique(results["hidden"].values):
+        for word, (name, _) in METHODS.items():
+            own = (results["hidden"].values == depth) & (results["method"].values.astype(str) == word)
+            if not own.any():
+                continue
+            escape, loss = results["escape"].values[own], results["loss"].values[own]
+            left = np.isfinite(escape)
+            rows.append(
+                {
+                    "hidden layers": str(depth),
+                    "method": name,
+                    "runs at half the loss": f"{left.sum()} of {len(left)}",
+                    "median update": f"{np.median(escape[left]):.0f}" if left.any() else "–",
+                    "median last loss": f"{np.nanmedian(loss[:, -1]):.3g}",
+                }
+            )
+    return rows

@@ -44,5 +44,38 @@ def completions(trace: Trace) -> list[Completion]:
     return found
 
 
+def of_free_ends(trace: Trace) -> list[str]:
+    """Return sentences on how well masked units were completed, and on a free input that is not determined."""
+    return [*_completed(trace), *_undetermined(trace)]
+
+
+def _completed(trace: Trace) -> list[str]:
+    """How well masked units were completed, beside the mean sample."""
+    return [
+        f"Masked units of the {found.end} ({found.mask.sum()} of {found.mask.size}) were completed with a mean squared "
+        f"error of {found.error:.4g}; the mean of the training samples has {found.baseline:.4g}."
+        for found in completions(trace)
+    ]
+
+
+def _undetermined(trace: Trace) -> list[str]:
+    """A free input that is wider than what it has to explain: the energy is flat along some of its directions."""
+    if "final/input" not in trace:
+        return []
+    masked = str(trace.attributes.get("masked", "")).split()
+    hidden = int(np.count_nonzero(trace.array("data/mask"))) if masked else 0
+    widths = [int(width) for width in trace.layer_widths]
+    free = hidden if "input" in masked else trace.array("final/input").shape[1]
+    known = widths[-1] - (hidden if "output" in masked else 0)
+    narrow, place = min((widths[0], "units of layer 0"), (known, "units of the target"))
+    if free <= narrow:
+        return []
+    what = "masked units of the input" if "input" in masked else "units of the free input"
+    return [
+        f"The {free} {what} are more than the {narrow} {place}: many inputs have the same energy, and which of them "
+        "inference ends at is decided by where it starts."
+    ]
+
+
 def _mean_square(values: NDArray[np.float64]) -> float:
     return float(np.mean(values * values))

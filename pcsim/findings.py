@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.arithmetic import FORMATS
-from pcsim.completion import completions
+from pcsim.completion import of_free_ends
 from pcsim.trace import Trace
 from pcsim.words import count
 
@@ -21,36 +21,8 @@ def findings(trace: Trace) -> list[str]:
     Of inference that was broken off after training there is nothing to find: it had just begun, or nearly ended.
     """
     ended = "arrival_step" in trace and not (trace.training and trace.status == "interrupted")
-    inference = [*_unmet(trace), *_completed(trace), *_undetermined(trace), *of_inference(trace)] if ended else []
+    inference = [*_unmet(trace), *of_free_ends(trace), *of_inference(trace)] if ended else []
     return [*of_training(trace), *inference]
-
-
-def _completed(trace: Trace) -> list[str]:
-    """How well masked units were completed, beside the mean sample."""
-    return [
-        f"Masked units of the {found.end} ({found.mask.sum()} of {found.mask.size}) were completed with a mean squared "
-        f"error of {found.error:.4g}; the mean of the training samples has {found.baseline:.4g}."
-        for found in completions(trace)
-    ]
-
-
-def _undetermined(trace: Trace) -> list[str]:
-    """A free input that is wider than what it has to explain: the energy is flat along some of its directions."""
-    if "final/input" not in trace:
-        return []
-    masked = str(trace.attributes.get("masked", "")).split()
-    hidden = int(np.count_nonzero(trace.array("data/mask"))) if masked else 0
-    widths = [int(width) for width in trace.layer_widths]
-    free = hidden if "input" in masked else trace.array("final/input").shape[1]
-    known = widths[-1] - (hidden if "output" in masked else 0)
-    narrow, place = min((widths[0], "units of layer 0"), (known, "units of the target"))
-    if free <= narrow:
-        return []
-    what = "masked units of the input" if "input" in masked else "units of the free input"
-    return [
-        f"The {free} {what} are more than the {narrow} {place}: many inputs have the same energy, and which of them "
-        "inference ends at is decided by where it starts."
-    ]
 
 
 def of_training(trace: Trace) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pcsim.completion_plot import draw_completion, has_completion
 from pcsim.errors import UsageError
 from pcsim.layer_lines import draw_lines, drawable
 from pcsim.summary import no_rows
@@ -82,19 +83,22 @@ def draw(traces: Sequence[Trace], overlays: "Sequence[Overlay] | None" = None) -
             draw_training(left, right, chosen)
         elif kind == "alignment":
             draw_alignment(figure, left, right, chosen)
+        elif kind == "completion":
+            draw_completion(left, right, chosen[0])
         else:
             _draw_inference(figure, left, right, chosen[0], None if overlays is None else overlays[group[0]])
     return figure
 
 
 def _rows(traces: Sequence[Trace], lesson: list[int]) -> list[tuple[list[int], str]]:
-    """Return the rows of traces of one lesson: training together, the inference of each on its own."""
+    """Return the rows of traces of one lesson: training together, inference and completion of each on their own."""
     trained = [traces[i] for i in lesson]
+    completed = [([i], "completion") for i in lesson if has_completion(traces[i])]
     if not has_training(trained[0]):
-        return [(lesson, "inference")]
+        return [(lesson, "inference"), *completed]
     alignment = [(lesson, "alignment")] if all(map(has_alignment, trained)) else []
     shown = [i for i in lesson if traces[i].rows and "energy" in traces[i]]
-    return [(lesson, "training"), *alignment, *(([i], "inference") for i in shown)]
+    return [(lesson, "training"), *alignment, *(([i], "inference") for i in shown), *completed]
 
 
 def _draw_inference(figure: Any, lines: Any, heat: Any, trace: Trace, overlay: "Overlay | None") -> None:
@@ -133,6 +137,8 @@ def _caption(trace: Trace, kind: str) -> str:
     attributes = trace.attributes
     form = f"{attributes['form']} form, " if "form" in attributes else ""
     solver = f"{attributes['solver']}, " if "solver" in attributes else ""
+    if kind == "completion":
+        return "the first samples; blue: hidden"
     place = f"{attributes['method']}, {form}{solver}{attributes['precision']} on {attributes['backend']}"
     if not has_training(trace):
         return f"{textwrap.fill(title, 80)}\n{place}"

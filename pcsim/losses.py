@@ -206,6 +206,20 @@ class PartlyClamped:
         """Return the output at masked units, and what the loss says at known ones."""
         return self.loss.output_state(xp, output, self._completed(xp, output, target))
 
+    def steepest(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
+        """Return that of the squared error: some units are known."""
+        return self.loss.steepest(xp, target)
+
+    def curvature(
+        self,
+        xp: Namespace,
+        output: Shaped[Array, "batch units"],
+        target: Shaped[Array, "batch units"],
+        v: Shaped[Array, "_ units"],
+    ) -> Shaped[Array, "_ units"]:
+        """Return that of the squared error at known units, zeros at masked ones."""
+        return xp.where(np.array(self.masked), xp.zeros_like(v), self.loss.curvature(xp, output, target, v))
+
     def _completed(self, xp: Namespace, output: Array, target: Array) -> Array:
         return xp.where(np.array(self.masked), output, target)
 

@@ -135,6 +135,20 @@ def test_learning_sees_whole_samples(files: Files) -> None:
             assert hiding.training["test_loss"][-1] == whole.training["test_loss"][-1]
 
 
+def test_an_automatic_step_is_stable_for_a_masked_input(files: Files) -> None:
+    changes = (*BOTH, "inference.step_size=auto", "inference.steps=60", "network.widths=[64,80,64]")
+    for method in ("state", "error"):
+        with pcsim.run(files.read(TEXT, *changes, f"inference.method={method}")) as trace:
+            total = trace.energy.sum(axis=1)
+            assert (np.diff(total) < 1e-12).all()
+            assert total[-1] < 0.5 * total[0]
+
+
+def test_linear_theory_is_of_whole_samples(files: Files) -> None:
+    with pytest.raises(UsageError, match="the theory of deep linear networks needs whole samples; remove the mask"):
+        pcsim.linear.system(files.read(TEXT, *BOTH, "network.activation=linear"))
+
+
 def test_an_input_that_is_not_determined_is_said_to_be(files: Files) -> None:
     said = "many inputs have the same energy, and which of them inference ends at is decided by where it starts"
     with pcsim.run(files.read(TEXT)) as trace:

@@ -20,7 +20,7 @@ from pcsim.losses import PartlyClamped, SoftClampedSquaredError, SquaredError
 from pcsim.steppers import Adam, GradientDescent, Momentum
 from pcsim.stopping import StopRule
 from pcsim.trace import Block
-from tests.cases import METHODS, Case, join, make_case, make_task, settle
+from tests.cases import METHODS, XP, Case, join, make_case, make_task, settle
 
 RECORD = ("energy", "grad_norm", "energy_per_sample", "states", "errors", "weight_gradient")
 MOVING = ("state", "increment", "error", "sequential", "sequential-increment")
@@ -157,3 +157,12 @@ def test_numba_refuses_masks() -> None:
     task = task_of(case)
     with pytest.raises(UsageError, match=line):
         NumbaBackend().estimate(replace(task, inference=with_free_input(task.inference, HELD)))
+
+
+def test_the_curvature_of_a_masked_loss_is_that_of_its_error() -> None:
+    rng = np.random.default_rng(0)
+    output, target, v = rng.standard_normal((3, 2, 3))
+    for loss in (PartlyClamped(SquaredError(), MASKED), PartlyClamped(SoftClampedSquaredError(2.0), MASKED)):
+        moved = loss.error(XP, output - v, target) - loss.error(XP, output, target)
+        np.testing.assert_allclose(loss.curvature(XP, output, target, v), moved, rtol=0, atol=1e-15)
+        assert loss.steepest(XP, target) == pytest.approx(np.abs(moved / v).max(), rel=1e-12)

@@ -33,6 +33,10 @@ def system(source: Scenario | Trace | str | Path) -> LinearSystem:
         scenario = source if isinstance(source, Scenario) else read_scenario(source)
         network = build_network(scenario)
         inputs = load_inputs(scenario, network, read_dataset(scenario))
+    if scenario.data.mask is not None:
+        raise UsageError(
+            f"{scenario.where('data.mask')}: the theory of deep linear networks needs whole samples; remove the mask"
+        )
     energy, parameters = build_inference(scenario, network).energy, inputs.parameters
     if scenario.inference.input == "free":
         energy, parameters = energy.with_free_input(), ({}, *parameters)

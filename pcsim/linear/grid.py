@@ -22,7 +22,7 @@ def condition_numbers(
     linear, or widths that its precisions or decays do not fit.
     """
     problems = {
-        "inference.input": scenario.inference.input == "free",
+        "inference.input": scenario.inference.input != "clamped",
         "network.weights": scenario.network.weights is not None,
         "network.precisions": isinstance(scenario.network.precisions, Sequence),
         "network.activity_decay": isinstance(scenario.network.activity_decay, Sequence),

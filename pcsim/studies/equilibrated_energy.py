@@ -1,6 +1,7 @@
 """The equilibrated energy of deep linear networks beside inference that has converged, while they learn."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def _updated(
 def _settled(scenario: Scenario, inputs: Inputs, weights: tuple[NDArray[np.float64], ...]) -> float:
     """Return the energy at the end of simulated inference; NaN where that did not converge."""
     alone = scenario.model_copy(update={"learning": None})
-    given = Inputs(tuple({"W": w} for w in weights), inputs.x, inputs.y, inputs.source)
+    given = replace(inputs, parameters=tuple({"W": w} for w in weights))
     simulation, blocks = prepare(alone, given), list[Block]()
     settled = simulation.backend.settle(simulation.task, blocks.append, lambda _: False)
     energy = blocks[-1].energy

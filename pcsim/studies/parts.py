@@ -1,6 +1,7 @@
 """What several kinds of studies are made of: colours, trained weights, inference from given arrays."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pcsim.assemble import Inputs, build_network, load_inputs, read_dataset
 from pcsim.errors import UsageError
@@ -38,7 +39,7 @@ def trained_inputs(scenario: Scenario) -> Inputs:
         return inputs
     with run(scenario.alone()) as trace:
         parameters = check_parameters(trace, build_network(scenario), stored_parameters_of(trace))
-    return Inputs(parameters, inputs.x, inputs.y, inputs.source)
+    return replace(inputs, parameters=parameters)
 
 
 def without_learning(each: Run) -> Scenario:

@@ -11,7 +11,7 @@ import pcsim
 from pcsim.errors import UsageError
 from pcsim.plotting import plot
 from pcsim.scenario import read_scenario, runs_of
-from pcsim.studies import Results, load_kind, results_of
+from pcsim.studies import Results, load_kind
 
 
 def study(name: str, overrides: Sequence[str] = ()) -> tuple[Results, list[dict[str, str]]]:
@@ -79,19 +79,8 @@ def test_chains_leave_the_saddle_by_predictive_coding() -> None:
     results, rows = study("fig-thesis-4-3", few)
     predictive, backprop = results["escape"].values
     assert results["method"].values.tolist() == ["pc", "backprop"]
-    assert predictive < backprop or np.isnan(backprop)
+    assert backprop == -1 < predictive < 30
     assert rows[1]["runs at half the loss"] == "1 of 1"
-
-
-@pytest.mark.parametrize("name", ["fig-thesis-4-1", "fig-thesis-4-5", "fig-thesis-3-1", "fig-thesis-3-2"])
-def test_a_study_is_kept_and_drawn(name: str, tmp_path: Path) -> None:
-    few = {"fig-thesis-4-1": ["seed=0"], "fig-thesis-4-5": ["network.hidden.layers=1"]}
-    path = tmp_path / "study.h5"
-    with pcsim.run(read_scenario(name, few.get(name, [])), path=path) as trace:
-        assert results_of(trace)
-    with pcsim.open_trace(path) as trace:
-        plot([trace], tmp_path / "study.png")
-    assert (tmp_path / "study.png").stat().st_size > 20_000
 
 
 @pytest.mark.parametrize(

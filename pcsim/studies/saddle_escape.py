@@ -29,9 +29,7 @@ def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
             "method": Measured(np.array(words), ("run",), "backprop, or pc for predictive coding"),
             "hidden": Measured(np.array(depths), ("run",), "hidden layers"),
             "loss": Measured(values, ("run", "update"), "loss of the forward pass before every update"),
-            "escape": Measured(
-                _escapes(values), ("run",), "first update with half the first loss, NaN if there is none"
-            ),
+            "escape": Measured(_escapes(values), ("run",), "first update with half the first loss, -1 if never"),
         }
 
 
@@ -50,7 +48,7 @@ def _losses(scenario: Scenario) -> Any:
 
 def _escapes(losses: Any) -> Any:
     below = losses < HALF * losses[:, :1]
-    return np.where(below.any(axis=1), below.argmax(axis=1), np.nan)
+    return np.where(below.any(axis=1), below.argmax(axis=1), -1)
 
 
 def draw(results: Results) -> Any:
@@ -85,7 +83,7 @@ def table(results: Results) -> list[dict[str, str]]:
             if not own.any():
                 continue
             escape, loss = results["escape"].values[own], results["loss"].values[own]
-            left = np.isfinite(escape)
+            left = escape >= 0
             rows.append(
                 {
                     "hidden layers": str(depth),

@@ -13,6 +13,7 @@ from pcsim.activations import Linear, Tanh
 from pcsim.errors import UsageError
 from pcsim.inference import StateOptimization
 from pcsim.landscape import Chain, WeightLandscape, weight_landscape
+from pcsim.linear import linear_system
 from pcsim.network import dense_chain
 from pcsim.steppers import Momentum
 from tests.cases import make_case, make_task, settle
@@ -142,6 +143,17 @@ def test_theory_equals_simulation(skip: int) -> None:
 
 def forward_states(case: Any) -> Any:
     return case.oracle.states_of_errors([np.zeros_like(s) for s in case.states], case.parameters, case.x)
+
+
+@pytest.mark.parametrize("skip", [0, 1])
+def test_weights_and_states_have_the_same_theory(skip: int) -> None:
+    case = make_case("linear", widths=(3, 4, 4, 4, 2), gain=0.9, bias=False, skip=skip)
+    of, weights = weight_landscape(case.network, case.x, case.y), [layer["W"] for layer in case.parameters]
+    system = linear_system(case.energy, case.parameters, case.x, case.y)
+    assert abs(of.energy(weights) - system.equilibrated_energy().mean()) < 1e-13
+    np.testing.assert_allclose(of.rescaling(weights), system.rescaling(), rtol=0, atol=1e-13)
+    for ours, theirs in zip(of.equilibrium(weights).below[1:], system.equilibrium(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("layers", [2, 3, 5])

@@ -90,7 +90,7 @@ def _draw_landscape(figure: Any, axes: Any, results: Results, kind: str) -> None
     values, fine, coarse = results[kind].values, grid(121, 121), grid(15, 15)
     levels = np.geomspace(1e-2, 10.0, 16)
     mesh = axes.contourf(
-        fine[..., 0], fine[..., 1], np.maximum(values, levels[0]), levels=levels, norm="log", cmap="Greys"
+        fine[..., 0], fine[..., 1], np.maximum(values, levels[0]), levels=levels, norm="log", cmap="Greys", extend="max"
     )
     figure.colorbar(mesh, ax=axes, ticks=[0.01, 0.1, 1, 10], format="%g", shrink=0.8)
     down = -results[f"{kind}_slope"].values

@@ -13,7 +13,7 @@ from pcsim.arithmetic import check_arithmetic
 from pcsim.backend import Capabilities, Flow, Settled, Task
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.trace.layout import Block
-from pcsim_numba.support import check
+from pcsim_numba.support import MASKS, check
 
 DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 
@@ -30,7 +30,7 @@ class NumbaBackend:
             methods=("state", "error", "sequential", "backprop"),
             layers=("dense",),
             solvers=SOLVERS,
-            limits=(constant_steps("numba"),),
+            limits=(constant_steps("numba"), MASKS),
             problem="not installed: numba" if missing else None,
             fix="install it with: pip install 'pcsim[numba]'" if missing else None,
             rules=("pc", "incremental", "backprop"),

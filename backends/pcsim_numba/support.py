@@ -25,13 +25,14 @@ METHODS: tuple[type[Inference], ...] = (
     Backprop,
 )
 OTHERS = 'use backend = "jax" or "numpy"'
+MASKS = f"numba has no kernels for masked inputs and outputs; {OTHERS}"
 
 
 def check(inference: Inference) -> None:
     """Raise `UsageError` for inference without kernels."""
     first = inference.energy.network.layers[0].operation
     if isinstance(inference.energy.loss, PartlyClamped) or (isinstance(first, Start) and first.held):
-        raise UsageError(f"numba has no kernels for masked inputs and outputs; {OTHERS}")
+        raise UsageError(MASKS)
     kind = type(unhalved(inference))
     if kind not in METHODS:
         raise UsageError(f"numba has no kernels for {kind.__name__}; {OTHERS}")

@@ -30,7 +30,7 @@ UNSUPPORTED: dict[str, list[tuple[str, ...]]] = {
         (*DESCENT, "backend.precision=bfloat16", "inference.rounding=stochastic"),
         (*FLOW, "backend.precision=bfloat16"),
     ],
-    "numba": [(*FLOW, "inference.step_size=0.1")],
+    "numba": [(*FLOW, "inference.step_size=0.1"), ("complete-digits",)],
     "numpy": [
         ("train-digits", "backend.precision=bfloat16"),
         (*FLOW, "backend.precision=bfloat16"),

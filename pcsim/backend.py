@@ -101,6 +101,28 @@ class SolverWork:
 
 
 @dataclass(frozen=True)
+class Equilibria:
+    """Where the search for every sample's equilibrium ended, (batch,) each.
+
+    `residual` is the norm of the gradient over all errors, `energy` that of the sample, both at the point that was
+    kept; `evaluations` counts gradients; `converged` says that the residual is at the threshold, `stalled` that there
+    was no way down any more before it was. `smallest_eigenvalue` is that of the Hessian over the errors, if asked for.
+    """
+
+    residual: NDArray[np.float64]
+    energy: NDArray[np.float64]
+    evaluations: NDArray[np.int64]
+    converged: NDArray[np.bool_]
+    stalled: NDArray[np.bool_]
+    smallest_eigenvalue: NDArray[np.float64] | None = None
+
+    @property
+    def minimum(self) -> NDArray[np.bool_] | None:
+        """Which samples converged to a minimum; None where nobody asked for their curvature."""
+        return None if self.smallest_eigenvalue is None else self.converged & (self.smallest_eigenvalue > 0.0)
+
+
+@dataclass(frozen=True)
 class Settled:
     """What an inference run leaves behind: host arrays in the type of the run, one a layer.
 
@@ -109,7 +131,7 @@ class Settled:
     the sample that took most), `arrival_times` are the recorded times at which a signal was first seen, NaN if never,
     and `end` is where the solver had got to: the arrays are those of the last recorded time. `solver_precision` is what
     a solver computed in where that is not the precision of the run. `input` is there where the
-    input is free.
+    input is free, `equilibria` where the method looks for them.
     """
 
     states: tuple[NDArray[Any], ...]
@@ -128,6 +150,7 @@ class Settled:
     end: float | None = None
     solver_precision: str | None = None
     input: NDArray[Any] | None = None
+    equilibria: Equilibria | None = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pcsim.interruption import deferred_interrupt
 from pcsim.learning.checkpoint import Origin, checkpoint_path, read_checkpoint
 from pcsim.learning.trainer import Trainer
 from pcsim.learning.training import Standing, Trained
+from pcsim.minima import with_minima
 from pcsim.provenance import describe_machine
 from pcsim.scenario import Scenario, scenario_text
 from pcsim.simulation import Simulation, prepare
@@ -150,6 +151,8 @@ class _Attempt:
             task = simulation.task
             outcome |= step_attributes(simulation)
         settled = simulation.backend.settle(task, self.writer.append, self._poll(task.motion.end))
+        if simulation.scenario.inference.curvature and settled.failure is None:
+            settled = with_minima(task, settled)
         arrays |= final_arrays(settled)
         trace = self.writer.finish(status_of(settled), outcome | outcome_of(settled), arrays)
         if settled.failure is not None:

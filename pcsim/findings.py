@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from pcsim.arithmetic import FORMATS
 from pcsim.completion import of_free_ends
+from pcsim.equilibrium_report import not_at_equilibrium
 from pcsim.trace import Trace
 from pcsim.words import count
 
@@ -118,6 +119,8 @@ def _unmet(trace: Trace) -> list[str]:
     rule = str(trace.attributes.get("stop", ""))
     if not rule or trace.attributes["converged"] or trace.status != "complete":
         return []
+    if trace.equilibria:
+        return not_at_equilibrium(trace)
     silent = _silent_layers(trace) if "arrival" in rule else []
     missing = f": no signal reached {layers(silent)}" if silent else ""
     return [f"The stop rule ({rule}) was not met {_passed(trace)}{missing}."]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pcsim.assemble import Hidden, Inputs, build_network
 from pcsim.backend import Descent, Task
 from pcsim.errors import UsageError
+from pcsim.inference import Equilibrium
 from pcsim.network import Network
 from pcsim.provenance import describe_machine
 from pcsim.recorded import called, check_parameters, fitting, scenario_text_of, stored_parameters_of
@@ -87,6 +88,9 @@ def _up_to_the_end(trace: Trace, simulation: Simulation) -> Task:
     goes through the times that the trace holds.
     """
     task = simulation.task
+    if isinstance(task.inference, Equilibrium):
+        # Trials differ from place to place; what the search ends in does not.
+        return task
     if isinstance(task.motion, Descent):
         return replace(task, motion=replace(task.motion, steps=int(trace.steps[-1])), stop=None)
     if is_same_place(trace, simulation):

@@ -12,6 +12,7 @@ from rich.segment import Segments
 from rich.table import Table
 from rich.text import Text
 
+from pcsim.equilibrium_report import search
 from pcsim.findings import findings
 from pcsim.trace import Trace
 from pcsim.training_summary import training_headline, training_table
@@ -36,6 +37,8 @@ def print_summary(trace: Trace, console: Console) -> None:
         say(headline(trace))
     if trace.solver_work:
         say(work(trace.solver_work))
+    if trace.equilibria:
+        say(search(trace))
     if "arrival_step" in trace:
         print_table(layer_table(trace), console)
     # Of a run that diverged there is one thing to say, and its error says it.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pcsim.arithmetic import NARROW
 from pcsim.assemble import Lesson
-from pcsim.backend import Descent, Flow, Settled
+from pcsim.backend import Descent, Equilibria, Flow, Settled
 from pcsim.inference import with_free_input
 from pcsim.learning.diagnosis import is_aligned
 from pcsim.learning.metrics import has_top_5
@@ -153,6 +153,8 @@ def final_arrays(settled: Settled) -> Mapping[str, NDArray[Any]]:
         arrays["arrival_time"] = settled.arrival_times
     if settled.work is not None:
         arrays |= {f"solver/{name}": counts for name, counts in vars(settled.work).items()}
+    if settled.equilibria is not None:
+        arrays |= _of_equilibria(settled.equilibria)
     for i, (state, error) in enumerate(zip(settled.states, settled.errors, strict=True)):
         arrays[f"final/states/layer_{i}"] = state
         arrays[f"final/errors/layer_{i}"] = error
@@ -162,6 +164,15 @@ def final_arrays(settled: Settled) -> Mapping[str, NDArray[Any]]:
         for name, value in layer.items():
             arrays[f"final/gradient/{name}_{i}"] = value
     return arrays
+
+
+def _of_equilibria(found: Equilibria) -> dict[str, NDArray[Any]]:
+    """Return what is kept of a search, by path; truth values as 0 and 1, which every HDF5 tool reads."""
+    arrays = {name: values for name, values in {**vars(found), "minimum": found.minimum}.items() if values is not None}
+    return {
+        f"equilibrium/{name}": values.astype(np.int64) if values.dtype == np.bool_ else values
+        for name, values in arrays.items()
+    }
 
 
 def _rows(motion: Descent | Flow) -> int:

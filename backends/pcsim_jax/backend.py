@@ -7,7 +7,9 @@ from importlib.util import find_spec
 from pcsim.arithmetic import check_arithmetic
 from pcsim.backend import Capabilities, Flow, Settled, Task
 from pcsim.errors import UsageError
+from pcsim.inference import Equilibrium
 from pcsim.learning.trainer import Trainer, TrainingTask
+from pcsim.loop import check_equilibrium, expected_evaluations
 from pcsim.trace.layout import Block
 
 NEEDED = ("jax", "diffrax", "equinox", "lineax", "optimistix")
@@ -32,7 +34,7 @@ class JaxBackend:
         return Capabilities(
             device=device,
             precisions=PRECISIONS,
-            methods=("state", "error", "sequential", "backprop"),
+            methods=("state", "error", "sequential", "equilibrium", "backprop"),
             layers=("dense",),
             solvers=SOLVERS,
             limits=(ARITHMETIC, FLOWS),
@@ -51,7 +53,8 @@ class JaxBackend:
         if task.arithmetic.rounding != "nearest" or task.arithmetic.accumulate != "float32":
             raise UsageError(ARITHMETIC)
         weights = sum(array.size for layer in task.parameters for array in layer.values())
-        evaluations = 1000 if isinstance(task.motion, Flow) else task.motion.steps + 1
+        evaluations = 1000 if isinstance(task.motion, Flow) else expected_evaluations(task)
+        check_equilibrium(task, "jax", ("float32", "float64"))
         if isinstance(task.motion, Flow):
             from pcsim_jax import flow
 
@@ -66,10 +69,12 @@ class JaxBackend:
 
     def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
         """Run inference; raises `MemoryError` where the device has too little."""
-        from pcsim_jax import descent, flow
+        from pcsim_jax import descent, flow, search
         from pcsim_jax.memory import memory_errors
 
         run = flow.settle if isinstance(task.motion, Flow) else descent.settle
+        if isinstance(task.inference, Equilibrium):
+            run = search.settle
         with memory_errors():
             return run(task, sink, poll)
 

@@ -92,3 +92,30 @@ class JaxNamespace:
         """Per-sample sum of squares, accumulated in float64."""
         wide = x.astype(jnp.float64)
         return jnp.sum(wide * wide, axis=tuple(range(1, x.ndim)))
+
+    def join(self, arrays: Sequence[Array], /) -> Array:
+        """Join arrays along their second axis."""
+        return jnp.concatenate(arrays, axis=1)
+
+    def dot(self, a: Shaped[Array, "batch n"], b: Shaped[Array, "batch n"], /) -> Shaped[Array, " batch"]:
+        """Per-sample products, accumulated in float64."""
+        return jnp.sum(a.astype(jnp.float64) * b.astype(jnp.float64), axis=1)
+
+    def select(
+        self, chosen: Shaped[Array, " batch"], a: Shaped[Array, "batch n"], b: Shaped[Array, "batch n"], /
+    ) -> Shaped[Array, "batch n"]:
+        """Choose rows."""
+        return jnp.where(chosen[:, None], a, b)
+
+    def with_rows(
+        self,
+        array: Shaped[Array, "batch m n"],
+        slots: Shaped[Array, " batch"],
+        rows: Shaped[Array, "batch n"],
+        chosen: Shaped[Array, " batch"],
+        /,
+    ) -> Array:
+        """Write rows; in a compiled loop into the array itself."""
+        place = jnp.arange(len(rows)), slots.astype(jnp.int32)
+        own = jnp.where(chosen[:, None], rows.astype(array.dtype), array[place])
+        return array.at[place].set(own, indices_are_sorted=True, unique_indices=True)

@@ -79,7 +79,7 @@ def proceed(
     def one_step(now: Progress) -> Progress:
         point = program.inference.evaluate(program.xp, clamped, now.carry)
         recorded = due[now.count] == now.step
-        seen = _row(program, clamped, point, recorded)
+        seen = row(program, clamped, point, recorded)
         arrivals = arrived(now.arrivals, seen, now.step)
         met = is_met(program, point, seen, now.before, arrivals)
         return Progress(
@@ -88,11 +88,11 @@ def proceed(
             seen.layerwise,
             arrivals,
             now.count + recorded,
-            _written(now.rows, seen, now.count),
+            written(now.rows, seen, now.count),
             ~jnp.isfinite(seen.layerwise).all() | met,
         )
 
-    empty = _empty_rows(program, clamped, carry)
+    empty = empty_rows(program, clamped, carry)
     start = Progress(carry, step, before, arrivals, jnp.int32(0), empty, jnp.bool_(False))
     return jax.lax.while_loop(goes_on, one_step, start)
 
@@ -126,7 +126,7 @@ def arrived(arrivals: Array, seen: Observation, step: Array) -> Array:
     return jnp.where((arrivals < 0) & jnp.stack(seen.present), step, arrivals)
 
 
-def _row(program: Program, clamped: Clamped, point: Evaluation, recorded: Array) -> Observation:
+def row(program: Program, clamped: Clamped, point: Evaluation, recorded: Array) -> Observation:
     """Return what is to be seen at a step; the gradient's norms, which cost as much as energies, only if recorded."""
     bare = replace(program, record=program.record - {"grad_norm"})
     seen = observe(program.xp, bare, clamped, point)
@@ -138,10 +138,12 @@ def _row(program: Program, clamped: Clamped, point: Evaluation, recorded: Array)
     return seen._replace(norms=norms)
 
 
-def _empty_rows(program: Program, clamped: Clamped, carry: Any) -> Rows:
+def empty_rows(program: Program, clamped: Clamped, carry: Any) -> Rows:
+    """Return room for as many rows as are recorded at once."""
+
     def look() -> Rows:
         point = program.inference.evaluate(program.xp, clamped, carry)
-        return _rows_of(_row(program, clamped, point, jnp.bool_(True)))
+        return _rows_of(row(program, clamped, point, jnp.bool_(True)))
 
     def empty(row: Array) -> Array:
         return jnp.zeros((program.rows, *row.shape), row.dtype)
@@ -153,7 +155,7 @@ def _rows_of(seen: Observation) -> Rows:
     return Rows(seen.layerwise, seen.norms, seen.states, seen.errors)
 
 
-def _written(rows: Rows, seen: Observation, row: Array) -> Rows:
+def written(rows: Rows, seen: Observation, row: Array) -> Rows:
     """Return the rows with one more; a step that is not recorded writes where the next recorded one will."""
 
     def with_row(array: Array, one: Array) -> Array:

@@ -12,14 +12,16 @@ from pcsim.arithmetic import check_arithmetic
 from pcsim.arrays import Array
 from pcsim.backend import Capabilities, Flow, Settled, Task
 from pcsim.errors import UsageError
+from pcsim.inference import Equilibrium
 from pcsim.learning.trainer import Trainer, TrainingTask
-from pcsim.loop import settle
+from pcsim.loop import check_equilibrium, expected_evaluations, settle, settle_equilibrium
 from pcsim.loop.flow import settle_flow
 from pcsim.steppers import Adam, undecayed
 from pcsim.trace.layout import Block
 from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.rounded import unit_of
 from pcsim_numpy.rounding import FORMATS
+from pcsim_numpy.search import NumpySearcher
 from pcsim_numpy.solvers import ADAPTIVE, SOLVERS, check, constant_steps, flow_seconds, wide_alone
 from pcsim_numpy.threads import blas_threads
 
@@ -37,7 +39,7 @@ class NumpyBackend:
         return Capabilities(
             device=f"cpu ({platform.machine()})",
             precisions=(*FORMATS, *DTYPES),
-            methods=("state", "error", "sequential", "backprop"),
+            methods=("state", "error", "sequential", "equilibrium", "backprop"),
             layers=("dense",),
             rules=("pc", "incremental", "backprop"),
             solvers=SOLVERS,
@@ -48,7 +50,7 @@ class NumpyBackend:
         """Return about how many seconds the task takes: two products a layer and step at some 10 GFLOP/s.
 
         Raises `UsageError` for a rounding or an accumulator that the precision has no use for, where Adam's ε is 0 in
-        it, and for a flow that none of the solvers can run.
+        it, for a flow that none of the solvers can run, and for an equilibrium in a narrow format.
         """
         check_arithmetic(task.precision, task.arithmetic)
         if isinstance(task.motion, Flow):
@@ -57,11 +59,12 @@ class NumpyBackend:
         stepper = undecayed(task.descent.stepper)
         if task.precision == "float16" and isinstance(stepper, Adam) and np.float16(stepper.eps) == 0:
             raise UsageError(f"inference.eps = {stepper.eps:g} is 0 in float16; give 1e-7 or more, 1e-4 is safe")
+        check_equilibrium(task, "numpy", tuple(DTYPES))
         weights = sum(array.size for layer in task.parameters for array in layer.values())
         narrow = 1.0
         if task.precision in FORMATS:
             narrow = 20.0 if task.arithmetic.accumulate == "float32" else 200.0
-        return narrow * 4e-10 * weights * len(task.x) * (task.descent.steps + 1)
+        return narrow * 4e-10 * weights * len(task.x) * expected_evaluations(task)
 
     def trainer(self, task: TrainingTask) -> Trainer:
         """Return a trainer; raises `UsageError` for a precision that numpy does not train in."""
@@ -86,6 +89,9 @@ class NumpyBackend:
                 settled = settle_flow(task, task.motion, integrator(xp, task, task.motion, to_run), sink, poll)
                 wider = task.precision != "float64" and task.motion.solver in ADAPTIVE
                 return replace(settled, solver_precision="float64") if wider else settled
+            if isinstance(task.inference, Equilibrium):
+                searcher = NumpySearcher(xp, task, task.inference, DTYPES[task.precision])
+                return settle_equilibrium(task, searcher, np.asarray, sink, poll)
             return settle(xp, task, to_run, np.asarray, sink, poll)
 
 

@@ -70,3 +70,30 @@ class NumpyNamespace:
         wide = x.astype(np.float64, copy=False)
         flat = wide if wide.ndim == 2 else wide.reshape(x.shape[0], -1)
         return np.vecdot(flat, flat)
+
+    def join(self, arrays: Sequence[Array]) -> Array:
+        """Join arrays along their second axis."""
+        return np.concatenate(arrays, axis=1)
+
+    def dot(self, a: Shaped[Array, "batch n"], b: Shaped[Array, "batch n"]) -> Float64[NDArray[np.float64], " batch"]:
+        """Per-sample products, accumulated in float64."""
+        return np.vecdot(a.astype(np.float64, copy=False), b.astype(np.float64, copy=False))
+
+    def select(
+        self, chosen: Shaped[Array, " batch"], a: Shaped[Array, "batch n"], b: Shaped[Array, "batch n"]
+    ) -> Shaped[Array, "batch n"]:
+        """Choose rows; nothing is copied where all are of one array."""
+        if chosen.all():
+            return a
+        return np.where(chosen[:, None], a, b) if chosen.any() else b
+
+    def with_rows(
+        self,
+        array: Shaped[Array, "batch m n"],
+        slots: Shaped[Array, " batch"],
+        rows: Shaped[Array, "batch n"],
+        chosen: Shaped[Array, " batch"],
+    ) -> Array:
+        """Write rows into the array itself."""
+        array[chosen, slots[chosen].astype(np.intp)] = rows[chosen]
+        return array

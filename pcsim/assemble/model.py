@@ -6,6 +6,7 @@ from pcsim import activations, losses
 from pcsim.energy import Energy
 from pcsim.inference import (
     Backprop,
+    Equilibrium,
     ErrorOptimization,
     FixedPredictions,
     Halving,
@@ -17,6 +18,9 @@ from pcsim.inference import (
 )
 from pcsim.network import Network, dense_chain
 from pcsim.scenario import Scenario
+
+RESIDUALS = {"float32": 2e-4, "float64": 1e-8}
+"""About the square root of the unit roundoff: there, one more step would change no digit of an energy of order one."""
 
 
 def build_network(scenario: Scenario) -> Network:
@@ -55,10 +59,20 @@ def _method(scenario: Scenario, network: Network, masked: tuple[bool, ...]) -> I
             return IncrementStateOptimization(energy) if increment else StateOptimization(energy)
         case "error":
             return ErrorOptimization(energy)
+        case "equilibrium":
+            return Equilibrium(energy, residual_of(scenario), scenario.inference.steps)
         case "sequential":
             return IncrementSequentialStateOptimization(energy) if increment else SequentialStateOptimization(energy)
         case "backprop":
             return Backprop(energy.bare)
+
+
+def residual_of(scenario: Scenario) -> float:
+    """Return the norm of the gradient at which a sample has found its equilibrium; by default the precision's."""
+    stop = scenario.inference.stop
+    if stop is not None and stop.grad_norm is not None:
+        return stop.grad_norm
+    return RESIDUALS.get(scenario.backend.precision_name, RESIDUALS["float64"])
 
 
 def _activation(name: str, negative_slope: float) -> activations.Activation:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pcsim import steppers
 from pcsim.arithmetic import Arithmetic
 from pcsim.assemble.inputs import Inputs
-from pcsim.assemble.model import build_inference
+from pcsim.assemble.model import build_inference, residual_of
 from pcsim.backend import Descent, Flow, Task
 from pcsim.errors import UsageError
 from pcsim.network import Network
@@ -117,6 +117,8 @@ def build_stepper(scenario: Scenario) -> steppers.Stepper:
 def build_stop(scenario: Scenario) -> StopRule | None:
     """Return when inference stops before its last step, None where only that ends it."""
     table = scenario.inference.stop
+    if scenario.inference.method == "equilibrium":
+        return StopRule(grad_norm=residual_of(scenario))
     return None if table is None else StopRule(table.grad_norm, table.relative_change, table.arrival)
 
 

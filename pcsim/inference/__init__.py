@@ -2,6 +2,7 @@
 
 from pcsim.inference.backprop import Backprop
 from pcsim.inference.base import Inference
+from pcsim.inference.equilibrium import Equilibrium
 from pcsim.inference.error import ErrorOptimization
 from pcsim.inference.flow import GradientFlow, IncrementFlow, VectorField, gradient_flow
 from pcsim.inference.free_input import with_free_input
@@ -12,6 +13,7 @@ from pcsim.inference.state import FixedPredictions, StateOptimization
 
 __all__ = [
     "Backprop",
+    "Equilibrium",
     "ErrorOptimization",
     "FixedPredictions",
     "GradientFlow",

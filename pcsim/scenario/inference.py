@@ -18,6 +18,9 @@ from pcsim.scenario.fields import (
 )
 from pcsim.scenario.flow import ADAPTIVE, SOLVERS, TOLERANCES, LogTimes, Solver, flow_problems, implied_end, must_ascend
 
+MOST_EVALUATIONS = 1000
+"""Of a search for equilibria that names no steps."""
+
 
 class Stop(Table):
     """When to stop before the end, `stop = { grad_norm = 1e-6 }`: as soon as all that is given holds."""
@@ -46,8 +49,9 @@ class Stop(Table):
 class InferenceTable(Table):
     """What moves during inference and how (`[inference]`)."""
 
-    method: Literal["state", "error", "sequential", "backprop"]
-    """State optimization, error optimization, sequential state optimization, or plain backpropagation."""
+    method: Literal["state", "error", "sequential", "equilibrium", "backprop"]
+    """State optimization, error optimization, sequential state optimization, straight to the equilibrium, or plain
+    backpropagation."""
     form: Literal["standard", "increment"] = "standard"
     """Compute errors from states, or carry the errors themselves so that small ones survive rounding."""
     loss: Literal["squared-error", "cross-entropy", "binary-cross-entropy"]
@@ -55,7 +59,7 @@ class InferenceTable(Table):
     start: Literal["feedforward", "zeros", "normal"] = "feedforward"
     """States (or errors) before the first step."""
     steps: CountOrZero = 64
-    """Number of inference steps."""
+    """Number of inference steps; for the method equilibrium the most evaluations, 1000 if not given."""
     step_size: Annotated[Positive | Literal["auto"], Allowed('"auto" or a number greater than 0', ("auto",))] = 0.1
     """Step size of inference; where it is written beside a solver, that of its constant steps. "auto": half of what is
     stable at the start, by the curvature there; in training found anew as the weights change."""
@@ -94,6 +98,8 @@ class InferenceTable(Table):
     """Temperature T of Langevin dynamics, dz = -grad E dt + sqrt(2 T) dW; needs constant steps."""
     stop: Annotated[Stop | None, Allowed("a table, as in { grad_norm = 1e-6 }")] = None
     """Rule for stopping before the last step or time; with [learning] in every update, too."""
+    curvature: Flag = False
+    """Whether to say of every sample if its equilibrium is a minimum: the smallest eigenvalue of the Hessian."""
     predictions: Literal["local", "fixed"] = "local"
     """Compute predictions from the moving states, or freeze them at the feedforward pass."""
     input: Literal["clamped", "free", "masked"] = "clamped"
@@ -138,9 +144,17 @@ class InferenceTable(Table):
         adapts = "step_size" not in given and solver in ADAPTIVE
         return {**(TOLERANCES if adapts else {}), **implied_end(given.get("save_at")), **given}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_evaluations(cls, given: Any) -> Any:
+        """Resolve the steps of a search, which ends by itself."""
+        if isinstance(given, dict) and given.get("method") == "equilibrium":
+            return {"steps": MOST_EVALUATIONS, **given}
+        return given
+
     @model_validator(mode="after")
     def _check(self) -> Self:
-        found: list[Inconsistency] = []
+        found = _equilibrium_problems(self)
         if self.predictions == "fixed" and self.form == "increment":
             text = (
                 'inference.predictions = "fixed" does not go with form = "increment"; '
@@ -184,6 +198,26 @@ def _auto_problems(table: InferenceTable) -> list[Inconsistency]:
         )
         for key, (is_there, why, other) in reasons.items()
         if is_there
+    ]
+
+
+def _equilibrium_problems(table: InferenceTable) -> list[Inconsistency]:
+    if table.method != "equilibrium":
+        return []
+    found: list[Inconsistency] = []
+    if table.curvature and table.input == "free":
+        text = (
+            'inference.curvature does not go with input = "free", whose equilibria can form whole valleys; '
+            'write curvature = false or input = "clamped"'
+        )
+        found.append(Inconsistency(("inference.curvature", "inference.input"), text))
+    reason = "its steps are trials on the way, and only the gradient tells how near the equilibrium is"
+    return found + [
+        Inconsistency(
+            (f"inference.stop.{word}", "inference.method"),
+            f'inference.stop.{word} does not go with method = "equilibrium": {reason}; give grad_norm instead',
+        )
+        for word in (table.stop.of_steps if table.stop is not None else ())
     ]
 
 

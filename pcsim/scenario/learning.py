@@ -90,7 +90,7 @@ class LearningTable(Table):
 def fits(rule: str, method: str) -> bool:
     """Tell whether a learning rule goes with an inference method."""
     methods = {"backprop": ("backprop",), "incremental": ("state", "sequential")}
-    return method in methods.get(rule, ("state", "error", "sequential"))
+    return method in methods.get(rule, ("state", "error", "sequential", "equilibrium"))
 
 
 def learning_problems(learning: LearningTable, inference: InferenceTable, task: str) -> list[Inconsistency]:

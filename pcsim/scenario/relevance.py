@@ -13,15 +13,9 @@ from pcsim.scenario.words import inner_tables
 
 _INIT_KEYS = ("network.init", "network.gain", "network.std", "network.low", "network.high")
 _OPTIMIZER_KEYS = ("inference.momentum", "inference.beta1", "inference.beta2", "inference.eps")
-_STEP_KEYS = (
-    "inference.start",
-    "inference.steps",
-    "inference.step_size",
-    "inference.step_decay",
-    "inference.step_halving",
-    "inference.optimizer",
-    "inference.stop",
-)
+_SEARCH_KEYS = ("inference.start", "inference.steps", "inference.stop")
+_STEP_KEYS = ("inference.step_size", "inference.step_decay", "inference.step_halving", "inference.optimizer")
+_ENERGY_METHODS = ("state", "error", "sequential", "equilibrium")
 _DISCRETE_KEYS = ("inference.steps", "inference.step_decay", "inference.step_halving", "inference.optimizer")
 _TOLERANCE_KEYS = ("inference.rtol", "inference.atol")
 _LEARNING_ADAM_KEYS = ("learning.beta1", "learning.beta2", "learning.eps")
@@ -54,9 +48,11 @@ RULES = (
     Rule(("data.file",), "data.name", ("npz", "mnist", "fashion-mnist")),
     Rule(("data.slope", "data.noise"), "data.name", ("gaussian-line",)),
     # backpropagation descends the loss alone
-    Rule(("network.precisions", "network.activity_decay"), "inference.method", ("state", "error", "sequential")),
+    Rule(("network.precisions", "network.activity_decay"), "inference.method", _ENERGY_METHODS),
     Rule(("inference.form",), "inference.method", ("state", "sequential")),
     Rule(("inference.predictions",), "inference.method", ("state",)),
+    Rule(("inference.curvature",), "inference.method", ("equilibrium",)),
+    Rule(_SEARCH_KEYS, "inference.method", _ENERGY_METHODS),
     Rule((*_STEP_KEYS, *_OPTIMIZER_KEYS), "inference.method", ("state", "error", "sequential")),
     Rule(("inference.solver", *_TIME_KEYS), "inference.method", ("state", "error")),
     Rule((*_DISCRETE_KEYS, *_OPTIMIZER_KEYS, "trace.every"), "inference.solver", (None,)),
@@ -66,7 +62,7 @@ RULES = (
     Rule(("inference.momentum",), "inference.optimizer", ("momentum",)),
     Rule(("inference.beta1", "inference.beta2", "inference.eps"), "inference.optimizer", ("adam",)),
     Rule(("inference.clamp_precision",), "inference.clamp", ("soft",)),
-    Rule(("inference.input",), "inference.method", ("state", "error", "sequential")),
+    Rule(("inference.input",), "inference.method", _ENERGY_METHODS),
     Rule(("inference.clamp",), "inference.output", ("clamped",)),
     Rule(("data.samples", "data.validation"), "learning", (_PRESENT,)),
     Rule(("learning.momentum",), "learning.optimizer", ("momentum",)),

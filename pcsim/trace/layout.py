@@ -14,6 +14,8 @@ from pcsim.trace.training import Training, training_streams
 
 FORMAT = "pcsim-trace"
 FORMAT_VERSION = 1
+EQUILIBRIUM = ("residual", "energy", "evaluations", "converged", "stalled", "smallest_eigenvalue", "minimum")
+"""Arrays of the group `equilibrium`, one value a sample each."""
 INPUT_STATES = "states/input"
 
 
@@ -147,6 +149,7 @@ class Dimensions:
             "solver/steps": ("sample",),
             "solver/rejected": ("sample",),
             "solver/evaluations": ("sample",),
+            **{f"equilibrium/{name}": ("sample",) for name in EQUILIBRIUM},
             "data/x": ("sample", *self._units("in")),
             "data/y": ("sample", *self._units(last)),
             "data/truth": ("sample", *self._units(last)),
@@ -176,7 +179,7 @@ def final_bytes(layout: Layout, network: Mapping[str, NDArray[np.number]]) -> in
     copies = ("weight_gradient" in layout.record) + (layout.training is not None)
     parameters = copies * sum(a.nbytes for a in network.values())
     objects = 3 * len(layout.unit_shapes) + copies * len(network)
-    work = 3 * layout.samples * 8 if layout.clock == "time" else 0
+    work = len(EQUILIBRIUM) * layout.samples * 8
     return 2 * layout.samples * units * 8 + parameters + work + 1024 * objects + 16 * 1024
 
 

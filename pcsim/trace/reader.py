@@ -123,6 +123,11 @@ class Trace:
         return self._group("solver")
 
     @property
+    def equilibria(self) -> dict[str, NDArray[Any]]:
+        """Where the search for every sample's equilibrium ended, by name; empty for other methods."""
+        return self._group("equilibrium")
+
+    @property
     def final_states(self) -> list[NDArray[Any]]:
         """States at the end of inference, (sample, *unit) for each layer, the output's last."""
         return self._layers("final/states")
@@ -248,7 +253,7 @@ def open_trace(path: Path | str) -> Trace:
 
 
 def _hint(path: str) -> str:
-    if path.startswith(("final", "arrival", "solver")):
+    if path.startswith(("final", "arrival", "solver", "equilibrium")):
         return "; it is written when a run ends"
     if path.startswith(GROUP):
         return "; runs that train write it"

@@ -116,7 +116,9 @@ def test_schema_knows_the_words_of_files():
     check_words(schema, schema, file_words())
     activation = schema["$defs"]["NetworkTable"]["properties"]["activation"]
     assert activation["enum"] == ["linear", "tanh", "sigmoid", "relu", "leaky_relu", "gelu"]
-    assert schema["$defs"]["InferenceTable"]["properties"]["step_size"]["exclusiveMinimum"] == 0
+    number, word = schema["$defs"]["InferenceTable"]["properties"]["step_size"]["anyOf"]
+    assert number["exclusiveMinimum"] == 0
+    assert word["const"] == "auto"
 
 
 def test_schema_describes_every_key_and_forbids_others():

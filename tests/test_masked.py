@@ -6,9 +6,10 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from pcsim_cupy import support as cupy_support
 from pcsim_exact import ExactBackend
 from pcsim_jax import JaxBackend
-from pcsim_numba.backend import NumbaBackend
+from pcsim_numba import support as numba_support
 from pcsim_numpy import NumpyBackend
 
 from pcsim.backend import Backend, Flow, Settled, Task
@@ -149,14 +150,15 @@ def test_exact_arithmetic_bounds_numpys_energies() -> None:
     np.testing.assert_allclose(present(ours.input), present(theirs.input), rtol=0, atol=1e-13)
 
 
-def test_numba_refuses_masks() -> None:
+def test_kernels_refuse_masks() -> None:
     case = make_case()
-    line = "numba has no kernels for masked inputs and outputs"
-    with pytest.raises(UsageError, match=line):
-        NumbaBackend().estimate(task_of(masked_output(case)))
-    task = task_of(case)
-    with pytest.raises(UsageError, match=line):
-        NumbaBackend().estimate(replace(task, inference=with_free_input(task.inference, HELD)))
+    inside = with_free_input(METHODS["state"](case.energy), HELD)
+    for inference in (METHODS["error"](masked_output(case).energy), inside):
+        with pytest.raises(UsageError, match="numba has no kernels for masked inputs and outputs"):
+            numba_support.check(inference)
+        with pytest.raises(UsageError, match="cupy has no kernels for masked inputs and outputs"):
+            cupy_support.check(inference, GradientDescent(RATE))
+    numba_support.check(with_free_input(METHODS["state"](case.energy)))
 
 
 def test_the_curvature_of_a_masked_loss_is_that_of_its_error() -> None:

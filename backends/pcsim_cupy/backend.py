@@ -12,7 +12,7 @@ from pcsim_cupy.memory import check_fits, needed, needed_to_train
 from pcsim_cupy.plan import plan
 from pcsim_cupy.samples import motion_of
 from pcsim_cupy.storage import STORAGES
-from pcsim_cupy.support import HALVING, ROUNDING, TRAINING, check, check_rounding, check_training
+from pcsim_cupy.support import HALVING, MASKS, ROUNDING, TRAINING, check, check_rounding, check_training
 
 
 class CupyBackend:
@@ -26,7 +26,7 @@ class CupyBackend:
             precisions=tuple(STORAGES),
             methods=("state", "error", "sequential", "backprop"),
             layers=("dense",),
-            limits=(HALVING, ROUNDING, TRAINING),
+            limits=(HALVING, MASKS, ROUNDING, TRAINING),
             problem=found.problem,
             fix=found.fix,
             rules=("pc", "incremental", "backprop"),

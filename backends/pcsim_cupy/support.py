@@ -14,6 +14,7 @@ from pcsim.inference import (
     Inference,
     SequentialStateOptimization,
     StateOptimization,
+    is_masked,
 )
 from pcsim.steppers import Adam, Decaying, GradientDescent, Momentum, Stepper, undecayed
 
@@ -29,6 +30,7 @@ METHODS: tuple[type[Inference], ...] = (
 STEPPERS = (GradientDescent, Momentum, Adam, Decaying)
 OTHERS = 'use backend = "jax" or "numpy"'
 HALVING = f"cupy has no kernels for inference.step_halving; {OTHERS}"
+MASKS = f"cupy has no kernels for masked inputs and outputs; {OTHERS}"
 ROUNDING = (
     "cupy rounds to nearest and accumulates in float32; drop inference.rounding and inference.accumulate, or use "
     'backend = "numpy"'
@@ -40,6 +42,8 @@ def check(inference: Inference, stepper: Stepper) -> None:
     """Raise `UsageError` for inference without kernels."""
     if isinstance(inference, Halving):
         raise UsageError(HALVING)
+    if is_masked(inference):
+        raise UsageError(MASKS)
     if type(inference) not in METHODS:
         raise UsageError(f"cupy has no kernels for {type(inference).__name__}; {OTHERS}")
     if not isinstance(stepper, STEPPERS):

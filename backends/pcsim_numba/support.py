@@ -10,10 +10,9 @@ from pcsim.inference import (
     Inference,
     SequentialStateOptimization,
     StateOptimization,
+    is_masked,
     unhalved,
 )
-from pcsim.layers import Start
-from pcsim.losses import PartlyClamped
 
 METHODS: tuple[type[Inference], ...] = (
     StateOptimization,
@@ -30,8 +29,7 @@ MASKS = f"numba has no kernels for masked inputs and outputs; {OTHERS}"
 
 def check(inference: Inference) -> None:
     """Raise `UsageError` for inference without kernels."""
-    first = inference.energy.network.layers[0].operation
-    if isinstance(inference.energy.loss, PartlyClamped) or (isinstance(first, Start) and first.held):
+    if is_masked(inference):
         raise UsageError(MASKS)
     kind = type(unhalved(inference))
     if kind not in METHODS:

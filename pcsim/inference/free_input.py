@@ -2,6 +2,8 @@
 
 from pcsim.inference.base import Inference
 from pcsim.inference.halving import with_energy
+from pcsim.layers import Start
+from pcsim.losses import PartlyClamped
 
 
 def with_free_input(inference: Inference, held: tuple[bool, ...] = ()) -> Inference:
@@ -10,3 +12,9 @@ def with_free_input(inference: Inference, held: tuple[bool, ...] = ()) -> Infere
     Units of the input that are `held` (a flag each, none where empty) do not move.
     """
     return with_energy(inference, inference.energy.with_free_input(held))
+
+
+def is_masked(inference: Inference) -> bool:
+    """Return whether some units of the input are held beside free ones, or some of the output have no target."""
+    first = inference.energy.network.layers[0].operation
+    return isinstance(inference.energy.loss, PartlyClamped) or (isinstance(first, Start) and any(first.held))

@@ -22,6 +22,7 @@ FLOW = ("gradient-flow", "data.batch=2")
 UNSUPPORTED: dict[str, list[tuple[str, ...]]] = {
     "cupy": [
         (*DESCENT, HALVED),
+        ("complete-digits",),
         (*DESCENT, "backend.precision=bfloat16", "inference.rounding=stochastic"),
         ("train-digits", "backend.precision=bfloat16"),
     ],

@@ -13,6 +13,7 @@ from pcsim_numba.compiled import STAMP, entry, part
 from pcsim_numba.error import advance_errors, evaluate_errors, measure_errors
 from pcsim_numba.increment import advance_increments, begin_increments, sweep_increments
 from pcsim_numba.layers import sample
+from pcsim_numba.lent import lent
 from pcsim_numba.plan import N_OUT
 from pcsim_numba.rows import any_nonzero, copy, sum_of_squares
 from pcsim_numba.state import advance_states, begin_block, evaluate_states, halve, sweep
@@ -53,7 +54,7 @@ def _compile_begin(stamp: int) -> Any:
     def begin(net, block):
         """Set a block to a feedforward pass."""
         _ = stamp
-        begin_block(net, block)
+        begin_block(lent(net), lent(block))
 
     return begin
 
@@ -63,7 +64,7 @@ def _compile_carry(stamp: int) -> Any:
     def carry(net, block):
         """Let a block carry the errors at its states from here on, for the increment form."""
         _ = stamp
-        begin_increments(net, block)
+        begin_increments(lent(net), lent(block))
 
     return carry
 
@@ -76,6 +77,7 @@ def _compile_proceed(stamp: int) -> Any:
         `offset` is the first of the block's samples among all. Ends where energies are not finite.
         """
         _ = stamp
+        net, block = lent(net), lent(block)
         row = 0
         for step in range(first, last + 1):
             _evaluate(method, net, block)

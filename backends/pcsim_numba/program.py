@@ -77,7 +77,7 @@ def _compile_proceed(stamp: int) -> Any:
         `offset` is the first of the block's samples among all. Ends where energies are not finite.
         """
         _ = stamp
-        net, block = lent(net), lent(block)
+        net, block, rows, watch = lent(net), lent(block), lent(rows), lent(watch)
         row = 0
         for step in range(first, last + 1):
             _evaluate(method, net, block)

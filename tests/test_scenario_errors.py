@@ -57,7 +57,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
             "batch =",
             "zzz =",
             "10:1: unknown key 'zzz' in [data]; "
-            "its keys are name, file, task, batch, shuffle, seed, slope, noise, samples, validation",
+            "its keys are name, file, task, batch, split, mask, shuffle, seed, slope, noise, samples, validation",
         ),
         ("batch =", "steps =", "10:1: 'steps' belongs in [inference]; move it there"),
         ("[data]", "[dta]", "8:1: unknown table [dta]; did you mean [data]?"),
@@ -70,7 +70,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
         (
             'method = "state"\nform = "standard"\n',
             "",
-            "12:1: inference.method is missing; give one of state, error, sequential, backprop",
+            "12:1: inference.method is missing; give one of state, error, sequential, equilibrium, backprop",
         ),
         (
             '"digits"',

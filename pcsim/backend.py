@@ -105,8 +105,9 @@ class Equilibria:
     """Where the search for every sample's equilibrium ended, (batch,) each.
 
     `residual` is the norm of the gradient over all errors, `energy` that of the sample, both at the point that was
-    kept; `evaluations` counts gradients; `converged` says that the residual is at the threshold, `stalled` that there
-    was no way down any more before it was. `smallest_eigenvalue` is that of the Hessian over the errors, if asked for.
+    kept; `evaluations` counts gradients, or what costs as much; `converged` says that the residual is at the threshold,
+    `stalled` that there was no way down any more before it was. `smallest_eigenvalue` is that of the Hessian over the
+    errors, if asked for.
     """
 
     residual: NDArray[np.float64]

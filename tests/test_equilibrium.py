@@ -115,7 +115,10 @@ def test_golden_equilibria(name: str, backend: str, tmp_path: Path) -> None:
 def test_evaluations_are_counted_and_the_last_row_is_the_kept_point() -> None:
     settled, rows = search(make_case("tanh"), record=("energy", "grad_norm", "energy_per_sample", "states", "errors"))
     mine = found(settled)
-    assert mine.evaluations.max() == settled.steps_taken + 1 == len(rows.clock)
+    assert settled.steps_taken + 1 == len(rows.clock)
+    # Three outputs: a pass and three pullbacks before the first evaluation and before the sixteenth.
+    assert 15 < len(rows.clock) <= 30
+    assert mine.evaluations.max() == len(rows.clock) + 2 * 2
     assert (mine.evaluations > 2).all()
     assert rows.energy_per_sample is not None
     assert rows.states is not None
@@ -198,9 +201,19 @@ def test_steps_bound_the_evaluations() -> None:
         settled, rows = search(make_case("gelu"), backend, steps=5)
         mine = found(settled)
         assert not settled.converged
-        assert (mine.evaluations == 5).all()
+        assert (mine.evaluations == 5 + 2).all()
         assert not (mine.converged | mine.stalled).any()
         assert rows.clock.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("clamp_precision", [None, 2.0])
+def test_a_linear_network_is_solved_by_its_gauss_newton_matrix(clamp_precision: float | None) -> None:
+    for backend in BACKENDS.values():
+        case = make_case("linear", widths=(5, 9, 9, 4), clamp_precision=clamp_precision)
+        settled, _ = search(case, backend, residual=1e-8)
+        assert settled.converged
+        # Three rows: the start, a step of almost the right length, and the minimum of the parabola.
+        assert settled.steps_taken <= 3
 
 
 def test_a_network_without_hidden_layers_is_at_rest() -> None:

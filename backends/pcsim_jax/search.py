@@ -73,8 +73,11 @@ class JaxSearcher:
     def proceed(self) -> Stretch:
         """Evaluate until many samples rest, the rows are full, or about a quarter of a second has passed."""
         steps, before = self._task.descent.steps, time.perf_counter()
+        if self._method.renews(self._done):
+            self._carry = self._call(renew, self._clamped, self._carry)
         # The first evaluation alone: it tells whether the run can start at all.
-        given, due = self._stretch(1 if self._done == 0 else min(steps, self._done + self._length))
+        end = 1 if self._done == 0 else min(steps, self._done + self._length)
+        given, due = self._stretch(next((n for n in range(self._done + 1, end) if self._method.renews(n)), end))
         now: Advanced = self._call(proceed, *given)
         seconds = time.perf_counter() - before
         self._running += seconds
@@ -119,6 +122,10 @@ class JaxSearcher:
         return (self._clamped, self._carry, np.int64(self._done), self._arrivals, np.int64(end), due, few), due
 
     @property
+    def _method(self) -> Equilibrium:
+        return _method(self._program)
+
+    @property
     def _is_long(self) -> bool:
         return self._running > self._compiler.seconds
 
@@ -150,6 +157,11 @@ def proceed(
 
     empty = empty_rows(program, clamped, carry)
     return jax.lax.while_loop(goes_on, one_step, Advanced(carry, step, arrivals, jnp.int32(0), empty))
+
+
+def renew(program: Program, clamped: Clamped, carry: Search) -> Search:
+    """Return the search with its first Hessian taken anew."""
+    return _method(program).renewed(program.xp, clamped, carry)
 
 
 def close(program: Program, clamped: Clamped, best: Array) -> tuple[Observation, Final]:

@@ -42,6 +42,8 @@ class NumpySearcher:
     def proceed(self) -> Stretch:
         """Evaluate once."""
         xp, method, step = self._xp, self._method, self._done
+        if method.renews(step):
+            self._carry = method.renewed(xp, self._clamped, self._carry)
         point = method.evaluate(xp, self._clamped, self._carry)
         self._seen = observe(xp, self._task, self._clamped, point)
         self._arrivals.note(step, self._seen.layerwise, point, np.asarray)

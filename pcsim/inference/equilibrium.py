@@ -13,12 +13,15 @@ from pcsim.arrays import Array, Namespace
 from pcsim.energy import Clamped, Evaluation, States
 from pcsim.inference.base import Moving, OnEnergy
 from pcsim.inference.error import ErrorOptimization
-from pcsim.inference.pairs import PairNamespace, Pairs, forget, newton_like, no_pairs, remember
+from pcsim.inference.gauss_newton import directions, pullbacks, within, worth
+from pcsim.inference.pairs import PairNamespace, Pairs, forget, in_a_row, newton_like, no_pairs, remember
 from pcsim.steppers import Stepper
 
 PAIRS = 10
+AFRESH = 15
+"""Evaluations after which the curvature of the output loss is taken at the points reached."""
 FIRST_STEP = 0.1
-"""Times the gradient: short enough not to leave the valley that gradient descent would follow."""
+"""Times the gradient, where nothing is known of the curvature: short enough to stay in gradient descent's valley."""
 SUFFICIENT = 1e-4
 """The share of the slope by which a step must lower the energy (Armijo)."""
 STEEPEST_RISE = 0.5
@@ -38,14 +41,17 @@ SEARCHING, CONVERGED, STALLED = 0.0, 1.0, 2.0
 class Search(NamedTuple):
     """Where every sample stands: its best point, and the trial from there that is evaluated next.
 
-    Points are (batch, n), all errors in a row; (batch,) in the wide type: the `energy`, `slope` along `direction` and
+    Points are (batch, n), all errors in a row. The first Hessian differs from the identity in the directions `curved`,
+    `natural` is its inverse times the gradient. (batch,) in the wide type: the `energy`, `slope` along `direction` and
     `residual` (norm of the gradient) at the best point, the `step` tried, the energy and residual at the last
-    `progress`, `stale` evaluations since, `evaluations` in all, and the `status`.
+    `progress`, `stale` evaluations since, `evaluations` in all or what costs as much, and the `status`.
     """
 
     trial: Shaped[Array, "batch n"]
     best: Shaped[Array, "batch n"]
     gradient: Shaped[Array, "batch n"]
+    natural: Shaped[Array, "batch n"]
+    curved: Shaped[Array, "batch rows n"]
     direction: Shaped[Array, "batch n"]
     pairs: Pairs
     energy: Shaped[Array, " batch"]
@@ -61,6 +67,7 @@ class Search(NamedTuple):
 class _Trial(NamedTuple):
     energy: Shaped[Array, " batch"]
     gradient: Shaped[Array, "batch n"]
+    natural: Shaped[Array, "batch n"]
     slope: Shaped[Array, " batch"]
     residual: Shaped[Array, " batch"]
 
@@ -69,8 +76,9 @@ class _Trial(NamedTuple):
 class Equilibrium(OnEnergy):
     """Minimises the energy over the errors (EO's variables) down to a norm of the gradient, `residual`, in each sample.
 
-    One step is one evaluation of energy and gradient. A sample rests once it is there, or once rounding or a kink
-    leaves no way down; after `evaluations` steps every sample stands at the best point it has found.
+    One step is one evaluation of energy and gradient; the first Hessian costs some more, at the start and when it is
+    `renewed`. A sample rests once it is there, or once rounding or a kink leaves no way down; after `evaluations` steps
+    every sample stands at the best point it has found.
     """
 
     residual: float
@@ -89,6 +97,8 @@ class Equilibrium(OnEnergy):
             trial=start,
             best=start,
             gradient=nothing,
+            natural=nothing,
+            curved=self._curved(xp, clamped, start),
             direction=nothing,
             pairs=no_pairs(xp, start, PAIRS),
             energy=far,
@@ -97,7 +107,7 @@ class Equilibrium(OnEnergy):
             step=zero,
             progress=(far, far),
             stale=zero,
-            evaluations=zero,
+            evaluations=zero + worth(self.energy),
             status=zero,
         )
 
@@ -118,6 +128,7 @@ class Equilibrium(OnEnergy):
         tried = _Trial(
             self.energy.total(xp, clamped, point),
             gradient,
+            within(carry.curved, gradient) if carry.curved.shape[1] else gradient,
             xp.dot(gradient, carry.direction),
             xp.sqrt(xp.dot(gradient, gradient)),
         )
@@ -131,10 +142,39 @@ class Equilibrium(OnEnergy):
         trial = now.best + _column(now.step, now.best) * now.direction
         return now._replace(trial=xp.select(ahead, trial, now.best))
 
+    def renews(self, step: int) -> bool:
+        """Return whether `renewed` pays before the evaluation with this number."""
+        return step > 0 and step % AFRESH == 0 and pullbacks(self.energy) > 0
+
+    def renewed(self, xp: Namespace, clamped: Clamped, carry: Search) -> Search:
+        """Return the search with its first Hessian taken at the best points, from which it starts anew."""
+        xp = cast("PairNamespace", xp)
+        searching = carry.status == SEARCHING
+        curved = self._curved(xp, clamped, carry.best)
+        natural = within(curved, carry.gradient)
+        step = xp.where(searching, 1.0, 0.0)
+        return carry._replace(
+            trial=carry.best - _column(step, natural) * natural,
+            natural=natural,
+            curved=curved,
+            direction=-natural,
+            pairs=forget(xp, carry.pairs, searching),
+            slope=-xp.dot(carry.gradient, natural),
+            step=step,
+            evaluations=carry.evaluations + worth(self.energy) * step,
+        )
+
+    def _curved(
+        self, xp: PairNamespace, clamped: Clamped, flat: Shaped[Array, "batch n"]
+    ) -> Shaped[Array, "batch rows n"]:
+        if pullbacks(self.energy) == 0:
+            return flat[:, None][:, :0]
+        return directions(xp, self.energy, clamped, self.at(xp, clamped, flat))
+
     def _joined(self, xp: PairNamespace, clamped: Clamped, variables: States) -> Shaped[Array, "batch n"]:
         if not variables:
             return clamped.y[:, :0]
-        return xp.join([v.reshape(v.shape[0], -1) for v in variables])
+        return in_a_row(xp, variables)
 
     def _split(self, flat: Shaped[Array, "batch n"]) -> States:
         shapes = self.energy.network.state_shapes
@@ -163,11 +203,12 @@ def _judged(
 def _moved(xp: PairNamespace, carry: Search, tried: _Trial, accepted: Bool[Array, " batch"]) -> Search:
     """Return the search with accepted trials as best points, and their pairs; infinite slopes are never seen again."""
     curvature = carry.step * (tried.slope - carry.slope)
-    change = tried.gradient - carry.gradient
-    pairs = remember(xp, carry.pairs, accepted, carry.trial - carry.best, curvature, change, tried.gradient)
+    change, natural = tried.gradient - carry.gradient, tried.natural - carry.natural
+    pairs = remember(xp, carry.pairs, accepted, carry.trial - carry.best, curvature, (change, natural), tried.gradient)
     return carry._replace(
         best=xp.select(accepted, carry.trial, carry.best),
         gradient=xp.select(accepted, tried.gradient, carry.gradient),
+        natural=xp.select(accepted, tried.natural, carry.natural),
         pairs=pairs,
         energy=xp.where(accepted, tried.energy, carry.energy),
         residual=xp.where(accepted, tried.residual, carry.residual),
@@ -201,8 +242,10 @@ def _aimed(
     """Return the search with the next direction after a step, the next step along the old one elsewhere."""
     restarts = searching & (now.stale == PATIENCE // 2)
     turns = accepted | restarts
-    aim, slope, pairs = newton_like(xp, forget(xp, now.pairs, restarts), now.gradient, now.residual * now.residual)
-    first = xp.where(xp.sum(xp.where(pairs.kept, 1.0, 0.0), axis=1) > 0.0, 1.0, FIRST_STEP)
+    square = xp.dot(now.gradient, now.natural)
+    aim, slope, pairs = newton_like(xp, forget(xp, now.pairs, restarts), now.natural, square)
+    known = xp.sum(xp.where(pairs.kept, 1.0, 0.0), axis=1) > 0.0
+    first = 1.0 if now.curved.shape[1] else xp.where(known, 1.0, FIRST_STEP)
     return now._replace(
         pairs=pairs,
         direction=xp.select(turns, aim, now.direction),

@@ -40,10 +40,11 @@ class PairNamespace(Namespace, Protocol):
 class Pairs(NamedTuple):
     """The last m steps s of every sample and the changes y of its gradient, with their products.
 
-    `vectors` (batch, 2m, n) holds s in its first m rows and y in the others, in float32: reading them is what a step
-    costs beside the gradient, and they only shape it. A pair lies in slot `count` mod m. `across` s·y of an older step
-    with a newer or its own change, `among` y·y, and `inner` the products of all vectors with the gradient at the best
-    point, are in the wide type; `kept` says which slots hold anything, `scale` is s·y/y·y of the newest pair, 1 before.
+    `vectors` (batch, 2m, n) holds s in its first m rows and P y in the others, P the inverse of the first Hessian, in
+    float32: reading them is what a step costs beside the gradient, and they only shape it. A pair lies in slot `count`
+    mod m. `across` s·y of an older step with a newer or its own change, `among` y·P y, and `inner` the products of all
+    vectors with the gradient at the best point, are in the wide type; `kept` says which slots hold anything, `scale` is
+    s·y/y·P y of the newest pair, 1 before.
     """
 
     vectors: Shaped[Array, "batch twice_m n"]
@@ -70,28 +71,29 @@ def remember(
     accepted: Bool[Array, " batch"],
     step: Shaped[Array, "batch n"],
     curvature: Shaped[Array, " batch"],
-    change: Shaped[Array, "batch n"],
+    changes: tuple[Shaped[Array, "batch n"], Shaped[Array, "batch n"]],
     gradient: Shaped[Array, "batch n"],
 ) -> Pairs:
     """Return the pairs with another one in samples that accepted a step along which the energy curves upwards.
 
-    `curvature` is the product of step and change. In all accepted samples the inner products are those with `gradient`,
-    where the step led.
+    `changes` are y and P y, `curvature` the product of step and y. In all accepted samples the inner products are those
+    with `gradient`, where the step led.
     """
     m = pairs.kept.shape[1]
-    square, length = xp.dot(change, change), xp.dot(step, step)
-    pushed = accepted & (curvature > LARGEST_ANGLE * xp.sqrt(square * length))
+    change, natural = changes
+    square, length = xp.dot(change, natural), xp.dot(step, step)
+    pushed = accepted & (curvature > LARGEST_ANGLE * xp.sqrt(xp.dot(change, change) * length)) & (square > 0.0)
     vectors = xp.with_rows(pairs.vectors, pairs.count % m, step, pushed)
-    vectors = xp.with_rows(vectors, m + pairs.count % m, change, pushed)
+    vectors = xp.with_rows(vectors, m + pairs.count % m, natural, pushed)
     inner = xp.wide((vectors @ gradient[:, :, None].astype(STORED))[:, :, 0])
     # Linear in the gradient, so that no vector is read a second time.
     differences = inner - pairs.inner
     here = (_slots(m) == (pairs.count % m)[:, None]) & pushed[:, None]
     row, column = here[:, :, None], here[:, None, :]
     steps = xp.where(here, curvature[:, None], differences[:, :m])
-    changes = xp.where(here, square[:, None], differences[:, m:])
+    squares = xp.where(here, square[:, None], differences[:, m:])
     across = xp.where(column, steps[:, :, None], xp.where(row, 0.0, pairs.across))
-    among = xp.where(column, changes[:, :, None], xp.where(row, changes[:, None, :], pairs.among))
+    among = xp.where(column, squares[:, :, None], xp.where(row, squares[:, None, :], pairs.among))
     return Pairs(
         vectors,
         across,
@@ -104,12 +106,12 @@ def remember(
 
 
 def newton_like(
-    xp: PairNamespace, pairs: Pairs, gradient: Shaped[Array, "batch n"], square: Shaped[Array, " batch"]
+    xp: PairNamespace, pairs: Pairs, natural: Shaped[Array, "batch n"], square: Shaped[Array, " batch"]
 ) -> tuple[Shaped[Array, "batch n"], Shaped[Array, " batch"], Pairs]:
-    """Return −H g with the inverse Hessian that the pairs make of `scale` times the identity, and the slope −gᵀ H g.
+    """Return −H g with the inverse Hessian that the pairs make of `scale` times P, and the slope −gᵀ H g.
 
-    `square` is gᵀg. Where rounding turns the direction uphill, the pairs are forgotten, and the direction is −g. From
-    Nocedal's two loops (1980), on coefficients: H g = scale · (g − Σ a_j y_j) + Σ (a_j − b_j) s_j.
+    `natural` is P g, `square` gᵀP g. Where rounding turns the direction uphill, the pairs are forgotten: it is −P g.
+    From Nocedal's two loops (1980), on coefficients: H g = scale · P (g − Σ a_j y_j) + Σ (a_j − b_j) s_j.
     """
     m = pairs.kept.shape[1]
     # The newest pair has age 0.
@@ -131,7 +133,7 @@ def newton_like(
     pairs = forget(xp, pairs, uphill)
     weights = xp.where(uphill[:, None], 0.0, weights).astype(STORED)
     along = (weights[:, None, :] @ pairs.vectors)[:, 0, :]
-    aim = along - pairs.scale[:, None].astype(gradient.dtype) * gradient
+    aim = along - pairs.scale[:, None].astype(natural.dtype) * natural
     return aim, xp.where(uphill, -square, slope), pairs
 
 
@@ -141,6 +143,11 @@ def forget(xp: PairNamespace, pairs: Pairs, which: Bool[Array, " batch"]) -> Pai
         kept=pairs.kept & ~which[:, None],
         scale=xp.where(which, 1.0, pairs.scale),
     )
+
+
+def in_a_row(xp: PairNamespace, parts: Sequence[Array]) -> Shaped[Array, "batch n"]:
+    """Return arrays (batch, …) as one, a row a sample."""
+    return xp.join([part.reshape(part.shape[0], -1) for part in parts])
 
 
 def _slots(m: int) -> Any:

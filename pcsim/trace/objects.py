@@ -26,7 +26,7 @@ _MEANINGS = {
     "solver/evaluations": "evaluations of the vector field",
     "equilibrium/residual": "norm of the gradient over all errors at the end",
     "equilibrium/energy": "energy of the sample at the end, that of the activity decay included",
-    "equilibrium/evaluations": "evaluations of energy and gradient",
+    "equilibrium/evaluations": "evaluations of energy and gradient, or what costs as much",
     "equilibrium/converged": "1 where the residual is at the threshold, else 0",
     "equilibrium/stalled": "1 where nothing lowered the energy any more before that, else 0",
     "equilibrium/smallest_eigenvalue": "smallest eigenvalue of the energy's Hessian over the errors",

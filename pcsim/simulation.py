@@ -54,7 +54,7 @@ class Simulation:
         if self.step_size is not None and not isinstance(trainer, PacedTrainer):
             raise UsageError(
                 f"{self.scenario.where('inference.step_size')}: the backend '{self.scenario.backend.name}' cannot "
-                'train with step_size = "auto"; give a number, or use the backend numpy or jax'
+                'train with step_size = "auto"; give a number, or use the backend numpy, jax, numba or cupy'
             )
         return trainer
 

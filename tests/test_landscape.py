@@ -258,6 +258,7 @@ def test_what_the_landscape_is_not_known_for_is_one_line() -> None:
         (dense_chain((3, 4, 2), Tanh(), bias=False), "layer 0 is not linear"),
         (dense_chain((3, 4, 2), Linear()), "layer 0 has biases"),
         (dense_chain((3, 4, 4, 4, 2), Linear(), bias=False, skip=2), "layer 2 has a skip of length 2"),
+        (dense_chain((3, 4, 5, 2), Linear(), bias=False, skip=1), "layer 1 has a skip from 4 units to 5"),
     ):
         with pytest.raises(UsageError, match=line):
             weight_landscape(network, x, y)

@@ -161,6 +161,11 @@ def weight_landscape(network: Network, x: Matrix, y: Matrix) -> WeightLandscape:
             raise UsageError(f"layer {i} has biases; the landscape is known for networks without: bias = false")
         if layer.skip not in (None, i - 1):
             raise UsageError(f"layer {i} has a skip of length {i - layer.skip}; use skip = 1, or none")
+        if layer.skip is not None and network.layer_shapes[i] != network.layer_shapes[i - 1]:
+            (n_in,), (n_out,) = network.layer_shapes[i - 1], network.layer_shapes[i]
+            raise UsageError(
+                f"layer {i} has a skip from {n_in} units to {n_out}; give both layers one width, or skip = 0"
+            )
     widths = (*network.input_shape, *(shape[0] for shape in network.layer_shapes))
     scales = tuple(layer.premultiplier for layer in network.layers)
     return WeightLandscape(widths, x, y, scales, tuple(layer.skip is not None for layer in network.layers))

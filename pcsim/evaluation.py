@@ -13,7 +13,7 @@ from pcsim.assemble import (
     build_evaluation,
     build_inference,
     build_network,
-    build_pace,
+    build_step_size_finder,
     build_stepper,
     load_samples,
     named,
@@ -25,11 +25,11 @@ from pcsim.backend import TrainingBackend, load_backend
 from pcsim.errors import UsageError
 from pcsim.free_input import FreeInputBackend
 from pcsim.learning import SGD, Learner
+from pcsim.learning.course import SAMPLES_LOOKED_AT
 from pcsim.learning.evaluation import Evaluation, ForwardPass
 from pcsim.learning.metrics import measures_of
 from pcsim.learning.samples import Samples, Split
 from pcsim.learning.trainer import Trainer, TrainingTask
-from pcsim.learning.training import PACED_BY
 from pcsim.network import Network
 from pcsim.recorded import check_parameters, parameters_of, scenario_text_of
 from pcsim.scenario import Scenario, parse_scenario, read_scenario
@@ -144,10 +144,10 @@ def _trainer(
             f"{scenario.where('inference.solver')}: labels and free inputs are inferred in discrete steps; "
             "use --set inference.steps and step_size"
         )
-    pace = build_pace(scenario, network)
-    if pace is not None:
-        few = slice(PACED_BY)
-        scenario = scenario.at_step_size(pace.step_size(parameters, samples.train.x[few], samples.train.y[few]))
+    finder = build_step_size_finder(scenario, network)
+    if finder is not None:
+        few = slice(SAMPLES_LOOKED_AT)
+        scenario = scenario.at_step_size(finder.step_size(parameters, samples.train.x[few], samples.train.y[few]))
     steps = max(number_of_steps(scenario), 1)
     learner = Learner(build_inference(scenario, network), build_stepper(scenario), steps, SGD())
     one = Split(samples.train.x[:1], samples.train.y[:1])

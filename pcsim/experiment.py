@@ -13,8 +13,8 @@ from pcsim.backend import Settled
 from pcsim.errors import DeviceFailed, Interrupted, RunFailed, UsageError
 from pcsim.interruption import deferred_interrupt
 from pcsim.learning.checkpoint import Origin, checkpoint_path, read_checkpoint
+from pcsim.learning.progress import Standing, Trained
 from pcsim.learning.trainer import Trainer
-from pcsim.learning.training import Standing, Trained
 from pcsim.minima import with_minima
 from pcsim.provenance import describe_machine
 from pcsim.scenario import Scenario, scenario_text

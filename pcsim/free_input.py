@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pcsim.backend import Backend, Capabilities, Settled, Task, TrainingBackend
 from pcsim.inference import Equilibrium, ErrorOptimization, unhalved, with_free_input
 from pcsim.learning.diagnosis import Diagnosis
-from pcsim.learning.trainer import Outcome, PacedTrainer, Snapshot, Trainer, TrainingTask, Updates
+from pcsim.learning.trainer import AdjustableTrainer, Outcome, Snapshot, Trainer, TrainingTask, Updates
 from pcsim.trace.layout import Block
 
 
@@ -82,7 +82,7 @@ class FreeInputTrainer:
 
     def set_step_size(self, step_size: float) -> None:
         """Infer with another step size from now on."""
-        cast("PacedTrainer", self.trainer).set_step_size(step_size)
+        cast("AdjustableTrainer", self.trainer).set_step_size(step_size)
 
     def snapshot(self) -> Snapshot:
         """Return where training stands."""

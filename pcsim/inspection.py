@@ -14,7 +14,7 @@ from pcsim.assemble import (
     build_inference,
     build_initial,
     build_network,
-    build_pace,
+    build_step_size_finder,
     build_stepper,
     load_inputs,
     read_dataset,
@@ -218,9 +218,9 @@ def _steps(at: _Setting, steepest: float) -> tuple[float | None, float | None]:
     asked, network = at.scenario.at_step_size(1.0), build_network(at.scenario)
     limit = stable_limit(build_stepper(asked), steepest)
     automatic = at.scenario.model_copy(update={"inference": table.model_copy(update={"step_size": "auto"})})
-    pace = build_pace(automatic, network)
+    finder = build_step_size_finder(automatic, network)
     free = at.energy.network.has_free_input
-    found = pace and pace.step_size(at.parameters[1:] if free else at.parameters, at.x, at.y, at.initial)
+    found = finder and finder.step_size(at.parameters[1:] if free else at.parameters, at.x, at.y, at.initial)
     return limit, found
 
 

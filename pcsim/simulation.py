@@ -12,7 +12,7 @@ from pcsim.assemble import (
     build_initial,
     build_lesson,
     build_network,
-    build_pace,
+    build_step_size_finder,
     build_task,
     load_inputs,
     named,
@@ -21,7 +21,7 @@ from pcsim.assemble import (
 from pcsim.backend import Backend, Capabilities, Task, TrainingBackend, load_backend, require
 from pcsim.errors import UsageError
 from pcsim.free_input import FreeInputBackend
-from pcsim.learning.trainer import PacedTrainer, Trainer
+from pcsim.learning.trainer import AdjustableTrainer, Trainer
 from pcsim.network import Network
 from pcsim.scenario import Scenario
 from pcsim.steppers import with_step_size
@@ -51,7 +51,7 @@ class Simulation:
         with named(self.scenario, _precision_key(self.scenario)):
             # What trains says so in its capabilities, which `prepare` has asked.
             trainer = cast("TrainingBackend", self.backend).trainer(self.lesson.task)
-        if self.step_size is not None and not isinstance(trainer, PacedTrainer):
+        if self.step_size is not None and not isinstance(trainer, AdjustableTrainer):
             raise UsageError(
                 f"{self.scenario.where('inference.step_size')}: the backend '{self.scenario.backend.name}' cannot "
                 'train with step_size = "auto"; give a number, or use the backend numpy, jax, numba or cupy'
@@ -101,11 +101,11 @@ def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
 
 def _automatic(scenario: Scenario, network: Network, inputs: Inputs) -> float | None:
     """Return what an automatic step size comes to from the start of inference, None where a number is given."""
-    pace = build_pace(scenario, network)
-    if pace is None:
+    finder = build_step_size_finder(scenario, network)
+    if finder is None:
         return None
     initial = build_initial(scenario, network, len(inputs.x))
-    found = pace.step_size(inputs.parameters, inputs.x, inputs.y, initial)
+    found = finder.step_size(inputs.parameters, inputs.x, inputs.y, initial)
     if not np.isfinite(found):
         raise UsageError(
             f'{scenario.where("inference.step_size")}: "auto" finds no step size: the curvature at the start is not a '

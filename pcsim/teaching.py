@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from pcsim.assemble import Lesson
 from pcsim.learning.checkpoint import Checkpoint, Origin, checkpoint_path, write_checkpoint
+from pcsim.learning.progress import Standing, Trained
 from pcsim.learning.trainer import Snapshot, Trainer
-from pcsim.learning.training import Standing, Trained, Training
+from pcsim.learning.training import Training
 from pcsim.trace import TraceWriter
 from pcsim.trace.training import EpochBlock, UpdateBlock
 

@@ -14,7 +14,7 @@ from pcsim.backend import Descent, Equilibria, Flow, Settled
 from pcsim.inference import with_free_input
 from pcsim.learning.diagnosis import is_aligned
 from pcsim.learning.metrics import has_top_5
-from pcsim.learning.training import Trained
+from pcsim.learning.progress import Trained
 from pcsim.provenance import describe_machine
 from pcsim.scenario import Scenario, scenario_text
 from pcsim.simulation import Simulation
@@ -100,7 +100,7 @@ def _training(scenario: Scenario, lesson: Lesson) -> Training:
         top_5=has_top_5(lesson.course.classes),
         alignment=is_aligned(inference),
         steps=lesson.task.learner.stop is not None,
-        pace=lesson.course.pace is not None,
+        step_size=lesson.course.step_size_finder is not None,
     )
 
 

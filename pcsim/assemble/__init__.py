@@ -4,15 +4,15 @@ from pcsim.assemble.inputs import Hidden, Inputs, initial_parameters, load_input
 from pcsim.assemble.learning import build_learner, build_optimizer, build_schedule
 from pcsim.assemble.lesson import Lesson, build_evaluation, build_lesson, number_of_classes
 from pcsim.assemble.model import build_inference, build_network
-from pcsim.assemble.pace import Pace, build_pace
 from pcsim.assemble.roles import named
+from pcsim.assemble.step_size import CurvatureStepSize, build_step_size_finder
 from pcsim.assemble.task import build_initial, build_stepper, build_task, number_of_steps
 
 __all__ = [
+    "CurvatureStepSize",
     "Hidden",
     "Inputs",
     "Lesson",
-    "Pace",
     "build_evaluation",
     "build_inference",
     "build_initial",
@@ -20,8 +20,8 @@ __all__ = [
     "build_lesson",
     "build_network",
     "build_optimizer",
-    "build_pace",
     "build_schedule",
+    "build_step_size_finder",
     "build_stepper",
     "build_task",
     "initial_parameters",

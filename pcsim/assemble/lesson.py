@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 from pcsim.assemble.inputs import Inputs, load_samples
 from pcsim.assemble.learning import build_learner, build_schedule
-from pcsim.assemble.pace import build_pace
+from pcsim.assemble.step_size import build_step_size_finder
 from pcsim.datasets import Dataset
 from pcsim.errors import UsageError
+from pcsim.learning.course import Course
 from pcsim.learning.evaluation import Evaluation, ForwardPass, LabelInference, Reconstruction
 from pcsim.learning.samples import Samples, Split
 from pcsim.learning.trainer import TrainingTask
-from pcsim.learning.training import Course
 from pcsim.network import Network
 from pcsim.scenario import Scenario
 
@@ -64,10 +64,10 @@ def build_lesson(
         table.checkpoint,
         number_of_classes(scenario, evaluation.truth(*samples.train)),
         evaluation,
-        build_pace(scenario, network),
+        build_step_size_finder(scenario, network),
     )
     # An automatic step size is the course's affair: it changes with the weights.
-    started = scenario if course.pace is None else scenario.at_step_size(1.0)
+    started = scenario if course.step_size_finder is None else scenario.at_step_size(1.0)
     learner = build_learner(started, network)
     return Lesson(samples, course, TrainingTask(learner, inputs.parameters, *samples.train, precision, evaluation))
 

@@ -82,7 +82,7 @@ class Trainer(Protocol):
 
 
 @runtime_checkable
-class PacedTrainer(Trainer, Protocol):
+class AdjustableTrainer(Trainer, Protocol):
     """A trainer whose inference can change its step size on the way."""
 
     def set_step_size(self, step_size: float) -> None:

@@ -1,110 +1,24 @@
 """Training: epochs of updates on some backend, measured, logged, checkpointed and stopped in time."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pcsim.learning.course import SAMPLES_LOOKED_AT, Course
 from pcsim.learning.diagnosis import Diagnosis
-from pcsim.learning.evaluation import Evaluation, ForwardPass
+from pcsim.learning.evaluation import ForwardPass
 from pcsim.learning.metrics import UNMEASURED, Measures, measures_of
+from pcsim.learning.progress import Log, Standing, Trained
 from pcsim.learning.samples import Samples, Split, batches
-from pcsim.learning.schedules import Schedule
-from pcsim.learning.trainer import PacedTrainer, Snapshot, Trainer, Updates
+from pcsim.learning.trainer import AdjustableTrainer, Trainer, Updates
 from pcsim.trace.training import EpochBlock, UpdateBlock
 
 FIRST_STRETCH = 16
 SECONDS = 0.5
 """Aimed at between two looks at the user's wishes."""
-PACED_BY = 16
-"""Samples of a batch that an automatic step size is found on."""
-
-
-@runtime_checkable
-class Pace(Protocol):
-    """What finds a step size of inference that suits the weights."""
-
-    def step_size(
-        self, parameters: Sequence[Mapping[str, NDArray[Any]]], x: NDArray[np.float64], y: NDArray[np.float64]
-    ) -> float:
-        """Return the step size for some samples, NaN where there is none."""
-        ...
-
-
-@dataclass(frozen=True)
-class Course:
-    """How long and in what order a learner learns.
-
-    `seed` orders the samples of every epoch anew, None leaves them as they are; `patience` is the number of epochs
-    without a smaller loss on the validation samples (the test samples where there are none) that ends training, and
-    the parameters of the best are restored; `checkpoint` the number of epochs between checkpoints; `classes` how many
-    classes there are to tell apart, 0 where targets are none; `pace` finds the step size of inference, None where it is
-    given.
-    """
-
-    schedule: Schedule
-    epochs: int
-    batch: int
-    seed: int | None
-    patience: int | None
-    checkpoint: int
-    classes: int
-    evaluation: Evaluation = field(default_factory=ForwardPass)
-    pace: Pace | None = None
-
-    def updates_per_epoch(self, samples: int) -> int:
-        """Return how many whole batches there are in so many samples."""
-        return samples // self.batch
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Where training stands between two epochs: enough to go on from there to the bit."""
-
-    snapshot: Snapshot
-    epoch: int = 0
-    best_loss: float = np.inf
-    best: tuple[dict[str, NDArray[Any]], ...] | None = None
-    best_epoch: int = 0
-    waited: int = 0
-    seconds: float = 0.0
-
-
-@runtime_checkable
-class Log(Protocol):
-    """Where a training run reports to."""
-
-    def updates(self, block: UpdateBlock) -> None:
-        """Note consecutive updates."""
-        ...
-
-    def epoch(self, block: EpochBlock) -> None:
-        """Note the measures of an epoch."""
-        ...
-
-    def checkpoint(self, standing: Standing) -> None:
-        """Keep where training stands."""
-        ...
-
-
-@dataclass(frozen=True)
-class Trained:
-    """How training ended: the parameters, and a sentence if it failed."""
-
-    parameters: tuple[dict[str, NDArray[Any]], ...]
-    epochs: int
-    kept: int
-    """The epoch whose end they are of; where training was broken off they are of the last update."""
-    updates: int
-    seconds: float
-    stopped_early: bool = False
-    interrupted: bool = False
-    failure: str | None = None
-    silent: tuple[int, ...] = field(default=())
-    """Layers that had no signal in any update of the last epoch."""
 
 
 class Training:
@@ -133,7 +47,7 @@ class Training:
         course, begun_at, parts = self._course, self._standing.epoch, list[Updates]()
         while not self._is_over:
             epoch = self._standing.epoch + 1
-            self._find_pace(self._order(epoch)[0])
+            self._find_step_size(self._order(epoch)[0])
             diagnosis = self._diagnose(epoch)
             parts, failure, interrupted = self._epoch(epoch)
             if failure is not None:
@@ -166,23 +80,24 @@ class Training:
         rate = self._course.schedule.rate((epoch - 1) * self._per_epoch + 1, self._total)
         return self._trainer.diagnose(self._order(epoch)[0], rate)
 
-    def _find_pace(self, batch: NDArray[np.int64]) -> None:
+    def _find_step_size(self, batch: NDArray[np.int64]) -> None:
         """Find the step size of inference anew, where it is not given.
 
         Curvature grows fastest while weights are fresh: it is looked at in updates 1, 2, 4, 8, … and in the first of
         every epoch. Where it is not finite training is about to diverge, and says so itself.
         """
-        if self._course.pace is None or not isinstance(self._trainer, PacedTrainer):
+        finder = self._course.step_size_finder
+        if finder is None or not isinstance(self._trainer, AdjustableTrainer):
             return
-        train, rows = self._samples.train, batch[:PACED_BY]
-        found = self._course.pace.step_size(self._trainer.snapshot().parameters, train.x[rows], train.y[rows])
+        train, rows = self._samples.train, batch[:SAMPLES_LOOKED_AT]
+        found = finder.step_size(self._trainer.snapshot().parameters, train.x[rows], train.y[rows])
         if np.isfinite(found):
             self._step_size = found
             self._trainer.set_step_size(found)
 
-    def _to_next_pace(self, number: int) -> int:
+    def _updates_to_next_search(self, number: int) -> int:
         """Return the updates from this one up to the next that finds the step size anew."""
-        return self._total if self._course.pace is None else (1 << number.bit_length()) - number
+        return self._total if self._course.step_size_finder is None else (1 << number.bit_length()) - number
 
     def _epoch(self, epoch: int) -> tuple[list[Updates], str | None, bool]:
         """Go through the updates of an epoch; return what they left, a failure, and whether the user asked to stop."""
@@ -193,8 +108,8 @@ class Training:
             begin = time.perf_counter()
             number = (epoch - 1) * self._per_epoch + first + 1
             if first > 0 and _is_power_of_two(number):
-                self._find_pace(order[first])
-            chosen = order[first : first + min(self._stretch, self._to_next_pace(number))]
+                self._find_step_size(order[first])
+            chosen = order[first : first + min(self._stretch, self._updates_to_next_search(number))]
             numbers = np.arange(len(chosen)) + (epoch - 1) * self._per_epoch + first + 1
             rates = np.array([self._course.schedule.rate(int(k), self._total) for k in numbers])
             updates = self._trainer.run(chosen, rates)

@@ -34,7 +34,7 @@ class Training:
     """Whether gradients are compared with backpropagation's."""
     steps: bool = False
     """Whether updates differ in their steps of inference."""
-    pace: bool = False
+    step_size: bool = False
     """Whether epochs differ in the step size of inference."""
 
 
@@ -97,7 +97,7 @@ def training_streams(training: Training, layers: int) -> list[Stream]:
     measures = MEASURES + (VALIDATION if training.validation else ())
     if training.top_5:
         measures += TOP_5 + (("validation_top5",) if training.validation else ())
-    if training.pace:
+    if training.step_size:
         measures += ("step_size",)
     by_layer = ("update_ratio", *(ALIGNMENT if training.alignment else ()))
     return [

@@ -23,7 +23,7 @@ from pcsim.inference import (
 )
 from pcsim.learning import MQ, SGD, Adam, AdamW, AfterEveryStep, AtTheEnd, Learner, Momentum, PerLayer
 from pcsim.learning.evaluation import Reconstruction
-from pcsim.learning.trainer import PacedTrainer, TrainingTask
+from pcsim.learning.trainer import AdjustableTrainer, TrainingTask
 from pcsim.stopping import StopRule
 from tests.cases import make_case
 from tests.parity.cupy_backends import BACKENDS
@@ -122,7 +122,7 @@ def test_another_step_size_from_an_update_on(backend: CupyBackend, name: str) ->
     ours, theirs = backend.trainer(task), NumpyTrainer(task)
     for trainer in (ours, theirs):
         trainer.run(BATCHES[:2], RATES[:2])
-        assert isinstance(trainer, PacedTrainer)
+        assert isinstance(trainer, AdjustableTrainer)
         trainer.set_step_size(0.02)
     assert_close(ours.run(BATCHES[2:], RATES[2:]), theirs.run(BATCHES[2:], RATES[2:]), 1e-10)
     assert_close(ours.snapshot(), theirs.snapshot(), 1e-10)

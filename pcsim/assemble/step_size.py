@@ -21,8 +21,8 @@ Host = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Pace:
-    """What an automatic step size depends on besides parameters and samples; computed on the host in float64."""
+class CurvatureStepSize:
+    """An automatic step size, from the curvature of the energy at the start; computed on the host in float64."""
 
     xp: Namespace
     inference: Inference
@@ -54,11 +54,11 @@ class Pace:
             return automatic_step(self.stepper, steepest_curvature(self.xp, inference, wide, x, y, initial))
 
 
-def build_pace(scenario: Scenario, network: Network) -> Pace | None:
+def build_step_size_finder(scenario: Scenario, network: Network) -> CurvatureStepSize | None:
     """Return how a scenario's step size is found, None where it is given."""
     if scenario.inference.step_size != "auto":
         return None
-    return Pace(
+    return CurvatureStepSize(
         host_namespace(),
         build_inference(scenario, network),
         build_stepper(scenario.at_step_size(1.0)),

@@ -1,0 +1,51 @@
+"""How a learner learns: how long, in what order, and with which step sizes of inference."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.learning.evaluation import Evaluation, ForwardPass
+from pcsim.learning.schedules import Schedule
+
+SAMPLES_LOOKED_AT = 16
+"""Samples of a batch that an automatic step size is found on."""
+
+
+@runtime_checkable
+class StepSizeFinder(Protocol):
+    """What finds a step size of inference that suits the weights."""
+
+    def step_size(
+        self, parameters: Sequence[Mapping[str, NDArray[Any]]], x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> float:
+        """Return the step size for some samples, NaN where there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Course:
+    """How long and in what order a learner learns.
+
+    `seed` orders the samples of every epoch anew, None leaves them as they are; `patience` is the number of epochs
+    without a smaller loss on the validation samples (the test samples where there are none) that ends training, and
+    the parameters of the best are restored; `checkpoint` the number of epochs between checkpoints; `classes` how many
+    classes there are to tell apart, 0 where targets are none; `step_size_finder` finds the step size of
+    inference, None where it is given.
+    """
+
+    schedule: Schedule
+    epochs: int
+    batch: int
+    seed: int | None
+    patience: int | None
+    checkpoint: int
+    classes: int
+    evaluation: Evaluation = field(default_factory=ForwardPass)
+    step_size_finder: StepSizeFinder | None = None
+
+    def updates_per_epoch(self, samples: int) -> int:
+        """Return how many whole batches there are in so many samples."""
+        return samples // self.batch

@@ -26,7 +26,7 @@ from pcsim.errors import UsageError
 from pcsim.free_input import FreeInputBackend
 from pcsim.learning import SGD, Learner
 from pcsim.learning.course import SAMPLES_LOOKED_AT
-from pcsim.learning.evaluation import Evaluation, ForwardPass
+from pcsim.learning.evaluation import ForwardPass, Scoring
 from pcsim.learning.metrics import measures_of
 from pcsim.learning.samples import Samples, Split
 from pcsim.learning.trainer import Trainer, TrainingTask
@@ -168,7 +168,7 @@ def _scores(trainer: Trainer, samples: Samples, scenario: Scenario, source: str)
     return Scores(training, score(samples.validation), score(samples.test), scenario, source)
 
 
-def _score(trainer: Trainer, evaluation: Evaluation, split: Split, classes: int) -> Score:
+def _score(trainer: Trainer, evaluation: Scoring, split: Split, classes: int) -> Score:
     outcome = trainer.evaluate(split.x, split.y)
     found = measures_of(outcome.losses, outcome.answers, evaluation.truth(*split), classes)
     accuracy, top_5 = (None if np.isnan(share) else share for share in (found.accuracy, found.top5))

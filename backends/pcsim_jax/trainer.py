@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pcsim.arrays import Array, Namespace, Parameters
 from pcsim.learning.batch import learn
 from pcsim.learning.diagnosis import Diagnosis, diagnose
-from pcsim.learning.evaluation import Evaluation
+from pcsim.learning.evaluation import Scoring
 from pcsim.learning.learner import Learner, fresh
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
 from pcsim.steppers import step_size_of, with_step_size
@@ -35,7 +35,7 @@ class Program:
 
     xp: Namespace
     learner: Learner
-    evaluation: Evaluation
+    evaluation: Scoring
 
 
 class Progress(NamedTuple):

@@ -11,7 +11,7 @@ from pcsim.assemble.step_size import build_step_size_finder
 from pcsim.datasets import Dataset
 from pcsim.errors import UsageError
 from pcsim.learning.course import Course
-from pcsim.learning.evaluation import Evaluation, ForwardPass, LabelInference, Reconstruction
+from pcsim.learning.evaluation import ForwardPass, LabelInference, Reconstruction, Scoring
 from pcsim.learning.samples import Samples, Split
 from pcsim.learning.trainer import TrainingTask
 from pcsim.network import Network
@@ -72,7 +72,7 @@ def build_lesson(
     return Lesson(samples, course, TrainingTask(learner, inputs.parameters, *samples.train, precision, evaluation))
 
 
-def build_evaluation(scenario: Scenario, train: Split) -> Evaluation:
+def build_evaluation(scenario: Scenario, train: Split) -> Scoring:
     """Return how a scenario's network is measured on samples like these."""
     if scenario.inference.input == "free":
         return Reconstruction()

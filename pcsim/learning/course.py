@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.learning.evaluation import Evaluation, ForwardPass
+from pcsim.learning.evaluation import ForwardPass, Scoring
 from pcsim.learning.schedules import Schedule
 
 SAMPLES_LOOKED_AT = 16
@@ -43,7 +43,7 @@ class Course:
     patience: int | None
     checkpoint: int
     classes: int
-    evaluation: Evaluation = field(default_factory=ForwardPass)
+    evaluation: Scoring = field(default_factory=ForwardPass)
     step_size_finder: StepSizeFinder | None = None
 
     def updates_per_epoch(self, samples: int) -> int:

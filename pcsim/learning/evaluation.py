@@ -13,8 +13,8 @@ from pcsim.learning.repeat import Repeat
 
 
 @runtime_checkable
-class Evaluation(Protocol):
-    """A way to measure a network on samples."""
+class Scoring(Protocol):
+    """A way to score a network on samples."""
 
     def measure(
         self,

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Float64, Int64
 from numpy.typing import NDArray
 
 from pcsim.learning.diagnosis import Diagnosis
-from pcsim.learning.evaluation import Evaluation, ForwardPass
+from pcsim.learning.evaluation import ForwardPass, Scoring
 from pcsim.learning.learner import Learner
 
 
@@ -23,7 +23,7 @@ class TrainingTask:
     x: NDArray[Any]
     y: NDArray[Any]
     precision: str
-    evaluation: Evaluation = field(default_factory=ForwardPass)
+    evaluation: Scoring = field(default_factory=ForwardPass)
 
 
 class Updates(NamedTuple):

@@ -20,6 +20,7 @@ from pcsim.assemble import (
     number_of_classes,
     number_of_steps,
     read_dataset,
+    require_step_size,
 )
 from pcsim.backend import TrainingBackend, load_backend
 from pcsim.errors import UsageError
@@ -145,9 +146,13 @@ def _trainer(
             "use --set inference.steps and step_size"
         )
     finder = build_step_size_finder(scenario, network)
-    if finder is not None:
+    if finder is not None and isinstance(evaluation, ForwardPass):
+        # Forward passes take no step of inference: any size will do.
+        scenario = scenario.at_step_size(1.0)
+    elif finder is not None:
         few = slice(SAMPLES_LOOKED_AT)
-        scenario = scenario.at_step_size(finder.step_size(parameters, samples.train.x[few], samples.train.y[few]))
+        found = finder.step_size(parameters, samples.train.x[few], samples.train.y[few])
+        scenario = scenario.at_step_size(require_step_size(scenario, found))
     steps = max(number_of_steps(scenario), 1)
     learner = Learner(build_inference(scenario, network), build_stepper(scenario), steps, SGD())
     one = Split(samples.train.x[:1], samples.train.y[:1])

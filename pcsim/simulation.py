@@ -17,6 +17,7 @@ from pcsim.assemble import (
     load_inputs,
     named,
     read_dataset,
+    require_step_size,
 )
 from pcsim.backend import Backend, Capabilities, Task, TrainingBackend, load_backend, require
 from pcsim.errors import UsageError
@@ -105,13 +106,7 @@ def _automatic(scenario: Scenario, network: Network, inputs: Inputs) -> float | 
     if finder is None:
         return None
     initial = build_initial(scenario, network, len(inputs.x))
-    found = finder.step_size(inputs.parameters, inputs.x, inputs.y, initial)
-    if not np.isfinite(found):
-        raise UsageError(
-            f'{scenario.where("inference.step_size")}: "auto" finds no step size: the curvature at the start is not a '
-            "finite number in float64; use smaller weights"
-        )
-    return found
+    return require_step_size(scenario, finder.step_size(inputs.parameters, inputs.x, inputs.y, initial))
 
 
 def _held(scenario: Scenario, inputs: Inputs) -> tuple[bool, ...]:

@@ -125,6 +125,15 @@ def test_a_curvature_that_is_no_number_is_said_to_be_none(scenario: Path) -> Non
         prepare(reading)
 
 
+def test_evaluation_looks_for_it_only_where_inputs_are_inferred(scenario: Path, tmp_path: Path) -> None:
+    small, steep = 1e-100 * np.ones((64, 12)), 1e180 * np.ones((12, 12))
+    path, words = tmp_path / "w.npz", (*LINEAR, "network.bias=false", "backend.precision=float64")
+    np.savez(path, W0=small, W1=steep, W2=small[:12], W3=small[:12, :10])
+    assert np.isfinite(pcsim.evaluate(path, words, scenario=scenario).training.loss)
+    with pytest.raises(UsageError, match=r"auto.*is not a finite number"):
+        pcsim.evaluate(path, (*words, "inference.input=free"), scenario=scenario)
+
+
 def test_training_finds_it_anew_and_is_the_same_on_every_backend(lesson: Path) -> None:
     sizes: dict[str, Any] = {}
     for backend in ("numpy", "jax"):

@@ -5,7 +5,7 @@ from pcsim.assemble.learning import build_learner, build_optimizer, build_schedu
 from pcsim.assemble.lesson import Lesson, build_evaluation, build_lesson, number_of_classes
 from pcsim.assemble.model import build_inference, build_network
 from pcsim.assemble.roles import named
-from pcsim.assemble.step_size import CurvatureStepSize, build_step_size_finder
+from pcsim.assemble.step_size import CurvatureStepSize, build_step_size_finder, require_step_size
 from pcsim.assemble.task import build_initial, build_stepper, build_task, number_of_steps
 
 __all__ = [
@@ -31,4 +31,5 @@ __all__ = [
     "number_of_classes",
     "number_of_steps",
     "read_dataset",
+    "require_step_size",
 ]

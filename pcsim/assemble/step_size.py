@@ -11,6 +11,7 @@ from pcsim.arrays import Namespace
 from pcsim.assemble.model import build_inference
 from pcsim.assemble.task import build_stepper
 from pcsim.curvature.steps import automatic_step, looked_at, steepest_curvature
+from pcsim.errors import UsageError
 from pcsim.host import host_namespace
 from pcsim.inference import ErrorOptimization, Inference, unhalved, with_free_input
 from pcsim.network import Network
@@ -65,4 +66,14 @@ def build_step_size_finder(scenario: Scenario, network: Network) -> CurvatureSte
         # Tests of a generative network infer labels with a free input, whose Hessian has the other one inside it, and
         # that of a masked input, too.
         scenario.inference.input != "clamped" or scenario.data.task == "generative",
+    )
+
+
+def require_step_size(scenario: Scenario, found: float) -> float:
+    """Return the step size that was found; raises `UsageError` where it is not a finite number."""
+    if np.isfinite(found):
+        return found
+    raise UsageError(
+        f'{scenario.where("inference.step_size")}: "auto" finds no step size: the curvature at the start is not a '
+        "finite number in float64; use smaller weights"
     )

@@ -13,9 +13,10 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from pcsim.arithmetic import is_exact, significand_bits
-from pcsim.backend import Capabilities, installed_backends, load_backend
+from pcsim.backend import Capabilities
 from pcsim.errors import RunFailed, UsageError
 from pcsim.experiment import run
+from pcsim.registry import installed_backends, load_backend
 from pcsim.scenario import Scenario
 from pcsim.simulation import prepare
 from pcsim.trace import Trace, open_trace

@@ -22,7 +22,7 @@ from pcsim.assemble import (
     read_dataset,
     require_step_size,
 )
-from pcsim.backend import TrainingBackend, load_backend
+from pcsim.backend import TrainingBackend
 from pcsim.errors import UsageError
 from pcsim.free_input import FreeInputBackend
 from pcsim.learning import SGD, Learner
@@ -33,6 +33,7 @@ from pcsim.learning.samples import Samples, Split
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.network import Network
 from pcsim.recorded import check_parameters, parameters_of, scenario_text_of
+from pcsim.registry import load_backend
 from pcsim.scenario import Scenario, parse_scenario, read_scenario
 from pcsim.trace import Trace, open_trace
 from pcsim.weights import embedded_scenario, read_parameters

@@ -3,7 +3,8 @@
 from typing import Protocol, cast, runtime_checkable
 
 from pcsim.arrays import Namespace
-from pcsim.backend import Backend, load_backend
+from pcsim.backend import Backend
+from pcsim.registry import load_backend
 
 
 @runtime_checkable

@@ -19,11 +19,12 @@ from pcsim.assemble import (
     read_dataset,
     require_step_size,
 )
-from pcsim.backend import Backend, Capabilities, Task, TrainingBackend, load_backend, require
+from pcsim.backend import Backend, Capabilities, Task, TrainingBackend
 from pcsim.errors import UsageError
 from pcsim.free_input import FreeInputBackend
 from pcsim.learning.trainer import AdjustableTrainer, Trainer
 from pcsim.network import Network
+from pcsim.registry import load_backend, require
 from pcsim.scenario import Scenario
 from pcsim.steppers import with_step_size
 

@@ -7,8 +7,8 @@ from typing import Any
 import h5py
 import pytest
 
-from pcsim.backend import load_backend
 from pcsim.cli import COMMANDS, call
+from pcsim.registry import load_backend
 from pcsim.trace import open_trace
 from tests.scenario_files import TEXT, Files, changed
 

@@ -12,8 +12,9 @@ from pcsim_exact import ExactBackend, cost, precision
 from pcsim_exact import backend as backend_module
 
 from pcsim.arithmetic import Arithmetic
-from pcsim.backend import Task, require
+from pcsim.backend import Task
 from pcsim.errors import UsageError
+from pcsim.registry import require
 from tests.cases import make_case, make_task
 
 

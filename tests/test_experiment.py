@@ -197,14 +197,14 @@ class Able:
 
 def test_a_solver_the_backend_lacks(files: Files, monkeypatch: pytest.MonkeyPatch):
     backends = {"numpy": Able("euler", "dopri5"), "other": Able("heun", "dopri5"), "plain": Able()}
-    monkeypatch.setattr("pcsim.backend.installed_backends", lambda: dict.fromkeys([*backends, "broken"]))
+    monkeypatch.setattr("pcsim.registry.installed_backends", lambda: dict.fromkeys([*backends, "broken"]))
 
     def load(name: str) -> Able:
         if name not in backends:
             raise UsageError("a package is missing")
         return backends[name]
 
-    monkeypatch.setattr("pcsim.backend.load_backend", load)
+    monkeypatch.setattr("pcsim.registry.load_backend", load)
     monkeypatch.setattr("pcsim.simulation.load_backend", load)
 
     def line(name: str, solver: str) -> str:

@@ -111,7 +111,7 @@ def _profile(task: Task, clock: NDArray[Any], table: InferenceTable) -> Overlay:
 
 def _output_error_energy(task: Task) -> float:
     """Return ½‖∂ℓ/∂ŷ‖² of the feedforward pass, its batch mean."""
-    from pcsim.backend import load_backend
+    from pcsim.registry import load_backend
 
     start = replace(
         task,

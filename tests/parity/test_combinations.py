@@ -8,8 +8,9 @@ from itertools import combinations, product
 
 import pytest
 
-from pcsim.backend import Backend, installed_backends, load_backend
+from pcsim.backend import Backend
 from pcsim.cli import call
+from pcsim.registry import installed_backends, load_backend
 from tests.cases import settle
 from tests.parity.agreement import assert_parity, settle_on
 from tests.parity.combinations import COVERED, FACTORS, FLOWS, Combination, flow_of, sample, task_of, whole

@@ -7,9 +7,10 @@ from rich.table import Table
 
 from pcsim.arithmetic import FORMATS
 from pcsim.comparison import Comparison
-from pcsim.findings import layers, noise_of, underflow
+from pcsim.findings import noise_of, underflow
 from pcsim.summary import arrival_words
 from pcsim.trace import Trace
+from pcsim.words import layers
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:

@@ -1,7 +1,5 @@
 """What a user should not overlook in a finished run: layers that a signal never reached, or that a format deafens."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +7,7 @@ from pcsim.arithmetic import FORMATS
 from pcsim.completion import of_free_ends
 from pcsim.equilibrium_report import not_at_equilibrium
 from pcsim.trace import Trace
-from pcsim.words import count
+from pcsim.words import count, layers
 
 DISGUISED = 0.99
 """Cosine to backpropagation above which a weight update is said to be its in all but scale."""
@@ -266,19 +264,3 @@ def _rms(values: NDArray[np.floating]) -> float:
 
 def _numbers(chosen: NDArray[np.bool_]) -> list[int]:
     return [int(i) for i in np.flatnonzero(chosen)]
-
-
-def layers(numbers: Sequence[int]) -> str:
-    """Return `layer 3` or `layers 0 to 3, 5`."""
-    return f"layer{'s' if len(numbers) > 1 else ''} {spans(numbers)}"
-
-
-def spans(numbers: Sequence[int]) -> str:
-    """Return ascending numbers in words: `0 to 3, 5`."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ", ".join(str(a) if a == b else f"{a} to {b}" if b > a + 1 else f"{a}, {b}" for a, b in runs)

@@ -1,5 +1,7 @@
 """Numbers in words, for lines that people read."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,3 +25,19 @@ def duration(seconds: float) -> str:
         return f"{seconds:.3g} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def layers(numbers: Sequence[int]) -> str:
+    """Return `layer 3` or `layers 0 to 3, 5`."""
+    return f"layer{'s' if len(numbers) > 1 else ''} {spans(numbers)}"
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """Return ascending numbers in words: `0 to 3, 5`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a} to {b}" if b > a + 1 else f"{a}, {b}" for a, b in runs)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import pcsim
-from pcsim.findings import findings, spans
+from pcsim.findings import findings
+from pcsim.words import spans
 
 
 def said(*overrides: str, precision: str | None = None) -> str:

@@ -7,13 +7,12 @@ import numpy as np
 from rich.table import Table
 
 from pcsim.cli.options import output_option, plain_console
-from pcsim.findings import layers
 from pcsim.local_update import WORDS, LocalUpdate, learn_from
 from pcsim.scenario import LearningTable
 from pcsim.summary import print_table
 from pcsim.trace import open_trace
 from pcsim.weights import check_weights_target
-from pcsim.words import count
+from pcsim.words import count, layers
 
 
 @click.command("learn", short_help="Compute the local weight update of a trace's final states and errors.")

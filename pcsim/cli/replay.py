@@ -6,11 +6,10 @@ import click
 
 from pcsim.cli.options import plain_console
 from pcsim.errors import DeviationFound
-from pcsim.findings import layers
 from pcsim.replay import replay
 from pcsim.trace import open_trace
 from pcsim.verification import Verification, verify
-from pcsim.words import count
+from pcsim.words import count, layers
 
 
 @click.command("replay", short_help="Play a trace in the terminal, or verify it by simulating again.")

@@ -242,7 +242,8 @@ def _aimed(
     """Return the search with the next direction after a step, the next step along the old one elsewhere."""
     restarts = searching & (now.stale == PATIENCE // 2)
     turns = accepted | restarts
-    square = xp.dot(now.gradient, now.natural)
+    plain = now.curved.shape[1] == 0
+    square = now.residual * now.residual if plain else xp.dot(now.gradient, now.natural)
     aim, slope, pairs = newton_like(xp, forget(xp, now.pairs, restarts), now.natural, square)
     known = xp.sum(xp.where(pairs.kept, 1.0, 0.0), axis=1) > 0.0
     first = 1.0 if now.curved.shape[1] else xp.where(known, 1.0, FIRST_STEP)

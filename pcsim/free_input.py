@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.backend import Backend, Capabilities, Settled, Task, TrainingBackend
-from pcsim.inference import Equilibrium, ErrorOptimization, unhalved, with_free_input
+from pcsim.inference import first_variable, with_free_input
 from pcsim.learning.diagnosis import Diagnosis
 from pcsim.learning.trainer import AdjustableTrainer, Outcome, Snapshot, Trainer, TrainingTask, Updates
 from pcsim.trace.layout import Block
@@ -50,9 +50,7 @@ class FreeInputBackend:
 
     def _inside(self, task: Task) -> Task:
         """Return the task with the input as state 0, which starts at x."""
-        # Errors are counted from x already.
-        moves_errors = isinstance(unhalved(task.inference), ErrorOptimization | Equilibrium)
-        first = np.zeros_like(task.x) if moves_errors else task.x
+        first = first_variable(task.inference, task.x)
         return replace(
             task,
             inference=with_free_input(task.inference, self.held),

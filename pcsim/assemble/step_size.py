@@ -13,7 +13,7 @@ from pcsim.assemble.task import build_stepper
 from pcsim.curvature.steps import automatic_step, looked_at, steepest_curvature
 from pcsim.errors import UsageError
 from pcsim.host import host_namespace
-from pcsim.inference import ErrorOptimization, Inference, unhalved, with_free_input
+from pcsim.inference import Inference, first_variable, with_free_input
 from pcsim.network import Network
 from pcsim.scenario import Scenario
 from pcsim.steppers import Stepper
@@ -48,9 +48,7 @@ class CurvatureStepSize:
         inference = self.inference
         if self.has_free_input:
             inference, wide = with_free_input(inference), ({}, *wide)
-            # Errors are counted from x already.
-            moves_errors = isinstance(unhalved(inference), ErrorOptimization)
-            initial = None if initial is None else (np.zeros_like(x) if moves_errors else x, *initial)
+            initial = None if initial is None else (first_variable(inference, x), *initial)
         with np.errstate(all="ignore"):
             return automatic_step(self.stepper, steepest_curvature(self.xp, inference, wide, x, y, initial))
 

@@ -5,7 +5,7 @@ from pcsim.inference.base import Inference
 from pcsim.inference.equilibrium import Equilibrium
 from pcsim.inference.error import ErrorOptimization
 from pcsim.inference.flow import GradientFlow, IncrementFlow, VectorField, gradient_flow
-from pcsim.inference.free_input import is_masked, with_free_input
+from pcsim.inference.free_input import first_variable, is_masked, with_free_input
 from pcsim.inference.halving import Halving, unhalved, with_energy
 from pcsim.inference.increment import IncrementSequentialStateOptimization, IncrementStateOptimization
 from pcsim.inference.sequential import SequentialStateOptimization
@@ -25,6 +25,7 @@ __all__ = [
     "SequentialStateOptimization",
     "StateOptimization",
     "VectorField",
+    "first_variable",
     "gradient_flow",
     "is_masked",
     "unhalved",

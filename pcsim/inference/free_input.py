@@ -1,7 +1,12 @@
 """A free input: inference on the network that has its input as one more state."""
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pcsim.inference.base import Inference
-from pcsim.inference.halving import with_energy
+from pcsim.inference.equilibrium import Equilibrium
+from pcsim.inference.error import ErrorOptimization
+from pcsim.inference.halving import unhalved, with_energy
 from pcsim.layers import Start
 from pcsim.losses import PartlyClamped
 
@@ -12,6 +17,12 @@ def with_free_input(inference: Inference, held: tuple[bool, ...] = ()) -> Infere
     Units of the input that are `held` (a flag each, none where empty) do not move.
     """
     return with_energy(inference, inference.energy.with_free_input(held))
+
+
+def first_variable(inference: Inference, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return where the variable of a free input that starts at x begins: errors are counted from x already."""
+    moves_errors = isinstance(unhalved(inference), ErrorOptimization | Equilibrium)
+    return np.zeros_like(x) if moves_errors else x
 
 
 def is_masked(inference: Inference) -> bool:

@@ -19,7 +19,15 @@ from pcsim.assemble import (
     load_inputs,
     read_dataset,
 )
-from pcsim.curvature import Extremes, error_curvature, extremes, largest_eigenvalue, operator_of, state_curvature
+from pcsim.curvature import (
+    Extremes,
+    NotPositiveDefinite,
+    error_curvature,
+    extremes,
+    largest_eigenvalue,
+    operator_of,
+    state_curvature,
+)
 from pcsim.curvature.steps import looked_at, stable_limit
 from pcsim.energy import Clamped, Energy, States
 from pcsim.errors import UsageError
@@ -60,8 +68,13 @@ class Spectrum:
 
     @property
     def indefinite(self) -> int:
-        """Samples with a direction in which the energy does not curve upwards."""
-        return int(np.count_nonzero(self.smallest <= 0))
+        """Samples with a direction in which the energy curves downwards."""
+        return int(np.count_nonzero(self.smallest < 0))
+
+    @property
+    def singular(self) -> int:
+        """Samples whose smallest eigenvalue is zero to rounding."""
+        return int(np.count_nonzero(self.smallest == 0))
 
 
 @dataclass(frozen=True)
@@ -212,7 +225,7 @@ def _spectrum(xp: Namespace, at: _Setting, samples: int, *, errors: bool) -> Spe
 def _steps(at: _Setting, steepest: float) -> tuple[float | None, float | None]:
     """Return the step size to stay below, and what "auto" takes; None where inference has no such steps."""
     table = at.scenario.inference
-    discrete = table.solver is None and table.predictions == "local" and table.method != "backprop"
+    discrete = table.solver is None and table.predictions == "local" and table.method not in ("backprop", "equilibrium")
     if not discrete or table.optimizer == "adam":
         return None, None
     asked, network = at.scenario.at_step_size(1.0), build_network(at.scenario)
@@ -225,11 +238,14 @@ def _steps(at: _Setting, steepest: float) -> tuple[float | None, float | None]:
 
 
 def _equilibrated(at: _Setting) -> float | None:
-    """Return the batch mean of a deep linear network's equilibrated energy, None for others."""
+    """Return the batch mean of a deep linear network's equilibrated energy, None for others or without a unique one."""
     linear = all(getattr(each.operation, "activation", Linear()) == Linear() for each in at.energy.network.layers)
     if not linear or not isinstance(at.energy.loss, SquaredError | SoftClampedSquaredError | NoTarget):
         return None
-    return float(np.mean(linear_system(at.energy, at.parameters, at.x, at.y).equilibrated_energy()))
+    try:
+        return float(np.mean(linear_system(at.energy, at.parameters, at.x, at.y).equilibrated_energy()))
+    except NotPositiveDefinite:
+        return None
 
 
 def _plain(value: Any) -> Any:

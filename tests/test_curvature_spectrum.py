@@ -17,6 +17,7 @@ from pcsim.curvature import (
     state_curvature,
     state_hessian,
 )
+from pcsim.curvature.spectrum import lowest_eigenvalue
 from tests.cases import XP, Case, make_case
 
 NETWORKS: list[dict[str, Any]] = [
@@ -109,3 +110,24 @@ def test_a_network_without_hidden_layers_has_no_curvature() -> None:
     case = make_case("tanh", widths=(5, 3), batch=1)
     found = extremes(state_curvature(XP, case.energy, case.clamped(), ()))
     assert (found.largest, found.largest_stable_step) == (0.0, np.inf)
+
+
+def test_a_smallest_eigenvalue_that_rounding_hides_is_zero() -> None:
+    case = make_case("linear", widths=(6, *(30,) * 80, 3), skip=1, activation_first=True, batch=1, gain=1.0)
+    matrix = state_hessian(state_curvature(XP, case.energy, case.clamped(), feedforward(case)))
+    found = extremes(state_curvature(XP, case.energy, case.clamped(), feedforward(case)))
+    assert found.smallest == 0.0
+    assert found.condition_number == np.inf
+    assert found.largest == pytest.approx(np.linalg.eigvalsh(matrix.dense())[-1], rel=1e-10)
+    errors = tuple(np.zeros_like(s) for s in feedforward(case))
+    assert extremes(error_curvature(XP, case.energy, case.clamped(), errors)).condition_number == np.inf
+
+
+@pytest.mark.parametrize("shift", [1e-9, 1e-3, 0.3, 40.0])
+def test_the_lowest_eigenvalue_of_an_indefinite_matrix_is_found(shift: float) -> None:
+    case = make_case("tanh", widths=(6, *(30,) * 20, 3), batch=1)
+    matrix = state_hessian(state_curvature(XP, case.energy, case.clamped(), feedforward(case)))
+    low, *_, high = np.linalg.eigvalsh(matrix.dense())
+    shifted = matrix.plus(-low - shift)
+    assert lowest_eigenvalue(shifted, high - low - shift) == pytest.approx(-shift, rel=1e-9, abs=1e-13 * high)
+    assert matrix.blocks[0, 0] is not shifted.blocks[0, 0]

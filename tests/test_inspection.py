@@ -11,6 +11,7 @@ import pcsim
 from pcsim.cli import group
 from pcsim.errors import UsageError
 from pcsim.inspection import inspect
+from pcsim.scenario import read_scenario
 from tests.test_auto_step import LEARNING, SCENARIO
 
 
@@ -107,3 +108,12 @@ def test_mistakes_are_told_in_a_line(
     result = CliRunner().invoke(group, ["inspect", *arguments])
     assert problem in str(result.exception)
     assert isinstance(result.exception, UsageError | OSError)
+
+
+def test_a_singular_hessian_is_not_called_indefinite_nor_a_search_without_steps_stable(scenario: Path) -> None:
+    options = ["network.skip=true", "network.order=activation-first", "network.hidden={layers=64,width=48}"]
+    found = inspect(read_scenario("deep-linear", [*options, "data.batch=1"]))
+    assert (found.states.indefinite, found.states.singular, found.equilibrated_energy) == (0, 1, None)
+    searched = inspect(read_scenario("equilibrium", ["network.hidden={layers=2,width=8}", "data.batch=2"]))
+    assert searched.limit is None
+    assert searched.step_size is None

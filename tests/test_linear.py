@@ -10,7 +10,8 @@ import pytest
 
 import pcsim
 from pcsim.errors import UsageError
-from pcsim.linear import LinearSystem, condition_numbers, linear_system
+from pcsim.linear import LinearSystem, condition_numbers, linear_system, system
+from pcsim.scenario import read_scenario
 from tests.cases import Case, make_case
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -189,3 +190,21 @@ def test_a_grid_of_sizes_does_not_take_what_speaks_of_one(scenario: Path) -> Non
     reading = pcsim.read_scenario(scenario, ("network.precisions=[1.0,1.0,1.0,2.0]",))
     with pytest.raises(UsageError, match=r"network\.precisions=.*: speaks of one size"):
         condition_numbers(reading, [2], [2])
+
+
+def test_a_grid_goes_on_where_rounding_hides_the_smallest_eigenvalue(scenario: Path) -> None:
+    options = ["network.skip=true", "network.order=activation-first"]
+    grid = condition_numbers(read_scenario(scenario, options), [4, 48], [2, 64])
+    assert np.isfinite(grid[0]).all()
+    assert grid[1, 1] == np.inf
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_free_input_that_a_narrow_layer_hides_has_no_equilibrium(seed: int) -> None:
+    options = ['network.init="kaiming-normal"', "network.hidden={layers=1,width=9}", 'inference.input="free"']
+    found = system(read_scenario("deep-linear", [*options, f"seed={seed}"]))
+    with pytest.raises(UsageError, match=r"no unique equilibrium.*no layer narrower"):
+        found.equilibrium()
+    decayed = system(read_scenario("deep-linear", [*options, f"seed={seed}", "network.activity_decay=0.3"]))
+    with pytest.raises(UsageError, match=r"or make the layers that read the input as wide as it$"):
+        decayed.equilibrium()

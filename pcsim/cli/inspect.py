@@ -94,9 +94,9 @@ def _spread(values: NDArray[np.float64]) -> str:
 
 
 def _condition(spectrum: Spectrum) -> str:
-    if not spectrum.indefinite:
-        return _spread(spectrum.condition_number)
-    return f"none: {spectrum.indefinite} of {len(spectrum.smallest)} indefinite"
+    if spectrum.indefinite:
+        return f"none: {spectrum.indefinite} of {len(spectrum.smallest)} indefinite"
+    return "beyond 1e14" if spectrum.singular else _spread(spectrum.condition_number)
 
 
 def sentences(found: Inspection) -> list[str]:
@@ -121,4 +121,6 @@ def sentences(found: Inspection) -> list[str]:
         )
     elif found.states.indefinite or found.errors.indefinite:
         said.append("Where a Hessian is indefinite the energy curves downwards in some direction: this is no minimum.")
+    elif found.states.singular or found.errors.singular:
+        said.append("An eigenvalue of 0 is one that rounding to float64 hides: below 1e-14 of the largest.")
     return said

@@ -94,6 +94,15 @@ class BlockMatrix:
                 result[self._rows(b)] += block.T @ x[self._rows(a)]
         return result
 
+    def plus(self, shift: float) -> "BlockMatrix":
+        """Return the matrix plus a number times the identity."""
+        if not shift:
+            return self
+        shifted = {key: block.copy() if key[0] == key[1] else block for key, block in self.blocks.items()}
+        for i in range(len(self.sizes)):
+            _add_diagonal(shifted[i, i], shift)
+        return BlockMatrix(self.sizes, shifted)
+
     def factorised(self) -> "BlockCholesky":
         """Return the Cholesky factor in blocks; raises `NotPositiveDefinite` where a block has none."""
         from scipy.linalg import LinAlgError, cholesky, solve_triangular

@@ -26,6 +26,8 @@ SHARP = 1e-12
 """Relative accuracy asked of Lanczos: rounding of the products adds about as much."""
 ROUGH = 1e-2
 """Accuracy asked of a bound for step sizes."""
+RESTARTS = 100
+"""Of Lanczos before its accuracy is given up, where rounding of the largest eigenvalue may hide the smallest."""
 
 
 @dataclass(frozen=True)
@@ -83,22 +85,38 @@ def largest_eigenvalue(operator: "LinearOperator", accuracy: float = SHARP) -> f
 
 
 def extremes(curvature: Curvature) -> Extremes:
-    """Return the extreme eigenvalues of the Hessian of a point of one sample.
+    """Return the extreme eigenvalues of the Hessian of a point of one sample; a smallest that is all rounding is 0.
 
-    Over states the smallest comes from the block Cholesky factor (inverse Lanczos), which converges whatever the
-    condition number; over errors, and where the Hessian is indefinite, from Lanczos itself.
+    Over states the smallest comes from a block Cholesky factor (inverse Lanczos), which converges whatever the
+    condition number; over errors from Lanczos itself.
     """
     operator = operator_of(curvature)
     if operator.shape[0] <= DENSE:
         values = _dense_eigenvalues(operator)
-        return Extremes(float(values[0]), float(values[-1]))
-    largest = _lanczos(operator, "LA", SHARP)
-    if isinstance(curvature, StateCurvature):
+        smallest, largest = float(values[0]), float(values[-1])
+    else:
+        largest = _lanczos(operator, "LA", SHARP)
+        if isinstance(curvature, StateCurvature):
+            smallest = lowest_eigenvalue(state_hessian(curvature), largest)
+        else:
+            smallest = _smallest_of_operator(operator, largest)
+    return Extremes(0.0 if abs(smallest) < NEARLY_SINGULAR * largest else smallest, largest)
+
+
+def lowest_eigenvalue(matrix: BlockMatrix, largest: float) -> float:
+    """Return the smallest eigenvalue of any symmetric matrix whose `largest` is known.
+
+    By Lanczos on the inverse of the matrix plus a shift: none, else the smallest of a geometric series that makes it
+    positive definite. Exact to 1e-12 of itself, or to rounding of the largest.
+    """
+    shift, step = 0.0, NEARLY_SINGULAR * (abs(float(largest)) or 1.0)
+    while True:
         try:
-            return Extremes(smallest_eigenvalue(state_hessian(curvature).factorised()), largest)
+            return smallest_eigenvalue(matrix.plus(shift).factorised()) - shift
         except NotPositiveDefinite:
-            pass
-    return Extremes(_lanczos(operator, "SA", SHARP), largest)
+            shift = 10.0 * (shift or step)
+            if not np.isfinite(shift):
+                raise
 
 
 def block_extremes(matrix: BlockMatrix) -> Extremes:
@@ -133,7 +151,19 @@ def _dense_eigenvalues(operator: "LinearOperator") -> Float64[NDArray[np.float64
     return np.zeros(1) if order == 0 else np.linalg.eigvalsh(operator.matmat(np.eye(order)))
 
 
-def _lanczos(operator: "LinearOperator", which: str, accuracy: float) -> float:
+def _smallest_of_operator(operator: "LinearOperator", largest: float) -> float:
+    """Return the smallest eigenvalue to 1e-12 of itself, or, where rounding hides that, of the largest."""
+    try:
+        return _lanczos(operator, "SA", SHARP, restarts=RESTARTS)
+    except UsageError:
+
+        def flipped(x: NDArray[np.float64]) -> NDArray[np.float64]:
+            return largest * x - operator.matvec(x)
+
+        return largest - _lanczos(symmetric_operator(operator.shape[0], flipped), "LA", SHARP)
+
+
+def _lanczos(operator: "LinearOperator", which: str, accuracy: float, restarts: int | None = None) -> float:
     """Return the eigenvalue at one end of a symmetric operator's spectrum; the same on every call."""
     from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
@@ -141,8 +171,9 @@ def _lanczos(operator: "LinearOperator", which: str, accuracy: float) -> float:
     solve: Any = eigsh
     vectors = 40 if accuracy < ROUGH else 20
     start = np.random.default_rng(0).standard_normal(operator.shape[0])
+    asked = {"k": 1, "which": which, "v0": start, "tol": accuracy, "ncv": vectors, "maxiter": restarts}
     try:
-        found = solve(operator, k=1, which=which, v0=start, tol=accuracy, ncv=vectors, return_eigenvectors=False)
+        found = solve(operator, return_eigenvectors=False, **asked)
     except ArpackNoConvergence as error:
         raise UsageError(
             f"Lanczos iteration did not reach an accuracy of {accuracy:g} for the "

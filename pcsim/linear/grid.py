@@ -7,6 +7,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from pcsim.assemble import build_inference, build_network, initial_parameters
+from pcsim.curvature import NotPositiveDefinite
 from pcsim.errors import UsageError
 from pcsim.linear.build import linear_system
 from pcsim.scenario import Scenario
@@ -18,8 +19,8 @@ def condition_numbers(
     """Return the condition number of the activity Hessian for every number of hidden layers and every width.
 
     All else is the scenario's: the widths of input and output, parametrisation, initialiser, skips, biases, precisions,
-    decay and seed. No data are read: the Hessian does not depend on them. Raises `UsageError` for a network that is not
-    linear, or widths that its precisions or decays do not fit.
+    decay and seed. No data are read: the Hessian does not depend on them. Infinite where it is beyond 1e14.
+    Raises `UsageError` for a network that is not linear, or widths that its precisions or decays do not fit.
     """
     problems = {
         "inference.input": scenario.inference.input != "clamped",
@@ -39,4 +40,7 @@ def _condition_number(scenario: Scenario, width: int, hidden_layers: int) -> flo
     resized = scenario.model_copy(update={"network": table})
     network = build_network(resized)
     energy, parameters = build_inference(resized, network).energy, initial_parameters(resized, network)
-    return linear_system(energy, parameters, np.zeros((1, first)), np.zeros((1, last))).condition_number()
+    try:
+        return linear_system(energy, parameters, np.zeros((1, first)), np.zeros((1, last))).condition_number()
+    except NotPositiveDefinite:
+        return np.inf

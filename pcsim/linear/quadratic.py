@@ -16,7 +16,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from pcsim.curvature import BlockCholesky, BlockMatrix, Extremes, NotPositiveDefinite, block_extremes
-from pcsim.curvature.blocks import Links, Values, assemble
+from pcsim.curvature.blocks import NEARLY_SINGULAR, Links, Values, assemble
 from pcsim.curvature.spectrum import DENSE, largest_eigenvalue, smallest_eigenvalue, symmetric_operator
 from pcsim.errors import UsageError
 
@@ -102,9 +102,12 @@ class LinearSystem:
         try:
             if self.unknowns <= DENSE:
                 return block_extremes(self.blocks)
-            return Extremes(smallest_eigenvalue(self._factor), largest_eigenvalue(self.operator()))
+            found = Extremes(smallest_eigenvalue(self._factor), largest_eigenvalue(self.operator()))
         except NotPositiveDefinite as error:
             raise self._singular() from error
+        if found.smallest < NEARLY_SINGULAR * found.largest:
+            raise self._singular()
+        return found
 
     def condition_number(self) -> float:
         """Return λ_max/λ_min of H; raises `UsageError` as `extremes` does."""
@@ -246,6 +249,9 @@ class LinearSystem:
     def _equilibrium(self) -> Values:
         if not self.unknowns:
             return np.zeros((len(self.offsets), 0))
+        if self.has_free_input:
+            # Rounding can leave a factor to a singular matrix: its eigenvalues tell.
+            _ = self.extremes
         try:
             return self._factor.solve(self.right_hand_side.T).T
         except NotPositiveDefinite as error:
@@ -268,14 +274,20 @@ class LinearSystem:
                 "layers or shorter skips; largest_stable_step() and rescaling() need neither"
             )
 
-    def _singular(self) -> UsageError:
+    def _singular(self) -> NotPositiveDefinite:
         if self.has_free_input:
-            return UsageError(
-                "the free input has no unique equilibrium: the Hessian is singular, and where inference ends depends "
-                'on where it starts; write input = "clamped", make no layer narrower than the input, or give '
-                "network.activity_decay"
+            # Decay acts on hidden states alone: a direction of the input must reach at least these.
+            wider = (
+                "make the layers that read the input as wide as it"
+                if all(self.decays[1:])
+                else "make no layer narrower than the input, or give network.activity_decay and make those that read "
+                "the input as wide as it"
             )
-        return UsageError(
+            return NotPositiveDefinite(
+                "the free input has no unique equilibrium: the Hessian is singular, and where inference ends depends "
+                f'on where it starts; write input = "clamped", or {wider}'
+            )
+        return NotPositiveDefinite(
             "the Hessian is singular to rounding: its condition number is beyond 1e14; use smaller weights, fewer "
             "layers, or network.activity_decay"
         )

@@ -126,7 +126,7 @@ def _training_backend(scenario: Scenario) -> TrainingBackend:
         if able.problem is not None:
             raise UsageError(f"backend '{name}' cannot be used here: {able.problem}; {able.fix}")
         if not able.rules:
-            raise UsageError(f"backend '{name}' cannot evaluate on data sets; use --backend numpy or jax")
+            raise UsageError(f"backend '{name}' cannot evaluate on data sets; use --backend numpy, jax, numba or cupy")
     # What trains says so in its capabilities.
     return cast("TrainingBackend", backend)
 

@@ -138,5 +138,5 @@ def _check_rule(scenario: Scenario, able: Capabilities) -> None:
         has = f"it has {', '.join(able.rules)}" if able.rules else "it cannot train"
         raise UsageError(
             f"{scenario.where('learning.rule')}: backend '{scenario.backend.name}' has no rule "
-            f"'{scenario.learning.rule}': {has}; use the backend numpy or jax"
+            f"'{scenario.learning.rule}': {has}; use the backend numpy, jax, numba or cupy"
         )

@@ -115,7 +115,7 @@ def test_the_command_prints_one_table(files: Files, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["none.npz"], "none.npz: no such file; needed is an .npz or .safetensors file with weights"),
+        (["none.npz"], "none.npz: no such file; needed is a trace, or an .npz or .safetensors file with weights"),
         (["bare.npz"], "bare.npz: holds no scenario, only weights; name the scenario they are of with --scenario"),
         (
             ["w.npz", "--set", "network.widths=[64,13,10]"],

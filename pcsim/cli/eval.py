@@ -13,7 +13,7 @@ from pcsim.summary import print_table
 @click.command("eval", short_help="Evaluate a trained network on its data.")
 @click.argument("weights", type=click.Path(path_type=Path))
 @click.option("--scenario", metavar="SCENARIO", help="The scenario, in place of the one that WEIGHTS holds.")
-@click.option("--backend", metavar="NAME", help="Backend to evaluate on: numpy or jax.")
+@click.option("--backend", metavar="NAME", help="Backend to evaluate on; pcsim backends lists them.")
 @click.option("--precision", metavar="NAME", help="float32, float64; on jax also bfloat16.")
 @click.option(
     "--set",

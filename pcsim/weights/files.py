@@ -48,7 +48,7 @@ def embedded_scenario(path: Path) -> str | None:
     """Return the text of the scenario in a weights file, None where there is none; `UsageError` for other files."""
     if path.suffix == SUFFIX:
         return read_header(path).get(SCENARIO)
-    text = read_arrays(path, [], [SCENARIO], "an .npz or .safetensors file with weights").get(SCENARIO)
+    text = read_arrays(path, [], [SCENARIO], "a trace, or an .npz or .safetensors file with weights").get(SCENARIO)
     return None if text is None or text.dtype.kind != "U" or text.shape else str(text)
 
 

@@ -41,7 +41,8 @@ def not_at_equilibrium(trace: Trace) -> list[str]:
     if late.any():
         sentences.append(
             f"Not at equilibrium: {samples(late)}, residual up to {_largest(found, late):.2g} after "
-            f"{int(found['evaluations'][late].max())} evaluations: allow more inference.steps."
+            f"{int(found['evaluations'][late].max())} evaluations: allow more inference.steps (they may not "
+            "help relu and leaky_relu: along a kink the gradient jumps, and never vanishes)."
         )
     return sentences
 

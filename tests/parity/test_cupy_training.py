@@ -1,50 +1,30 @@
 """Training on CuPy against numpy: the same updates, and on both the way back to a snapshot, bit for bit."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 from pcsim_cupy import CupyBackend
 from pcsim_numpy.trainer import NumpyTrainer
 
 from pcsim.errors import UsageError
 from pcsim.inference import (
-    Backprop,
-    ErrorOptimization,
-    FixedPredictions,
     Halving,
-    IncrementStateOptimization,
-    SequentialStateOptimization,
     StateOptimization,
     with_free_input,
 )
-from pcsim.learning import MQ, SGD, Adam, AdamW, AfterEveryStep, AtTheEnd, Learner, Momentum, PerLayer
+from pcsim.learning import Adam, AtTheEnd, Momentum, PerLayer
 from pcsim.learning.evaluation import Reconstruction
 from pcsim.learning.trainer import AdjustableTrainer, TrainingTask
 from pcsim.stopping import StopRule
 from tests.cases import make_case
 from tests.parity.cupy_backends import BACKENDS
+from tests.parity.training import BATCHES, LEARNERS, OPTIMIZERS, RATES, assert_close, leaves, make
+from tests.parity.training import assert_parity as assert_parity_of
 from tests.test_learning_learner import learner_on
 
-SAMPLES, BATCH, UPDATES = 24, 6, 5
-RATES = np.linspace(0.02, 0.01, UPDATES)
-BATCHES = np.random.default_rng(3).permuted(np.tile(np.arange(SAMPLES), (UPDATES, 1)), axis=1)[:, :BATCH]
-# Of |a| + 10⁻³ max|a|. In float32 numpy's own distance from float64 is up to 2.9e-3 (incremental), CuPy's 1.6e-3.
+# In float32 numpy's own distance from float64 is up to 2.9e-3 (incremental), CuPy's 1.6e-3.
 TOLERANCE = {"float64": 1e-10, "float32": 4e-3}
-LEARNERS: dict[str, Any] = {
-    "state": (StateOptimization, AtTheEnd()),
-    "error": (ErrorOptimization, AtTheEnd()),
-    "increment": (IncrementStateOptimization, AtTheEnd()),
-    "fixed": (FixedPredictions, AtTheEnd()),
-    "sequential": (SequentialStateOptimization, AtTheEnd()),
-    "incremental": (StateOptimization, AfterEveryStep()),
-    "incremental-sequential": (SequentialStateOptimization, AfterEveryStep()),
-    "backprop": (Backprop, AtTheEnd()),
-}
-OPTIMIZERS = {"sgd": SGD(1e-3), "momentum": Momentum(0.9), "adam": Adam(), "adamw": AdamW(weight_decay=0.1), "mq": MQ()}
+WITH_KERNELS = [name for name in LEARNERS if name != "halving"]
 
 
 @pytest.fixture(params=BACKENDS)
@@ -52,42 +32,12 @@ def backend(request: pytest.FixtureRequest) -> CupyBackend:
     return request.param
 
 
-def make(name: str, precision: str, **options: Any) -> TrainingTask:
-    inference, rule = LEARNERS[name]
-    case = make_case("gelu", loss="cross-entropy", batch=SAMPLES)
-    learner: Learner = learner_on(inference(case.energy), rule=rule, **({"optimizer": Adam()} | options))
-    return TrainingTask(learner, case.parameters, case.x, case.y, precision)
-
-
-def leaves(tree: Any) -> Iterator[NDArray[Any]]:
-    if isinstance(tree, dict):
-        tree = tuple(tree.values())
-    if isinstance(tree, tuple):
-        for part in tree:
-            yield from leaves(part)
-    elif tree is not None:
-        yield np.asarray(tree)
-
-
-def assert_close(ours: Any, theirs: Any, tolerance: float) -> None:
-    for a, b in zip(leaves(ours), leaves(theirs), strict=True):
-        assert a.shape == b.shape
-        assert a.dtype == b.dtype
-        wide, other = a.astype(np.float64), b.astype(np.float64)
-        assert (np.abs(wide - other) <= tolerance * (np.abs(other) + 1e-3 * np.abs(other).max(initial=0))).all()
-
-
 def assert_parity(backend: CupyBackend, task: TrainingTask) -> None:
-    ours, theirs = backend.trainer(task), NumpyTrainer(task)
-    tolerance = TOLERANCE[task.precision]
-    assert_close(ours.run(BATCHES, RATES), theirs.run(BATCHES, RATES), tolerance)
-    assert_close(ours.snapshot(), theirs.snapshot(), tolerance)
-    assert_close(ours.evaluate(task.x, task.y), theirs.evaluate(task.x, task.y), tolerance)
-    assert_close(ours.diagnose(BATCHES[0], 0.1), theirs.diagnose(BATCHES[0], 0.1), tolerance)
+    assert_parity_of(backend.trainer(task), task, TOLERANCE[task.precision])
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
-@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("name", WITH_KERNELS)
 def test_updates_agree_with_numpys(backend: CupyBackend, name: str, precision: str) -> None:
     # In single precision Adam divides by differences that rounding decides: momentum is what can be compared.
     assert_parity(backend, make(name, precision, **({} if precision == "float64" else {"optimizer": Momentum(0.9)})))

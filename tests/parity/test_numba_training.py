@@ -1,93 +1,32 @@
 """Training on Numba against numpy: the same updates, and on both the way back to a snapshot, bit for bit."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 from pcsim_numba import NumbaBackend
 from pcsim_numba.trainer import NumbaTrainer
-from pcsim_numpy.trainer import NumpyTrainer
 
-from pcsim.energy import Energy
 from pcsim.errors import UsageError
 from pcsim.inference import (
-    Backprop,
-    ErrorOptimization,
-    FixedPredictions,
     Halving,
-    IncrementStateOptimization,
-    SequentialStateOptimization,
     StateOptimization,
     with_free_input,
 )
-from pcsim.learning import MQ, SGD, Adam, AdamW, AfterEveryStep, AtTheEnd, Learner, Momentum, PerLayer
+from pcsim.learning import Adam, AtTheEnd, Momentum, PerLayer
 from pcsim.learning.evaluation import Reconstruction
 from pcsim.learning.trainer import TrainingTask
 from pcsim.steppers import GradientDescent
 from pcsim.stopping import StopRule
 from tests.cases import make_case
+from tests.parity.training import BATCHES, LEARNERS, OPTIMIZERS, RATES, SAMPLES, leaves, make
+from tests.parity.training import assert_parity as assert_parity_of
 from tests.test_learning_learner import learner_on
 
-SAMPLES, BATCH, UPDATES = 24, 6, 5
-RATES = np.linspace(0.02, 0.01, UPDATES)
-BATCHES = np.random.default_rng(3).permuted(np.tile(np.arange(SAMPLES), (UPDATES, 1)), axis=1)[:, :BATCH]
-# Of |a| + 10⁻³ max|a|.
 TOLERANCE = {"float64": 1e-10, "float32": 1e-3}
 
 
-def halved_errors(energy: Energy) -> Halving:
-    return Halving(ErrorOptimization(energy))
-
-
-LEARNERS: dict[str, Any] = {
-    "state": (StateOptimization, AtTheEnd()),
-    "error": (ErrorOptimization, AtTheEnd()),
-    "increment": (IncrementStateOptimization, AtTheEnd()),
-    "fixed": (FixedPredictions, AtTheEnd()),
-    "sequential": (SequentialStateOptimization, AtTheEnd()),
-    "incremental": (StateOptimization, AfterEveryStep()),
-    "incremental-sequential": (SequentialStateOptimization, AfterEveryStep()),
-    "backprop": (Backprop, AtTheEnd()),
-    "halving": (halved_errors, AtTheEnd()),
-}
-OPTIMIZERS = {"sgd": SGD(1e-3), "momentum": Momentum(0.9), "adam": Adam(), "adamw": AdamW(weight_decay=0.1), "mq": MQ()}
-
-
-def make(name: str, precision: str, **options: Any) -> TrainingTask:
-    inference, rule = LEARNERS[name]
-    case = make_case("gelu", loss="cross-entropy", batch=SAMPLES)
-    learner: Learner = learner_on(inference(case.energy), rule=rule, **({"optimizer": Adam()} | options))
-    return TrainingTask(learner, case.parameters, case.x, case.y, precision)
-
-
-def leaves(tree: Any) -> Iterator[NDArray[Any]]:
-    if isinstance(tree, dict):
-        tree = tuple(tree.values())
-    if isinstance(tree, tuple):
-        for part in tree:
-            yield from leaves(part)
-    elif tree is not None:
-        yield np.asarray(tree)
-
-
-def assert_close(ours: Any, theirs: Any, tolerance: float) -> None:
-    for a, b in zip(leaves(ours), leaves(theirs), strict=True):
-        assert a.shape == b.shape
-        assert a.dtype == b.dtype
-        wide, other = a.astype(np.float64), b.astype(np.float64)
-        assert (np.abs(wide - other) <= tolerance * (np.abs(other) + 1e-3 * np.abs(other).max(initial=0))).all()
-
-
 def assert_parity(task: TrainingTask) -> None:
-    ours, theirs = NumbaTrainer(task), NumpyTrainer(task)
-    tolerance = TOLERANCE[task.precision]
-    assert_close(ours.run(BATCHES, RATES), theirs.run(BATCHES, RATES), tolerance)
-    assert_close(ours.snapshot(), theirs.snapshot(), tolerance)
-    assert_close(ours.evaluate(task.x, task.y), theirs.evaluate(task.x, task.y), tolerance)
-    assert_close(ours.diagnose(BATCHES[0], 0.1), theirs.diagnose(BATCHES[0], 0.1), tolerance)
+    assert_parity_of(NumbaTrainer(task), task, TOLERANCE[task.precision])
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])

@@ -6,52 +6,60 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from pcsim import linear as linear
-    from pcsim.comparison import compare as compare
-    from pcsim.evaluation import evaluate as evaluate
-    from pcsim.experiment import run as run
-    from pcsim.export import export_weights as export_weights
-    from pcsim.inspection import inspect as inspect
-    from pcsim.local_update import learn_from as learn_from
-    from pcsim.plotting import plot as plot
-    from pcsim.repetition import run_seeds as run_seeds
-    from pcsim.scenario import Scenario as Scenario
-    from pcsim.scenario import read_scenario as read_scenario
-    from pcsim.trace import Trace as Trace
-    from pcsim.trace import open_trace as open_trace
-    from pcsim.trace import repair as repair
-    from pcsim.verification import verify as verify
+from pcsim.version import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from pcsim import curvature, landscape, linear, studies, theory
+    from pcsim.api import run
+    from pcsim.figures import completion
+    from pcsim.recorded.evaluation import evaluate
+    from pcsim.recorded.export import export_weights
+    from pcsim.recorded.local_update import learn_from
+    from pcsim.recorded.verification import verify
+    from pcsim.report.plotting import plot
+    from pcsim.runs.comparison import compare
+    from pcsim.runs.repetition import run_seeds
+    from pcsim.scenario import Scenario, read_scenario
+    from pcsim.theory.inspection import inspect
+    from pcsim.trace import Trace, open_trace, repair
 
 _HOMES = {
     "Scenario": "pcsim.scenario",
     "Trace": "pcsim.trace",
-    "compare": "pcsim.comparison",
-    "evaluate": "pcsim.evaluation",
-    "export_weights": "pcsim.export",
-    "inspect": "pcsim.inspection",
-    "learn_from": "pcsim.local_update",
+    "compare": "pcsim.runs.comparison",
+    "evaluate": "pcsim.recorded.evaluation",
+    "export_weights": "pcsim.recorded.export",
+    "inspect": "pcsim.theory.inspection",
+    "learn_from": "pcsim.recorded.local_update",
     "open_trace": "pcsim.trace",
-    "plot": "pcsim.plotting",
+    "plot": "pcsim.report.plotting",
     "read_scenario": "pcsim.scenario",
     "repair": "pcsim.trace",
-    "run": "pcsim.experiment",
-    "run_seeds": "pcsim.repetition",
-    "verify": "pcsim.verification",
+    "run": "pcsim.api",
+    "run_seeds": "pcsim.runs.repetition",
+    "verify": "pcsim.recorded.verification",
 }
 
-_PACKAGES = ("linear",)
+_MODULES = {
+    "completion": "pcsim.figures.completion",
+    "curvature": "pcsim.curvature",
+    "landscape": "pcsim.landscape",
+    "linear": "pcsim.linear",
+    "studies": "pcsim.studies",
+    "theory": "pcsim.theory",
+}
 
 __all__ = [
     "Scenario",
     "Trace",
     "__version__",
     "compare",
+    "completion",
+    "curvature",
     "evaluate",
     "export_weights",
     "inspect",
+    "landscape",
     "learn_from",
     "linear",
     "open_trace",
@@ -60,14 +68,16 @@ __all__ = [
     "repair",
     "run",
     "run_seeds",
+    "studies",
+    "theory",
     "verify",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: `pcsim --help` must not wait for numerics."""
-    if name in _PACKAGES:
-        return import_module(f"pcsim.{name}")
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     if name not in _HOMES:
         raise AttributeError(f"module 'pcsim' has no attribute '{name}'")
     return getattr(import_module(_HOMES[name]), name)

@@ -1,26 +1,19 @@
 """What is derived from the code agrees with it."""
 
-import importlib
 import re
-import sys
-from pathlib import Path
 
 import pytest
 
 from pcsim.cli import COMMANDS
 from pcsim.resources import scenario_dir
 from pcsim.scenario import list_scenarios, read_scenario, scenario_text
+from tests.support.places import ROOT
+from tools.pages.make_reference import derived
 
-ROOT = Path(__file__).parents[1]
 
-
-def test_schema_and_scenario_reference_are_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
-    derived = importlib.import_module("make_reference").derived
-
+def test_schema_and_scenario_reference_are_up_to_date() -> None:
     for path, text in derived().items():
-        assert path.read_text() == text, f"run tools/make_reference.py: {path.name} is out of date"
-    sys.modules.pop("make_reference")
+        assert path.read_text() == text, f"run tools/pages/make_reference.py: {path.name} is out of date"
 
 
 def test_every_shipped_scenario_reads_resolves_and_has_a_title() -> None:

@@ -26,7 +26,7 @@ from benchmarks.sweeps import draw_sweeps, sweep_tables, sweep_work
 from benchmarks.table import EO, SO, work_of, work_table
 from studies.pages import measured, table
 
-from pcsim.plotting import save
+from pcsim.report.plotting import save
 
 PRODUCTS, MEMORY = "products", "memory"
 

@@ -16,14 +16,14 @@ from typing import Any
 
 from benchmarks.workload import Size, make_task
 from pcsim_cupy import CupyBackend
-from pcsim_cupy.cuda import CudaDevice
+from pcsim_cupy.kernels.cuda import CudaDevice
+from pcsim_cupy.kernels.storage import STORAGES
+from pcsim_cupy.kernels.work import Work
 from pcsim_cupy.samples import Samples, packed_parameters
-from pcsim_cupy.storage import STORAGES
-from pcsim_cupy.work import Work
 
-from pcsim.activations import Tanh
-from pcsim.backend import Task
-from pcsim.provenance import describe_machine
+from pcsim.engine.backend import Task
+from pcsim.model.activations import Tanh
+from pcsim.runs.provenance import describe_machine
 
 STEPS = 64
 SIZES = (Size(), Size(width=1024, batch=1024))

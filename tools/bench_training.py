@@ -20,16 +20,16 @@ from benchmarks.backends import usable_backends
 from studies.pages import measured, table
 
 import pcsim
-from pcsim.activations import Gelu
-from pcsim.backend import TrainingBackend
-from pcsim.energy import Energy
+from pcsim.engine.backend import TrainingBackend
 from pcsim.inference import Backprop, ErrorOptimization, Inference, StateOptimization
-from pcsim.initialisers import Orthogonal
+from pcsim.inference.steppers import GradientDescent
 from pcsim.learning import Adam, Learner
 from pcsim.learning.trainer import Trainer, TrainingTask
-from pcsim.losses import CrossEntropy
-from pcsim.network import dense_chain
-from pcsim.steppers import GradientDescent
+from pcsim.model.activations import Gelu
+from pcsim.model.energy import Energy
+from pcsim.model.initialisers import Orthogonal
+from pcsim.model.losses import CrossEntropy
+from pcsim.model.network import dense_chain
 
 BATCH = 64
 SAMPLES = 4096

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 
-from pcsim.backend import Capabilities, Settled, Task
+from pcsim.engine.backend import Capabilities, Settled, Task
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.trace.layout import Block
 from pcsim_cupy.availability import find_device, free_memory
-from pcsim_cupy.device import Device
-from pcsim_cupy.dynamics import form_of
+from pcsim_cupy.kernels.device import Device
+from pcsim_cupy.kernels.dynamics import form_of
+from pcsim_cupy.kernels.storage import STORAGES
 from pcsim_cupy.memory import check_fits, needed, needed_to_train
 from pcsim_cupy.plan import plan
 from pcsim_cupy.samples import motion_of
-from pcsim_cupy.storage import STORAGES
 from pcsim_cupy.support import HALVING, MASKS, ROUNDING, TRAINING, check, check_rounding, check_training
 
 
@@ -66,7 +66,7 @@ class CupyBackend:
 
     def device(self, precision: str) -> Device:
         """Return the current device for runs in a precision."""
-        from pcsim_cupy.cuda import CudaDevice
+        from pcsim_cupy.kernels.cuda import CudaDevice
 
         return CudaDevice(STORAGES[precision])
 

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pcsim_numpy.namespace import NumpyNamespace
 
-from pcsim.backend import Settled, Task
-from pcsim.loop import divergence
-from pcsim.recording import Recorder
+from pcsim.engine.backend import Settled, Task
+from pcsim.engine.loop import divergence
 from pcsim.trace.layout import Block
-from pcsim_cupy.device import Device
+from pcsim.trace.recording import Recorder
 from pcsim_cupy.judge import Judge, Rows
+from pcsim_cupy.kernels.device import Device
 from pcsim_cupy.samples import Samples, packed_parameters
 from pcsim_cupy.stacks import split
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.stopping import StopRule
+from pcsim.inference.stopping import StopRule
 
 
 class Rows(NamedTuple):

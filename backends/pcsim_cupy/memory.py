@@ -1,9 +1,9 @@
 """How much memory a run takes on the device, and what is said where there is less."""
 
 from pcsim.errors import UsageError
-from pcsim_cupy.buffers import Form, Motion, capacity, moving, unit_sizes
+from pcsim_cupy.kernels.buffers import Form, Motion, capacity, moving, unit_sizes
+from pcsim_cupy.kernels.storage import Storage
 from pcsim_cupy.plan import Plan
-from pcsim_cupy.storage import Storage
 
 SAVED = 2
 """Where a run stood at the beginning of the last stretches of steps is kept, to go back to."""

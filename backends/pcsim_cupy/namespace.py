@@ -4,14 +4,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from pcsim.activations import Activation
-from pcsim.arrays import Array
+from pcsim.model.activations import Activation
+from pcsim.model.arrays import Array
 
 PEAK = 1.0 / math.sqrt(2.0 * math.pi)
 
 
 class CupyNamespace:
-    """The functions of `pcsim.arrays.Namespace` on arrays of `library`: CuPy, or what stands in for it in tests.
+    """The functions of `pcsim.model.arrays.Namespace` on arrays of `library`: CuPy, or what stands in for it in tests.
 
     `erfc` is the complementary error function, which CuPy keeps elsewhere.
     """

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.activations import Activation, Gelu, LeakyRelu, Linear, Sigmoid, Tanh
-from pcsim.energy import Energy
 from pcsim.errors import UsageError
-from pcsim.layers import ActivationFirst, Layer, Start, WeightsFirst
-from pcsim.losses import BinaryCrossEntropy, CrossEntropy, NoTarget, SoftClampedSquaredError, SquaredError
+from pcsim.model.activations import Activation, Gelu, LeakyRelu, Linear, Sigmoid, Tanh
+from pcsim.model.energy import Energy
+from pcsim.model.layers import ActivationFirst, Layer, Start, WeightsFirst
+from pcsim.model.losses import BinaryCrossEntropy, CrossEntropy, NoTarget, SoftClampedSquaredError, SquaredError
 from pcsim_cupy.support import OTHERS
 
 LINEAR, TANH, SIGMOID, RELU, LEAKY_RELU, GELU = range(6)

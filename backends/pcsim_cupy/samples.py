@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.arrays import Array, Parameters
 from pcsim.inference import Inference
-from pcsim.steppers import Adam, Decaying, GradientDescent, Momentum, Stepper
+from pcsim.inference.steppers import Adam, Decaying, GradientDescent, Momentum, Stepper
+from pcsim.model.arrays import Array, Parameters
 from pcsim_cupy import kernels as k
-from pcsim_cupy.buffers import FIELDS, Buffers, Motion, moving
-from pcsim_cupy.device import Device
-from pcsim_cupy.dynamics import DYNAMICS, form_of
-from pcsim_cupy.gemm import Product
+from pcsim_cupy.kernels.buffers import FIELDS, Buffers, Motion, moving
+from pcsim_cupy.kernels.device import Device
+from pcsim_cupy.kernels.dynamics import DYNAMICS, form_of
+from pcsim_cupy.kernels.gemm import Product
+from pcsim_cupy.kernels.work import Work
 from pcsim_cupy.plan import NOTHING, plan
 from pcsim_cupy.stacks import join
-from pcsim_cupy.work import Work
 
 DESCENT, MOMENTUM, ADAM = range(3)
 

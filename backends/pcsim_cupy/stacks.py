@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from pcsim.arrays import Namespace
 from pcsim.learning.optimizers import SGD, Adam, AdamW, Momentum, Optimizer
+from pcsim.model.arrays import Namespace
 from pcsim_cupy.plan import Plan
 
 ELEMENTWISE = (SGD, Momentum, Adam, AdamW)

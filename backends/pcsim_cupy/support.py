@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from pcsim.arithmetic import Arithmetic, check_arithmetic
 from pcsim.errors import UsageError
 from pcsim.inference import (
     Backprop,
@@ -16,7 +15,8 @@ from pcsim.inference import (
     StateOptimization,
     is_masked,
 )
-from pcsim.steppers import Adam, Decaying, GradientDescent, Momentum, Stepper, undecayed
+from pcsim.inference.steppers import Adam, Decaying, GradientDescent, Momentum, Stepper, undecayed
+from pcsim.model.arithmetic import Arithmetic, check_arithmetic
 
 METHODS: tuple[type[Inference], ...] = (
     StateOptimization,

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.arrays import Array, Parameters
+from pcsim.inference.steppers import with_step_size
 from pcsim.learning.diagnosis import Diagnosis, diagnose
 from pcsim.learning.learner import AfterEveryStep, follow, fresh
 from pcsim.learning.repeat import python_repeat
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
-from pcsim.steppers import with_step_size
-from pcsim_cupy.device import Device
+from pcsim.model.arrays import Array, Parameters
 from pcsim_cupy.judge import Judge, Rows
+from pcsim_cupy.kernels.device import Device
 from pcsim_cupy.plan import plan
 from pcsim_cupy.samples import Samples, packed_parameters
 from pcsim_cupy.stacks import goes_together, join, split

@@ -4,10 +4,10 @@ import platform
 from collections.abc import Callable
 from importlib.util import find_spec
 
-from pcsim.arithmetic import check_arithmetic
-from pcsim.backend import Capabilities, Settled, Task
+from pcsim.engine.backend import Capabilities, Settled, Task
 from pcsim.errors import UsageError
 from pcsim.inference import Halving
+from pcsim.model.arithmetic import check_arithmetic
 from pcsim.trace.layout import Block
 
 HALVING = (
@@ -41,7 +41,7 @@ class ExactBackend:
         or halved step sizes.
         """
         from pcsim_exact.cost import estimated_seconds, refuse_if_too_long
-        from pcsim_exact.precision import bits_asked, first_guess
+        from pcsim_exact.number.precision import bits_asked, first_guess
 
         check_arithmetic(task.precision, task.arithmetic)
         if isinstance(task.inference, Halving):
@@ -53,6 +53,6 @@ class ExactBackend:
     def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
         """Run inference until every energy is known to the bits that the precision asks for."""
         # Only here, so that the package can be imported, and say what is missing, without python-flint.
-        from pcsim_exact.loop import settle
+        from pcsim_exact.descent import settle
 
         return settle(task, sink, poll)

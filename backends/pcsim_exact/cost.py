@@ -2,11 +2,11 @@
 
 from math import prod
 
-from pcsim.activations import Gelu, LeakyRelu, Linear
-from pcsim.backend import Task
+from pcsim.engine.backend import Task
 from pcsim.errors import UsageError
-from pcsim.network import Network
-from pcsim_exact.precision import planned_steps
+from pcsim.model.activations import Gelu, LeakyRelu, Linear
+from pcsim.model.network import Network
+from pcsim_exact.number.precision import planned_steps
 
 LONGEST_SECONDS = 6 * 3600.0
 

@@ -7,9 +7,9 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
-from pcsim.activations import Activation
-from pcsim_exact.balls import Balls, Operand, entries_of, zeros
-from pcsim_exact.verdicts import Verdict
+from pcsim.model.activations import Activation
+from pcsim_exact.number.balls import Balls, Operand, entries_of, zeros
+from pcsim_exact.number.verdicts import Verdict
 
 
 def _elementwise(function: Callable[[arb], arb]) -> Callable[[Balls], Balls]:
@@ -40,7 +40,7 @@ _larger: Any = np.frompyfunc(arb.max, 2, 1)
 
 
 class ExactNamespace:
-    """The functions of `pcsim.arrays.Namespace` on arrays of balls: each result encloses the true one."""
+    """The functions of `pcsim.model.arrays.Namespace` on arrays of balls: each result encloses the true one."""
 
     exp = staticmethod(_elementwise(arb.exp))
     log = staticmethod(_elementwise(arb.log))

@@ -10,10 +10,10 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.arrays import Array, Namespace
-from pcsim.backend import Task
+from pcsim.engine.backend import Task
+from pcsim.model.arrays import Array, Namespace
 from pcsim_jax.namespace import JaxNamespace
-from pcsim_jax.narrow import Narrow, NarrowNamespace
+from pcsim_jax.number.narrow import Narrow, NarrowNamespace
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "bfloat16": np.dtype(ml_dtypes.bfloat16),

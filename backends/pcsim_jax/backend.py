@@ -4,12 +4,12 @@ import platform
 from collections.abc import Callable
 from importlib.util import find_spec
 
-from pcsim.arithmetic import check_arithmetic
-from pcsim.backend import Capabilities, Flow, Settled, Task
+from pcsim.engine.backend import Capabilities, Flow, Settled, Task
+from pcsim.engine.loop import check_equilibrium, expected_evaluations
 from pcsim.errors import UsageError
 from pcsim.inference import Equilibrium
 from pcsim.learning.trainer import Trainer, TrainingTask
-from pcsim.loop import check_equilibrium, expected_evaluations
+from pcsim.model.arithmetic import check_arithmetic
 from pcsim.trace.layout import Block
 
 NEEDED = ("jax", "diffrax", "equinox", "lineax", "optimistix")
@@ -69,7 +69,8 @@ class JaxBackend:
 
     def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
         """Run inference; raises `MemoryError` where the device has too little."""
-        from pcsim_jax import descent, flow, search
+        from pcsim_jax import descent, flow
+        from pcsim_jax import equilibrium as search
         from pcsim_jax.memory import memory_errors
 
         run = flow.settle if isinstance(task.motion, Flow) else descent.settle

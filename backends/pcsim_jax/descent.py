@@ -9,17 +9,17 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.arrays import Array
-from pcsim.backend import Descent, Settled, Task
-from pcsim.energy import Clamped
-from pcsim.loop import divergence
-from pcsim.observables import Final, Observation, on_host
-from pcsim.recording import Recorder
+from pcsim.engine.backend import Descent, Settled, Task
+from pcsim.engine.loop import divergence
+from pcsim.inference.observables import Final, Observation, on_host
+from pcsim.model.arrays import Array
+from pcsim.model.energy import Clamped
 from pcsim.trace.layout import Block
+from pcsim.trace.recording import Recorder
 from pcsim_jax import program
 from pcsim_jax.arrays import arguments, namespace, to_host
 from pcsim_jax.compiled import Compiler
-from pcsim_jax.pinned import with_pinned_predictions
+from pcsim_jax.number.pinned import with_pinned_predictions
 from pcsim_jax.program import Program, Progress, Rows
 
 BYTES_OF_ROWS = 8 * 2**20

@@ -8,20 +8,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pcsim.arrays import Array
-from pcsim.backend import Flow, Settled, SolverWork, Task
-from pcsim.energy import Clamped
+from pcsim.engine.backend import Flow, Settled, SolverWork, Task
+from pcsim.engine.loop import Reached, check_flow, check_noise, looser_or_implicit, settle_flow
 from pcsim.errors import UsageError
-from pcsim.loop import Reached, check_flow, check_noise, looser_or_implicit, settle_flow
-from pcsim.observables import Observation, on_host
+from pcsim.inference.observables import Observation, on_host
+from pcsim.model.arrays import Array
+from pcsim.model.energy import Clamped
 from pcsim.trace.layout import Block
-from pcsim_jax import walk
 from pcsim_jax.arrays import DTYPES, arguments, settings, to_host
 from pcsim_jax.backend import FLOWS
 from pcsim_jax.compiled import Compiler
-from pcsim_jax.pinned import with_pinned_predictions
-from pcsim_jax.solvers import METHODS, SOLVERS, Tolerances
-from pcsim_jax.walk import Numbers, Sample, Walk
+from pcsim_jax.number.pinned import with_pinned_predictions
+from pcsim_jax.ode import flow_program as walk
+from pcsim_jax.ode.flow_program import Numbers, Sample, Walk
+from pcsim_jax.ode.solvers import METHODS, SOLVERS, Tolerances
 
 __all__ = ["SOLVERS", "check", "settle"]
 

@@ -10,15 +10,15 @@ import jax.numpy as jnp
 import jax.scipy.special
 from jaxtyping import Shaped
 
-from pcsim.activations import Activation
-from pcsim.arrays import Array
+from pcsim.model.activations import Activation
+from pcsim.model.arrays import Array
 
 PEAK = 1.0 / math.sqrt(2.0 * math.pi)
 
 
 @dataclass(frozen=True)
 class JaxNamespace:
-    """The functions of `pcsim.arrays.Namespace` on JAX arrays; energies are accumulated in float64."""
+    """The functions of `pcsim.model.arrays.Namespace` on JAX arrays; energies are accumulated in float64."""
 
     def exp(self, x: Array, /) -> Array:
         """Return e^x."""

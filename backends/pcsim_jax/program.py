@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from pcsim.arrays import Array, Namespace, Parameters
-from pcsim.energy import Clamped, Evaluation, States
 from pcsim.inference import Inference
-from pcsim.observables import Final, Observation, finish, gradient_norms, observe
-from pcsim.steppers import Stepper
-from pcsim.stopping import StopRule, gradient_norm
+from pcsim.inference.observables import Final, Observation, finish, gradient_norms, observe
+from pcsim.inference.steppers import Stepper
+from pcsim.inference.stopping import StopRule, gradient_norm
+from pcsim.model.arrays import Array, Namespace, Parameters
+from pcsim.model.energy import Clamped, Evaluation, States
 
 
 @dataclass(frozen=True)

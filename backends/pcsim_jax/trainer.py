@@ -8,21 +8,21 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.arrays import Array, Namespace, Parameters
+from pcsim.inference.steppers import step_size_of, with_step_size
 from pcsim.learning.batch import learn
 from pcsim.learning.diagnosis import Diagnosis, diagnose
 from pcsim.learning.evaluation import Scoring
 from pcsim.learning.learner import Learner, fresh
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
-from pcsim.steppers import step_size_of, with_step_size
+from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim_jax.arrays import namespace, settings, to_host, to_run
 from pcsim_jax.compiled import Compiler
-from pcsim_jax.master import MasterWeights
+from pcsim_jax.loop import compiled_repeat
 from pcsim_jax.memory import memory_errors
-from pcsim_jax.narrow import Narrow
-from pcsim_jax.pinned import with_pinned_predictions
+from pcsim_jax.number.master import MasterWeights
+from pcsim_jax.number.narrow import Narrow
+from pcsim_jax.number.pinned import with_pinned_predictions
 from pcsim_jax.program import number
-from pcsim_jax.repeat import compiled_repeat
 
 STRETCH = 256
 """Updates in one compiled stretch at most."""

@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pcsim.arrays import Array, Parameters
 from pcsim.inference import Inference
-from pcsim.steppers import Stepper
+from pcsim.inference.steppers import Stepper
+from pcsim.model.arrays import Array, Parameters
 from pcsim_jax import program
 from pcsim_jax.arrays import namespace
 from pcsim_jax.compiled import Compiler
-from pcsim_jax.pinned import with_pinned_predictions
+from pcsim_jax.number.pinned import with_pinned_predictions
 from pcsim_jax.program import Program
 
 

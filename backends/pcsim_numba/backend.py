@@ -6,12 +6,12 @@ from importlib.util import find_spec
 
 import numpy as np
 from pcsim_numpy import NumpyBackend
-from pcsim_numpy.solvers import SOLVERS, constant_steps, flow_seconds
-from pcsim_numpy.solvers import check as check_flow
+from pcsim_numpy.ode.solvers import SOLVERS, constant_steps, flow_seconds
+from pcsim_numpy.ode.solvers import check as check_flow
 
-from pcsim.arithmetic import check_arithmetic
-from pcsim.backend import Capabilities, Flow, Settled, Task
+from pcsim.engine.backend import Capabilities, Flow, Settled, Task
 from pcsim.learning.trainer import Trainer, TrainingTask
+from pcsim.model.arithmetic import check_arithmetic
 from pcsim.trace.layout import Block
 from pcsim_numba.support import MASKS, check
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pcsim_numpy.namespace import NumpyNamespace
 
-from pcsim.backend import Descent, Settled, Task
-from pcsim.loop import divergence
-from pcsim.recording import Recorder
+from pcsim.engine.backend import Descent, Settled, Task
+from pcsim.engine.loop import divergence
 from pcsim.trace.layout import Block
-from pcsim_numba.program import Rows
+from pcsim.trace.recording import Recorder
+from pcsim_numba.kernels.program import Rows
 from pcsim_numba.samples import Limits, Reached, Samples, limits_of
 
 BYTES_OF_ROWS = 8 * 2**20

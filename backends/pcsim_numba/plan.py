@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.activations import Activation, Gelu, LeakyRelu, Linear, Sigmoid, Tanh
-from pcsim.energy import Energy
-from pcsim.layers import ActivationFirst, Layer, Start, WeightsFirst
-from pcsim.losses import BinaryCrossEntropy, CrossEntropy, NoTarget, SoftClampedSquaredError, SquaredError
-from pcsim_numba.memory import aligned
-from pcsim_numba.products import packed, padded
+from pcsim.model.activations import Activation, Gelu, LeakyRelu, Linear, Sigmoid, Tanh
+from pcsim.model.energy import Energy
+from pcsim.model.layers import ActivationFirst, Layer, Start, WeightsFirst
+from pcsim.model.losses import BinaryCrossEntropy, CrossEntropy, NoTarget, SoftClampedSquaredError, SquaredError
+from pcsim_numba.kernels.memory import aligned
+from pcsim_numba.kernels.products import packed, padded
 
 # Columns of `Net.layers`.
 N_IN, N_OUT, SOURCE, SKIP, ACTIVATION, WEIGHTS_FIRST, FORWARD, BACKWARD, BIAS, PLACE, LD_IN, LD_OUT = range(12)

@@ -6,8 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.arrays import Parameters
-from pcsim.energy import Energy, States
 from pcsim.inference import (
     Backprop,
     ErrorOptimization,
@@ -20,11 +18,12 @@ from pcsim.inference import (
     StateOptimization,
     unhalved,
 )
-from pcsim.steppers import Adam, Decaying, GradientDescent, Momentum, Stepper
-from pcsim.stopping import StopRule
-from pcsim_numba.block import Block, Form, make_block, matrix, residue
-from pcsim_numba.plan import BIAS, NOTHING, SOURCE, WEIGHTS_FIRST, plan
-from pcsim_numba.program import (
+from pcsim.inference.steppers import Adam, Decaying, GradientDescent, Momentum, Stepper
+from pcsim.inference.stopping import StopRule
+from pcsim.model.arrays import Parameters
+from pcsim.model.energy import Energy, States
+from pcsim_numba.kernels.block import Block, Form, make_block, matrix, residue
+from pcsim_numba.kernels.program import (
     BACKPROP,
     ERROR,
     INCREMENT,
@@ -39,7 +38,8 @@ from pcsim_numba.program import (
     carry,
     proceed,
 )
-from pcsim_numba.steppers import ADAM, DESCENT, MOMENTUM, Motion
+from pcsim_numba.kernels.steppers import ADAM, DESCENT, MOMENTUM, Motion
+from pcsim_numba.plan import BIAS, NOTHING, SOURCE, WEIGHTS_FIRST, plan
 from pcsim_numba.threads import edges, on_all
 
 METHODS: dict[type[Inference], int] = {

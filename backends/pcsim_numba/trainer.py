@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pcsim_numpy.trainer import NumpyTrainer
 
-from pcsim.arrays import Array, Parameters
 from pcsim.learning.evaluation import ForwardPass
 from pcsim.learning.learner import AfterEveryStep, follow
-from pcsim_numba.program import Rows
+from pcsim.model.arrays import Array, Parameters
+from pcsim_numba.kernels.program import Rows
 from pcsim_numba.samples import Reached, Samples, limits_of
 
 NOTHING_DUE = np.zeros(0, np.int64)

@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.arithmetic import check_arithmetic
-from pcsim.arrays import Array
-from pcsim.backend import Capabilities, Flow, Settled, Task
+from pcsim.engine.backend import Capabilities, Flow, Settled, Task
+from pcsim.engine.loop import check_equilibrium, expected_evaluations, settle, settle_equilibrium
+from pcsim.engine.loop.flow import settle_flow
 from pcsim.errors import UsageError
 from pcsim.inference import Equilibrium
+from pcsim.inference.steppers import Adam, undecayed
 from pcsim.learning.trainer import Trainer, TrainingTask
-from pcsim.loop import check_equilibrium, expected_evaluations, settle, settle_equilibrium
-from pcsim.loop.flow import settle_flow
-from pcsim.steppers import Adam, undecayed
+from pcsim.model.arithmetic import check_arithmetic
+from pcsim.model.arrays import Array
 from pcsim.trace.layout import Block
+from pcsim_numpy.equilibrium import NumpySearcher
 from pcsim_numpy.namespace import NumpyNamespace
-from pcsim_numpy.rounded import unit_of
-from pcsim_numpy.rounding import FORMATS
-from pcsim_numpy.search import NumpySearcher
-from pcsim_numpy.solvers import ADAPTIVE, SOLVERS, check, constant_steps, flow_seconds, wide_alone
+from pcsim_numpy.number.rounded import unit_of
+from pcsim_numpy.number.rounding import FORMATS
+from pcsim_numpy.ode.solvers import ADAPTIVE, SOLVERS, check, constant_steps, flow_seconds, wide_alone
 from pcsim_numpy.threads import blas_threads
 
 TRAINING = 'numpy trains in float32 and float64; use one of these, or backend = "jax" for bfloat16'

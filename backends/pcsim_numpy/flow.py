@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.arrays import Array, Namespace
-from pcsim.backend import Flow, SolverWork, Task
-from pcsim.energy import Evaluation
+from pcsim.engine.backend import Flow, SolverWork, Task
+from pcsim.engine.loop.descent import final_arrays
+from pcsim.engine.loop.failure import looser_or_implicit
+from pcsim.engine.loop.flow import Integrator, Reached
 from pcsim.inference import gradient_flow
-from pcsim.loop.descent import final_arrays
-from pcsim.loop.failure import looser_or_implicit
-from pcsim.loop.flow import Integrator, Reached
-from pcsim.observables import Observation, observe
-from pcsim_numpy.euler import EulerSteps
-from pcsim_numpy.joined import join_finals, join_observations
-from pcsim_numpy.sample import Sample, solver_for
-from pcsim_numpy.sample_field import Pattern, SampleField
-from pcsim_numpy.structure import structure_of
+from pcsim.inference.observables import Observation, observe
+from pcsim.model.arrays import Array, Namespace
+from pcsim.model.energy import Evaluation
+from pcsim_numpy.ode.batching import join_finals, join_observations
+from pcsim_numpy.ode.euler import EulerSteps
+from pcsim_numpy.ode.sample import Sample, solver_for
+from pcsim_numpy.ode.sample_field import Pattern, SampleField
+from pcsim_numpy.ode.structure import structure_of
 
 STEPS_PER_POLL = 50
 

@@ -9,14 +9,14 @@ import scipy.special
 from jaxtyping import Float64, Shaped
 from numpy.typing import NDArray
 
-from pcsim.activations import Activation
-from pcsim.arrays import Array
+from pcsim.model.activations import Activation
+from pcsim.model.arrays import Array
 
 PEAK = 1.0 / math.sqrt(2.0 * math.pi)
 
 
 class NumpyNamespace:
-    """The functions of `pcsim.arrays.Namespace` on numpy arrays."""
+    """The functions of `pcsim.model.arrays.Namespace` on numpy arrays."""
 
     exp = staticmethod(np.exp)
     log = staticmethod(np.log)

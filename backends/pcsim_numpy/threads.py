@@ -7,7 +7,7 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-from pcsim.arrays import Parameters
+from pcsim.model.arrays import Parameters
 
 SHORT_PRODUCT = 4e6
 """Floating-point operations below which handing half a product to a second thread can take longer than doing it."""

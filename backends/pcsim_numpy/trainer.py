@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.arrays import Array
+from pcsim.inference.steppers import with_step_size
 from pcsim.learning.batch import learn
 from pcsim.learning.diagnosis import Diagnosis, diagnose
 from pcsim.learning.learner import fresh
 from pcsim.learning.repeat import python_repeat
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
-from pcsim.steppers import with_step_size
+from pcsim.model.arrays import Array
 from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.threads import blas_threads
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim import initialisers
 from pcsim.assemble.masks import build_mask
 from pcsim.assemble.roles import check_all_labels, fitted, named
 from pcsim.datasets import Dataset, first_batch, load_dataset
 from pcsim.errors import UsageError
 from pcsim.learning.samples import Samples, Split, hold_out
-from pcsim.network import Network
+from pcsim.model import initialisers
+from pcsim.model.network import Network
 from pcsim.scenario import Scenario
 from pcsim.weights import read_parameters
 

@@ -18,7 +18,7 @@ from pcsim.learning import (
     StepDecay,
     WarmupCosine,
 )
-from pcsim.network import Network
+from pcsim.model.network import Network
 from pcsim.scenario import LearningTable, Scenario
 
 

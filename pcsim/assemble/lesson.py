@@ -14,7 +14,7 @@ from pcsim.learning.course import Course
 from pcsim.learning.evaluation import ForwardPass, LabelInference, Reconstruction, Scoring
 from pcsim.learning.samples import Samples, Split
 from pcsim.learning.trainer import TrainingTask
-from pcsim.network import Network
+from pcsim.model.network import Network
 from pcsim.scenario import Scenario
 
 

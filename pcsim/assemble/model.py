@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from pcsim import activations, losses
-from pcsim.energy import Energy
 from pcsim.inference import (
     Backprop,
     Equilibrium,
@@ -16,7 +14,9 @@ from pcsim.inference import (
     SequentialStateOptimization,
     StateOptimization,
 )
-from pcsim.network import Network, dense_chain
+from pcsim.model import activations, losses
+from pcsim.model.energy import Energy
+from pcsim.model.network import Network, dense_chain
 from pcsim.scenario import Scenario
 
 RESIDUALS = {"float32": 2e-4, "float64": 1e-8}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pcsim.datasets import INPUT, OUTPUT, End, check_labels, targets
 from pcsim.errors import UsageError
-from pcsim.network import Network
+from pcsim.model.network import Network
 from pcsim.scenario import Scenario
 
 

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.arrays import Namespace
 from pcsim.assemble.model import build_inference
 from pcsim.assemble.task import build_stepper
 from pcsim.curvature.steps import automatic_step, looked_at, steepest_curvature
+from pcsim.engine.host import host_namespace
 from pcsim.errors import UsageError
-from pcsim.host import host_namespace
 from pcsim.inference import Inference, first_variable, with_free_input
-from pcsim.network import Network
+from pcsim.inference.steppers import Stepper
+from pcsim.model.arrays import Namespace
+from pcsim.model.network import Network
 from pcsim.scenario import Scenario
-from pcsim.steppers import Stepper
 
 Host = NDArray[np.float64]
 

@@ -6,16 +6,16 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim import steppers
-from pcsim.arithmetic import Arithmetic
 from pcsim.assemble.inputs import Inputs
 from pcsim.assemble.model import build_inference, residual_of
-from pcsim.backend import Descent, Flow, Task
+from pcsim.engine.backend import Descent, Flow, Task
 from pcsim.errors import UsageError
-from pcsim.network import Network
-from pcsim.recording import every_so_many, log_spaced
+from pcsim.inference import steppers
+from pcsim.inference.stopping import StopRule
+from pcsim.model.arithmetic import Arithmetic
+from pcsim.model.network import Network
 from pcsim.scenario import LogTimes, Scenario
-from pcsim.stopping import StopRule
+from pcsim.trace.recording import every_so_many, log_spaced
 
 MOST_ROWS = 10**8
 """Rows of a trace, whose steps or times alone then take 800 MB."""

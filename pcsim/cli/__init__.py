@@ -7,7 +7,7 @@ from importlib import import_module
 
 import click
 
-from pcsim import __version__
+from pcsim.version import __version__
 
 COMMANDS = {
     "run": "Run a scenario and write its trace.",

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import click
 
-from pcsim.backend import Capabilities
+from pcsim.engine.backend import Capabilities
+from pcsim.engine.registry import installed_backends, load_backend
 from pcsim.errors import UsageError
-from pcsim.registry import installed_backends, load_backend
 
 INDENT = 14
 WIDEST = 100

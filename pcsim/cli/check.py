@@ -3,12 +3,12 @@
 import click
 
 from pcsim.assemble import Lesson
-from pcsim.backend import Descent, Flow
 from pcsim.cli.options import read, scenario_options
+from pcsim.engine.backend import Descent, Flow
+from pcsim.report.summary import solver_words
+from pcsim.runs.simulation import prepare
+from pcsim.runs.tracing import solver_attributes
 from pcsim.scenario import Scenario, runs_of
-from pcsim.simulation import prepare
-from pcsim.summary import solver_words
-from pcsim.tracing import solver_attributes
 from pcsim.words import count
 
 

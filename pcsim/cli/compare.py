@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from pcsim.arithmetic import NARROW
 from pcsim.cli.options import output_option, plain_console, seed_option
-from pcsim.comparison import compare
-from pcsim.comparison_plot import plot_comparison
-from pcsim.comparison_report import print_comparison
 from pcsim.errors import RunFailed
+from pcsim.model.arithmetic import NARROW
+from pcsim.report.comparison_plot import plot_comparison
+from pcsim.report.comparison_report import print_comparison
+from pcsim.runs.comparison import compare
 from pcsim.scenario import read_scenario
 
 

@@ -6,8 +6,8 @@ import click
 from rich.table import Table
 
 from pcsim.cli.options import plain_console
-from pcsim.evaluation import Score, Scores, evaluate
-from pcsim.summary import print_table
+from pcsim.recorded.evaluation import Score, Scores, evaluate
+from pcsim.report.summary import print_table
 
 
 @click.command("eval", short_help="Evaluate a trained network on its data.")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pcsim.export import export_weights
+from pcsim.recorded.export import export_weights
 from pcsim.trace import open_trace
 
 

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from pcsim.cli.options import plain_console, read, scenario_options
 from pcsim.errors import UsageError
-from pcsim.inspection import Inspection, Spectrum, inspect
-from pcsim.summary import print_table
+from pcsim.report.summary import print_table
+from pcsim.theory.inspection import Inspection, Spectrum, inspect
 from pcsim.trace import open_trace
 from pcsim.words import count
 

@@ -7,9 +7,9 @@ import numpy as np
 from rich.table import Table
 
 from pcsim.cli.options import output_option, plain_console
-from pcsim.local_update import WORDS, LocalUpdate, learn_from
+from pcsim.recorded.local_update import WORDS, LocalUpdate, learn_from
+from pcsim.report.summary import print_table
 from pcsim.scenario import LearningTable
-from pcsim.summary import print_table
 from pcsim.trace import open_trace
 from pcsim.weights import check_weights_target
 from pcsim.words import count, layers

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from pcsim.cli.options import output_option
-from pcsim.plotting import check_figure_path, plot
+from pcsim.report.plotting import check_figure_path, plot
 from pcsim.trace import open_trace
 
 

@@ -6,9 +6,9 @@ import click
 
 from pcsim.cli.options import plain_console
 from pcsim.errors import DeviationFound
-from pcsim.replay import replay
+from pcsim.recorded.verification import Verification, verify
+from pcsim.report.replay import replay
 from pcsim.trace import open_trace
-from pcsim.verification import Verification, verify
 from pcsim.words import count, layers
 
 

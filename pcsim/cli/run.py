@@ -10,12 +10,12 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pcsim.api import run
 from pcsim.cli.options import output_option, plain_console, read, scenario_options
 from pcsim.errors import RunFailed
-from pcsim.experiment import run
-from pcsim.repetition import averages, last_measures, run_seeds
+from pcsim.report.summary import print_summary
+from pcsim.runs.repetition import averages, last_measures, run_seeds
 from pcsim.scenario import Scenario
-from pcsim.summary import print_summary
 from pcsim.trace import Trace
 
 PATIENCE = 1.0

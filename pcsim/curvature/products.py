@@ -15,12 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from pcsim.arrays import Array, Namespace
-from pcsim.energy import Clamped, Energy, Evaluation, States
 from pcsim.inference.base import Moving
 from pcsim.inference.error import ErrorOptimization
 from pcsim.inference.state import evaluate_states
-from pcsim.layers import Second
+from pcsim.model.arrays import Array, Namespace
+from pcsim.model.energy import Clamped, Energy, Evaluation, States
+from pcsim.model.layers import Second
 
 
 @runtime_checkable

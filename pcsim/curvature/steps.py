@@ -13,13 +13,13 @@ from math import prod
 import numpy as np
 from jaxtyping import Shaped
 
-from pcsim.arrays import Array, Namespace, Parameters
 from pcsim.curvature.products import Curvature, error_curvature, state_curvature
 from pcsim.curvature.spectrum import ROUGH, largest_eigenvalue, operator_of
-from pcsim.energy import Clamped, Energy, States
 from pcsim.inference import ErrorOptimization, Inference, unhalved
-from pcsim.losses import Loss
-from pcsim.steppers import Momentum, Stepper, undecayed
+from pcsim.inference.steppers import Momentum, Stepper, undecayed
+from pcsim.model.arrays import Array, Namespace, Parameters
+from pcsim.model.energy import Clamped, Energy, States
+from pcsim.model.losses import Loss
 
 SHARE = 0.5
 """Of the largest stable step size."""

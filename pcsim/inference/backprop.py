@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from pcsim.arrays import Array, Namespace, Parameters
-from pcsim.energy import Clamped, Energy, Evaluation, States
-from pcsim.steppers import Stepper
+from pcsim.inference.steppers import Stepper
+from pcsim.model.arrays import Array, Namespace, Parameters
+from pcsim.model.energy import Clamped, Energy, Evaluation, States
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from pcsim.arrays import Array, Namespace, Parameters
-from pcsim.energy import Clamped, Energy, Evaluation, States
-from pcsim.steppers import Memory, Stepper
+from pcsim.inference.steppers import Memory, Stepper
+from pcsim.model.arrays import Array, Namespace, Parameters
+from pcsim.model.energy import Clamped, Energy, Evaluation, States
 
 Carry = Any
 """What a method hands from step to step: nested tuples of arrays, opaque to the loop."""

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from jaxtyping import Bool, Shaped
 
-from pcsim.arrays import Array, Namespace
-from pcsim.energy import Clamped, Evaluation, States
 from pcsim.inference.base import Moving, OnEnergy
 from pcsim.inference.error import ErrorOptimization
 from pcsim.inference.gauss_newton import directions, pullbacks, within, worth
 from pcsim.inference.pairs import PairNamespace, Pairs, forget, in_a_row, newton_like, no_pairs, remember
-from pcsim.steppers import Stepper
+from pcsim.inference.steppers import Stepper
+from pcsim.model.arrays import Array, Namespace
+from pcsim.model.energy import Clamped, Evaluation, States
 
 PAIRS = 10
 AFRESH = 15

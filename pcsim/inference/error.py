@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from functools import partial
 
-from pcsim.arrays import Namespace
-from pcsim.energy import Clamped, Evaluation, States
 from pcsim.inference.base import Moving, Simultaneous, at_rest
-from pcsim.steppers import Stepper
+from pcsim.inference.steppers import Stepper
+from pcsim.model.arrays import Namespace
+from pcsim.model.energy import Clamped, Evaluation, States
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
-from pcsim.arrays import Array, Namespace, Parameters
-from pcsim.energy import Clamped, Energy, Evaluation, States
 from pcsim.inference.base import Inference, Moving
 from pcsim.inference.increment import IncrementStateOptimization
 from pcsim.inference.state import state_gradient
-from pcsim.steppers import GradientDescent
+from pcsim.inference.steppers import GradientDescent
+from pcsim.model.arrays import Array, Namespace, Parameters
+from pcsim.model.energy import Clamped, Energy, Evaluation, States
 
 
 @runtime_checkable

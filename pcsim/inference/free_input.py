@@ -7,8 +7,8 @@ from pcsim.inference.base import Inference
 from pcsim.inference.equilibrium import Equilibrium
 from pcsim.inference.error import ErrorOptimization
 from pcsim.inference.halving import unhalved, with_energy
-from pcsim.layers import Start
-from pcsim.losses import PartlyClamped
+from pcsim.model.layers import Start
+from pcsim.model.losses import PartlyClamped
 
 
 def with_free_input(inference: Inference, held: tuple[bool, ...] = ()) -> Inference:

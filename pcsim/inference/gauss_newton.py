@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Shaped
 
-from pcsim.arrays import Array
-from pcsim.energy import Clamped, Energy, Evaluation
 from pcsim.inference.pairs import PairNamespace, in_a_row
-from pcsim.losses import SoftClampedSquaredError, SquaredError
+from pcsim.model.arrays import Array
+from pcsim.model.energy import Clamped, Energy, Evaluation
+from pcsim.model.losses import SoftClampedSquaredError, SquaredError
 
 MOST_OUTPUTS = 16
 """At 24 the pullbacks and the products with so many directions cost more than the evaluations they save."""

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple, cast
 
 from jaxtyping import Bool, Shaped
 
-from pcsim.arrays import Array, Namespace, Parameters
-from pcsim.energy import Clamped, Energy, Evaluation, States
 from pcsim.inference.base import Carry, Inference
-from pcsim.steppers import Memory, Stepper
+from pcsim.inference.steppers import Memory, Stepper
+from pcsim.model.arrays import Array, Namespace, Parameters
+from pcsim.model.energy import Clamped, Energy, Evaluation, States
 
 
 class Halved(NamedTuple):

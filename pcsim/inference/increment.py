@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from pcsim.activations import accumulate
-from pcsim.arrays import Array, Namespace
-from pcsim.energy import Clamped, Energy, Evaluation, States
 from pcsim.inference.base import OnEnergy, increments
 from pcsim.inference.state import state_gradient
-from pcsim.layers import Anchor, Residue
-from pcsim.steppers import Memory, Stepper
+from pcsim.inference.steppers import Memory, Stepper
+from pcsim.model.activations import accumulate
+from pcsim.model.arrays import Array, Namespace
+from pcsim.model.energy import Clamped, Energy, Evaluation, States
+from pcsim.model.layers import Anchor, Residue
 
 
 class Increments(NamedTuple):

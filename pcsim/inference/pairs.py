@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Shaped
 
-from pcsim.arrays import Array, Namespace
+from pcsim.model.arrays import Array, Namespace
 
 STORED = np.dtype(np.float32)
 LARGEST_ANGLE = 1e-10

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pcsim.arrays import Namespace
-from pcsim.energy import Clamped, Evaluation
 from pcsim.inference.base import Moving
 from pcsim.inference.state import StateOptimization
-from pcsim.steppers import Stepper
+from pcsim.inference.steppers import Stepper
+from pcsim.model.arrays import Namespace
+from pcsim.model.energy import Clamped, Evaluation
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from functools import partial
 
-from pcsim.arrays import Array, Namespace, Parameters
-from pcsim.energy import Clamped, Energy, Evaluation, States
 from pcsim.inference.base import Moving, Simultaneous, at_rest
-from pcsim.steppers import Stepper
+from pcsim.inference.steppers import Stepper
+from pcsim.model.arrays import Array, Namespace, Parameters
+from pcsim.model.energy import Clamped, Energy, Evaluation, States
 
 
 def evaluate_states(xp: Namespace, energy: Energy, clamped: Clamped, states: States) -> Evaluation:

@@ -18,10 +18,10 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
-from pcsim.activations import Linear
 from pcsim.errors import UsageError
-from pcsim.layers import ActivationFirst, WeightsFirst
-from pcsim.network import Network
+from pcsim.model.activations import Linear
+from pcsim.model.layers import ActivationFirst, WeightsFirst
+from pcsim.model.network import Network
 
 Matrix: TypeAlias = NDArray[np.float64]
 Weights: TypeAlias = Sequence[Matrix]

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from jaxtyping import Shaped
 
-from pcsim.arrays import Array, Namespace, Parameters
-from pcsim.energy import Clamped, Energy, Evaluation
+from pcsim.inference.stopping import StopRule, gradient_norm
 from pcsim.learning.learner import AfterEveryStep, Learned, Learner, Memory, follow
 from pcsim.learning.repeat import Advance, Repeat
-from pcsim.stopping import StopRule, gradient_norm
+from pcsim.model.arrays import Array, Namespace, Parameters
+from pcsim.model.energy import Clamped, Energy, Evaluation
 
 
 def learn(

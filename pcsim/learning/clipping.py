@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from pcsim.arrays import Array, Namespace, Parameters
 from pcsim.learning.scaling import largest_size, nonzero
+from pcsim.model.arrays import Array, Namespace, Parameters
 
 
 def clip_to_norm(xp: Namespace, gradient: Sequence[Parameters], limit: float) -> tuple[Parameters, ...]:

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from jaxtyping import Shaped
 
-from pcsim.arrays import Array, Namespace, Parameters
 from pcsim.inference import Backprop, Inference
 from pcsim.learning.batch import Batch
 from pcsim.learning.learner import AfterEveryStep, AtTheEnd, Learner, Memory
 from pcsim.learning.repeat import Repeat, python_repeat
 from pcsim.learning.scaling import largest_size, nonzero
+from pcsim.model.arrays import Array, Namespace, Parameters
 
 
 class Alignment(NamedTuple):

@@ -6,10 +6,10 @@ from typing import Any, Protocol, runtime_checkable
 from jaxtyping import Float, Shaped
 from numpy.typing import NDArray
 
-from pcsim.arrays import Array, Namespace, Parameters
 from pcsim.inference import Inference, with_free_input
 from pcsim.learning.learner import Learner
 from pcsim.learning.repeat import Repeat
+from pcsim.model.arrays import Array, Namespace, Parameters
 
 
 @runtime_checkable

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from pcsim.arrays import Array, Namespace, Parameters
 from pcsim.errors import UsageError
 from pcsim.inference import FixedPredictions, Inference, StateOptimization, unhalved
+from pcsim.inference.steppers import Stepper
+from pcsim.inference.stopping import StopRule
 from pcsim.learning.clipping import clip_to_norm
 from pcsim.learning.optimizers import Optimizer
-from pcsim.steppers import Stepper
-from pcsim.stopping import StopRule
+from pcsim.model.arrays import Array, Namespace, Parameters
 
 Memory = tuple[dict[str, Any], ...]
 """What the optimiser remembers, arranged like the parameters."""

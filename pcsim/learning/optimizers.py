@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Shaped
 
-from pcsim.arrays import Array, Namespace
+from pcsim.model.arrays import Array, Namespace
 
 Memory = Any
 """What an optimiser remembers of one parameter array: a tuple of arrays in the type of the run."""

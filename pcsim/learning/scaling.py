@@ -5,8 +5,8 @@ from typing import Any
 
 from jaxtyping import Shaped
 
-from pcsim.arrays import Array, Namespace
 from pcsim.learning.optimizers import Memory, Optimizer
+from pcsim.model.arrays import Array, Namespace
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.activations import Linear
 from pcsim.assemble import build_inference, build_network, load_inputs, read_dataset
-from pcsim.energy import Energy
 from pcsim.errors import UsageError
-from pcsim.layers import ActivationFirst, Layer, Start, WeightsFirst
 from pcsim.linear.quadratic import LinearSystem
-from pcsim.losses import NoTarget, SoftClampedSquaredError, SquaredError
-from pcsim.resimulation import setting_of
+from pcsim.model.activations import Linear
+from pcsim.model.energy import Energy
+from pcsim.model.layers import ActivationFirst, Layer, Start, WeightsFirst
+from pcsim.model.losses import NoTarget, SoftClampedSquaredError, SquaredError
+from pcsim.recorded.resimulation import setting_of
 from pcsim.scenario import Scenario, read_scenario
 from pcsim.trace import Trace
 

@@ -3,15 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.arithmetic import NARROW, significand_bits
-from pcsim.energy import Evaluation
 from pcsim.errors import UsageError
 from pcsim.inference import Backprop, FixedPredictions, IncrementStateOptimization, Inference, unhalved
+from pcsim.model.arithmetic import NARROW, significand_bits
+from pcsim.model.energy import Evaluation
 from pcsim.recorded.network import called, precision_of
 from pcsim.recorded.point import RecordedPoint
+from pcsim.recorded.verification import SOLVER_MARGIN
 from pcsim.scenario import Scenario
 from pcsim.trace import Trace
-from pcsim.verification import SOLVER_MARGIN
 
 UNITS = 16
 """How many units in the last place an error may be off by; measured on every backend and precision is 1 at most."""

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.arithmetic import FORMATS, dtype_of, is_exact
 from pcsim.errors import UsageError, did_you_mean
-from pcsim.network import Network
+from pcsim.model.arithmetic import FORMATS, dtype_of, is_exact
+from pcsim.model.network import Network
 from pcsim.trace import Trace
 from pcsim.trace.training import GROUP
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.arithmetic import dtype_of
 from pcsim.errors import UsageError
-from pcsim.network import Network
+from pcsim.model.arithmetic import dtype_of
+from pcsim.model.network import Network
 from pcsim.recorded.network import called, check_parameters, checked, fitting, parameters_of, precision_of
 from pcsim.trace import Trace
 

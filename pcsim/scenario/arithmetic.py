@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import model_validator
 
-from pcsim.arithmetic import is_exact
 from pcsim.errors import ScenarioError, did_you_mean
+from pcsim.model.arithmetic import is_exact
 from pcsim.scenario.fields import Allowed, AtLeastTwo, Table, Word
 from pcsim.scenario.toml_text import toml_value, value_or_word
 

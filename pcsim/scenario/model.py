@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, PrivateAttr, model_validator
 
-from pcsim.arithmetic import NARROW
+from pcsim.model.arithmetic import NARROW
 from pcsim.scenario.arithmetic import BackendTable
 from pcsim.scenario.fields import (
     Allowed,

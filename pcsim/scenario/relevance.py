@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pcsim.arithmetic import NARROW
+from pcsim.model.arithmetic import NARROW
 from pcsim.scenario.fields import Table, allowed_by
 from pcsim.scenario.flow import ADAPTIVE, CONSTANT, SOLVERS
 from pcsim.scenario.model import Scenario

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from pcsim.assemble import build_network, load_inputs, read_dataset
 from pcsim.errors import UsageError
 from pcsim.landscape import WeightLandscape, Weights, angle, trust_region_activity_step, weight_landscape
+from pcsim.runs.simulation import prepare
 from pcsim.scenario import Run, Scenario
-from pcsim.simulation import prepare
 from pcsim.studies.one_unit import BACKPROP, OTHER, PREDICTIVE
 from pcsim.studies.results import Measured, Results
 from pcsim.trace.layout import Block

@@ -7,7 +7,7 @@ import numpy as np
 
 from pcsim.assemble import Inputs, build_inference, build_network
 from pcsim.curvature import Extremes, extremes, state_curvature
-from pcsim.host import host_namespace
+from pcsim.engine.host import host_namespace
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.grid import Lines, draw_grid, grid_of, with_untrained
 from pcsim.studies.parts import trained_inputs, without_learning

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.plotting import log_clock
+from pcsim.figures.axes import log_clock
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.parts import OKABE_ITO, require_recorded, settle, trained_inputs, without_learning
 from pcsim.studies.results import Measured, Results, padded

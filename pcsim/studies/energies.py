@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from pcsim.errors import RunFailed
-from pcsim.experiment import run
-from pcsim.layer_lines import draw_lines
-from pcsim.plotting import log_clock
+from pcsim.figures.axes import log_clock
+from pcsim.figures.layer_lines import draw_lines
+from pcsim.runs.experiment import run_experiment
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.parts import require_recorded
 from pcsim.studies.results import Measured, Results, padded
@@ -31,7 +31,7 @@ def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
 
 def _finished(scenario: Scenario) -> Trace:
     try:
-        return run(scenario)
+        return run_experiment(scenario)
     except RunFailed as error:
         if error.trace is None or error.exit_code != RunFailed.exit_code:
             raise

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.experiment import run
+from pcsim.runs.experiment import run_experiment
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.exact import loss_and_energy
 from pcsim.studies.grid import AXES, grid_of, sequential_colours
@@ -40,7 +40,7 @@ def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
 def _training(scenario: Scenario) -> NDArray[np.float64]:
     if scenario.learning is None:
         return np.empty(0)
-    with run(scenario) as trace:
+    with run_experiment(scenario) as trace:
         return trace.training["loss"] / trace.training["energy"].sum(axis=1)
 
 

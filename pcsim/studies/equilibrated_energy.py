@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pcsim.assemble import Inputs, build_network, load_inputs, read_dataset
 from pcsim.errors import UsageError
 from pcsim.landscape import WeightLandscape, weight_landscape
+from pcsim.runs.simulation import prepare
 from pcsim.scenario import Run, Scenario
-from pcsim.simulation import prepare
 from pcsim.studies.one_unit import BACKPROP, PREDICTIVE
 from pcsim.studies.results import Measured, Results
 from pcsim.trace.layout import Block

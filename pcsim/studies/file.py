@@ -10,7 +10,7 @@ import numpy as np
 
 from pcsim.assemble import build_network
 from pcsim.errors import RunFailed
-from pcsim.provenance import describe_machine
+from pcsim.runs.provenance import describe_machine
 from pcsim.scenario import Scenario, scenario_text
 from pcsim.studies.results import Measured, Results
 from pcsim.trace import Layout, Trace, open_trace

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
-from pcsim.experiment import run
+from pcsim.runs.experiment import run_experiment
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.parts import OKABE_ITO
 from pcsim.studies.results import Measured, Results, padded
@@ -24,7 +24,7 @@ def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
             raise UsageError(
                 f"{scenario.where('study')}: the study learning-curves needs runs that train; add [learning]"
             )
-        with run(each.scenario) as trace:
+        with run_experiment(each.scenario) as trace:
             for name, values in found.items():
                 values.append(np.asarray(trace.training[name], dtype=np.float64))
         labels = np.array([each.label("seed") for each in runs[:done]])

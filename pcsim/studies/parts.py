@@ -5,13 +5,13 @@ from dataclasses import replace
 
 from pcsim.assemble import Inputs, build_network, load_inputs, read_dataset
 from pcsim.errors import UsageError
-from pcsim.experiment import run
 from pcsim.recorded import check_parameters, stored_parameters_of
+from pcsim.runs.experiment import run_experiment
+from pcsim.runs.simulation import Simulation, prepare
+from pcsim.runs.tracing import create_trace, final_arrays, outcome_of, status_of
 from pcsim.scenario import Run, Scenario
 from pcsim.scenario.model import Recordable
-from pcsim.simulation import Simulation, prepare
 from pcsim.trace import Trace
-from pcsim.tracing import create_trace, final_arrays, outcome_of, status_of
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 """Colours that people of any colour vision tell apart (Okabe and Ito 2008)."""
@@ -37,7 +37,7 @@ def trained_inputs(scenario: Scenario) -> Inputs:
     inputs = inputs_of(scenario)
     if scenario.learning is None:
         return inputs
-    with run(scenario.alone()) as trace:
+    with run_experiment(scenario.alone()) as trace:
         parameters = check_parameters(trace, build_network(scenario), stored_parameters_of(trace))
     return replace(inputs, parameters=parameters)
 

@@ -10,7 +10,7 @@ from pcsim.studies.file import Attributes, write_study
 from pcsim.studies.kinds import load_kind
 from pcsim.studies.results import Results
 from pcsim.trace import Trace
-from pcsim.trace.files import check_target
+from pcsim.trace.files import check_replaceable, check_target
 
 
 def run_study(
@@ -29,6 +29,8 @@ def run_study(
     asked = scenario.asks_for
     if asked is None:
         raise UsageError("the scenario has neither [sweep] nor [study]; run it with pcsim.run")
+    if path is not None and force:
+        check_replaceable(path)
     target = None if path is None else check_target(path, force)
     kind, runs, start = load_kind(asked.kind), runs_of(scenario), time.perf_counter()
     results: Results = {}

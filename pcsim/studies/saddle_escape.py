@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pcsim.errors import RunFailed, UsageError
-from pcsim.experiment import run
+from pcsim.runs.experiment import run_experiment
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.one_unit import BACKPROP, PREDICTIVE
 from pcsim.studies.results import Measured, Results, padded
@@ -37,7 +37,7 @@ def _losses(scenario: Scenario) -> Any:
     if scenario.learning is None:
         raise UsageError("the study is of runs that learn; add [learning]")
     try:
-        trace = run(scenario)
+        trace = run_experiment(scenario)
     except RunFailed as error:
         if error.trace is None:
             raise

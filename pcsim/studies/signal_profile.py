@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from pcsim.errors import UsageError
-from pcsim.experiment import run
-from pcsim.layer_lines import draw_lines
-from pcsim.plotting import log_clock
-from pcsim.resimulation import setting_of
+from pcsim.figures.axes import log_clock
+from pcsim.figures.layer_lines import draw_lines
+from pcsim.recorded.resimulation import setting_of
+from pcsim.runs.experiment import run_experiment
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.parts import require_recorded
 from pcsim.studies.results import Measured, Results
@@ -22,7 +22,7 @@ def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
     if len(runs) > 1:
         raise UsageError(f"{scenario.where('sweep')}: the study signal-profile is of one run; remove [sweep]")
     require_recorded(scenario, runs, "grad_norm")
-    with run(runs[0].scenario) as trace:
+    with run_experiment(runs[0].scenario) as trace:
         steps, norms, names = trace.steps, trace.array("grad_norm"), trace.layer_names
         step_size = setting_of(trace)[0].inference.known_step_size
     hidden = norms.shape[1] - 1

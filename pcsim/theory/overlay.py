@@ -7,18 +7,18 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
-from pcsim.activations import Linear
 from pcsim.assemble import build_task
-from pcsim.backend import Descent, Flow, Task
+from pcsim.engine.backend import Descent, Flow, Task
 from pcsim.errors import UsageError
 from pcsim.inference import StateOptimization
+from pcsim.inference.steppers import GradientDescent
 from pcsim.linear import linear_system
-from pcsim.losses import SoftClampedSquaredError, SquaredError
-from pcsim.network import Network
-from pcsim.resimulation import setting_of
+from pcsim.model.activations import Linear
+from pcsim.model.losses import SoftClampedSquaredError, SquaredError
+from pcsim.model.network import Network
+from pcsim.recorded.resimulation import setting_of
 from pcsim.scenario import Scenario
 from pcsim.scenario.inference import InferenceTable
-from pcsim.steppers import GradientDescent
 from pcsim.theory.signal import (
     log_binomial_profile,
     log_fixed_prediction_limit,
@@ -111,7 +111,7 @@ def _profile(task: Task, clock: NDArray[Any], table: InferenceTable) -> Overlay:
 
 def _output_error_energy(task: Task) -> float:
     """Return ½‖∂ℓ/∂ŷ‖² of the feedforward pass, its batch mean."""
-    from pcsim.registry import load_backend
+    from pcsim.engine.registry import load_backend
 
     start = replace(
         task,

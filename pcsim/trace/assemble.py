@@ -26,7 +26,7 @@ def write_beginning(
     provenance: Mapping[str, str],
 ) -> None:
     """Write everything that is known before the first row, and make the datasets that grow."""
-    from pcsim import __version__
+    from pcsim.version import __version__
 
     own: dict[str, str | int | float] = {
         "format": FORMAT,

@@ -49,6 +49,12 @@ def check_target(path: Path, force: bool) -> Path:
     return target
 
 
+def check_replaceable(path: Path) -> None:
+    """Raise `UsageError` for a file that is no trace, such as a scenario: replacing it would be a slip."""
+    if path.is_file() and path.stat().st_size > 0 and not h5py.is_hdf5(path):
+        raise UsageError(f"{path} is not a trace, and only traces are replaced; choose another name with -o")
+
+
 def _writer_of(path: Path) -> int | None:
     try:
         with open_file(path) as file:

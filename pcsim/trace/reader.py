@@ -9,13 +9,13 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from pcsim import __version__
 from pcsim.errors import UsageError
 from pcsim.trace.files import DAMAGE, damaged, identity, open_file
 from pcsim.trace.history import History
 from pcsim.trace.layout import FORMAT_VERSION
 from pcsim.trace.rows import clock_of, growing_by_clock, grows, whole_rows
 from pcsim.trace.training import GROUP
+from pcsim.version import __version__
 
 
 class Trace:
@@ -176,6 +176,13 @@ class Trace:
         except DAMAGE as error:
             raise damaged(self.path, error) from None
         return History(names, lambda name: self.array(f"{GROUP}/{name}"))
+
+    @property
+    def kept_row(self) -> int:
+        """Row of the epoch whose parameters are kept: the last one, or the best where training stopped early."""
+        epochs = self.training["epoch"]
+        kept = int(self.attributes.get("epoch_kept", epochs[-1]))
+        return int(np.flatnonzero(epochs == kept)[0])
 
     @property
     def provenance(self) -> dict[str, str]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pcsim.datasets.archive import read_arrays
 from pcsim.errors import UsageError
-from pcsim.network import Network
+from pcsim.model.network import Network
 from pcsim.weights.tensors import SUFFIX, read_tensors
 
 

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from pcsim_jax import flow
 
 from pcsim.linear import linear_system
-from tests.cases import Case, make_case
-from tests.test_jax_flow import flow_task, settle
+from tests.backends.jax.test_flow import flow_task, settle
+from tests.support.cases import Case, make_case
 
 END = 0.5
 # Powers of 1/2 between which the order is measured: small enough steps for the leading term, errors above rounding.

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from pcsim_cupy import kernels
-from pcsim_cupy.storage import Storage
+from pcsim_cupy.kernels.storage import Storage
 
 HERE = Path(__file__).parent
 GXX = shutil.which("g++")

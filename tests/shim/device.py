@@ -15,13 +15,13 @@ import numpy as np
 import scipy.special
 from numpy.typing import NDArray
 from pcsim_cupy import CupyBackend
-from pcsim_cupy.device import Device
-from pcsim_cupy.gemm import Product
+from pcsim_cupy.kernels.device import Device
+from pcsim_cupy.kernels.gemm import Product
+from pcsim_cupy.kernels.storage import STORAGES, Storage
 from pcsim_cupy.namespace import CupyNamespace
-from pcsim_cupy.storage import STORAGES, Storage
 
-from pcsim.arrays import Array
-from pcsim.backend import Capabilities
+from pcsim.engine.backend import Capabilities
+from pcsim.model.arrays import Array
 from tests.shim.build import library
 
 

@@ -1,4 +1,4 @@
-"""CuPy as far as `pcsim_cupy.cuda` uses it, on the CPU: streams and graphs that record, cuBLAS and kernels by address.
+"""CuPy as far as `kernels.cuda` uses it, on the CPU: streams and graphs that record, cuBLAS and kernels by address.
 
 Names and the order of arguments are those of CuPy 14.
 """
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import scipy.special
 from numpy.typing import NDArray
-from pcsim_cupy.gemm import Call
-from pcsim_cupy.storage import Storage
+from pcsim_cupy.kernels.gemm import Call
+from pcsim_cupy.kernels.storage import Storage
 
 from tests.shim.build import library
 

@@ -4,14 +4,14 @@ import sys
 from typing import Any
 
 from pcsim_cupy.kernels import CARRIED
+from pcsim_cupy.kernels.storage import STORAGES
 from pcsim_cupy.samples import Samples
-from pcsim_cupy.storage import STORAGES
 
 from pcsim.inference import StateOptimization
-from pcsim.steppers import Adam, GradientDescent
+from pcsim.inference.steppers import Adam, GradientDescent
 from pcsim.trace import Block
-from tests.cases import METHODS, make_case, make_task
 from tests.shim.device import CpuCupyBackend, CpuDevice
+from tests.support.cases import METHODS, make_case, make_task
 
 RECORD = ("energy", "grad_norm", "states", "errors", "weight_gradient")
 NETWORKS: tuple[dict[str, Any], ...] = (

@@ -1,8 +1,8 @@
 """The backends that can be timed here."""
 
-from pcsim.backend import Backend
+from pcsim.engine.backend import Backend
+from pcsim.engine.registry import installed_backends, load_backend
 from pcsim.errors import UsageError
-from pcsim.registry import installed_backends, load_backend
 
 FAST = ("numpy", "jax", "numba", "cupy")
 

@@ -18,12 +18,12 @@ import numpy as np
 from pcsim_jax.arrays import settings, to_run
 from pcsim_jax.training import gradient_step
 
-from pcsim.activations import LeakyRelu
-from pcsim.energy import Energy
 from pcsim.inference import StateOptimization
-from pcsim.losses import CrossEntropy
-from pcsim.network import dense_chain
-from pcsim.steppers import GradientDescent
+from pcsim.inference.steppers import GradientDescent
+from pcsim.model.activations import LeakyRelu
+from pcsim.model.energy import Energy
+from pcsim.model.losses import CrossEntropy
+from pcsim.model.network import dense_chain
 
 STEPS = 128
 HIDDEN = 127

@@ -9,7 +9,7 @@ import time
 
 from workload import make_task
 
-from pcsim.activations import Tanh
+from pcsim.model.activations import Tanh
 
 TASK = make_task(Tanh())
 

@@ -14,10 +14,10 @@ import numpy as np
 from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.threads import blas_threads
 
+import pcsim
 from benchmarks.table import SO, tasks
 from benchmarks.workload import BATCH, one_more_sample
-from pcsim.backend import Backend, Task
-from pcsim.experiment import run
+from pcsim.engine.backend import Backend, Task
 from pcsim.scenario import parse_scenario
 
 PEAK_OF = """
@@ -87,7 +87,7 @@ def traced_seconds(folder: Path) -> float:
     rng = np.random.default_rng(1)
     if not (folder / "data.npz").exists():
         np.savez(folder / "data.npz", x=rng.standard_normal((BATCH, 784)), y=rng.integers(0, 10, BATCH))
-    with run(parse_scenario(SCENARIO, folder), path=folder / "trace.h5", force=True) as trace:
+    with pcsim.run(parse_scenario(SCENARIO, folder), path=folder / "trace.h5", force=True) as trace:
         return float(trace.attributes["inference_seconds"])
 
 

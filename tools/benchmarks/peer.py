@@ -13,7 +13,7 @@ import numpy as np
 from pcsim_numpy import NumpyBackend
 
 from benchmarks.workload import STEP_SIZE
-from pcsim.backend import Task
+from pcsim.engine.backend import Task
 from pcsim.trace.layout import Block
 
 PEERS = {"fabricpc": "fabricpc==0.6.0"}

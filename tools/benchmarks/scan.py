@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from pcsim.backend import Task
+from pcsim.engine.backend import Task
 
 Slopes = Callable[[Any, Any], Any]
 FUNCTIONS: dict[str, tuple[Callable[[Any], Any], Slopes]] = {

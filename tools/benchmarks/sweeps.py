@@ -8,8 +8,8 @@ from studies.pages import table
 
 from benchmarks.table import milliseconds
 from benchmarks.workload import Size, make_task, product_gflop, settle_seconds
-from pcsim.activations import Tanh
-from pcsim.backend import Backend, Task
+from pcsim.engine.backend import Backend, Task
+from pcsim.model.activations import Tanh
 
 STEPS = 16
 SWEEPS: dict[str, tuple[int, ...]] = {

@@ -6,9 +6,9 @@ from studies.pages import table
 
 from benchmarks.peer import Peer
 from benchmarks.workload import make_task, make_tiny_task, product_gflop, settle_seconds
-from pcsim.activations import Gelu, LeakyRelu, Tanh
-from pcsim.backend import Backend, Task
+from pcsim.engine.backend import Backend, Task
 from pcsim.inference import ErrorOptimization, IncrementStateOptimization
+from pcsim.model.activations import Gelu, LeakyRelu, Tanh
 
 SO, EO = "64 SO steps, tanh", "8 EO steps, tanh"
 

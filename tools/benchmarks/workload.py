@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pcsim.activations import Activation, Tanh
-from pcsim.backend import Backend, Descent, Task
-from pcsim.energy import Energy
+from pcsim.engine.backend import Backend, Descent, Task
 from pcsim.inference import Inference, StateOptimization
-from pcsim.initialisers import Orthogonal
-from pcsim.losses import CrossEntropy
-from pcsim.network import dense_chain
-from pcsim.recording import every_so_many
-from pcsim.steppers import GradientDescent
+from pcsim.inference.steppers import GradientDescent
+from pcsim.model.activations import Activation, Tanh
+from pcsim.model.energy import Energy
+from pcsim.model.initialisers import Orthogonal
+from pcsim.model.losses import CrossEntropy
+from pcsim.model.network import dense_chain
+from pcsim.trace.recording import every_so_many
 
 STEP_SIZE = 0.1
 BATCH = 64

@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import pcsim
-from pcsim.plotting import save
-from studies.pages import DOCS, table
-from studies.work_precision import COLOURS, Values, final_states
+from pcsim.report.plotting import save
+from tools.studies.pages import DOCS, table
+from tools.studies.work_precision import COLOURS, Values, final_states
 
 EULER_HEUN = (0.5, 0.25, 0.125, 0.0625)
 TIGHT = ("inference.rtol=1e-10", "inference.atol=1e-10")

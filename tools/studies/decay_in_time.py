@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import pcsim
-from pcsim.plotting import save
+from pcsim.report.plotting import save
 from pcsim.theory.signal import log_poisson_profile
-from studies.pages import DOCS, table
-from studies.work_precision import Values
+from tools.studies.pages import DOCS, table
+from tools.studies.work_precision import Values
 
 TIMES = (0.4, 0.8, 1.6, 3.2, 6.4)
 STEP_SIZES = (0.2, 0.1, 0.05, 0.025, 0.0125)

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
-from pcsim.provenance import describe_machine
+from pcsim.runs.provenance import describe_machine
 
 DOCS = Path(__file__).parents[2] / "docs"
 

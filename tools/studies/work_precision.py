@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import pcsim
-from pcsim.experiment import prepare
 from pcsim.linear import linear_system
+from pcsim.runs.experiment import prepare
 from pcsim.scenario import Scenario, parse_scenario
-from studies.pages import table
+from tools.studies.pages import table
 
 Values = NDArray[np.float64]
 

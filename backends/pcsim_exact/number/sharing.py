@@ -1,0 +1,34 @@
+"""Layers that give back the very same prediction while their inputs have not changed.
+
+Ball arithmetic cannot see that two balls computed alike hold the same number: their difference only contains zero.
+With the same *array* back, a state that nothing has moved since the feedforward pass keeps an error of exactly zero.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pcsim.inference import Inference, with_energy
+from pcsim.model.arrays import Array, Namespace, Parameters
+from pcsim.model.layers import Layer, Residue
+
+
+@dataclass(frozen=True)
+class SharedLayer(Layer):
+    """A layer that remembers its last inputs and what they gave."""
+
+    last: list[tuple[list[Array], tuple[Array, Residue]]] = field(default_factory=list, compare=False, repr=False)
+
+    def forward(self, xp: Namespace, parameters: Parameters, inputs: Any) -> tuple[Array, Residue]:
+        """Return the prediction and residue, the same objects as last time if the inputs are."""
+        if self.last and all(a is b for a, b in zip(self.last[0][0], inputs, strict=True)):
+            return self.last[0][1]
+        result = super().forward(xp, parameters, inputs)
+        self.last[:] = [(list(inputs), result)]
+        return result
+
+
+def with_shared_predictions(inference: Inference) -> Inference:
+    """Return the same inference on layers that share unchanged predictions."""
+    network = inference.energy.network
+    layers = tuple(SharedLayer(a.operation, a.source, a.premultiplier, a.skip) for a in network.layers)
+    return with_energy(inference, replace(inference.energy, network=replace(network, layers=layers)))

@@ -1,0 +1,196 @@
+"""Arrays in bfloat16 on JAX that compute as kernels do: in float32 registers, every result rounded to the format.
+
+The numbers are stored in bfloat16. Python numbers are float32 constants: a step size of 0.3 rounded to bfloat16 would
+scale a signal by 1.003 a layer. XLA may keep more digits than asked for between two operations; each result is
+rounded explicitly, so that it cannot.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from pcsim.model.arrays import Array
+from pcsim_jax.namespace import JaxNamespace
+
+EXPONENT_BITS = 8
+SIGNIFICAND_BITS = 7
+
+
+def rounded(values: Array) -> "Narrow":
+    """Return float32 values rounded to nearest even."""
+    kept = jax.lax.reduce_precision(values, EXPONENT_BITS, SIGNIFICAND_BITS)
+    return Narrow(kept.astype(jnp.bfloat16))
+
+
+@jax.tree_util.register_pytree_node_class
+class Narrow:
+    """An array of bfloat16 numbers with operators; comparisons give plain arrays of booleans."""
+
+    __slots__ = ("stored",)
+    __array_priority__: ClassVar[int] = 100
+
+    def __init__(self, stored: Array) -> None:
+        self.stored = stored
+
+    def tree_flatten(self) -> tuple[tuple[Array], None]:
+        """Return the stored numbers as the only leaf."""
+        return (self.stored,), None
+
+    @classmethod
+    def tree_unflatten(cls, _: None, leaves: tuple[Array]) -> "Narrow":
+        """Return an array of stored numbers."""
+        return cls(leaves[0])
+
+    @property
+    def values(self) -> Array:
+        """The numbers in float32."""
+        return self.stored.astype(jnp.float32)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
+        return self.stored.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self.stored.ndim
+
+    @property
+    def dtype(self) -> Any:
+        """The format."""
+        return self.stored.dtype
+
+    @property
+    def T(self) -> "Narrow":  # noqa: N802
+        """The transposed array."""
+        return Narrow(self.stored.T)
+
+    def astype(self, dtype: Any) -> Array:
+        """Return a plain array of another type: what it computes is no longer rounded."""
+        return self.stored.astype(dtype)
+
+    def reshape(self, *shape: int) -> "Narrow":
+        """Return the same numbers in another shape."""
+        return Narrow(self.stored.reshape(*shape))
+
+    def __matmul__(self, other: "Narrow") -> "Narrow":
+        """Return the product, accumulated in float32 and rounded once."""
+        return rounded(jnp.matmul(self.stored, other.stored, preferred_element_type=jnp.float32))
+
+    def __neg__(self) -> "Narrow":
+        return Narrow(-self.stored)
+
+    def __add__(self, other: Any) -> "Narrow":
+        return rounded(self.values + plain(other))
+
+    def __radd__(self, other: Any) -> "Narrow":
+        return rounded(plain(other) + self.values)
+
+    def __sub__(self, other: Any) -> "Narrow":
+        return rounded(self.values - plain(other))
+
+    def __rsub__(self, other: Any) -> "Narrow":
+        return rounded(plain(other) - self.values)
+
+    def __mul__(self, other: Any) -> "Narrow":
+        return rounded(self.values * plain(other))
+
+    def __rmul__(self, other: Any) -> "Narrow":
+        return rounded(plain(other) * self.values)
+
+    def __truediv__(self, other: Any) -> "Narrow":
+        return rounded(self.values / plain(other))
+
+    def __rtruediv__(self, other: Any) -> "Narrow":
+        return rounded(plain(other) / self.values)
+
+    def __gt__(self, other: Any) -> Array:
+        return self.values > plain(other)
+
+    def __ge__(self, other: Any) -> Array:
+        return self.values >= plain(other)
+
+    def __le__(self, other: Any) -> Array:
+        return self.values <= plain(other)
+
+    def __ne__(self, other: object) -> Any:
+        return self.values != plain(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def plain(x: Any) -> Array:
+    """Return numbers, booleans or a constant as float32 to compute with."""
+    if isinstance(x, Narrow):
+        return x.values
+    return jnp.asarray(x).astype(jnp.float32)
+
+
+@dataclass(frozen=True)
+class NarrowNamespace(JaxNamespace):
+    """The functions of `Namespace` on bfloat16 arrays, and on the wide ones that energies come in."""
+
+    def exp(self, x: Array, /) -> Array:
+        """Return e^x."""
+        return _each(jnp.exp, x)
+
+    def log(self, x: Array, /) -> Array:
+        """Return the natural logarithm."""
+        return _each(jnp.log, x)
+
+    def log1p(self, x: Array, /) -> Array:
+        """Return log(1 + x)."""
+        return _each(jnp.log1p, x)
+
+    def tanh(self, x: Array, /) -> Array:
+        """Return tanh x."""
+        return _each(jnp.tanh, x)
+
+    def sqrt(self, x: Array, /) -> Array:
+        """Return the square root."""
+        return _each(jnp.sqrt, x)
+
+    def abs(self, x: Array, /) -> Array:
+        """Return |x|."""
+        return _each(jnp.abs, x)
+
+    def normal_cdf(self, x: Array, /) -> Array:
+        """Return Φ(x)."""
+        return _each(super().normal_cdf, x)
+
+    def maximum(self, a: Array, b: Array | float, /) -> Array:
+        """Return the larger of each two entries."""
+        return rounded(jnp.maximum(plain(a), plain(b))) if _any_narrow(a, b) else jnp.maximum(a, b)
+
+    def where(self, condition: Array, a: Array | float, b: Array | float, /) -> Array:
+        """Choose entries of a where the condition holds, of b elsewhere."""
+        return rounded(jnp.where(condition, plain(a), plain(b))) if _any_narrow(a, b) else jnp.where(condition, a, b)
+
+    def zeros_like(self, x: Array, /) -> Array:
+        """Return zeros shaped and typed as x."""
+        return jax.tree.map(jnp.zeros_like, x)
+
+    def stack(self, arrays: Sequence[Array], /) -> Array:
+        """Join equally shaped arrays along a new first axis."""
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *arrays)
+
+    def sum(self, x: Array, /, axis: int, keepdims: bool = False) -> Array:
+        """Sum over one axis, accumulated in float32 and rounded once."""
+        return _each(lambda values: jnp.sum(values, axis=axis, keepdims=keepdims), x)
+
+    def max(self, x: Array, /, axis: int, keepdims: bool = False) -> Array:
+        """Largest entry over one axis."""
+        return _each(lambda values: jnp.max(values, axis=axis, keepdims=keepdims), x)
+
+
+def _any_narrow(*operands: Any) -> bool:
+    return any(isinstance(x, Narrow) for x in operands)
+
+
+def _each(function: Callable[[Array], Array], x: Array) -> Array:
+    """Return a function of narrow numbers rounded, of wide ones as it is."""
+    return rounded(function(x.values)) if isinstance(x, Narrow) else function(x)

@@ -1,0 +1,38 @@
+"""Layers whose predictions are rounded the same way wherever XLA puts them.
+
+XLA contracts s − a·b into one fused operation that never rounds a·b. A state that stands on its own prediction would
+then have a spurious error of half an ulp where exact zero is the truth, and every front would start there. A
+comparison with the rounded product keeps it from being contracted (`optimization_barrier` and `reduce_precision` do
+not).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import jax.numpy as jnp
+
+from pcsim.inference import Inference, with_energy
+from pcsim.model.arrays import Array, Namespace, Parameters
+from pcsim.model.layers import Layer, Residue
+from pcsim_jax.number.narrow import Narrow
+
+
+def pinned(x: Array) -> Array:
+    """Return x, rounded before anything else is made of it."""
+    return jnp.where(jnp.isnan(x), jnp.full_like(x, jnp.nan), x)
+
+
+class PinnedLayer(Layer):
+    """A layer that gives its prediction as the rounded number that is stored."""
+
+    def forward(self, xp: Namespace, parameters: Parameters, inputs: Sequence[Array]) -> tuple[Array, Residue]:
+        """Return the prediction and the residue."""
+        value, residue = super().forward(xp, parameters, inputs)
+        return (value if isinstance(value, Narrow) else pinned(value)), residue
+
+
+def with_pinned_predictions(inference: Inference) -> Inference:
+    """Return the same inference on layers that pin their predictions."""
+    network = inference.energy.network
+    layers = tuple(PinnedLayer(**vars(layer)) for layer in network.layers)
+    return with_energy(inference, replace(inference.energy, network=replace(network, layers=layers)))

@@ -1,0 +1,84 @@
+"""The search for equilibria on numpy: one evaluation after another of the samples that still search."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.engine.backend import Task
+from pcsim.engine.loop.descent import Arrivals
+from pcsim.engine.loop.equilibrium import Standing, Stretch
+from pcsim.inference.equilibrium import Equilibrium, Search
+from pcsim.inference.observables import Final, Observation, finish, observe
+from pcsim.model.energy import Clamped
+from pcsim_numpy.namespace import NumpyNamespace
+
+WORTHWHILE = 0.2
+"""The share of a batch that has to rest before copying the others costs less than evaluating all."""
+
+
+class NumpySearcher:
+    """The samples of a task, and which of them still move."""
+
+    compile_seconds = 0.0
+
+    def __init__(self, xp: NumpyNamespace, task: Task, method: Equilibrium, dtype: np.dtype[Any]) -> None:
+        self._xp, self._task, self._method = xp, task, method
+        self._parameters = tuple(
+            {name: np.ascontiguousarray(v, dtype=dtype) for name, v in layer.items()} for layer in task.parameters
+        )
+        self._all = self._x, self._y = task.x.astype(dtype), task.y.astype(dtype)
+        self._clamped = self._clamp()
+        initial = None if task.initial is None else tuple(v.astype(dtype) for v in task.initial)
+        self._carry: Search = method.begin(xp, self._clamped, initial, task.descent.stepper)
+        self._arrivals = Arrivals(len(task.parameters))
+        self._done = 0
+
+    @property
+    def arrivals(self) -> NDArray[np.int64]:
+        """The step at which a signal was first seen in every layer."""
+        return self._arrivals.steps
+
+    def proceed(self) -> Stretch:
+        """Evaluate once."""
+        xp, method, step = self._xp, self._method, self._done
+        if method.renews(step):
+            self._carry = method.renewed(xp, self._clamped, self._carry)
+        point = method.evaluate(xp, self._clamped, self._carry)
+        self._seen = observe(xp, self._task, self._clamped, point)
+        self._arrivals.note(step, self._seen.layerwise, point, np.asarray)
+        self._done += 1
+        self._carry = method.advance(xp, self._clamped, point, self._carry, self._task.descent.stepper, self._done)
+        return Stretch(self._done, [(step, self._seen)])
+
+    def standing(self) -> Standing:
+        """Return where the present samples stand."""
+        now = self._carry
+        return Standing(now.best, now.energy, now.residual, now.evaluations, now.status)
+
+    def shed(self, resting: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Observation] | None:
+        """Go on without the resting samples if they are many."""
+        if resting.mean() < WORTHWHILE:
+            return None
+        stayed = ~resting
+        self._x, self._y = self._x[stayed], self._y[stayed]
+        self._clamped, self._carry = self._clamp(), _chosen(self._carry, stayed)
+        return stayed, self._seen
+
+    def finish(self, best: NDArray[Any]) -> tuple[Observation, Final]:
+        """Return what is to be seen and kept of all samples."""
+        self._x, self._y = self._all
+        clamped = self._clamp()
+        point = self._method.at(self._xp, clamped, best)
+        return observe(self._xp, self._task, clamped, point), finish(self._xp, self._task, clamped, point)
+
+    def _clamp(self) -> Clamped:
+        return self._method.clamp(self._xp, self._parameters, self._x, self._y)
+
+
+def _chosen(carry: Any, rows: NDArray[np.bool_]) -> Any:
+    """Return some samples of what is carried, nested tuples of arrays."""
+    if not isinstance(carry, tuple):
+        return carry[rows]
+    parts = [_chosen(part, rows) for part in carry]
+    return type(carry)(*parts) if hasattr(carry, "_fields") else tuple(parts)

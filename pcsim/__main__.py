@@ -1,0 +1,5 @@
+"""`python -m pcsim`: the command line."""
+
+from pcsim.cli import main
+
+main()

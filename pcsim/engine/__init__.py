@@ -1,0 +1,1 @@
+"""What runs it: what backends promise, where they are found, and the loops that they share."""

@@ -1,0 +1,198 @@
+"""Backends: where a simulation runs. What they are given, what they leave behind and what they promise."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.inference import Inference
+from pcsim.inference.steppers import Stepper
+from pcsim.inference.stopping import StopRule
+from pcsim.learning.trainer import Trainer, TrainingTask
+from pcsim.model.arithmetic import Arithmetic
+from pcsim.trace.layout import Block
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Discrete inference: `steps` steps of `stepper`; `recorded` are the ascending steps to record besides the last."""
+
+    stepper: Stepper
+    steps: int
+    recorded: Sequence[int]
+
+    @property
+    def end(self) -> int:
+        """The last step."""
+        return self.steps
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Continuous inference, dz/dt = −∇E, or dz = −∇E dt + √(2T) dW at a `temperature` T > 0 (Langevin).
+
+    `times` are ascending and all recorded, the run ends at the last. With a `step_size` the solver takes constant
+    steps, except that none goes beyond a recorded time; without one it adapts them to `rtol` and `atol`. `seed` is that
+    of the noise.
+    """
+
+    solver: str
+    times: tuple[float, ...]
+    step_size: float | None = None
+    rtol: float = 1e-6
+    atol: float = 1e-9
+    temperature: float = 0.0
+    seed: int = 0
+
+    @property
+    def end(self) -> float:
+        """The last time."""
+        return self.times[-1]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One inference run, as a backend receives it: all arrays in float64 on the host.
+
+    `initial` holds the starting variables, or None for a feedforward pass; `record` says what to record besides
+    arrivals and final values.
+    """
+
+    inference: Inference
+    motion: Descent | Flow
+    stop: StopRule | None
+    parameters: tuple[dict[str, NDArray[np.float64]], ...]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    initial: tuple[NDArray[np.float64], ...] | None
+    record: frozenset[str]
+    precision: str
+    arithmetic: Arithmetic = field(default_factory=Arithmetic)
+
+    @property
+    def descent(self) -> Descent:
+        """The motion of a discrete task; backends without solvers are never given another."""
+        if not isinstance(self.motion, Descent):
+            raise TypeError(f"the task runs in continuous time with the solver '{self.motion.solver}'")
+        return self.motion
+
+
+@dataclass(frozen=True)
+class SolverWork:
+    """What an ODE solver did for every sample, (batch,) each: steps taken, steps rejected, fields evaluated.
+
+    A step that was tried again with another size counts as rejected. Evaluations for finite differences count, and so
+    do products with the Jacobian.
+    """
+
+    steps: NDArray[np.int64]
+    rejected: NDArray[np.int64]
+    evaluations: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Equilibria:
+    """Where the search for every sample's equilibrium ended, (batch,) each.
+
+    `residual` is the norm of the gradient over all errors, `energy` that of the sample, both at the point that was
+    kept; `evaluations` counts gradients, or what costs as much; `converged` says that the residual is at the threshold,
+    `stalled` that there was no way down any more before it was. `smallest_eigenvalue` is that of the Hessian over the
+    errors, if asked for.
+    """
+
+    residual: NDArray[np.float64]
+    energy: NDArray[np.float64]
+    evaluations: NDArray[np.int64]
+    converged: NDArray[np.bool_]
+    stalled: NDArray[np.bool_]
+    smallest_eigenvalue: NDArray[np.float64] | None = None
+
+    @property
+    def minimum(self) -> NDArray[np.bool_] | None:
+        """Which samples converged to a minimum; None where nobody asked for their curvature."""
+        return None if self.smallest_eigenvalue is None else self.converged & (self.smallest_eigenvalue > 0.0)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What an inference run leaves behind: host arrays in the type of the run, one a layer.
+
+    `failure` is a sentence on why a run stopped early on an error, and what to do (None: it did not); `converged` says
+    that its stop rule was met. In continuous time `steps_taken` and `arrival_steps` count the solver's steps (those of
+    the sample that took most), `arrival_times` are the recorded times at which a signal was first seen, NaN if never,
+    and `end` is where the solver had got to: the arrays are those of the last recorded time. `solver_precision` is what
+    a solver computed in where that is not the precision of the run. `input` is there where the
+    input is free, `equilibria` where the method looks for them.
+    """
+
+    states: tuple[NDArray[Any], ...]
+    errors: tuple[NDArray[Any], ...]
+    output: NDArray[Any]
+    gradient: tuple[dict[str, NDArray[Any]], ...] | None
+    arrival_steps: NDArray[np.int64]
+    steps_taken: int
+    inference_seconds: float
+    compile_seconds: float = 0.0
+    converged: bool = False
+    interrupted: bool = False
+    failure: str | None = None
+    work: SolverWork | None = None
+    arrival_times: NDArray[np.float64] | None = None
+    end: float | None = None
+    solver_precision: str | None = None
+    input: NDArray[Any] | None = None
+    equilibria: Equilibria | None = None
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a backend can do here; `problem` and `fix` say why it cannot be used (None: it can).
+
+    `solvers` are those for continuous time and `rules` those of learning, none if it has none; `bounds` says that
+    energies come with rigorous error bounds; `packages` are those besides numpy and SciPy whose versions decide the
+    last bits. `limits` are sentences on what is refused beyond that, in the words of the refusal. The precision "exact"
+    stands for any number of bits.
+    """
+
+    device: str
+    precisions: tuple[str, ...]
+    methods: tuple[str, ...]
+    layers: tuple[str, ...]
+    solvers: tuple[str, ...] = ()
+    problem: str | None = None
+    fix: str | None = None
+    bounds: bool = False
+    rules: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """Where a simulation runs: arithmetic, loop and device."""
+
+    def capabilities(self) -> Capabilities:
+        """Return what this backend supports on this machine, without allocating on a device."""
+        ...
+
+    def estimate(self, task: Task) -> float:
+        """Return about how many seconds a task will take.
+
+        Raises `UsageError` for one that this backend cannot run or finish: nothing has been started then.
+        """
+        ...
+
+    def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
+        """Run inference, hand recorded rows to `sink` in blocks, and stop soon once `poll(step or time)` is true."""
+        ...
+
+
+@runtime_checkable
+class TrainingBackend(Backend, Protocol):
+    """A backend that can train, too."""
+
+    def trainer(self, task: TrainingTask) -> Trainer:
+        """Return a trainer that stands before the first update."""
+        ...

@@ -1,0 +1,122 @@
+"""A free input seen from outside: backends run a network with one state more, whoever asks keeps the usual numbers.
+
+Inside, the input is state 0 and the layers count from 1, so that dynamics, loops and backends need to know nothing of
+it. Outside, layers count from 0 as ever, and the input has a place of its own.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.engine.backend import Backend, Capabilities, Settled, Task, TrainingBackend
+from pcsim.inference import first_variable, with_free_input
+from pcsim.learning.diagnosis import Diagnosis
+from pcsim.learning.trainer import AdjustableTrainer, Outcome, Snapshot, Trainer, TrainingTask, Updates
+from pcsim.trace.layout import Block
+
+
+@dataclass(frozen=True)
+class FreeInputBackend:
+    """A backend whose tasks leave the input free; their x (batch, *input_shape) is where it starts.
+
+    `held` tells for every unit of a masked input whether it is known, and stays there; empty: all are free.
+    """
+
+    backend: Backend
+    held: tuple[bool, ...] = ()
+
+    def capabilities(self) -> Capabilities:
+        """Return what the backend supports."""
+        return self.backend.capabilities()
+
+    def estimate(self, task: Task) -> float:
+        """Return about how many seconds the task takes, as the backend does."""
+        return self.backend.estimate(self._inside(task))
+
+    def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
+        """Run inference; the input is in `input` of blocks and of what is left behind."""
+        return _settled(self.backend.settle(self._inside(task), lambda block: sink(_block(block)), poll))
+
+    def trainer(self, task: TrainingTask) -> Trainer:
+        """Return a trainer, as the backend does; from masked samples nothing is learned, but from whole ones."""
+        if self.held:
+            return cast("TrainingBackend", self.backend).trainer(task)
+        learner = replace(task.learner, inference=with_free_input(task.learner.inference))
+        inside = replace(task, learner=learner, parameters=({}, *task.parameters))
+        return FreeInputTrainer(cast("TrainingBackend", self.backend).trainer(inside))
+
+    def _inside(self, task: Task) -> Task:
+        """Return the task with the input as state 0, which starts at x."""
+        first = first_variable(task.inference, task.x)
+        return replace(
+            task,
+            inference=with_free_input(task.inference, self.held),
+            parameters=({}, *task.parameters),
+            initial=None if task.initial is None else (first, *task.initial),
+        )
+
+
+@dataclass(frozen=True)
+class FreeInputTrainer:
+    """A network in training whose inputs are inferred anew in every update."""
+
+    trainer: Trainer
+
+    def run(self, batches: NDArray[np.int64], rates: NDArray[np.float64]) -> Updates:
+        """Update the parameters on one batch after another."""
+        updates = self.trainer.run(batches, rates)
+        return updates._replace(energy=updates.energy[:, 1:], signal=updates.signal[:, 1:])
+
+    def diagnose(self, batch: NDArray[np.int64], rate: float) -> Diagnosis:
+        """Return what `run` would do next with one batch: the input has no weights, and no place in it."""
+        return self.trainer.diagnose(batch, rate)
+
+    def evaluate(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Outcome:
+        """Return losses and outputs."""
+        return self.trainer.evaluate(x, y)
+
+    def set_step_size(self, step_size: float) -> None:
+        """Infer with another step size from now on."""
+        cast("AdjustableTrainer", self.trainer).set_step_size(step_size)
+
+    def snapshot(self) -> Snapshot:
+        """Return where training stands."""
+        inside = self.trainer.snapshot()
+        return inside._replace(parameters=inside.parameters[1:], memory=inside.memory[1:])
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot."""
+        parameters, memory = ({}, *snapshot.parameters), ({}, *snapshot.memory)
+        self.trainer.restore(snapshot._replace(parameters=parameters, memory=memory))
+
+
+def _block(block: Block) -> Block:
+    def without_input(array: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+        return None if array is None else array[:, 1:]
+
+    return replace(
+        block,
+        energy=without_input(block.energy),
+        grad_norm=without_input(block.grad_norm),
+        energy_per_sample=without_input(block.energy_per_sample),
+        energy_bound=without_input(block.energy_bound),
+        states=block.states and block.states[1:],
+        errors=block.errors and block.errors[1:],
+        input=block.states and block.states[0],
+    )
+
+
+def _settled(settled: Settled) -> Settled:
+    times: Any = settled.arrival_times
+    return replace(
+        settled,
+        states=settled.states[1:],
+        errors=settled.errors[1:],
+        gradient=settled.gradient and settled.gradient[1:],
+        arrival_steps=settled.arrival_steps[1:],
+        arrival_times=None if times is None else times[1:],
+        input=settled.states[0],
+    )

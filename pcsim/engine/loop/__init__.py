@@ -1,0 +1,22 @@
+"""The host's side of a run: what is looked at after every step or at every recorded time, and when it ends."""
+
+from pcsim.engine.loop.descent import clamp, final_arrays, settle
+from pcsim.engine.loop.equilibrium import check_equilibrium, expected_evaluations, settle_equilibrium
+from pcsim.engine.loop.failure import divergence, looser_or_implicit
+from pcsim.engine.loop.flow import Integrator, Reached, check_flow, check_noise, settle_flow
+
+__all__ = [
+    "Integrator",
+    "Reached",
+    "check_equilibrium",
+    "check_flow",
+    "check_noise",
+    "clamp",
+    "divergence",
+    "expected_evaluations",
+    "final_arrays",
+    "looser_or_implicit",
+    "settle",
+    "settle_equilibrium",
+    "settle_flow",
+]

@@ -1,0 +1,78 @@
+"""How backends are found: by their names in the entry-point group `pcsim.backends`.
+
+A backend is any class registered there that fulfils `Backend`; other packages can add theirs.
+"""
+
+from importlib.metadata import EntryPoint, entry_points
+
+from pcsim.engine.backend import Backend, Capabilities
+from pcsim.errors import UsageError, did_you_mean
+from pcsim.model.arithmetic import is_exact
+
+GROUP = "pcsim.backends"
+
+
+def installed_backends() -> dict[str, EntryPoint]:
+    """Return the registered backends by name, without importing any."""
+    return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda p: p.name)}
+
+
+def load_backend(name: str) -> Backend:
+    """Import and return a backend.
+
+    Raises `UsageError` if no such backend is registered, or if a package it needs is missing.
+    """
+    found = installed_backends()
+    if name not in found:
+        raise UsageError(
+            f"backend '{name}' is not installed; installed: {', '.join(found)}{did_you_mean(name, list(found))}"
+        )
+    try:
+        return found[name].load()()
+    except ImportError as error:
+        raise UsageError(
+            f"backend '{name}' needs a package that is missing here ({error}); "
+            f"install it with: pip install 'pcsim[{name}]'"
+        ) from error
+
+
+def require(name: str, backend: Backend, precision: str, method: str, solver: str | None = None) -> Capabilities:
+    """Return the backend's capabilities, or raise `UsageError` if it cannot do what is asked.
+
+    Without a `solver` discrete steps are asked for.
+    """
+    able = backend.capabilities()
+    if able.problem is not None:
+        raise UsageError(f"backend '{name}' cannot be used here: {able.problem}; {able.fix}")
+    _require_word(name, "method", method, able.methods)
+    if solver is not None and solver not in able.solvers:
+        raise UsageError(_without_solver(name, able, solver))
+    _require_word(name, "precision", "exact" if is_exact(precision) else precision, able.precisions)
+    return able
+
+
+def _require_word(name: str, what: str, word: str, words: tuple[str, ...]) -> None:
+    if word not in words:
+        raise UsageError(
+            f"backend '{name}' has no {what} '{word}'; it has {', '.join(words)}{did_you_mean(word, list(words))}"
+        )
+
+
+def _without_solver(name: str, able: Capabilities, solver: str) -> str:
+    others = [f"'{other}'" for other in installed_backends() if other != name and solver in _solvers_of(other)]
+    if able.solvers:
+        found, ways = f"has no solver '{solver}'; it has {', '.join(able.solvers)}", ["choose one of these"]
+    else:
+        found, ways = "has no continuous time", ["remove inference.solver"]
+    if others:
+        ways.append(f"use the backend {' or '.join(others)}, which has '{solver}'")
+    return f"backend '{name}' {found}; {', or '.join(ways)}"
+
+
+def _solvers_of(name: str) -> tuple[str, ...]:
+    """Return the solvers of a backend, none where it cannot be used here."""
+    try:
+        able = load_backend(name).capabilities()
+    except UsageError:
+        return ()
+    return able.solvers if able.problem is None else ()

@@ -1,0 +1,19 @@
+"""Axes that several figures share."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def log_clock(axes: Any, clock: NDArray[np.float64], name: str) -> None:
+    """Make the clock's axis logarithmic, the start at 0 included."""
+    positive = clock[clock > 0]
+    if len(positive) > 1 and len(positive) == len(clock):
+        axes.set_xscale("log")
+        axes.set_xlim(float(clock[0]), float(clock[-1]))
+    elif len(positive) > 1:
+        # Logarithmic from the first recorded step on, with the start itself still visible at 0.
+        axes.set_xscale("symlog", linthresh=float(positive[0]), linscale=0.3)
+        axes.set_xlim(left=0, right=float(clock[-1]))
+    axes.set_xlabel("inference step" if name == "step" else "time")

@@ -1,0 +1,67 @@
+"""Panels on completed samples: the samples themselves beside what was hidden of them, and how far off each is."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.figures.completion import Completion, completions
+from pcsim.trace import Trace
+
+SHOWN = 8
+"""Samples in the picture, the first ones."""
+ROWS = ("sample", "known", "completed")
+
+
+def has_completion(trace: Trace) -> bool:
+    """Return whether there are completed samples to draw."""
+    return bool(completions(trace))
+
+
+def draw_completion(samples: Any, errors: Any, trace: Trace) -> None:
+    """Draw the first samples as images, or one as a curve where they are none, and the error of every sample."""
+    # Where both ends are masked the output is what a network says of the sample.
+    found = completions(trace)[-1]
+    if math.isqrt(found.mask.size) ** 2 == found.mask.size:
+        _draw_images(samples, found)
+    else:
+        _draw_curve(samples, found)
+    _draw_errors(errors, found)
+
+
+def _draw_images(axes: Any, found: Completion) -> None:
+    edge = math.isqrt(found.mask.size)
+    rows = [found.truth[:SHOWN], np.where(found.mask, np.nan, found.truth[:SHOWN]), found.completed[:SHOWN]]
+    low, high = float(found.truth.min()), float(found.truth.max())
+    axes.imshow(np.concatenate([_strip(row, edge) for row in rows]), cmap="gray", vmin=low, vmax=high)
+    axes.set_facecolor("#56B4E9")
+    axes.set_yticks([(edge + 1) * i + edge / 2 for i in range(len(rows))], ROWS)
+    axes.set_xticks([])
+
+
+def _strip(images: NDArray[np.float64], edge: int) -> NDArray[np.float64]:
+    """Return images side by side, with a border of one hidden pixel."""
+    framed = np.pad(images.reshape(-1, edge, edge), ((0, 0), (0, 1), (0, 1)), constant_values=np.nan)
+    return np.concatenate(list(framed), axis=1)
+
+
+def _draw_curve(axes: Any, found: Completion) -> None:
+    unit = np.arange(found.mask.size)
+    axes.plot(unit, found.truth[0], color="black", linewidth=1, label="first sample")
+    axes.plot(unit[found.mask], found.completed[0, found.mask], "o", color="#0072B2", markersize=3, label="completed")
+    axes.set_xlabel("unit")
+    axes.legend(fontsize=8, frameon=False)
+
+
+def _draw_errors(axes: Any, found: Completion) -> None:
+    guess, completed = (
+        np.mean((values - found.truth)[:, found.mask] ** 2, axis=1)
+        for values in (np.broadcast_to(found.mean, found.truth.shape), found.completed)
+    )
+    most = 1.05 * float(max(guess.max(), completed.max()))
+    axes.plot([0, most], [0, most], color="0.6", linewidth=0.8)
+    axes.plot(guess, completed, "o", color="#0072B2", markersize=3)
+    axes.set_xlabel("mean squared error of the mean sample")
+    axes.set_ylabel("of the completed sample")
+    axes.set_title(f"masked units: {found.error:.3g}, mean sample {found.baseline:.3g}", fontsize=9, loc="right")

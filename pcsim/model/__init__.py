@@ -1,0 +1,1 @@
+"""What is simulated: arrays and arithmetic, activations, layers, losses, the network and its energy."""

@@ -1,0 +1,193 @@
+"""The energy of a network: predictions, errors, layerwise energies and gradients, as pure functions of arrays.
+
+E = Σ_i γ_i/2 ‖ε_i‖² + ℓ(ŷ, y) + Σ_i δ_i/2 ‖s_i‖² for every sample on its own (model: section 1). Everything is
+in input-to-output order; no gradient with respect to states or errors carries 1/B.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+from jaxtyping import Shaped
+
+from pcsim.model.arrays import Array, Namespace, Parameters
+from pcsim.model.layers import Residue, Start
+from pcsim.model.losses import Loss
+from pcsim.model.network import Network
+
+States = tuple[Array, ...]
+"""One array (batch, *units) a layer."""
+
+
+class Clamped(NamedTuple):
+    """A network's parameters with input and target held fixed, as arrays of the run's type.
+
+    `known` holds predictions and residues that cannot change, from layer 0 up: layer 0 reads only the input.
+    """
+
+    parameters: tuple[Parameters, ...]
+    x: Array
+    y: Array
+    known: tuple[tuple[Array, Residue], ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The energy's ingredients at one point: what is recorded, and what the next step needs.
+
+    `states` s_0 … s_{N−2}, `errors` ε_0 … ε_{N−1} (the last is −∂ℓ/∂ŷ), the `output` ŷ and the layers' `residues`;
+    `differentiate` computes the gradient of the moving variables when somebody asks for it. `predictions` ŝ_0 … ŷ
+    are there where errors are formed from them.
+    """
+
+    states: States
+    errors: States
+    output: Array
+    residues: tuple[Residue, ...]
+    differentiate: Callable[["Evaluation"], States]
+    predictions: States = ()
+
+    @cached_property
+    def gradient(self) -> States:
+        """∂E/∂z of every moving variable z, computed once."""
+        return self.differentiate(self)
+
+
+@dataclass(frozen=True)
+class Energy:
+    """The energy of a `Network` with an output loss, precisions γ and activity decays δ (one a free state)."""
+
+    network: Network
+    loss: Loss
+    precisions: tuple[float, ...]
+    decays: tuple[float, ...]
+
+    @property
+    def bare(self) -> "Energy":
+        """The same energy with γ = 1 and δ = 0: of feedforward states it is the loss alone."""
+        return replace(self, precisions=(1.0,) * len(self.precisions), decays=(0.0,) * len(self.decays))
+
+    def with_free_input(self, held: tuple[bool, ...] = ()) -> "Energy":
+        """Return the energy of the network whose input is one more state, with no term of its own (model: section 1).
+
+        Its parameters have none for the new first layer in front, its x is where the input starts; units that are
+        `held` (a flag each, none where empty) stay there.
+        """
+        return Energy(self.network.with_free_input(held), self.loss, (0.0, *self.precisions), (0.0, *self.decays))
+
+    def clamp(
+        self, xp: Namespace, parameters: tuple[Parameters, ...], x: Shaped[Array, "batch ..."], y: Array
+    ) -> Clamped:
+        """Hold input x (batch, *input_shape) and target y (batch, outputs) fixed."""
+        return Clamped(parameters, x, y, (self.network.layers[0].forward(xp, parameters[0], (x,)),))
+
+    def freeze(self, xp: Namespace, clamped: Clamped) -> Clamped:
+        """Hold every prediction and residue at the feedforward pass."""
+        _, predictions, residues = self.feedforward(xp, clamped)
+        return clamped._replace(known=tuple(zip(predictions, residues, strict=True)))
+
+    def predict(self, xp: Namespace, clamped: Clamped, states: Sequence[Array], i: int) -> tuple[Array, Residue]:
+        """Return the prediction of layer i from the states, and its residue."""
+        if i < len(clamped.known):
+            return clamped.known[i]
+        layer = self.network.layers[i]
+        return layer.forward(xp, clamped.parameters[i], [states[j] for j in layer.reads])
+
+    def predict_all(
+        self, xp: Namespace, clamped: Clamped, states: Sequence[Array]
+    ) -> tuple[States, tuple[Residue, ...]]:
+        """Return the predictions ŝ_0 … ŷ from given states, and the residues."""
+        pairs = [self.predict(xp, clamped, states, i) for i in range(len(self.network.layers))]
+        return tuple(p for p, _ in pairs), tuple(r for _, r in pairs)
+
+    def feedforward(
+        self, xp: Namespace, clamped: Clamped, errors: Sequence[Array] | None = None
+    ) -> tuple[States, States, tuple[Residue, ...]]:
+        """Return states, predictions and residues of a pass from the input, each state moved by its error if given."""
+        states: list[Array] = []
+        predictions: list[Array] = []
+        residues: list[Residue] = []
+        for i in range(len(self.network.layers)):
+            prediction, residue = self.predict(xp, clamped, states, i)
+            predictions.append(prediction)
+            residues.append(residue)
+            states.append(prediction if errors is None or i >= len(errors) else prediction + errors[i])
+        return tuple(states[:-1]), tuple(predictions), tuple(residues)
+
+    def error(self, xp: Namespace, clamped: Clamped, states: Sequence[Array], prediction: Array, i: int) -> Array:
+        """Return ε_i = s_i − ŝ_i of a free state, −∂ℓ/∂ŷ of the output layer."""
+        if i == len(states):
+            return self.loss.error(xp, prediction, clamped.y)
+        return states[i] - prediction
+
+    def weighted_error(self, errors: Sequence[Array], i: int) -> Array:
+        """Return γ_i ε_i, the output's with γ = 1."""
+        if i == len(self.precisions) or self.precisions[i] == 1.0:
+            return errors[i]
+        return self.precisions[i] * errors[i]
+
+    def state_gradient(
+        self,
+        xp: Namespace,
+        clamped: Clamped,
+        states: Sequence[Array],
+        errors: Sequence[Array],
+        residues: Sequence[Residue],
+        i: int,
+    ) -> Array:
+        """Return ∇_{s_i}E = γ_i ε_i − Σ_j g_j(γ_j ε_j) + δ_i s_i, j over the layers that read state i."""
+        total = self.weighted_error(errors, i)
+        for j in self.network.readers[i]:
+            total = total - self.pullback(xp, clamped, residues, self.weighted_error(errors, j), j, i)
+        return total if self.decays[i] == 0.0 else total + self.decays[i] * states[i]
+
+    def backpropagated(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> States:
+        """Return ∂/∂s_i of loss and activity decay through all layers above state i, errors held fixed."""
+        totals: list[Array] = [None] * len(point.states)
+        totals.append(-point.errors[-1])
+        for i in range(len(point.states) - 1, -1, -1):
+            parts = [self.pullback(xp, clamped, point.residues, totals[j], j, i) for j in self.network.readers[i]]
+            if self.decays[i] != 0.0:
+                parts.append(self.decays[i] * point.states[i])
+            totals[i] = parts[0]
+            for part in parts[1:]:
+                totals[i] = totals[i] + part
+        return tuple(totals[:-1])
+
+    def pullback(
+        self, xp: Namespace, clamped: Clamped, residues: Sequence[Residue], v: Array, layer: int, state: int
+    ) -> Array:
+        """Return vᵀ ∂ŝ_layer/∂s_state, zero for input units that are held."""
+        pulled = self.network.layers[layer].pullback(xp, clamped.parameters[layer], residues[layer], v, state)
+        below = self.network.layers[state].operation
+        return below.released(xp, pulled) if isinstance(below, Start) else pulled
+
+    def layerwise(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> Shaped[Array, "layers batch"]:
+        """Return E_i of every layer and sample in the wide type; the last row is the output loss."""
+        doubled = [xp.sum_of_squares(error) for error in point.errors[:-1]]
+        for i, gamma in enumerate(self.precisions):
+            if gamma != 1.0:
+                doubled[i] = gamma * doubled[i]
+        return 0.5 * xp.stack([*doubled, 2.0 * self.loss.value(xp, point.output, clamped.y)])
+
+    def total(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> Shaped[Array, " batch"]:
+        """Return the energy of every sample in the wide type, that of the activity decay included."""
+        total = xp.sum(self.layerwise(xp, clamped, point), axis=0)
+        for delta, state in zip(self.decays, point.states, strict=True):
+            if delta != 0.0:
+                total = total + 0.5 * delta * xp.sum_of_squares(state)
+        return total
+
+    def parameter_gradient(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> tuple[Parameters, ...]:
+        """Return ∇_θ E of every layer, −(∂f_i/∂θ)ᵀ γ_i ε_i, as a mean over the batch."""
+        scale = -1.0 / clamped.x.shape[0]
+        return tuple(
+            {
+                name: scale * value
+                for name, value in layer.gradient(
+                    xp, clamped.parameters[i], point.residues[i], self.weighted_error(point.errors, i)
+                ).items()
+            }
+            for i, layer in enumerate(self.network.layers)
+        )

@@ -1,0 +1,173 @@
+"""Dense layers' forward maps: weights first or activation first."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jaxtyping import Shaped
+
+from pcsim.model.activations import Activation, accumulate
+from pcsim.model.arrays import Array, Namespace, Parameters
+from pcsim.model.layers.operation import Anchor, Residue, Second
+
+
+def _affine_shapes(n_in: int, n_out: int, bias: bool) -> dict[str, tuple[int, ...]]:
+    return {"W": (n_in, n_out), "b": (n_out,)} if bias else {"W": (n_in, n_out)}
+
+
+def _affine(parameters: Parameters, s: Array) -> Array:
+    p = s @ parameters["W"]
+    if "b" in parameters:
+        p += parameters["b"]
+    return p
+
+
+def _affine_gradient(xp: Namespace, parameters: Parameters, s: Array, v: Array) -> Parameters:
+    gradient = {"W": s.T @ v}
+    if "b" in parameters:
+        gradient["b"] = xp.sum(v, axis=0)
+    return gradient
+
+
+@dataclass(frozen=True)
+class _Dense:
+    n_in: int
+    n_out: int
+    activation: Activation
+    bias: bool = True
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return (self.n_in,)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        return (self.n_out,)
+
+    @property
+    def parameter_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        return _affine_shapes(self.n_in, self.n_out, self.bias)
+
+
+@dataclass(frozen=True)
+class WeightsFirst(_Dense):
+    """op(s) = φ(W s + b): states are post-activation (EO paper, trust-region paper)."""
+
+    def forward(
+        self, xp: Namespace, parameters: Parameters, s: Shaped[Array, "batch n_in"]
+    ) -> tuple[Shaped[Array, "batch n_out"], Residue]:
+        """Return φ(W s + b)."""
+        value, residue = self.activation.forward(xp, _affine(parameters, s))
+        return value, (s, residue)
+
+    def pullback(
+        self, xp: Namespace, parameters: Parameters, residue: Residue, v: Shaped[Array, "batch n_out"]
+    ) -> Shaped[Array, "batch n_in"]:
+        """Return (v φ') Wᵀ."""
+        return self.activation.pullback(xp, residue[1], v) @ parameters["W"].T
+
+    def pushforward(
+        self, xp: Namespace, parameters: Parameters, residue: Residue, ds: Shaped[Array, "batch n_in"]
+    ) -> Shaped[Array, "batch n_out"]:
+        """Return (Δs W) φ': φ' is diagonal, so that its pullback is its pushforward."""
+        return self.activation.pullback(xp, residue[1], ds @ parameters["W"])
+
+    def gradient(
+        self, xp: Namespace, parameters: Parameters, residue: Residue, v: Shaped[Array, "batch n_out"]
+    ) -> Parameters:
+        """Return sᵀ (v φ') for W and its sum over samples for b."""
+        return _affine_gradient(xp, parameters, residue[0], self.activation.pullback(xp, residue[1], v))
+
+    def second(self, xp: Namespace, parameters: Parameters, s: Shaped[Array, "batch n_in"]) -> Second:
+        """Return φ'' at the pre-activation."""
+        return self.activation.second(xp, _affine(parameters, s))
+
+    def second_pullback(
+        self,
+        xp: Namespace,
+        parameters: Parameters,
+        second: Second,
+        v: Shaped[Array, "batch n_out"],
+        ds: Shaped[Array, "_ n_in"],
+    ) -> Shaped[Array, "_ n_in"]:
+        """Return (v φ'' Δs W) Wᵀ."""
+        return (v * second * (ds @ parameters["W"])) @ parameters["W"].T
+
+    def anchor(self, xp: Namespace, parameters: Parameters, s: Shaped[Array, "batch n_in"]) -> Anchor:
+        """Return the activation's anchor at the pre-activation."""
+        return self.activation.anchor(xp, _affine(parameters, s))
+
+    def increment(
+        self,
+        xp: Namespace,
+        parameters: Parameters,
+        anchor: Anchor,
+        s: Shaped[Array, "batch n_in"],
+        ds: Shaped[Array, "batch n_in"],
+    ) -> tuple[Shaped[Array, "batch n_out"], Residue, Anchor]:
+        """Return φ(p + Δp) − φ(p) with Δp = Δs W."""
+        delta, residue, anchor = xp.increment(self.activation, anchor, ds @ parameters["W"])
+        return delta, (s, residue), anchor
+
+
+@dataclass(frozen=True)
+class ActivationFirst(_Dense):
+    """op(s) = W φ(s) + b: states are pre-activation (thesis ch. 4-5, Alonso)."""
+
+    def forward(
+        self, xp: Namespace, parameters: Parameters, s: Shaped[Array, "batch n_in"]
+    ) -> tuple[Shaped[Array, "batch n_out"], Residue]:
+        """Return W φ(s) + b."""
+        value, residue = self.activation.forward(xp, s)
+        return _affine(parameters, value), (value, residue)
+
+    def pullback(
+        self, xp: Namespace, parameters: Parameters, residue: Residue, v: Shaped[Array, "batch n_out"]
+    ) -> Shaped[Array, "batch n_in"]:
+        """Return (v Wᵀ) φ'."""
+        return self.activation.pullback(xp, residue[1], v @ parameters["W"].T)
+
+    def pushforward(
+        self, xp: Namespace, parameters: Parameters, residue: Residue, ds: Shaped[Array, "batch n_in"]
+    ) -> Shaped[Array, "batch n_out"]:
+        """Return (Δs φ') W."""
+        return self.activation.pullback(xp, residue[1], ds) @ parameters["W"]
+
+    def gradient(
+        self, xp: Namespace, parameters: Parameters, residue: Residue, v: Shaped[Array, "batch n_out"]
+    ) -> Parameters:
+        """Return φ(s)ᵀ v for W and the sum of v over samples for b."""
+        return _affine_gradient(xp, parameters, residue[0], v)
+
+    def second(self, xp: Namespace, parameters: Parameters, s: Shaped[Array, "batch n_in"]) -> Second:
+        """Return φ'' at s."""
+        return self.activation.second(xp, s)
+
+    def second_pullback(
+        self,
+        xp: Namespace,
+        parameters: Parameters,
+        second: Second,
+        v: Shaped[Array, "batch n_out"],
+        ds: Shaped[Array, "_ n_in"],
+    ) -> Shaped[Array, "_ n_in"]:
+        """Return (v Wᵀ) φ'' Δs."""
+        return (v @ parameters["W"].T) * second * ds
+
+    def anchor(self, xp: Namespace, parameters: Parameters, s: Shaped[Array, "batch n_in"]) -> Anchor:
+        """Return φ(s) with its low part, and the activation's anchor at s."""
+        value = self.activation.forward(xp, s)[0]
+        return value, xp.zeros_like(value), self.activation.anchor(xp, s)
+
+    def increment(
+        self,
+        xp: Namespace,
+        parameters: Parameters,
+        anchor: Anchor,
+        s: Shaped[Array, "batch n_in"],
+        ds: Shaped[Array, "batch n_in"],
+    ) -> tuple[Shaped[Array, "batch n_out"], Residue, Anchor]:
+        """Return W (φ(s) − φ(s − Δs))."""
+        value, low, below = anchor
+        delta, residue, below = xp.increment(self.activation, below, ds)
+        value, low = accumulate(value, low, delta)
+        return delta @ parameters["W"], (value, residue), (value, low, below)

@@ -1,0 +1,181 @@
+"""How good a network is on the data of its scenario: losses and accuracies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.assemble import (
+    build_evaluation,
+    build_inference,
+    build_network,
+    build_step_size_finder,
+    build_stepper,
+    load_samples,
+    named,
+    number_of_classes,
+    number_of_steps,
+    read_dataset,
+    require_step_size,
+)
+from pcsim.engine.backend import TrainingBackend
+from pcsim.engine.free_input import FreeInputBackend
+from pcsim.engine.registry import load_backend
+from pcsim.errors import UsageError
+from pcsim.learning import SGD, Learner
+from pcsim.learning.course import SAMPLES_LOOKED_AT
+from pcsim.learning.evaluation import ForwardPass, Scoring
+from pcsim.learning.metrics import measures_of
+from pcsim.learning.samples import Samples, Split
+from pcsim.learning.trainer import Trainer, TrainingTask
+from pcsim.model.network import Network
+from pcsim.recorded import check_parameters, parameters_of, scenario_text_of
+from pcsim.scenario import Scenario, parse_scenario, read_scenario
+from pcsim.trace import Trace, open_trace
+from pcsim.weights import embedded_scenario, read_parameters
+
+
+@dataclass(frozen=True)
+class Score:
+    """How good a network is on some samples: mean loss and shares of right answers.
+
+    `accuracy` is None where targets are no classes, `top_5` also where there are five classes or fewer.
+    """
+
+    samples: int
+    loss: float
+    accuracy: float | None
+    top_5: float | None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores by part of the data, None where it has no such part, and the scenario they are of."""
+
+    training: Score
+    validation: Score | None
+    test: Score | None
+    scenario: Scenario
+    source: str
+    """Where the data came from, in one line."""
+
+
+def evaluate(
+    weights: str | Path | Trace,
+    overrides: Sequence[str] = (),
+    *,
+    scenario: str | Path | None = None,
+    backend: str | None = None,
+    precision: str | None = None,
+) -> Scores:
+    """Evaluate the network in a weights file or a trace on the data of its scenario, or of another one.
+
+    `scenario` replaces the one inside; `overrides` are texts like "data.file=other.npz". Raises `UsageError`, one line,
+    for a file or data that cannot be used or do not fit each other, and for a backend that cannot evaluate.
+    """
+    if not isinstance(weights, Trace) and h5py.is_hdf5(weights):
+        with open_trace(weights) as trace:
+            return evaluate(trace, overrides, scenario=scenario, backend=backend, precision=precision)
+    chosen = _scenario(weights, scenario, overrides, backend, precision)
+    network = build_network(chosen)
+    if isinstance(weights, Trace):
+        parameters = check_parameters(weights, network, parameters_of(weights))
+    else:
+        parameters = read_parameters(Path(weights), network)
+    able = _training_backend(chosen)
+    try:
+        dataset = read_dataset(chosen)
+    except UsageError as error:
+        raise UsageError(f"{error}; --set data.file or data.name takes other data") from None
+    if chosen.inference.output == "free":
+        raise UsageError(
+            f"{chosen.where('inference.output')}: there are no targets to evaluate with; set inference.output=clamped"
+        )
+    samples = load_samples(chosen, network, dataset)
+    return _scores(_trainer(able, chosen, network, parameters, samples), samples, chosen, dataset.source)
+
+
+def _scenario(
+    weights: str | Path | Trace,
+    given: str | Path | None,
+    overrides: Sequence[str],
+    backend: str | None,
+    precision: str | None,
+) -> Scenario:
+    if given is not None:
+        return read_scenario(given, overrides, backend=backend, precision=precision)
+    if isinstance(weights, Trace):
+        text, where = scenario_text_of(weights), weights.path or "the trace"
+    else:
+        text, where = embedded_scenario(Path(weights)), weights
+    if text is None:
+        raise UsageError(f"{weights}: holds no scenario, only weights; name the scenario they are of with --scenario")
+    name = f"scenario in {where}"
+    return parse_scenario(text, overrides=overrides, backend=backend, precision=precision, name=name)
+
+
+def _training_backend(scenario: Scenario) -> TrainingBackend:
+    name = scenario.backend.name
+    with named(scenario, "backend.name"):
+        backend = load_backend(name)
+        able = backend.capabilities()
+        if able.problem is not None:
+            raise UsageError(f"backend '{name}' cannot be used here: {able.problem}; {able.fix}")
+        if not able.rules:
+            raise UsageError(f"backend '{name}' cannot evaluate on data sets; use --backend numpy, jax, numba or cupy")
+    # What trains says so in its capabilities.
+    return cast("TrainingBackend", backend)
+
+
+def _trainer(
+    backend: TrainingBackend,
+    scenario: Scenario,
+    network: Network,
+    parameters: tuple[dict[str, NDArray[np.float64]], ...],
+    samples: Samples,
+) -> Trainer:
+    """Return a trainer that is only going to evaluate: what it would learn from is of no account."""
+    table = scenario.inference
+    evaluation = build_evaluation(scenario, samples.train)
+    if table.solver is not None and not isinstance(evaluation, ForwardPass):
+        raise UsageError(
+            f"{scenario.where('inference.solver')}: labels and free inputs are inferred in discrete steps; "
+            "use --set inference.steps and step_size"
+        )
+    finder = build_step_size_finder(scenario, network)
+    if finder is not None and isinstance(evaluation, ForwardPass):
+        # Forward passes take no step of inference: any size will do.
+        scenario = scenario.at_step_size(1.0)
+    elif finder is not None:
+        few = slice(SAMPLES_LOOKED_AT)
+        found = finder.step_size(parameters, samples.train.x[few], samples.train.y[few])
+        scenario = scenario.at_step_size(require_step_size(scenario, found))
+    steps = max(number_of_steps(scenario), 1)
+    learner = Learner(build_inference(scenario, network), build_stepper(scenario), steps, SGD())
+    one = Split(samples.train.x[:1], samples.train.y[:1])
+    task = TrainingTask(learner, parameters, *one, scenario.backend.precision_name, evaluation)
+    able = FreeInputBackend(backend) if table.input == "free" else backend
+    with named(scenario, "backend.precision"):
+        return able.trainer(task)
+
+
+def _scores(trainer: Trainer, samples: Samples, scenario: Scenario, source: str) -> Scores:
+    evaluation = build_evaluation(scenario, samples.train)
+    classes = number_of_classes(scenario, evaluation.truth(*samples.train))
+
+    def score(split: Split | None) -> Score | None:
+        return None if split is None else _score(trainer, evaluation, split, classes)
+
+    training = _score(trainer, evaluation, samples.train, classes)
+    return Scores(training, score(samples.validation), score(samples.test), scenario, source)
+
+
+def _score(trainer: Trainer, evaluation: Scoring, split: Split, classes: int) -> Score:
+    outcome = trainer.evaluate(split.x, split.y)
+    found = measures_of(outcome.losses, outcome.answers, evaluation.truth(*split), classes)
+    accuracy, top_5 = (None if np.isnan(share) else share for share in (found.accuracy, found.top5))
+    return Score(len(split.x), found.loss, accuracy, top_5)

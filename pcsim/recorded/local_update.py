@@ -1,0 +1,146 @@
+"""Learning from a trace: the local weight update of recorded states and errors, whatever settled them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.typing import NDArray
+
+from pcsim.assemble import build_inference, build_network, build_optimizer
+from pcsim.engine.host import host_namespace
+from pcsim.errors import UsageError, did_you_mean
+from pcsim.inference.state import evaluate_states
+from pcsim.learning.diagnosis import update_ratio
+from pcsim.learning.learner import follow, fresh
+from pcsim.model.arithmetic import dtype_of
+from pcsim.model.arrays import Namespace
+from pcsim.model.network import Network
+from pcsim.recorded import RecordedPoint, fitting, precision_of, read_point, scenario_text_of
+from pcsim.recorded.agreement import check_agreement
+from pcsim.runs.teaching import by_name
+from pcsim.scenario import InferenceTable, LearningTable, Scenario, parse_scenario, scenario_text
+from pcsim.scenario.overrides import parse_overrides
+from pcsim.trace import Trace
+from pcsim.weights import write_weights
+
+WORDS = ("optimizer", "lr", "scale", "clip", "weight_decay", "momentum", "beta1", "beta2", "eps")
+"""Of `[learning]`, what one update goes by."""
+
+Named = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class LocalUpdate:
+    """One weight update from the end of an inference run; parameters and gradient by name, `W_0`, `b_0`, …, in float64.
+
+    `gradient` is ∇_θ E, the batch mean; `gradient_norms` are over all parameters of a layer, `update_ratios` ‖ΔW‖/‖W‖,
+    NaN for weights of zero; `silent` are the layers whose recorded error is exactly zero in every sample, which would
+    not learn.
+    """
+
+    gradient: Named
+    parameters: Named
+    gradient_norms: Float64[NDArray[np.float64], " layers"]
+    update_ratios: Float64[NDArray[np.float64], " layers"]
+    silent: tuple[int, ...]
+    layer_names: tuple[str, ...]
+    samples: int
+    learning: LearningTable
+    """How the update was made; its other words play no part."""
+    has_own_words: bool
+    """Whether the trace's scenario says how to learn; without that it is plain SGD."""
+    precision: str
+    scenario: str
+
+    def write(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the new parameters, in the type of the run, to a weights file; raises as `export_weights` does."""
+        dtype = dtype_of(self.precision)
+        rounded = {name: array.astype(dtype) for name, array in self.parameters.items()}
+        write_weights(Path(path), rounded, self.scenario, force=force)
+
+
+def learn_from(trace: Trace, overrides: Sequence[str] = ()) -> LocalUpdate:
+    """Return the weight update of the states and errors at the end of a trace, computed in float64.
+
+    ∇_{W_i}E = −(∂f_i/∂W_i)ᵀ γ_i ε_i with Jacobians at the recorded states and errors as recorded (model: section 2),
+    then one update by the scenario's `[learning]` words, changed by `overrides` such as "learning.lr=0.01". Raises
+    `UsageError` for a trace that lacks something, whose arrays do not fit its scenario or each other, or have entries
+    that are not finite.
+    """
+    text = scenario_text_of(trace)
+    name = f"scenario in {trace.path or 'the trace'}"
+    scenario = parse_scenario(text, name=name)
+    table = _words(scenario, text, overrides, name)
+    network = build_network(scenario)
+    recorded = read_point(trace, network)
+    inference, xp = build_inference(scenario, network, _masked(trace, scenario, network)), host_namespace()
+    with np.errstate(all="ignore"):
+        clamped = inference.clamp(xp, recorded.parameters, recorded.x, recorded.y)
+        point = evaluate_states(xp, inference.energy, clamped, recorded.states)
+        check_agreement(trace, scenario, inference, recorded, point)
+        point = replace(point, errors=recorded.errors)
+        gradient = inference.energy.parameter_gradient(xp, clamped, point)
+        after = _updated(xp, table, recorded, gradient)
+        pairs = zip(recorded.parameters, after, strict=True)
+        ratios = np.concatenate([update_ratio(xp, old["W"], new["W"]) for old, new in pairs])
+    return LocalUpdate(
+        gradient=by_name(gradient),
+        parameters=by_name(after),
+        gradient_norms=_norms(gradient),
+        update_ratios=ratios,
+        silent=tuple(i for i, error in enumerate(recorded.errors) if not error.any()),
+        layer_names=trace.layer_names,
+        samples=len(recorded.x),
+        learning=table,
+        has_own_words=scenario.learning is not None,
+        precision=precision_of(trace),
+        scenario=text,
+    )
+
+
+def _masked(trace: Trace, scenario: Scenario, network: Network) -> tuple[bool, ...]:
+    """Return for every output unit whether it had no target, nothing where all had."""
+    if scenario.inference.output != "masked":
+        return ()
+    return tuple(fitting(trace, "data/mask", trace.array("data/mask"), network.layer_shapes[-1]).astype(bool).tolist())
+
+
+def _words(scenario: Scenario, text: str, overrides: Sequence[str], name: str) -> LearningTable:
+    """Return how to learn: as the scenario says, or by plain SGD, and as the overrides change it."""
+    for override in parse_overrides(overrides):
+        table, _, word = ".".join(override.path).partition(".")
+        if table != "learning" or word not in WORDS:
+            allowed = ", ".join(f"learning.{word}" for word in WORDS)
+            hint = did_you_mean(word or table, list(WORDS))
+            raise UsageError(f"{override.typed}: an update goes by {allowed} alone; the rest is as in the trace{hint}")
+    if scenario.learning is None:
+        # Whatever inference came before, an update can follow: its words are read beside one that goes with training.
+        plain = InferenceTable(method="state", loss="squared-error", steps=1)
+        whole = scenario.data.model_copy(update={"mask": None})
+        text = scenario_text(scenario.model_copy(update={"inference": plain, "data": whole}))
+        overrides = ("learning.optimizer=sgd", *overrides)
+    table = parse_scenario(text, overrides=overrides, name=name).learning
+    if table is None:
+        raise AssertionError("an override of learning makes the table")
+    return table
+
+
+def _updated(
+    xp: Namespace, table: LearningTable, recorded: RecordedPoint, gradient: tuple[Named, ...]
+) -> tuple[Named, ...]:
+    optimizer = build_optimizer(table)
+    memory = fresh(xp, optimizer, recorded.parameters)
+    return follow(xp, optimizer, table.clip, recorded.parameters, gradient, memory, table.lr, 1)[0]
+
+
+def _norms(layers: Sequence[Named]) -> NDArray[np.float64]:
+    """Return the norm of every layer's arrays together; of largest entries first, so that no square underflows."""
+    return np.array([_norm(np.concatenate([array.ravel() for array in layer.values()])) for layer in layers])
+
+
+def _norm(values: NDArray[np.float64]) -> float:
+    largest = float(np.abs(values).max())
+    return largest * float(np.linalg.norm(values / largest)) if largest > 0 else 0.0

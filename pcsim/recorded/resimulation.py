@@ -1,0 +1,111 @@
+"""Simulating again: the run that a trace came from, made of nothing but what the trace holds."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.assemble import Hidden, Inputs, build_network
+from pcsim.engine.backend import Descent, Task
+from pcsim.errors import UsageError
+from pcsim.inference import Equilibrium
+from pcsim.model.network import Network
+from pcsim.recorded import called, check_parameters, fitting, scenario_text_of, stored_parameters_of
+from pcsim.runs.provenance import describe_machine
+from pcsim.runs.simulation import Simulation, prepare
+from pcsim.scenario import Scenario, parse_scenario
+from pcsim.trace import Trace
+
+
+def simulation_of(trace: Trace, backend: str | None = None, precision: str | None = None) -> Simulation:
+    """Return the simulation a trace came from, made of what the trace holds, up to its last recorded step or time.
+
+    In the place of the trace a flow goes on as it would have: its solver must not know of another end. Raises
+    `UsageError` for a trace that lacks something, whose arrays do not fit its scenario, or whose noise another backend
+    or precision would draw otherwise.
+    """
+    scenario, _, inputs = setting_of(trace, backend, precision)
+    simulation = prepare(scenario, inputs)
+    _require_same_noise(trace, simulation)
+    return replace(simulation, task=_up_to_the_end(trace, simulation))
+
+
+def setting_of(
+    trace: Trace, backend: str | None = None, precision: str | None = None
+) -> tuple[Scenario, Network, Inputs]:
+    """Return scenario, network and inputs of the inference in a trace, after training the trained parameters.
+
+    Raises `UsageError` as `simulation_of` does.
+    """
+    scenario = with_recorded_step(trace, parse_scenario(scenario_text_of(trace)).on(backend, precision))
+    network = build_network(scenario)
+    parameters = check_parameters(trace, network, stored_parameters_of(trace))
+    batch = trace.array("data/x").shape[:1]
+    x, y = (
+        fitting(trace, path, trace.array(path), (*batch, *shape)).astype(np.float64)
+        for path, shape in (("data/x", network.input_shape), ("data/y", network.layer_shapes[-1]))
+    )
+    return scenario, network, Inputs(parameters, x, y, trace.provenance.get("data", ""), _hidden(trace, scenario, x, y))
+
+
+def _hidden(trace: Trace, scenario: Scenario, x: NDArray[np.float64], y: NDArray[np.float64]) -> Hidden | None:
+    if scenario.data.mask is None:
+        return None
+    units = (x if scenario.inference.input == "masked" else y).shape[1:]
+    mask, truth, mean = (
+        fitting(trace, path, trace.array(path), shape)
+        for path, shape in (("data/mask", units), ("data/truth", (len(x), *units)), ("data/mean", units))
+    )
+    return Hidden(mask.astype(np.bool_), truth.astype(np.float64), mean.astype(np.float64))
+
+
+def with_recorded_step(trace: Trace, scenario: Scenario) -> Scenario:
+    """Return a trace's scenario with what its automatic step size came to; `UsageError` where the trace lacks it."""
+    if scenario.inference.step_size != "auto":
+        return scenario
+    found = trace.attributes.get("step_size")
+    if found is None:
+        raise UsageError(
+            f'{called(trace)} has no attribute step_size, the number that step_size = "auto" came to; write it there'
+        )
+    return scenario.at_step_size(float(found))
+
+
+def _require_same_noise(trace: Trace, simulation: Simulation) -> None:
+    kept = (trace.attributes["backend"], trace.attributes["precision"])
+    if "noise" in trace.attributes and kept != (simulation.scenario.backend.name, simulation.task.precision):
+        raise UsageError(
+            f"{trace.path}: has noise, which another backend or precision draws otherwise; verify it on {kept[0]} in "
+            f"{kept[1]}"
+        )
+
+
+def _up_to_the_end(trace: Trace, simulation: Simulation) -> Task:
+    """Return the task that ends where the trace does, be it by a stop rule that is met elsewhere in another precision.
+
+    In continuous time samples come to rest one by one, a run can end or fail between the times asked for, and a solver
+    takes other steps towards another end. In the place of the trace the task is therefore the same again; elsewhere it
+    goes through the times that the trace holds.
+    """
+    task = simulation.task
+    if isinstance(task.inference, Equilibrium):
+        # Trials differ from place to place; what the search ends in does not.
+        return task
+    if isinstance(task.motion, Descent):
+        return replace(task, motion=replace(task.motion, steps=int(trace.steps[-1])), stop=None)
+    if is_same_place(trace, simulation):
+        return task
+    return replace(task, motion=replace(task.motion, times=tuple(float(time) for time in trace.steps)), stop=None)
+
+
+def ended_itself(trace: Trace) -> bool:
+    """Return whether a run came to its end or failed of its own; neither a full disk nor an interruption is that."""
+    return trace.status == "complete" or "failure" in trace.attributes
+
+
+def is_same_place(trace: Trace, simulation: Simulation) -> bool:
+    """Return whether a new simulation runs where the trace was made, and has to give the same bits."""
+    able, attributes = simulation.capabilities, trace.attributes
+    machine = all(trace.provenance.get(key) == value for key, value in describe_machine(able.packages).items())
+    place = (simulation.scenario.backend.name, simulation.task.precision, able.device)
+    return machine and place == tuple(attributes[key] for key in ("backend", "precision", "device"))

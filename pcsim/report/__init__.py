@@ -1,0 +1,1 @@
+"""What is said and drawn of traces: summaries, findings, comparisons, replays, figures."""

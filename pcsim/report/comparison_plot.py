@@ -1,0 +1,51 @@
+"""The figure of a comparison: a panel a combination, energies over log steps (EO paper, Figs. 1 and B.1)."""
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pcsim.figures.axes import log_clock
+from pcsim.figures.layer_lines import draw_lines
+from pcsim.report.plotting import save
+from pcsim.runs.comparison import Comparison
+
+COLUMNS = 5
+
+
+def plot_comparison(comparison: Comparison, path: str | Path) -> Path:
+    """Draw a panel for every combination on common axes and save the figure.
+
+    Raises `UsageError` for an ending other than .png, .pdf and .svg or a path that cannot be written.
+    """
+    return save(draw_comparison(comparison), Path(path))
+
+
+def draw_comparison(comparison: Comparison) -> Any:
+    """Return a matplotlib figure with one panel a combination."""
+    from matplotlib.figure import Figure
+
+    count = len(comparison.traces)
+    columns = next((c for c in range(min(COLUMNS, count), 1, -1) if count % c == 0), min(COLUMNS, count))
+    rows = -(-count // columns)
+    figure = Figure(figsize=(1 + 3.2 * columns, 0.6 + 3.0 * rows), layout="constrained")
+    panels: Any = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    for i, (label, trace) in enumerate(zip(comparison.labels, comparison.traces, strict=True)):
+        axes = panels.flat[i]
+        clock = np.asarray(trace.steps, dtype=np.float64)
+        draw_lines(axes, clock, trace.energy, list(trace.layer_names))
+        log_clock(axes, clock, trace.clock)
+        axes.set_title(label + (" (reference)" if i == comparison.reference else ""), fontsize=9)
+        silent = len(comparison.silent_by_format(i))
+        if silent:
+            text = f"{silent} layer{'s' if silent > 1 else ''} silent by format"
+            axes.text(0.03, 0.03, text, transform=axes.transAxes, fontsize=8)
+        axes.label_outer()
+        if i > 0 and axes.get_legend() is not None:
+            axes.get_legend().remove()
+    for axes in panels.flat[count:]:
+        axes.set_visible(False)
+    title = str(comparison.traces[0].attributes.get("title", ""))
+    figure.suptitle(textwrap.fill(title, 40 * columns), fontsize=10).set_parse_math(False)
+    return figure

@@ -1,0 +1,106 @@
+"""What a comparison says: arrival steps, relative errors, and which layers a format alone keeps silent."""
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from pcsim.model.arithmetic import FORMATS
+from pcsim.report.findings import noise_of, underflow
+from pcsim.report.summary import arrival_words
+from pcsim.runs.comparison import Comparison
+from pcsim.trace import Trace
+from pcsim.words import layers
+
+
+def print_comparison(comparison: Comparison, console: Console) -> None:
+    """Print the tables of arrivals and relative errors, then a sentence for every combination."""
+    reference, clock = comparison.labels[comparison.reference], comparison.traces[0].clock
+    # A flow can fail before the first time it was to record: that leaves no row.
+    nothing = np.full((1, len(comparison.traces[0].layer_names)), np.nan)
+    found = (comparison.relative_error(i) for i in range(len(comparison.traces)))
+    errors = [error if len(error) else nothing for error in found]
+    arrivals = [arrival_words(trace) for trace in comparison.traces]
+    largest = [[_error(value) for value in error.max(axis=0)] for error in errors]
+    last = [[_error(value) for value in error[-1]] for error in errors]
+    _print_columns(comparison, arrivals, f"arrival {clock}", console)
+    _print_columns(comparison, largest, f"largest relative error of the energy, against {reference}", console)
+    _print_columns(
+        comparison, last, f"relative error of the energy at the last common {clock}, against {reference}", console
+    )
+    for sentence in verdicts(comparison):
+        console.print(sentence, highlight=False)
+
+
+def verdicts(comparison: Comparison) -> list[str]:
+    """Return a sentence for every combination: what its format alone keeps silent, and whether it diverged."""
+    sentences: list[str] = []
+    for i, (label, trace) in enumerate(zip(comparison.labels, comparison.traces, strict=True)):
+        if trace.status == "failed":
+            sentences.append(f"{label}: {trace.attributes.get('failure', 'the run failed')}.")
+        if trace.status == "failed":
+            continue
+        sentences += [f"{label}: {sentence}" for sentence in underflow(trace)]
+        if i == comparison.reference:
+            continue
+        silent = comparison.silent_by_format(i)
+        if silent:
+            verb = "are" if len(silent) > 1 else "is"
+            sentences.append(
+                f"{label}: {layers(silent)} {verb} silent only because of the format; the signal is there in "
+                f"{comparison.labels[comparison.reference]}."
+            )
+        else:
+            sentences.append(_timing(label, trace, comparison.traces[comparison.reference]))
+    best = comparison.combinations[comparison.reference]
+    if best.form == "standard" and best.precision in FORMATS:
+        # The exact backend has no continuous time.
+        more = "the form increment" if best.scenario.inference.solver else "the precision exact or the form increment"
+        sentences.append(
+            f"The reference, {comparison.labels[comparison.reference]}, is rounded itself: add {more} to know what it "
+            f"has lost."
+        )
+    return sentences
+
+
+def _timing(label: str, trace: Trace, reference: Trace) -> str:
+    """Return a sentence on when the signal came, compared with the reference."""
+    noise = noise_of(trace)
+    if noise is not None:
+        return f"{label}: {noise}."
+    ours, theirs = _arrivals(trace), _arrivals(reference)
+    late = [int(i) for i in np.flatnonzero((ours > theirs) & (theirs >= 0))]
+    early = [int(i) for i in np.flatnonzero((ours >= 0) & ((theirs < 0) | (ours < theirs)))]
+    sentence = f"{label}: the signal reaches every layer that it reaches in the reference"
+    sentence += f", but late in {layers(late)}." if late else ", on time."
+    return sentence + (f" Errors in {layers(early)} come before it, from rounding." if early else "")
+
+
+def _arrivals(trace: Trace) -> NDArray[np.number]:
+    """Return when a signal was first seen in each layer by the trace's clock, -1 if never."""
+    return np.nan_to_num(trace.arrival_times, nan=-1.0) if trace.clock == "time" else trace.arrival_steps
+
+
+def _print_columns(comparison: Comparison, columns: list[list[str]], title: str, console: Console) -> None:
+    """Print layers down and combinations across, in as many tables as the width of the terminal asks for."""
+    labels = [label.split(" ") for label in comparison.labels]
+    names = list(comparison.traces[0].layer_names)
+    width = max(len(word) for words in [*labels, *columns] for word in words) + 2
+    across = max(1, (console.width - max(map(len, names)) - 2) // width)
+    for first in range(0, len(columns), across):
+        chosen = range(first, min(first + across, len(columns)))
+        console.print(title, style="italic", highlight=False, soft_wrap=True)
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("layer", no_wrap=True)
+        for i in chosen:
+            table.add_column("\n".join(labels[i]), justify="right", no_wrap=True)
+        for layer, name in enumerate(names):
+            table.add_row(name, *(columns[i][layer] for i in chosen))
+        console.print(table)
+        console.print()
+
+
+def _error(value: float) -> str:
+    if not np.isfinite(value):
+        return "–"
+    return f"{value:.1e}" if value else "0"

@@ -1,0 +1,138 @@
+"""What a finished run says about itself: one line a layer, and the layers no signal reached."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.measure import Measurement
+from rich.segment import Segments
+from rich.table import Table
+from rich.text import Text
+
+from pcsim.report.equilibrium_report import search
+from pcsim.report.findings import findings
+from pcsim.report.training_summary import training_headline, training_table
+from pcsim.trace import Trace
+from pcsim.words import count, duration, extent
+
+
+def print_summary(trace: Trace, console: Console) -> None:
+    """Print arrival and final energy of every layer, what no signal reached, and where the trace is."""
+    # Lines are broken for eyes only: a program that reads them searches for whole sentences.
+    say = partial(console.print, highlight=False, markup=False, emoji=False, soft_wrap=not console.is_terminal)
+    attributes = trace.attributes
+    title = str(attributes.get("title", ""))
+    if title:
+        say(title, style="bold")
+    if "study" in attributes:
+        _print_study(trace, console)
+        return
+    if trace.training:
+        say(training_headline(trace))
+        print_table(training_table(trace), console)
+    if trace.rows or not trace.training:
+        say(headline(trace))
+    if trace.solver_work:
+        say(work(trace.solver_work))
+    if trace.equilibria:
+        say(search(trace))
+    if "arrival_step" in trace:
+        print_table(layer_table(trace), console)
+    # Of a run that diverged there is one thing to say, and its error says it.
+    for sentence in findings(trace) if trace.status != "failed" else ():
+        say(sentence, style="yellow")
+    if trace.path is not None:
+        console.print(f"trace: {trace.path}", highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def _print_study(trace: Trace, console: Console) -> None:
+    from pcsim.studies import load_kind, results_of
+
+    results = results_of(trace)
+    rows = load_kind(str(trace.attributes["study"])).table(results) if results else []
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in rows[0] if rows else ():
+        table.add_column(heading, justify="left" if heading == next(iter(rows[0])) else "right")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row.values()))
+    seconds = duration(float(trace.attributes["study_seconds"]))
+    console.print(f"study {trace.attributes['study']} in {seconds}", highlight=False, markup=False)
+    print_table(table, console)
+    if trace.path is not None:
+        console.print(f"trace: {trace.path}", highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def print_table(table: Table, console: Console) -> None:
+    """Print a table with every digit, also where the terminal is too narrow for it or there is none."""
+    needed = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
+    options = console.options.update(width=max(console.width, needed))
+    console.print(Segments(console.render(table, options)), end="", soft_wrap=True)
+
+
+def no_rows(trace: Trace) -> str:
+    """Return why a trace without rows of inference has none."""
+    if trace.status == "running":
+        return "holds no rows yet; wait for the run to record some"
+    return f"holds no rows of inference: its run ended before it (status {trace.status})"
+
+
+def headline(trace: Trace) -> str:
+    """Return method, backend, precision, steps and seconds in one line; of a flow solver and time instead."""
+    attributes = trace.attributes
+    batch = len(trace.data["x"])
+    seconds = float(attributes.get("inference_seconds", 0.0))
+    flows = trace.clock == "time"
+    kind = "flow" if flows else "inference"
+    solver = f"{solver_words(attributes)}, " if flows else ""
+    far = (
+        f"to time {trace.last_clock:g}"
+        if flows
+        else count(int(attributes.get("steps_taken", trace.last_clock)), "step")
+    )
+    chosen = "" if flows or "step_size" not in attributes else f", step size {attributes['step_size']:g} (auto)"
+    form = f"{attributes['form']} form, " if "form" in attributes else ""
+    return (
+        f"{attributes['method']} {kind}, {form}{solver}{attributes['precision']} on {attributes['backend']}, "
+        f"batch {batch}, {far} in {duration(seconds)}{chosen}" + (" (converged)" if attributes.get("converged") else "")
+    )
+
+
+def solver_words(attributes: Mapping[str, Any]) -> str:
+    """Return how a flow is solved, from its trace's attributes: `dopri8, rtol 1e-06, atol 1e-09`."""
+    names = {"step_size": "step size", "rtol": "rtol", "atol": "atol", "noise": "noise"}
+    values = [f"{word} {attributes[name]:g}" for name, word in names.items() if name in attributes]
+    return ", ".join([str(attributes["solver"]), *values])
+
+
+def work(counts: Mapping[str, NDArray[np.int64]]) -> str:
+    """Return what a solver did, as a range over the samples: `33 to 41 solver steps a sample, 2 rejected, …`."""
+    steps, rejected, evaluations = (extent(counts[name]) for name in ("steps", "rejected", "evaluations"))
+    return f"{steps} solver steps a sample, {rejected} rejected, {evaluations} field evaluations"
+
+
+def arrival_words(trace: Trace) -> list[str]:
+    """Return the step, or the time in continuous time, at which a signal was first seen in each layer, or `never`."""
+    if trace.clock == "time":
+        return ["never" if np.isnan(time) else f"{time:.4g}" for time in trace.arrival_times]
+    return ["never" if step < 0 else str(step) for step in trace.arrival_steps]
+
+
+def layer_table(trace: Trace) -> Table:
+    """Return a table of the layers, input to output: units, arrival step or time, final energy."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("layer", "units", f"arrival {trace.clock}", "final energy"):
+        table.add_column(name, justify="left" if name == "layer" else "right")
+    energy = trace.energy if "energy" in trace and trace.rows else None
+    arrivals = arrival_words(trace)
+    for i, name in enumerate(trace.layer_names):
+        table.add_row(
+            name,
+            str(trace.layer_widths[i]),
+            arrivals[i],
+            "not recorded" if energy is None else f"{energy[-1, i]:.4g}",
+            style="yellow" if arrivals[i] == "never" else None,
+        )
+    return table

@@ -1,0 +1,1 @@
+"""From a scenario to its trace: one run, its training, several seeds, several arithmetics."""

@@ -1,0 +1,228 @@
+"""Comparing arithmetics: the same scenario on several backends, in several precisions and forms."""
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.typing import NDArray
+
+from pcsim.engine.backend import Capabilities
+from pcsim.engine.registry import installed_backends, load_backend
+from pcsim.errors import RunFailed, UsageError
+from pcsim.model.arithmetic import is_exact, significand_bits
+from pcsim.runs.experiment import run_experiment
+from pcsim.runs.simulation import prepare
+from pcsim.scenario import Scenario
+from pcsim.trace import Trace, open_trace
+from pcsim.trace.files import check_target
+
+WORTH_A_PROCESS = 2.0
+"""Estimated seconds from which a run gets a process of its own."""
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One way to run the scenario: where, in which precision, and in which form where the method has forms."""
+
+    scenario: Scenario
+    backend: str
+    precision: str
+    form: str | None
+    estimate: float
+
+    @property
+    def label(self) -> str:
+        """Return a short name for tables and files, such as `float32 increment`."""
+        bits = self.precision.startswith("{")
+        precision = f"{significand_bits(self.precision)} bits" if bits else self.precision
+        return " ".join(word for word in (precision, self.form) if word)
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Return a key that grows with precision; the increment form loses less than the standard one."""
+        return significand_bits(self.precision), int(self.form == "increment")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Traces of all combinations, and how each differs from the most precise, `reference`."""
+
+    combinations: tuple[Combination, ...]
+    traces: tuple[Trace, ...]
+    reference: int
+
+    @property
+    def labels(self) -> list[str]:
+        """Return a name for each combination; the backend is named where several take part."""
+        several = len({c.backend for c in self.combinations if c.backend != "exact"}) > 1
+        return [f"{c.backend} {c.label}" if several else c.label for c in self.combinations]
+
+    def relative_error(self, i: int) -> Float64[NDArray[np.float64], "step layer"]:
+        """Return |E − E_ref| / E_ref of combination i at the steps both recorded; 0 where both are 0."""
+        ours, reference = self.traces[i], self.traces[self.reference]
+        _, mine, theirs = np.intersect1d(ours.steps, reference.steps, return_indices=True)
+        a, b = ours.energy[mine], reference.energy[theirs]
+        with np.errstate(all="ignore"):
+            error = np.abs(a - b) / np.abs(b)
+        return np.where(a == b, 0.0, error)
+
+    def silent_by_format(self, i: int) -> list[int]:
+        """Return the layers that combination i never reached, and that the reference did."""
+        ours, reference = self.traces[i].arrival_steps, self.traces[self.reference].arrival_steps
+        return [int(layer) for layer in np.flatnonzero((ours < 0) & (reference >= 0))]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for trace in self.traces:
+            trace.close()
+
+
+def compare(
+    scenario: Scenario,
+    *,
+    backend: str | Sequence[str] | None = None,
+    precision: str | Sequence[str] | None = None,
+    form: str | Sequence[str] | None = None,
+    folder: str | Path | None = None,
+    force: bool = False,
+) -> Comparison:
+    """Run a scenario under every combination and refer all to the most precise one.
+
+    What is not given is the scenario's own, and if nothing is, float32 and float64 in both forms; the precision
+    "exact" runs on the exact backend. Traces are kept in
+    `folder` (created if need be), or in memory. Raises `UsageError` for a combination that cannot run and for a form
+    where the method has none. A run that diverges is kept as far as it went.
+    """
+    combinations = combine(scenario, _listed(backend), _listed(precision), _listed(form))
+    paths = _paths(combinations, folder)
+    for path in paths:
+        if path is not None:
+            check_target(path, force)
+    traces = _run_all(combinations, paths, force)
+    reference = max(range(len(combinations)), key=lambda i: combinations[i].rank)
+    return Comparison(combinations, tuple(traces), reference)
+
+
+def _listed(words: str | Sequence[str] | None) -> Sequence[str] | None:
+    return [words] if isinstance(words, str) else words
+
+
+def combine(
+    scenario: Scenario,
+    backends: Sequence[str] | None,
+    precisions: Sequence[str] | None,
+    forms: Sequence[str] | None,
+) -> tuple[Combination, ...]:
+    """Return every combination that can run, in the order given.
+
+    Raises `UsageError` for one that cannot, so that nothing is started.
+    """
+    if scenario.learning is not None:
+        raise UsageError(
+            f"{scenario.where('learning')}: inference is what is compared, of networks that do not learn; train with "
+            "pcsim run, or remove [learning]"
+        )
+    if scenario.asks_for is not None:
+        raise UsageError(
+            f"{scenario.where('sweep' if scenario.sweep else 'study')}: a study is not compared as a whole; write the "
+            'precisions in [sweep], as in backend.precision = ["float32", "float64"]'
+        )
+    if "energy" not in scenario.trace.record:
+        raise UsageError(f'{scenario.where("trace.record")}: energies are what is compared; add "energy" to the list')
+    if backends is not None and "exact" in backends and not any(map(is_exact, precisions or ())):
+        precisions = [*(precisions or [scenario.backend.precision_name]), "exact"]
+    has_forms = scenario.inference.has_forms
+    if forms is not None and not has_forms:
+        raise UsageError(
+            f"--form: method '{scenario.inference.method}' has no forms here; standard and increment are forms of "
+            f"state and sequential inference with local predictions"
+        )
+    unknown = [word for word in forms or () if word not in ("standard", "increment")]
+    if unknown:
+        raise UsageError(f"--form: '{unknown[0]}' is not allowed; give standard, increment or both")
+    if backends is None and precisions is None and forms is None:
+        precisions, forms = ["float32", "float64"], ["standard", "increment"]
+    chosen_forms = list(forms or [scenario.inference.form]) if has_forms else [None]
+    found: dict[tuple[str, str, str | None], Combination] = {}
+    for word in precisions or [scenario.backend.precision_name]:
+        for name in _backends_for(word, scenario, backends):
+            for chosen in chosen_forms:
+                there = scenario.on(name, word)
+                there = there.in_form("increment" if chosen == "increment" else "standard") if chosen else there
+                simulation = prepare(there)
+                place = there.backend
+                found[place.name, place.precision_name, chosen] = Combination(
+                    there, place.name, place.precision_name, chosen, simulation.estimate
+                )
+    if len(found) < 2:
+        raise UsageError(
+            "there is only one combination, and nothing to compare it with; name two precisions, "
+            "such as float32,exact, or both forms, standard,increment"
+        )
+    return tuple(found.values())
+
+
+def _backends_for(precision: str, scenario: Scenario, backends: Sequence[str] | None) -> list[str]:
+    """Return the backends for a precision: those named that can, else the scenario's, else the first that can."""
+    if is_exact(precision):
+        return ["exact"]
+    named = list(backends or [scenario.backend.name, *installed_backends()])
+    able = [name for name in named if _can_run(scenario, precision, load_backend(name).capabilities())]
+    # A precision or solver that none has is refused, in the backend's own words, when the combination is prepared.
+    return (able if backends else able[:1]) or named[:1]
+
+
+def _can_run(scenario: Scenario, precision: str, able: Capabilities) -> bool:
+    return precision in able.precisions and scenario.inference.solver in (None, *able.solvers)
+
+
+def _paths(combinations: tuple[Combination, ...], folder: str | Path | None) -> list[Path | None]:
+    if folder is None:
+        return [None] * len(combinations)
+    target = Path(folder)
+    if target.exists() and not target.is_dir():
+        raise UsageError(f"{target} is a file; traces and figure go into a folder: choose another with -o")
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{target}: cannot be made ({error.strerror}); choose another folder with -o") from error
+    return [target / f"{c.backend}-{c.label.replace(' ', '-')}.h5" for c in combinations]
+
+
+def _run_all(combinations: tuple[Combination, ...], paths: list[Path | None], force: bool) -> list[Trace]:
+    long = {
+        i: path
+        for i, (c, path) in enumerate(zip(combinations, paths, strict=True))
+        if c.estimate >= WORTH_A_PROCESS and path is not None
+    }
+    if len(long) < 2:
+        return [_run_one(c, path, force) for c, path in zip(combinations, paths, strict=True)]
+    # A fresh process each: forking would copy threads of numerical libraries in an unknown state.
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        waiting = {i: pool.submit(_run_apart, combinations[i], path, force) for i, path in long.items()}
+        here = {i: _run_one(c, paths[i], force) for i, c in enumerate(combinations) if i not in waiting}
+        return [here[i] if i in here else open_trace(waiting[i].result()) for i in range(len(combinations))]
+
+
+def _run_one(combination: Combination, path: Path | None, force: bool) -> Trace:
+    try:
+        return run_experiment(combination.scenario, path=path, force=force)
+    except RunFailed as error:
+        if error.trace is None or error.exit_code != RunFailed.exit_code:
+            raise
+        return error.trace
+
+
+def _run_apart(combination: Combination, path: Path, force: bool) -> Path:
+    _run_one(combination, path, force).close()
+    return path

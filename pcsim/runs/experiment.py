@@ -1,0 +1,188 @@
+"""Running a scenario: from a validated reading to a trace."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pcsim.assemble import Lesson
+from pcsim.engine.backend import Settled
+from pcsim.errors import DeviceFailed, Interrupted, RunFailed, UsageError
+from pcsim.interruption import deferred_interrupt
+from pcsim.learning.progress import Standing, Trained
+from pcsim.learning.trainer import Trainer
+from pcsim.runs.checkpoint import Origin, checkpoint_path, read_checkpoint
+from pcsim.runs.minima import with_minima
+from pcsim.runs.provenance import describe_machine
+from pcsim.runs.simulation import Simulation, prepare
+from pcsim.runs.teaching import in_float64, remove_checkpoint, teach, to_standing
+from pcsim.runs.tracing import (
+    Attributes,
+    create_trace,
+    final_arrays,
+    outcome_of,
+    resume_trace,
+    status_of,
+    step_attributes,
+    trained_arrays,
+    training_outcome,
+)
+from pcsim.scenario import Scenario, scenario_text
+from pcsim.trace import Trace, TraceWriter, open_trace
+from pcsim.trace.files import check_replaceable
+
+Progress = Callable[[float, float], None]
+"""Called now and then with the update, step or time and the last one: updates where there is training."""
+
+
+def run_experiment(
+    scenario: Scenario,
+    *,
+    path: Path | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+    resume: Path | None = None,
+) -> Trace:
+    """Simulate one scenario, training first where it asks for that, and return its trace; as `pcsim.run`."""
+    simulation = prepare(scenario)
+    trainer = simulation.trainer()
+    target = path
+    if target is not None and force:
+        check_replaceable(target)
+    origin = _origin(simulation)
+    start, note, opened = None, None, _Opened(simulation, target, force)
+    if resume is not None:
+        target = resume
+        start, note = _standing(simulation, target, origin)
+        opened = replace(opened, target=target, start=start)
+    with deferred_interrupt() as interrupted, opened.writer() as writer:
+        attempt = _Attempt(simulation, writer, origin, target, progress, interrupted)
+        try:
+            return attempt.go(trainer, start, {} if note is None else {"note": note})
+        except DeviceFailed as error:
+            raise RunFailed(f"{error}{attempt.kept}", error.trace) from error
+        except MemoryError as error:
+            batch = "data.batch" if simulation.lesson is None else "learning.batch or data.batch"
+            raise RunFailed(f"out of memory: {error}{attempt.kept}; use a smaller {batch} or record less") from error
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """The trace that a run writes: a new one, or one that goes on."""
+
+    simulation: Simulation
+    target: Path | None
+    force: bool
+    start: Standing | None = None
+
+    def writer(self) -> AbstractContextManager[TraceWriter]:
+        if self.start is None or self.target is None:
+            writer = create_trace(self.simulation, self.target, self.force)
+            if self.target is not None:
+                # One that a trace of the same name has left behind belongs to other rows.
+                remove_checkpoint(self.target)
+            return writer
+        with open_trace(self.target) as old:
+            return resume_trace(self.simulation, self.target, old, self.start.snapshot.updates, self.start.epoch)
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A run on its way: what it is, where its trace is written, and who wants to know or to stop it."""
+
+    simulation: Simulation
+    writer: TraceWriter
+    origin: Origin
+    target: Path | None
+    progress: Progress | None
+    interrupted: Callable[[], bool]
+
+    @property
+    def kept(self) -> str:
+        """Where a user finds what there is, to end a sentence."""
+        return "" if self.target is None else f"; the trace up to there is in {self.target}"
+
+    @property
+    def _again(self) -> str:
+        """How a user goes on from the last checkpoint, to end a sentence."""
+        return "" if self.target is None else f"; go on by the same command with --resume {self.target}"
+
+    def go(self, trainer: Trainer | None, start: Standing | None, notes: Attributes) -> Trace:
+        """Train if there is something to learn, infer, and return the finished trace."""
+        simulation, arrays, outcome = self.simulation, dict[str, Any](), notes
+        task = simulation.task
+        if trainer is not None and simulation.lesson is not None:
+            trained = self._train(simulation.lesson, trainer, start)
+            arrays, outcome = dict(trained_arrays(trained)), outcome | training_outcome(trained)
+            if trained.failure is not None or trained.interrupted:
+                self._stop_training(trained, self.writer.finish(status_of(trained), outcome, arrays))
+            simulation = simulation.with_trained(in_float64(trained.parameters))
+            task = simulation.task
+            outcome |= step_attributes(simulation)
+        settled = simulation.backend.settle(task, self.writer.append, self._poll(task.motion.end))
+        if simulation.scenario.inference.curvature and settled.failure is None:
+            settled = with_minima(task, settled)
+        arrays |= final_arrays(settled)
+        trace = self.writer.finish(status_of(settled), outcome | outcome_of(settled), arrays)
+        if settled.failure is not None:
+            raise RunFailed(f"{settled.failure}{self.kept}", trace)
+        if settled.interrupted:
+            again = self._again if simulation.lesson is not None else ""
+            raise Interrupted(f"interrupted {_when(settled)}{self.kept}{again}", trace)
+        if trace.path is not None and simulation.lesson is not None:
+            remove_checkpoint(trace.path)
+        return trace
+
+    def _train(self, lesson: Lesson, trainer: Trainer, start: Standing | None) -> Trained:
+        poll = self._poll(lesson.updates, training=True)
+        try:
+            return teach(lesson, trainer, self.writer, self.origin, poll, start)
+        except RunFailed as error:
+            again = self._again if self.target is not None and checkpoint_path(self.target).exists() else ""
+            raise RunFailed(f"{error}{self.kept}{again}", error.trace) from error
+
+    def _stop_training(self, trained: Trained, trace: Trace) -> None:
+        if trained.failure is not None:
+            raise RunFailed(f"{trained.failure}{self.kept}", trace)
+        again = self._again if trained.epochs > 0 else ""
+        when = f"after epoch {trained.epochs}" if trained.epochs else "in epoch 1"
+        raise Interrupted(f"interrupted {when}{self.kept}{again}", trace)
+
+    def _poll(self, end: float, *, training: bool = False) -> Callable[[float], bool]:
+        reported = training or self.simulation.lesson is None
+
+        def poll(clock: float) -> bool:
+            if self.progress is not None and reported:
+                self.progress(clock, end)
+            return self.interrupted()
+
+        return poll
+
+
+def _standing(simulation: Simulation, trace: Path, origin: Origin) -> tuple[Standing, str | None]:
+    """Return where the training run of a trace stood at its last checkpoint, and a note if others made it.
+
+    Raises `UsageError` if it cannot go on.
+    """
+    if simulation.lesson is None:
+        raise UsageError(f"{trace} cannot be resumed: the scenario has no [learning], and inference starts anew")
+    with open_trace(trace) as old:
+        status = old.status
+    if status == "complete":
+        raise UsageError(f"{trace} is complete: there is nothing to resume")
+    if not checkpoint_path(trace).exists():
+        raise UsageError(f"{trace} has no checkpoint ({checkpoint_path(trace)}); start anew with --force")
+    checkpoint = read_checkpoint(checkpoint_path(trace))
+    note = checkpoint.check_fits(origin)
+    return to_standing(checkpoint), note
+
+
+def _origin(simulation: Simulation) -> Origin:
+    versions = describe_machine(simulation.capabilities.packages)["versions"]
+    scenario = simulation.scenario
+    return Origin(scenario_text(scenario), scenario.backend.name, simulation.task.precision, versions)
+
+
+def _when(settled: Settled) -> str:
+    return f"after step {settled.steps_taken}" if settled.end is None else f"at time {settled.end:g}"

@@ -1,0 +1,60 @@
+"""Where a result came from: package versions and the machine, as far as they can change its last bits."""
+
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pcsim.version import __version__
+
+PACKAGES = ("numpy", "scipy", "h5py")
+SETTINGS = (
+    "OPENBLAS_NUM_THREADS",
+    "OPENBLAS_CORETYPE",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "MKL_CBWR",
+    "VECLIB_MAXIMUM_THREADS",
+    "NPY_DISABLE_CPU_FEATURES",
+    "XLA_FLAGS",
+)
+"""Environment variables that change in which order, or by which kernel, matrix products are summed."""
+
+
+def describe_machine(packages: Sequence[str] = ()) -> dict[str, str]:
+    """Return versions (of these packages too), platform, processor and the threads that may be used, as text."""
+    return {
+        "versions": ", ".join([f"pcsim {__version__}", f"python {platform.python_version()}", *_versions(packages)]),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "threads": ", ".join(
+            [str(_threads()), *(f"{name}={os.environ[name]}" for name in SETTINGS if name in os.environ)]
+        ),
+    }
+
+
+def _versions(packages: Sequence[str]) -> list[str]:
+    found: list[str] = []
+    for package in (*PACKAGES, *packages):
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _threads() -> int:
+    """Return how many processors this process may use: thread counts change the order of sums."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

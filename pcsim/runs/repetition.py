@@ -1,0 +1,95 @@
+"""The same training run for several seeds, and what came of it on average."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from pcsim.errors import Interrupted, UsageError
+from pcsim.runs.checkpoint import checkpoint_path
+from pcsim.runs.experiment import Progress, run_experiment
+from pcsim.scenario import Scenario, scenario_text
+from pcsim.trace import Trace, open_trace
+
+MEASURES = ("test_accuracy", "test_loss", "train_accuracy", "train_loss")
+
+
+def run_seeds(
+    scenario: Scenario,
+    *,
+    path: str | Path,
+    force: bool = False,
+    resume: bool = False,
+    progress: Progress | None = None,
+    each: Callable[[Trace], None] | None = None,
+) -> tuple[Path, ...]:
+    """Run a scenario once for every seed in `learning.seeds`, and return where the traces are.
+
+    The trace of seed 3 at `path` = `run.h5` is `run-seed3.h5`; `each` is called with every finished trace, which is
+    closed afterwards. `resume` takes finished traces as they are and goes on with one that was broken off. Raises what
+    `run` raises, the traces of earlier seeds kept, and, before anything is started, `UsageError` without seeds, for a
+    trace that exists unless `force` allows to replace it, and for one to resume that is of another scenario.
+    """
+    if scenario.learning is None or scenario.learning.seeds is None:
+        raise UsageError(
+            f"{scenario.where('learning.seeds')}: no seeds are given; write seeds = [0, 1, 2] in [learning]"
+        )
+    wanted = Path(path)
+    targets = {seed: wanted.with_name(f"{wanted.stem}-seed{seed}{wanted.suffix}") for seed in scenario.learning.seeds}
+    finished = {seed for seed, target in targets.items() if resume and _is_finished(scenario.at_seed(seed), target)}
+    if resume and not any(target.exists() for target in targets.values()):
+        first = next(iter(targets.values()))
+        raise UsageError(f"there is nothing to resume: {first} does not exist; name the trace without -seed…")
+    for target in targets.values():
+        if target.exists() and not force and not resume:
+            raise UsageError(f"{target} exists; choose another name with -o, or replace it with --force")
+    for seed, target in targets.items():
+        with _run_seed(scenario.at_seed(seed), target, wanted, force, resume, progress, seed in finished) as trace:
+            if each is not None:
+                each(trace)
+    return tuple(targets.values())
+
+
+def _is_finished(scenario: Scenario, target: Path) -> bool:
+    """Tell whether a trace holds the whole run; raises `UsageError` for a run of something else."""
+    if not target.exists():
+        return False
+    with open_trace(target) as trace:
+        if trace.status == "complete" and trace.provenance["scenario"] != scenario_text(scenario):
+            raise UsageError(f"{target} is of another scenario: replace it with --force, or choose another name (-o)")
+        return trace.status == "complete"
+
+
+def _run_seed(
+    scenario: Scenario, target: Path, wanted: Path, force: bool, resume: bool, progress: Progress | None, finished: bool
+) -> Trace:
+    if finished:
+        return open_trace(target)
+    try:
+        if resume and checkpoint_path(target).exists():
+            return run_experiment(scenario, progress=progress, resume=target)
+        return run_experiment(scenario, path=target, force=force or resume, progress=progress)
+    except Interrupted as error:
+        raise Interrupted(str(error).replace(f"--resume {target}", f"--resume {wanted}"), error.trace) from error
+
+
+def averages(traces: list[dict[str, float]]) -> list[str]:
+    """Return a line for every measure that all runs have: its mean and standard deviation (of a sample) over them."""
+    lines: list[str] = []
+    for name in MEASURES:
+        values = np.array([found[name] for found in traces])
+        if not np.isfinite(values).all():
+            continue
+        spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+        mean, words = float(values.mean()), name.replace("_", " ").replace("train ", "training ")
+        if name.endswith("accuracy"):
+            lines.append(f"{words} {100 * mean:.2f} ± {100 * spread:.2f} % over {len(values)} seeds")
+        else:
+            lines.append(f"{words} {mean:.4g} ± {spread:.2g} over {len(values)} seeds")
+    return lines
+
+
+def last_measures(trace: Trace) -> dict[str, float]:
+    """Return the measures of the epoch whose parameters a trace keeps."""
+    row = trace.kept_row
+    return {name: float(trace.training[name][row]) for name in MEASURES}

@@ -1,0 +1,142 @@
+"""A scenario made ready to run: backend found, files read, shapes checked; nothing has been computed or written."""
+
+from dataclasses import dataclass, replace
+from typing import Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.assemble import (
+    Inputs,
+    Lesson,
+    build_initial,
+    build_lesson,
+    build_network,
+    build_step_size_finder,
+    build_task,
+    load_inputs,
+    named,
+    read_dataset,
+    require_step_size,
+)
+from pcsim.engine.backend import Backend, Capabilities, Task, TrainingBackend
+from pcsim.engine.free_input import FreeInputBackend
+from pcsim.engine.registry import load_backend, require
+from pcsim.errors import UsageError
+from pcsim.inference.steppers import with_step_size
+from pcsim.learning.trainer import AdjustableTrainer, Trainer
+from pcsim.model.network import Network
+from pcsim.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A scenario made ready: backend found, files read, shapes checked; nothing has been computed or written."""
+
+    scenario: Scenario
+    network: Network
+    inputs: Inputs
+    task: Task
+    backend: Backend
+    capabilities: Capabilities
+    estimate: float
+    """Seconds the backend expects inference to take."""
+    lesson: Lesson | None = None
+    """What is learned before that, if anything."""
+    step_size: float | None = None
+    """What `step_size = "auto"` has come to, None where a number was given."""
+
+    def trainer(self) -> Trainer | None:
+        """Return the network in training, None without a lesson; `UsageError` where the backend cannot train so."""
+        if self.lesson is None:
+            return None
+        with named(self.scenario, _precision_key(self.scenario)):
+            # What trains says so in its capabilities, which `prepare` has asked.
+            trainer = cast("TrainingBackend", self.backend).trainer(self.lesson.task)
+        if self.step_size is not None and not isinstance(trainer, AdjustableTrainer):
+            raise UsageError(
+                f"{self.scenario.where('inference.step_size')}: the backend '{self.scenario.backend.name}' cannot "
+                'train with step_size = "auto"; give a number, or use the backend numpy, jax, numba or cupy'
+            )
+        return trainer
+
+    def with_trained(self, parameters: tuple[dict[str, NDArray[np.float64]], ...]) -> Self:
+        """Return the inference with parameters that were learned, its step size found anew where that is automatic."""
+        task = replace(self.task, parameters=parameters)
+        scenario = self.scenario
+        found = _automatic(scenario, self.network, replace(self.inputs, parameters=parameters))
+        if found is None:
+            return replace(self, task=task)
+        motion = replace(task.descent, stepper=with_step_size(task.descent.stepper, found))
+        return replace(self, task=replace(task, motion=motion), step_size=found)
+
+
+def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
+    """Make a scenario ready to run, with its own inputs or those given (a trace's, to simulate it again).
+
+    Raises `UsageError` for everything that can be known to fail before a run starts.
+    """
+    name = scenario.backend.name
+    with named(scenario, "backend.name"):
+        backend = load_backend(name)
+    precision = scenario.backend.precision_name
+    with named(scenario, _blamed(scenario, backend.capabilities())):
+        capabilities = require(name, backend, precision, scenario.inference.method, scenario.inference.solver)
+    network = build_network(scenario)
+    try:
+        lesson = None
+        if inputs is None:
+            dataset = read_dataset(scenario)
+            inputs = load_inputs(scenario, network, dataset)
+            lesson = build_lesson(scenario, network, dataset, inputs, precision)
+            _check_rule(scenario, capabilities)
+        step_size = _automatic(scenario, network, inputs)
+        started = scenario if step_size is None else scenario.at_step_size(step_size)
+        task = build_task(started, network, inputs, precision)
+    except MemoryError as error:
+        raise UsageError(f"out of memory: {error}; use a smaller network, data.batch or data set") from error
+    if scenario.inference.input != "clamped":
+        backend = FreeInputBackend(backend, _held(scenario, inputs))
+    estimate = backend.estimate(task)
+    return Simulation(scenario, network, inputs, task, backend, capabilities, estimate, lesson, step_size)
+
+
+def _automatic(scenario: Scenario, network: Network, inputs: Inputs) -> float | None:
+    """Return what an automatic step size comes to from the start of inference, None where a number is given."""
+    finder = build_step_size_finder(scenario, network)
+    if finder is None:
+        return None
+    initial = build_initial(scenario, network, len(inputs.x))
+    return require_step_size(scenario, finder.step_size(inputs.parameters, inputs.x, inputs.y, initial))
+
+
+def _held(scenario: Scenario, inputs: Inputs) -> tuple[bool, ...]:
+    """Return for every unit of a masked input whether it is known, nothing of one that is free throughout."""
+    if inputs.hidden is None or scenario.inference.input != "masked":
+        return ()
+    return tuple((~inputs.hidden.mask).tolist())
+
+
+def _blamed(scenario: Scenario, able: Capabilities) -> str:
+    """Return the key to name should the backend refuse: the one it cannot serve, or one that was written."""
+    if able.problem is None and scenario.inference.method not in able.methods:
+        return "inference.method"
+    if able.problem is None and scenario.inference.solver not in (None, *able.solvers):
+        return "inference.solver"
+    return _precision_key(scenario) if able.problem is None else "backend.name"
+
+
+def _precision_key(scenario: Scenario) -> str:
+    """Return the key to name for a precision that a backend has not got: its own only where it was written."""
+    written = scenario.where("backend.precision") != "backend.precision"
+    return "backend.precision" if written else "backend.name"
+
+
+def _check_rule(scenario: Scenario, able: Capabilities) -> None:
+    """Raise `UsageError` for a backend that cannot train by the scenario's rule."""
+    if scenario.learning is not None and scenario.learning.rule not in able.rules:
+        has = f"it has {', '.join(able.rules)}" if able.rules else "it cannot train"
+        raise UsageError(
+            f"{scenario.where('learning.rule')}: backend '{scenario.backend.name}' has no rule "
+            f"'{scenario.learning.rule}': {has}; use the backend numpy, jax, numba or cupy"
+        )

@@ -1,0 +1,106 @@
+"""Carrying out a lesson: rows into the trace, checkpoints beside it, and the way back to where one ended."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.assemble import Lesson
+from pcsim.learning.progress import Standing, Trained
+from pcsim.learning.trainer import Snapshot, Trainer
+from pcsim.learning.training import Training
+from pcsim.runs.checkpoint import Checkpoint, Origin, checkpoint_path, write_checkpoint
+from pcsim.trace import TraceWriter
+from pcsim.trace.training import EpochBlock, UpdateBlock
+
+Named = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class TraceLog:
+    """Writes what training reports into a trace, and checkpoints beside it where it is a file."""
+
+    writer: TraceWriter
+    origin: Origin
+
+    def updates(self, block: UpdateBlock) -> None:
+        """Append rows of updates."""
+        self.writer.append_updates(block)
+
+    def epoch(self, block: EpochBlock) -> None:
+        """Append the row of an epoch."""
+        self.writer.append_epochs(block)
+
+    def checkpoint(self, standing: Standing) -> None:
+        """Replace the checkpoint; the rows up to it are in the trace by now."""
+        if self.writer.path is not None:
+            write_checkpoint(checkpoint_path(self.writer.path), to_checkpoint(standing, self.origin))
+
+
+def teach(
+    lesson: Lesson,
+    trainer: Trainer,
+    writer: TraceWriter,
+    origin: Origin,
+    poll: Callable[[int], bool],
+    start: Standing | None,
+) -> Trained:
+    """Train to the end of a lesson, from its beginning or from where a checkpoint stands."""
+    return Training(lesson.course, lesson.samples, trainer, TraceLog(writer, origin), poll, start).run()
+
+
+def remove_checkpoint(trace: Path) -> None:
+    """Remove the checkpoint of a training run that has come to its end."""
+    checkpoint_path(trace).unlink(missing_ok=True)
+
+
+def to_checkpoint(standing: Standing, origin: Origin) -> Checkpoint:
+    """Return a standing as it is kept."""
+    numbers = {
+        "epoch": standing.epoch,
+        "updates": standing.snapshot.updates,
+        "best_loss": float(standing.best_loss),
+        "best_epoch": standing.best_epoch,
+        "waited": standing.waited,
+        "seconds": standing.seconds,
+    }
+    best = None if standing.best is None else by_name(standing.best)
+    return Checkpoint(origin, by_name(standing.snapshot.parameters), standing.snapshot.memory, numbers, best)
+
+
+def to_standing(checkpoint: Checkpoint) -> Standing:
+    """Return where training stood at a checkpoint."""
+    numbers = checkpoint.numbers
+    return Standing(
+        Snapshot(by_layer(checkpoint.parameters), checkpoint.memory, int(numbers["updates"])),
+        int(numbers["epoch"]),
+        float(numbers["best_loss"]),
+        None if checkpoint.best is None else by_layer(checkpoint.best),
+        int(numbers["best_epoch"]),
+        int(numbers["waited"]),
+        float(numbers["seconds"]),
+    )
+
+
+def by_name(parameters: tuple[dict[str, NDArray[Any]], ...]) -> dict[str, NDArray[Any]]:
+    """Return parameters by layer as `W_0`, `b_0`, `W_1`, …"""
+    return {f"{name}_{i}": array for i, layer in enumerate(parameters) for name, array in layer.items()}
+
+
+def by_layer(named: Named) -> tuple[dict[str, NDArray[Any]], ...]:
+    """Return parameters by name, in order, as a tuple by layer."""
+    layers: list[dict[str, NDArray[Any]]] = []
+    for key, array in named.items():
+        name, _, number = key.rpartition("_")
+        if int(number) == len(layers):
+            layers.append({})
+        layers[int(number)][name] = array
+    return tuple(layers)
+
+
+def in_float64(parameters: tuple[dict[str, NDArray[Any]], ...]) -> tuple[dict[str, NDArray[np.float64]], ...]:
+    """Return parameters as a backend takes them; every narrower type fits into float64 exactly."""
+    return tuple({name: array.astype(np.float64) for name, array in layer.items()} for layer in parameters)

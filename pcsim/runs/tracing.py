@@ -1,0 +1,204 @@
+"""What a run puts into its trace: the beginning, the end, and how it ended."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.assemble import Lesson
+from pcsim.engine.backend import Descent, Equilibria, Flow, Settled
+from pcsim.inference import with_free_input
+from pcsim.learning.diagnosis import is_aligned
+from pcsim.learning.metrics import has_top_5
+from pcsim.learning.progress import Trained
+from pcsim.model.arithmetic import NARROW
+from pcsim.runs.provenance import describe_machine
+from pcsim.runs.simulation import Simulation
+from pcsim.runs.teaching import by_name
+from pcsim.scenario import Scenario, scenario_text
+from pcsim.trace import Layout, Trace, TraceWriter, resume
+from pcsim.trace.training import Training
+
+Attributes = dict[str, str | int | float]
+
+
+def create_trace(simulation: Simulation, path: Path | None, force: bool) -> TraceWriter:
+    """Create the trace of a simulation, with everything that is needed to simulate it again."""
+    return TraceWriter.create(path, *_beginning(simulation), force=force)
+
+
+def resume_trace(simulation: Simulation, path: Path, old: Trace, updates: int, epochs: int) -> TraceWriter:
+    """Create the trace of a simulation in the place of an old one, with the rows of training up to a checkpoint."""
+    return resume(path, old, *_beginning(simulation), updates=updates, epochs=epochs)
+
+
+def _beginning(simulation: Simulation) -> tuple[Layout, Attributes, dict[str, Any], dict[str, Any], dict[str, str]]:
+    """Return layout, attributes, network, data and provenance of a trace."""
+    scenario, network, task = simulation.scenario, simulation.network, simulation.task
+    bounds = {"energy_bound"} if simulation.capabilities.bounds and "energy" in task.record else set[str]()
+    layout = Layout(
+        clock="time" if isinstance(task.motion, Flow) else "step",
+        layer_names=network.layer_names,
+        unit_shapes=network.layer_shapes,
+        samples=len(task.x),
+        record=task.record | bounds,
+        dtype=np.dtype(np.float32 if task.precision in ("float32", *NARROW) else np.float64),
+        rows=None if task.stop is not None else _rows(task.motion),
+        training=None if simulation.lesson is None else _training(scenario, simulation.lesson),
+        free_input=network.input_shape if scenario.inference.input != "clamped" else None,
+    )
+    attributes: Attributes = {
+        "backend": scenario.backend.name,
+        "precision": task.precision,
+        "device": simulation.capabilities.device,
+        "seed": scenario.seed,
+        "title": scenario.title,
+        "method": scenario.inference.method,
+    }
+    if scenario.inference.has_forms:
+        attributes["form"] = scenario.inference.form
+        attributes["skip"] = scenario.network.skip
+    if simulation.lesson is not None:
+        attributes["updates_per_epoch"] = simulation.lesson.updates // simulation.lesson.course.epochs
+    free = [end for end in ("input", "output") if getattr(scenario.inference, end) == "free"]
+    if free:
+        attributes["free"] = free[0]
+    masked = [end for end in ("input", "output") if getattr(scenario.inference, end) == "masked"]
+    if masked:
+        attributes["masked"] = " ".join(masked)
+    if task.arithmetic.rounding != "nearest":
+        attributes["rounding"] = task.arithmetic.rounding
+    if task.stop is not None:
+        attributes["stop"] = str(task.stop)
+    if isinstance(task.motion, Flow):
+        attributes |= solver_attributes(task.motion)
+    attributes |= step_attributes(simulation)
+    provenance = {
+        "scenario": scenario_text(scenario),
+        "data": simulation.inputs.source,
+        "command": " ".join(sys.argv),
+        **describe_machine(simulation.capabilities.packages),
+    }
+    given = {f"{name}_{i}": task.parameters[i][name] for name, i, _ in network.parameter_names}
+    data: dict[str, Any] = {"x": task.x, "y": task.y}
+    if (hidden := simulation.inputs.hidden) is not None:
+        data |= {"mask": hidden.mask.astype(np.uint8), "truth": hidden.truth, "mean": hidden.mean}
+    return layout, attributes, given, data, provenance
+
+
+def _training(scenario: Scenario, lesson: Lesson) -> Training:
+    inference = lesson.task.learner.inference
+    if scenario.inference.input == "free":
+        inference = with_free_input(inference)
+    return Training(
+        lesson.updates,
+        lesson.course.epochs,
+        validation=lesson.samples.validation is not None,
+        top_5=has_top_5(lesson.course.classes),
+        alignment=is_aligned(inference),
+        steps=lesson.task.learner.stop is not None,
+        step_size=lesson.course.step_size_finder is not None,
+    )
+
+
+def step_attributes(simulation: Simulation) -> Attributes:
+    """Return what an automatic step size has come to, as a root attribute; nothing where it was given."""
+    return {} if simulation.step_size is None else {"step_size": simulation.step_size}
+
+
+def solver_attributes(motion: Flow) -> Attributes:
+    """Return how a flow is solved, as the root attributes of its trace."""
+    attributes: Attributes = {"solver": motion.solver}
+    if motion.step_size is None:
+        attributes |= {"rtol": motion.rtol, "atol": motion.atol}
+    else:
+        attributes["step_size"] = motion.step_size
+    if motion.temperature > 0:
+        attributes["noise"] = motion.temperature
+    return attributes
+
+
+def trained_arrays(trained: Trained) -> Mapping[str, NDArray[Any]]:
+    """Return what a trace keeps of the end of training, by path."""
+    return {f"final/network/{name}": _plain(array) for name, array in by_name(trained.parameters).items()}
+
+
+def training_outcome(trained: Trained) -> Attributes:
+    """Return how training went, as root attributes."""
+    outcome: Attributes = {
+        "epochs_trained": trained.epochs,
+        "updates": trained.updates,
+        "training_seconds": trained.seconds,
+        "stopped_early": int(trained.stopped_early),
+    }
+    if status_of(trained) == "complete":
+        outcome["epoch_kept"] = trained.kept
+    if trained.silent:
+        outcome["silent_layers"] = " ".join(map(str, trained.silent))
+    return outcome if trained.failure is None else outcome | {"failure": trained.failure}
+
+
+def _plain(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array that HDF5 tools know: bfloat16 as float32."""
+    return array if array.dtype.kind == "f" else array.astype(np.float32)
+
+
+def final_arrays(settled: Settled) -> Mapping[str, NDArray[Any]]:
+    """Return what a trace keeps of the end of a run, by path."""
+    arrays: dict[str, NDArray[Any]] = {"arrival_step": settled.arrival_steps, "final/output": settled.output}
+    if settled.arrival_times is not None:
+        arrays["arrival_time"] = settled.arrival_times
+    if settled.work is not None:
+        arrays |= {f"solver/{name}": counts for name, counts in vars(settled.work).items()}
+    if settled.equilibria is not None:
+        arrays |= _of_equilibria(settled.equilibria)
+    for i, (state, error) in enumerate(zip(settled.states, settled.errors, strict=True)):
+        arrays[f"final/states/layer_{i}"] = state
+        arrays[f"final/errors/layer_{i}"] = error
+    if settled.input is not None:
+        arrays["final/input"] = settled.input
+    for i, layer in enumerate(settled.gradient or ()):
+        for name, value in layer.items():
+            arrays[f"final/gradient/{name}_{i}"] = value
+    return arrays
+
+
+def _of_equilibria(found: Equilibria) -> dict[str, NDArray[Any]]:
+    """Return what is kept of a search, by path; truth values as 0 and 1, which every HDF5 tool reads."""
+    arrays = {name: values for name, values in {**vars(found), "minimum": found.minimum}.items() if values is not None}
+    return {
+        f"equilibrium/{name}": values.astype(np.int64) if values.dtype == np.bool_ else values
+        for name, values in arrays.items()
+    }
+
+
+def _rows(motion: Descent | Flow) -> int:
+    return len(motion.times) if isinstance(motion, Flow) else len(motion.recorded) + 1
+
+
+def status_of(settled: Settled | Trained) -> str:
+    """Return the status of a trace that ends like this."""
+    if settled.failure is not None:
+        return "failed"
+    return "interrupted" if settled.interrupted else "complete"
+
+
+def outcome_of(settled: Settled) -> Attributes:
+    """Return how inference went, as root attributes."""
+    outcome: Attributes = {
+        "steps_taken": settled.steps_taken,
+        "converged": int(settled.converged),
+        "inference_seconds": settled.inference_seconds,
+        "compile_seconds": settled.compile_seconds,
+    }
+    if settled.work is not None:
+        outcome["rejected_steps"] = int(settled.work.rejected.max())
+        outcome["field_evaluations"] = int(settled.work.evaluations.max())
+    if settled.solver_precision is not None:
+        outcome["solver_precision"] = settled.solver_precision
+    if settled.failure is not None:
+        outcome["failure"] = settled.failure
+    return outcome

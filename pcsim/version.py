@@ -1,0 +1,3 @@
+"""The version of pcsim."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,251 @@
+"""The exact backend: the numpy backend's numbers without its rounding, with bounds that hold."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("flint", reason="needs python-flint")
+
+from flint import arb, ctx
+from pcsim_exact import ExactBackend, cost
+from pcsim_exact import descent as loop
+from pcsim_exact.namespace import ExactNamespace
+from pcsim_exact.number.balls import Balls, from_floats
+from pcsim_exact.number.sharing import with_shared_predictions
+
+from pcsim.engine.backend import Settled, Task
+from pcsim.inference import (
+    Backprop,
+    ErrorOptimization,
+    FixedPredictions,
+    IncrementSequentialStateOptimization,
+    IncrementStateOptimization,
+    SequentialStateOptimization,
+    StateOptimization,
+)
+from pcsim.inference.steppers import Adam, GradientDescent, Momentum
+from pcsim.inference.stopping import StopRule
+from pcsim.trace import Block
+from tests.support.cases import ACTIVATIONS, LOSSES, join, make_case, make_task, settle
+
+METHODS: list[Any] = [
+    StateOptimization,
+    ErrorOptimization,
+    SequentialStateOptimization,
+    FixedPredictions,
+    Backprop,
+    IncrementStateOptimization,
+    IncrementSequentialStateOptimization,
+]
+RECORD = ("energy", "grad_norm", "energy_per_sample", "states", "errors", "weight_gradient")
+
+
+def exactly(task: Task, precision: str = "128 bits") -> tuple[Settled, Any, Any]:
+    """Return what an exact run leaves, all its rows in one block, and the bounds (step, layer)."""
+    blocks: list[Block] = []
+    settled = loop.settle(replace(task, precision=precision), blocks.append, lambda step: False)
+    rows = join(blocks)
+    return settled, rows, rows.energy_bound
+
+
+def assert_same(task: Task, rtol: float = 1e-11, atol: float = 1e-13) -> None:
+    expected, expected_rows = settle(task)
+    settled, rows, bounds = exactly(task)
+    for name in ("energy", "grad_norm", "energy_per_sample"):
+        np.testing.assert_allclose(getattr(rows, name), getattr(expected_rows, name), rtol=rtol, atol=atol)
+    pairs = [*zip(rows.states, expected_rows.states, strict=True), *zip(rows.errors, expected_rows.errors, strict=True)]
+    pairs += [*zip(settled.states, expected.states, strict=True), *zip(settled.errors, expected.errors, strict=True)]
+    assert settled.gradient is not None
+    assert expected.gradient is not None
+    pairs += [(a[k], b[k]) for a, b in zip(settled.gradient, expected.gradient, strict=True) for k in b]
+    for a, b in pairs:
+        assert a.dtype == np.float64
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=atol)
+    assert settled.steps_taken == expected.steps_taken
+    assert settled.failure is None
+    assert (bounds <= 4 * np.spacing(rows.energy)).all()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_agrees_with_numpy_for_every_activation_and_loss(activation: str, loss: str) -> None:
+    assert_same(make_task(make_case(activation, loss=loss), steps=6, record=RECORD))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"activation_first": True},
+        {"skip": 2},
+        {"skip": 1, "mupc": True, "activation_first": True},
+        {"sigmoid_output": True},
+        {"clamp_precision": 0.7},
+        {"precisions": True, "decays": True},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.__name__)
+def test_agrees_with_numpy_for_every_method_and_network(method: Any, options: dict[str, Any]) -> None:
+    case = make_case("gelu", batch=2, **options)
+    assert_same(make_task(case, method(case.energy), steps=4, record=RECORD))
+
+
+@pytest.mark.parametrize("stepper", [Momentum(0.05), Adam(0.02)], ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize("method", METHODS[:3], ids=lambda m: m.__name__)
+def test_agrees_with_numpy_for_every_stepper(method: Any, stepper: Any) -> None:
+    case = make_case("tanh")
+    assert_same(make_task(case, method(case.energy), stepper=stepper, steps=5, record=RECORD), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", [StateOptimization, ErrorOptimization], ids=lambda m: m.__name__)
+def test_agrees_with_numpy_from_a_given_start(method: Any) -> None:
+    case = make_case("leaky_relu")
+    assert_same(make_task(case, method(case.energy), initial=case.states, steps=5, record=RECORD))
+
+
+def energy_balls(task: Task, working: int) -> list[Balls]:
+    """Run the core at a fixed working precision."""
+    xp, inference = ExactNamespace(), with_shared_predictions(task.inference)
+    with ctx.workprec(working):
+        parameters = tuple({k: from_floats(v) for k, v in layer.items()} for layer in task.parameters)
+        clamped = inference.clamp(xp, parameters, from_floats(task.x), from_floats(task.y))
+        carry, rows = inference.begin(xp, clamped, None, task.descent.stepper), list[Balls]()
+        for step in range(task.descent.steps + 1):
+            point = inference.evaluate(xp, clamped, carry)
+            rows.append(inference.energy.layerwise(xp, clamped, point))
+            carry = inference.advance(xp, clamped, point, carry, task.descent.stepper, arb(step + 1))
+    return rows
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("method", METHODS[:3], ids=lambda m: m.__name__)
+def test_balls_at_128_bits_meet_those_at_256_and_512(method: Any, activation: str) -> None:
+    case = make_case(activation, loss="cross-entropy", batch=2)
+    task = make_task(case, method(case.energy), steps=8)
+    # Both hold the true value, so they overlap; the finer one may stick out where that lies at the very edge.
+    narrow = energy_balls(task, 128)
+    for working in (256, 512):
+        for row, finer in zip(narrow, energy_balls(task, working), strict=True):
+            assert all(a.overlaps(b) for a, b in zip(row.entries.flat, finer.entries.flat, strict=True))
+
+
+@pytest.mark.parametrize("options", [{}, {"skip": 2, "activation_first": True}], ids=str)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(
+    ("standard", "increment"),
+    [
+        (StateOptimization, IncrementStateOptimization),
+        (SequentialStateOptimization, IncrementSequentialStateOptimization),
+    ],
+    ids=["state", "sequential"],
+)
+def test_the_increment_form_is_the_same_map(
+    standard: Any, increment: Any, activation: str, options: dict[str, Any]
+) -> None:
+    case = make_case(activation, loss="cross-entropy", batch=2, **options)
+    settled, rows, _ = exactly(make_task(case, standard(case.energy), steps=5))
+    other, others, _ = exactly(make_task(case, increment(case.energy), steps=5))
+    np.testing.assert_array_equal(rows.energy, others.energy)
+    np.testing.assert_array_equal(rows.grad_norm, others.grad_norm)
+    np.testing.assert_array_equal(settled.arrival_steps, other.arrival_steps)
+
+
+def test_bounds_hold_the_energies_at_twice_the_bits_and_at_four_times() -> None:
+    task = make_task(make_case("gelu", loss="cross-entropy", batch=3), steps=12)
+    _, rows, bounds = exactly(task, "128 bits")
+    for bits in (256, 512):
+        _, finer, _ = exactly(task, f"{bits} bits")
+        assert (np.abs(rows.energy - finer.energy) <= bounds).all()
+
+
+def test_bounds_belong_to_the_recorded_means() -> None:
+    task = make_task(make_case("tanh", batch=7), steps=5)
+    _, rows, bounds = exactly(task)
+    with ctx.workprec(400):
+        for i, row in enumerate(energy_balls(task, 400)):
+            for layer, mean in enumerate(row.entries.sum(axis=1) / 7):
+                reported, bound = rows.energy[i, layer].item(), bounds[i, layer].item()
+                assert (arb(reported) + arb(0, bound)).contains(mean)
+
+
+@pytest.mark.parametrize("activation", ["gelu", "relu", "tanh"])
+def test_the_layer_at_distance_i_arrives_at_step_i_and_is_exactly_zero_before(activation: str) -> None:
+    widths = (5, *(8,) * 14, 3)
+    case = make_case(activation, widths=widths, batch=1, loss="cross-entropy")
+    settled, rows, bounds = exactly(make_task(case, stepper=GradientDescent(1e-3), steps=20))
+    assert settled.arrival_steps.tolist() == list(range(14, -1, -1))
+    for layer, arrival in enumerate(settled.arrival_steps):
+        assert (rows.energy[:arrival, layer] == 0).all()
+        assert (bounds[:arrival, layer] == 0).all()
+        assert (rows.energy[arrival:, layer] > 0).all()
+
+
+def test_too_few_guard_bits_start_the_run_again_without_a_trace_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = make_task(make_case("gelu", widths=(5, *(8,) * 10, 3)), steps=30)
+    expected_settled, expected, expected_bounds = exactly(task)
+    used: list[int] = []
+    attempt = loop._Run.attempt  # pyright: ignore[reportPrivateUsage]
+
+    def counted(run: Any, working: int) -> Any:
+        used.append(working)
+        return attempt(run, working)
+
+    monkeypatch.setattr(loop._Run, "attempt", counted)  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(loop, "first_guess", lambda task, bits: bits + 20)  # pyright: ignore
+    settled, rows, bounds = exactly(task)
+    assert used[0] == 148
+    assert len(used) > 1
+    np.testing.assert_array_equal(rows.clock, expected.clock)
+    np.testing.assert_array_equal(rows.energy, expected.energy)
+    np.testing.assert_array_equal(bounds, expected_bounds)
+    np.testing.assert_array_equal(settled.arrival_steps, expected_settled.arrival_steps)
+
+
+def test_balls_that_grow_too_wide_end_the_run_with_the_bits_it_would_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = make_task(make_case("gelu"), steps=40)
+    monkeypatch.setattr(loop, "first_guess", lambda task, bits: bits + 30)  # pyright: ignore
+    monkeypatch.setattr(cost, "LONGEST_SECONDS", cost.estimated_seconds(task, 170))
+    settled, rows, _ = exactly(task)
+    assert settled.failure is not None
+    assert "the balls grow too wide at step" in settled.failure
+    assert "bits of working precision" in settled.failure
+    assert rows.clock.tolist() == list(range(settled.steps_taken))
+
+
+def test_a_stop_rule_ends_the_run() -> None:
+    task = make_task(make_case("tanh"), stepper=GradientDescent(0.3), steps=5000, stop=StopRule(1e-2))
+    expected, _ = settle(task)
+    settled, rows, _ = exactly(task)
+    assert settled.converged
+    assert settled.steps_taken == expected.steps_taken == rows.clock[-1]
+
+
+def test_polling_can_stop_a_run() -> None:
+    blocks: list[Block] = []
+    task = make_task(make_case(), steps=10, precision="exact")
+    settled = ExactBackend().settle(task, blocks.append, lambda step: step == 3)
+    assert settled.interrupted
+    assert join(blocks).clock.tolist() == [0, 1, 2, 3]
+
+
+def test_divergence_ends_the_run_where_float64_ends() -> None:
+    task = make_task(make_case("linear", gain=2.0), stepper=GradientDescent(1e6), steps=100)
+    settled, rows, _ = exactly(task)
+    assert settled.failure is not None
+    assert "is not finite at step" in settled.failure
+    assert rows.clock[-1] == settled.steps_taken
+
+
+def test_gelu_is_enclosed_to_the_last_bit() -> None:
+    """Against flint's own expression: no constant of the program may enter rounded to float64."""
+    points = np.array([[-3.0, -0.7, 0.0, 0.5, 4.0]])
+    with ctx.workprec(256):
+        value, slope = ACTIVATIONS["gelu"].forward(ExactNamespace(), from_floats(points))
+    with ctx.workprec(512):
+        for x, ours, theirs in zip(points[0], value.entries[0], slope.entries[0], strict=True):
+            phi = (-arb(x) / arb(2).sqrt()).erfc() / 2
+            density = (-(arb(x) ** 2) / 2).exp() / (2 * arb.pi()).sqrt()
+            assert ours.contains(arb(x) * phi)
+            assert theirs.contains(phi + arb(x) * density)

@@ -1,0 +1,323 @@
+"""Continuous time on numpy: SciPy's solvers a sample at a time, Euler's method, and Langevin dynamics."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pcsim_numpy import NumpyBackend
+from pcsim_numpy.ode.sample_field import Jacobian, Pattern, SampleField
+from pcsim_numpy.ode.solvers import ADAPTIVE, solver_bytes
+from pcsim_numpy.ode.structure import structure_of
+
+from pcsim.engine.backend import Flow
+from pcsim.errors import UsageError
+from pcsim.inference import (
+    Backprop,
+    ErrorOptimization,
+    FixedPredictions,
+    IncrementStateOptimization,
+    StateOptimization,
+    gradient_flow,
+)
+from pcsim.inference.base import Moving
+from pcsim.inference.stopping import StopRule
+from tests.support.cases import XP, join, make_case, make_task
+from tests.support.flow_cases import METHODS, TIMES, distance, one_sample, run, trajectory
+
+LINEAR: list[dict[str, Any]] = [
+    {},
+    {"skip": 2, "mupc": True},
+    {"precisions": True, "decays": True, "skip": 1},
+    {"activation_first": True, "skip": 3, "clamp_precision": 2.0},
+]
+
+
+@pytest.mark.parametrize("tolerance", [1e-4, 1e-9])
+@pytest.mark.parametrize("solver", ADAPTIVE)
+@pytest.mark.parametrize("options", LINEAR, ids=str)
+def test_linear_networks_follow_the_exact_exponential(solver: str, tolerance: float, options: dict[str, Any]) -> None:
+    if solver == "radau":
+        # Its order makes small tolerances slow.
+        tolerance = max(tolerance, 1e-6)
+    case = make_case("linear", widths=(5, 6, 6, 6, 3), batch=2, **options)
+    exact = trajectory(case)
+    settled, rows = run(case, solver, rtol=tolerance, atol=tolerance, record=("energy", "states"))
+    assert settled.failure is None
+    assert rows.clock.tolist() == list(TIMES)
+    for ours, theirs in zip(rows.states, exact.states(exact.flow(TIMES)), strict=True):
+        assert (np.abs(ours - theirs) <= tolerance * (1.0 + np.abs(theirs))).all()
+
+
+@pytest.mark.parametrize("solver", ADAPTIVE)
+def test_increments_keep_every_layer_to_relative_accuracy(solver: str) -> None:
+    case = make_case("linear", widths=(5, *(4,) * 8, 3), batch=1, gain=1.0)
+    exact, times = trajectory(case), (0.01, 0.1)
+    # The modes of the exact solution cancel where a signal has just arrived; the Taylor series of the errors does not.
+    system = exact.system
+    columns = system.push(np.eye(system.unknowns))
+    rates = (columns.T @ columns) * np.repeat(system.weights, system.units)
+    expected: list[NDArray[np.float64]] = []
+    for time in times:
+        errors, term = exact.start_errors.copy(), exact.start_errors
+        for k in range(1, 100):
+            term = -(term @ rates.T) * (time / k)
+            errors += term
+        expected.append(system.layerwise(errors))
+    assert expected[0][0] < 1e-40
+    # Type checks make small steps slow.
+    rtol = {"dopri8": 1e-7, "radau": 1e-3}.get(solver, 1e-4)
+    settled, rows = run(case, solver, IncrementStateOptimization, times, rtol=rtol, atol=1e-40)
+    np.testing.assert_allclose(rows.energy, np.stack(expected), rtol=50 * rtol, atol=0)
+    assert (settled.arrival_times == times[0]).all()
+
+
+@pytest.mark.parametrize("options", [{"skip": 2}, {"precisions": True, "decays": True}], ids=str)
+@pytest.mark.parametrize("activation", ["tanh", "gelu"])
+def test_increments_and_states_flow_alike(activation: str, options: dict[str, Any]) -> None:
+    case = make_case(activation, batch=1, **options)
+    recorded = [
+        run(case, "dopri8", method, rtol=1e-10, atol=1e-10, record=("energy", "states", "errors"))[1]
+        for method in (StateOptimization, IncrementStateOptimization)
+    ]
+    assert distance(recorded[0].states, recorded[1].states) < 1e-8
+    assert distance(recorded[0].errors, recorded[1].errors) < 1e-8
+
+
+@pytest.mark.parametrize("solver", ["dopri5", "radau", "bdf", "lsoda"])
+def test_errors_and_states_flow_to_one_equilibrium(solver: str) -> None:
+    case = make_case("tanh", widths=(4, 3, 3, 2), batch=1, gain=0.8)
+    ends = [
+        run(case, solver, method, (400.0,), rtol=1e-8, atol=1e-9)[0]
+        for method in (StateOptimization, ErrorOptimization)
+    ]
+    assert distance(ends[0].states, ends[1].states) < 1e-6
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("solver", ADAPTIVE)
+def test_errors_start_as_exact_zeros(solver: str, method: Any) -> None:
+    _, rows = run(make_case("gelu", batch=3), solver, method, (0.0, 0.5), record=("energy", "errors"))
+    assert not rows.energy[0, :-1].any()
+    assert rows.energy[1].all()
+    assert not any(errors[0].any() for errors in rows.errors[:-1])
+
+
+def test_a_given_start_is_where_the_flow_begins() -> None:
+    case = make_case("linear")
+    exact = trajectory(case, case.states)
+    _, rows = run(case, "dopri5", rtol=1e-9, atol=1e-9, record=("states",), initial=case.states)
+    assert distance([s[0] for s in rows.states], case.states) == 0.0
+    assert distance(rows.states, exact.states(exact.flow(TIMES))) < 1e-8
+
+
+def test_recording_does_not_change_a_trajectory() -> None:
+    case = make_case("tanh", batch=1)
+    for solver in ADAPTIVE:
+        few, _ = run(case, solver, times=(5.0,))
+        many, _ = run(case, solver, times=np.linspace(0.0, 5.0, 41))
+        assert distance(few.states, many.states) == 0.0
+        assert (few.work.steps == many.work.steps).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("solver", ["euler", *ADAPTIVE])
+def test_a_sample_moves_as_it_does_alone(solver: str, method: Any) -> None:
+    case = make_case("tanh", batch=4)
+    step_size = 0.05 if solver == "euler" else None
+    together, rows = run(case, solver, method, (0.3, 2.0), step_size=step_size, record=("states", "weight_gradient"))
+    for b in (0, 3):
+        alone, own = run(one_sample(case, b), solver, method, (0.3, 2.0), step_size=step_size, record=("states",))
+        assert alone.work.steps[0] == together.work.steps[b]
+        bound = 1e-13 if solver == "euler" else 0.0
+        assert distance([s[:, b : b + 1] for s in rows.states], own.states) <= bound
+    assert [g["W"].shape for g in together.gradient] == [w["W"].shape for w in case.parameters]
+
+
+@pytest.mark.parametrize("method", [StateOptimization, ErrorOptimization])
+def test_the_weight_gradient_is_that_of_the_final_states(method: Any) -> None:
+    case = make_case("tanh", batch=3)
+    settled, _ = run(case, "dopri5", method, (1.0,), record=("weight_gradient",))
+    point = StateOptimization(case.energy).evaluate(XP, case.clamped(), Moving(settled.states[:-1], ()))
+    for ours, theirs in zip(settled.gradient, case.energy.parameter_gradient(XP, case.clamped(), point), strict=True):
+        assert distance(ours.values(), theirs.values()) < 1e-13
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("solver", ["euler", *ADAPTIVE])
+def test_samples_come_to_rest(solver: str, method: Any) -> None:
+    case = make_case("tanh", batch=2, widths=(5, 4, 4, 3), gain=0.9)
+    case.y[0] = case.energy.feedforward(XP, case.clamped())[1][-1][0]
+    threshold, step_size = 1e-4, 0.1 if solver == "euler" else None
+    times = (0.0, 1.0, 5000.0)
+    settled, rows = run(
+        case, solver, method, times, step_size=step_size, rtol=1e-4, atol=1e-6, stop=StopRule(threshold)
+    )
+    assert settled.converged
+    assert not settled.interrupted
+    assert settled.failure is None
+    assert 1.0 < rows.clock[-1] < 5000.0
+    assert rows.clock[:2].tolist() == [0.0, 1.0]
+    # The first sample starts at its equilibrium.
+    assert settled.work.steps[0] == 0 < settled.work.steps[1:].min()
+    assert rows.grad_norm[-1, :-1].max() <= threshold
+
+
+def test_a_sample_that_rests_beyond_a_recorded_time_is_recorded_before() -> None:
+    case = make_case("linear", batch=2, gain=0.7)
+    exact = trajectory(case)
+    times = tuple(np.linspace(0.0, 40.0, 101))
+    settled, rows = run(case, "dopri8", times=times, rtol=1e-9, atol=1e-9, stop=StopRule(1e-3), record=("states",))
+    assert settled.converged
+    assert rows.clock[:-1].tolist() == list(times[: len(rows.clock) - 1])
+    rests = exact.states(exact.flow(rows.clock[:-1]))
+    assert distance([s[:-1] for s in rows.states], rests) < 2e-3
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("solver", ["euler", *ADAPTIVE])
+def test_a_network_without_free_states_has_nothing_to_move(solver: str, method: Any) -> None:
+    case, step_size = make_case(widths=(5, 3)), 0.1 if solver == "euler" else None
+    settled, rows = run(case, solver, method, (0.0, 1.0), step_size=step_size)
+    assert rows.clock.tolist() == [0.0, 1.0]
+    assert settled.failure is None
+    settled, rows = run(case, solver, method, (1.0,), step_size=step_size, stop=StopRule(1e-6))
+    assert settled.converged
+
+
+@pytest.mark.parametrize("solver", ADAPTIVE)
+def test_a_field_that_is_not_finite_is_reported(solver: str) -> None:
+    case = make_case("linear", batch=2)
+    case.y[1] = np.nan
+    settled, _ = run(case, solver)
+    assert settled.failure is not None
+    assert "the energy of the output is not finite at time 0" in settled.failure
+    task = make_task(case, motion=Flow(solver, (1.0,)))
+    settled = NumpyBackend().settle(task, lambda block: None, lambda time: False)
+    assert settled.failure is not None
+    assert f"the solver '{solver}' failed at time 0 in sample 1" in settled.failure
+    assert "larger inference.rtol" in settled.failure
+    assert "\n" not in settled.failure
+
+
+def test_a_solver_that_takes_too_many_steps_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pcsim_numpy.ode.sample.MOST_STEPS", 20)
+    settled, rows = run(make_case(), "dopri5", times=(0.1, 1e4))
+    assert "20 steps are taken" in settled.failure
+    assert '"radau" or "bdf"' in settled.failure
+    assert rows.clock.tolist() == [0.1]
+    assert np.isfinite(settled.states[0]).all()
+
+
+@pytest.mark.parametrize("solver", ["euler", "dopri5", "lsoda"])
+def test_a_run_stops_when_asked(solver: str) -> None:
+    case, step_size = make_case(batch=3), 0.01 if solver == "euler" else None
+    asked: list[float] = []
+
+    def poll(time: float) -> bool:
+        asked.append(time)
+        return time > 1.0
+
+    task = make_task(case, motion=Flow(solver, (0.5, 500.0), step_size=step_size, rtol=1e-9, atol=1e-9))
+    blocks: list[Any] = []
+    settled = NumpyBackend().settle(task, blocks.append, poll)
+    assert settled.interrupted
+    assert not settled.converged
+    assert join(blocks).clock.tolist() == [0.5]
+    assert asked == sorted(asked)
+    assert 1.0 < asked[-1] < 50.0
+
+
+def test_work_is_counted_for_every_sample() -> None:
+    case = make_case("tanh", widths=(4, 3, 3, 2), batch=2)
+    for solver in ADAPTIVE:
+        work = run(case, solver, times=(20.0,), rtol=1e-4)[0].work
+        assert work.steps.min() > 5
+        assert (work.evaluations > work.steps + work.rejected).all()
+    plain = run(case, "dopri5", times=(20.0,))[0].work
+    # One looks whether the start is finite, two choose the first step, and six make an attempt.
+    assert (plain.evaluations == 3 + 6 * (plain.steps + plain.rejected)).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"skip": 1}, {"skip": 3}, {"widths": (4, 7, 2, 5, 3, 2)}], ids=str)
+@pytest.mark.parametrize("method", [*METHODS, FixedPredictions])
+def test_grouped_differences_give_the_whole_jacobian(method: Any, options: dict[str, Any]) -> None:
+    case = make_case("gelu", batch=1, precisions=True, decays=True, loss="cross-entropy", **options)
+    inference = method(case.energy)
+    flow, structure = gradient_flow(inference), structure_of(inference)
+    field = SampleField(XP, flow, structure, case.parameters, case.x, case.y)
+    vector = np.random.default_rng(0).standard_normal(structure.size)
+    dense = Jacobian(field, None)(0.0, vector)
+    central = [(field(0.0, vector + d) - field(0.0, vector - d)) / 2e-6 for d in 1e-6 * np.eye(structure.size)]
+    np.testing.assert_allclose(dense, np.stack(central, axis=1), atol=1e-6)
+    np.testing.assert_allclose(Jacobian(field, Pattern(structure))(0.0, vector).toarray(), dense, atol=1e-6)
+    rows, columns = np.nonzero(np.abs(dense) > 1e-6)
+    assert np.abs(rows - columns).max() <= structure.bandwidth
+
+
+def test_a_deep_network_has_a_sparse_jacobian() -> None:
+    case = make_case("gelu", widths=(20, *(16,) * 19, 10))
+    structure = structure_of(StateOptimization(case.energy))
+    assert structure.groups.max() + 1 == 3 * 16
+    assert structure.bandwidth == 2 * 16 - 1
+    assert not structure.is_dense
+    assert structure_of(ErrorOptimization(case.energy)).is_dense
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"solver": "tsit5"}, ("no solver 'tsit5'", "dopri5")),
+        ({"solver": "radau", "precision": "bfloat16"}, ("numpy has continuous time in float32 and float64 alone",)),
+        ({"solver": "euler", "step_size": 0.1, "precision": "float16"}, ("use one of these",)),
+        ({"solver": "euler"}, ("give inference.step_size",)),
+        ({"solver": "dopri8", "step_size": 0.1}, ("drop inference.step_size", 'backend = "jax"')),
+        ({"solver": "bdf", "temperature": 0.1}, ('inference.solver = "euler"',)),
+        ({"solver": "bdf", "rtol": 1e-15}, ("2.2e-14 or more",)),
+        ({"solver": "lsoda", "atol": 0.0}, ("above 0",)),
+        ({"solver": "dopri5", "inference": Backprop}, ("no continuous time",)),
+        (
+            {"solver": "euler", "step_size": 0.1, "temperature": 0.1, "inference": IncrementStateOptimization},
+            ('inference.form = "standard"',),
+        ),
+    ],
+    ids=str,
+)
+def test_what_cannot_run_is_refused_before_it_starts(change: dict[str, Any], words: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError) as refused:
+        run(make_case(), **change)
+    assert all(word in str(refused.value) for word in words)
+    assert "\n" not in str(refused.value)
+
+
+def test_float32_is_that_of_parameters_data_and_results() -> None:
+    case = make_case("tanh")
+    rounded = replace(
+        case,
+        parameters=tuple({k: v.astype(np.float32).astype(float) for k, v in w.items()} for w in case.parameters),
+        x=case.x.astype(np.float32).astype(float),
+        y=case.y.astype(np.float32).astype(float),
+    )
+    kept = ("energy", "states", "errors", "weight_gradient")
+    narrow, rows = run(case, "dopri8", times=(0.0, 1.0), rtol=1e-12, precision="float32", record=kept)
+    wide, reference = run(rounded, "dopri8", times=(0.0, 1.0), rtol=1e-12, record=kept)
+    np.testing.assert_array_equal(rows.energy, reference.energy)
+    for ours, theirs in (
+        *zip((*narrow.states, *narrow.errors), (*wide.states, *wide.errors), strict=True),
+        *zip((*rows.states, *rows.errors), (*reference.states, *reference.errors), strict=True),
+    ):
+        assert ours.dtype == np.float32
+        np.testing.assert_array_equal(ours, theirs.astype(np.float32))
+    for a, b in zip(narrow.gradient, wide.gradient, strict=True):
+        np.testing.assert_array_equal(a["W"], b["W"].astype(np.float32))
+
+
+def test_jacobians_beyond_the_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = make_case("tanh", widths=(5, *(64,) * 20, 3))
+    for method, solver in ((ErrorOptimization, "radau"), (StateOptimization, "bdf"), (StateOptimization, "lsoda")):
+        need = solver_bytes(solver, structure_of(method(case.energy)), 4)
+        monkeypatch.setattr("pcsim_numpy.ode.solvers._memory", lambda need=need: need)
+        with pytest.raises(UsageError, match="dopri5 or dopri8"):
+            run(case, solver, method)
+    assert solver_bytes("dopri5", structure_of(ErrorOptimization(case.energy)), 4) == 0.0

@@ -1,0 +1,220 @@
+"""Training that is broken off, by Ctrl-C, a kill or a full disk, and goes on from its checkpoint."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pcsim
+from pcsim.cli import call
+from pcsim.errors import Interrupted, RunFailed, UsageError
+from pcsim.report.findings import findings
+from pcsim.runs.checkpoint import checkpoint_path
+from pcsim.runs.provenance import describe_machine
+from pcsim.scenario import Scenario, read_scenario
+from pcsim.trace import Trace
+from tests.support.scenario_files import TEXT, Files
+from tests.support.training_files import TRAINING, UPDATES, assert_same_bits, interrupting, learned, only_line
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
+    monkeypatch.chdir(tmp_path)
+    return Files(tmp_path)
+
+
+@pytest.mark.parametrize("every", [1, 3])
+@pytest.mark.parametrize("update", [2 * UPDATES, 2 * UPDATES + 1])
+def test_an_interrupted_training_goes_on_to_the_same_bits(
+    files: Files, monkeypatch: pytest.MonkeyPatch, update: int, every: int
+):
+    monkeypatch.setattr("pcsim.learning.training.SECONDS", 0.0)  # a look after every update
+    scenario = files.read(TRAINING, f"learning.checkpoint={every}", "learning.schedule={kind='cosine'}")
+    pcsim.run(scenario, path="whole.h5").close()
+    path = Path("s.h5")
+    with pytest.raises(Interrupted) as caught:
+        pcsim.run(scenario, path=path, progress=interrupting(update))
+    assert str(caught.value) == (
+        "interrupted after epoch 2; the trace up to there is in s.h5; go on by the same command with --resume s.h5"
+    )
+    assert caught.value.exit_code == 130
+    with caught.value.trace as trace:
+        assert (trace.status, trace.rows, trace.attributes["epochs_trained"]) == ("interrupted", 0, 2)
+        assert trace.training["update"][-1] == update
+    with pcsim.run(scenario, resume=path) as trace:
+        assert trace.status == "complete"
+    assert_same_bits(path, "whole.h5")
+    assert not checkpoint_path(path).exists()
+
+
+def test_the_command_line_interrupts_and_resumes(
+    files: Files, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    files.write(TRAINING)
+    with monkeypatch.context() as patched:
+
+        def run(*arguments: Any, **words: Any) -> Trace:
+            return pcsim.run(*arguments, **words | {"progress": interrupting(UPDATES)})
+
+        patched.setattr("pcsim.cli.run.run", run)
+        line = only_line(capsys, ["run", "s.toml"], code=130)
+    assert line.endswith("go on by the same command with --resume s.h5")
+    assert call(["run", "s.toml", "--resume", "s.h5"]) == 0
+    assert "trained 4 epochs, 88 updates in " in capsys.readouterr().out
+
+
+def test_an_interruption_in_the_first_epoch_leaves_nothing_to_go_on_from(files: Files):
+    scenario = files.read(TRAINING)
+    with pytest.raises(Interrupted, match=r"^interrupted in epoch 1; the trace up to there is in s\.h5$"):
+        pcsim.run(scenario, path="s.h5", progress=interrupting(1))
+    with pytest.raises(UsageError, match=r"s\.h5 has no checkpoint"):
+        pcsim.run(scenario, resume="s.h5")
+
+
+def test_patience_is_remembered_over_an_interruption(files: Files):
+    scenario = files.read(
+        TRAINING, "learning.patience=2", "learning.lr=0.05", "learning.epochs=60", "data.validation=0.1"
+    )
+    pcsim.run(scenario, path="whole.h5").close()
+    epochs = len(learned("whole.h5")["training/epoch"])
+    with pytest.raises(Interrupted):
+        pcsim.run(scenario, path="s.h5", progress=interrupting((epochs - 1) * 20))
+    pcsim.run(scenario, resume="s.h5").close()
+    assert_same_bits("s.h5", "whole.h5")
+
+
+def test_an_interruption_after_training_leaves_the_inference_to_do(files: Files):
+    scenario = files.read(TRAINING)
+    pcsim.run(scenario, path="whole.h5").close()
+    with pytest.raises(Interrupted) as caught:
+        pcsim.run(scenario, path="s.h5", progress=interrupting(4 * UPDATES))
+    assert str(caught.value) == (
+        "interrupted after step 0; the trace up to there is in s.h5; go on by the same command with --resume s.h5"
+    )
+    with caught.value.trace as trace:
+        assert findings(trace) == []
+    pcsim.run(scenario, resume="s.h5").close()
+    assert_same_bits("s.h5", "whole.h5")
+
+
+CHILD = """
+import os, signal, sys, threading, time
+import pcsim
+
+begun = []
+
+def progress(update, last):
+    if update > 44 and not begun:
+        begun.append(update)
+        threading.Timer(float(sys.argv[1]), os.kill, (os.getpid(), signal.SIGKILL)).start()
+    time.sleep(0.02)
+
+pcsim.run(pcsim.read_scenario("s.toml"), path="s.h5", progress=progress)
+"""
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.03, 0.08])
+def test_a_killed_training_goes_on_to_the_same_bits(files: Files, delay: float):
+    scenario = files.read(TRAINING.replace("epochs = 4", "epochs = 12"))
+    pcsim.run(scenario, path="whole.h5").close()
+    assert subprocess.run([sys.executable, "-c", CHILD, str(delay)], check=False).returncode == -signal.SIGKILL
+    with pcsim.open_trace("s.h5") as trace:
+        assert trace.status == "running"
+        assert 2 <= len(trace.training["epoch"]) < 12
+    pcsim.run(scenario, resume="s.h5").close()
+    assert_same_bits("s.h5", "whole.h5")
+    assert sorted(path.name for path in files.folder.iterdir()) == ["s.h5", "s.toml", "whole.h5"]
+
+
+@pytest.fixture
+def broken_off(files: Files) -> Scenario:
+    scenario = files.read(TRAINING)
+    with pytest.raises(Interrupted):
+        pcsim.run(scenario, path="s.h5", progress=interrupting(UPDATES))
+    return scenario
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--set", "learning.lr=0.5"], "s.h5.checkpoint is of another scenario: learning.lr is 0.01 there, 0.5 here;"),
+        (["--seed", "9"], "s.h5.checkpoint is of another scenario: seed is 3 there, 9 here;"),
+        (["--precision", "float64"], "s.h5.checkpoint is of another scenario: "),
+        (["-o", "t.h5"], "--resume goes on in the trace it names; leave out -o and --force"),
+        (["--resume", "none.h5"], "no trace at none.h5"),
+        (["--resume", "s.toml"], "s.toml is not an HDF5 file"),
+    ],
+)
+@pytest.mark.usefixtures("broken_off")
+def test_what_cannot_be_resumed_is_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str], line: str):
+    before = Path("s.h5").read_bytes()
+    assert line in only_line(capsys, ["run", "s.toml", "--resume", "s.h5", *arguments], code=2)
+    assert Path("s.h5").read_bytes() == before
+
+
+@pytest.mark.usefixtures("broken_off")
+def test_a_trace_without_its_checkpoint_or_lesson_is_not_resumed(files: Files, capsys: pytest.CaptureFixture[str]):
+    files.write(TEXT, "other.toml")
+    line = only_line(capsys, ["run", "other.toml", "--resume", "s.h5"], code=2)
+    assert line == "s.h5 cannot be resumed: the scenario has no [learning], and inference starts anew"
+    checkpoint_path(Path("s.h5")).unlink()
+    line = only_line(capsys, ["run", "s.toml", "--resume", "s.h5"], code=2)
+    assert line == "s.h5 has no checkpoint (s.h5.checkpoint); start anew with --force"
+
+
+def test_other_versions_are_noted_in_the_summary(
+    broken_off: Scenario, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+
+    def newer(packages: tuple[str, ...]) -> dict[str, str]:
+        return describe_machine(packages) | {"versions": "pcsim 9"}
+
+    monkeypatch.setattr("pcsim.runs.experiment.describe_machine", newer)
+    capsys.readouterr()
+    assert call(["run", "s.toml", "--resume", "s.h5"]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Resumed: ")]
+    assert len(said) == 1
+    assert said[0].endswith("this is pcsim 9: the last bits may differ.")
+
+
+def test_a_finished_trace_is_not_resumed_and_a_new_one_takes_no_old_checkpoint(broken_off: Scenario):
+    pcsim.run(broken_off, resume="s.h5").close()
+    with pytest.raises(UsageError, match=r"^s\.h5 is complete: there is nothing to resume$"):
+        pcsim.run(broken_off, resume="s.h5")
+    checkpoint_path(Path("s.h5")).write_text("left behind")
+    with pytest.raises(RunFailed):
+        pcsim.run(read_scenario("s.toml", ["learning.lr=1e30"]), path="s.h5", force=True)
+    assert not checkpoint_path(Path("s.h5")).exists()
+
+
+def test_a_full_disk_at_a_checkpoint_keeps_the_previous_one(files: Files, monkeypatch: pytest.MonkeyPatch):
+    scenario, written = files.read(TRAINING), list[int]()
+    pcsim.run(scenario, path="whole.h5").close()
+
+    def fill(descriptor: int, upto: int) -> bool:
+        written.append(upto)
+        if len(written) > 2:
+            raise OSError(28, "No space left on device")
+        return True
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pcsim.runs.checkpoint.reserve", fill)
+        with pytest.raises(RunFailed, match=r"could not be written .*; the previous one is whole"):
+            pcsim.run(scenario, path="s.h5")
+    pcsim.run(scenario, resume="s.h5").close()
+    assert_same_bits("s.h5", "whole.h5")
+
+
+@pytest.mark.usefixtures("broken_off")
+def test_a_training_that_was_broken_off_has_a_figure_and_no_inference(files: Files, capsys: pytest.CaptureFixture[str]):
+    assert "its run ended before it (status interrupted)" in only_line(capsys, ["replay", "s.h5"], code=2)
+    assert "holds no rows of inference" in only_line(capsys, ["replay", "s.h5", "--verify"], code=2)
+    assert call(["plot", "s.h5"]) == 0
+    pcsim.run(read_scenario("s.toml"), resume="s.h5").close()
+    assert call(["plot", "s.h5", "-o", "s.svg"]) == 0
+    drawn = (files.folder / "s.svg").read_text()
+    assert "<!-- accuracy (%) -->" in drawn
+    assert "<!-- inference step -->" in drawn

@@ -1,0 +1,114 @@
+"""Studies of the landscape of learning: what the shipped figures show is what was computed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pcsim
+from pcsim.errors import UsageError
+from pcsim.report.plotting import plot
+from pcsim.scenario import read_scenario, runs_of
+from pcsim.studies import Results, load_kind
+
+
+def study(name: str, overrides: Sequence[str] = ()) -> tuple[Results, list[dict[str, str]]]:
+    """Return results and table of a shipped study."""
+    scenario = read_scenario(name, overrides)
+    assert scenario.study is not None
+    kind = load_kind(scenario.study.kind)
+    *_, results = kind.compute(scenario, runs_of(scenario))
+    return results, kind.table(results)
+
+
+def test_the_energy_is_what_inference_converges_to() -> None:
+    results, rows = study("fig-thesis-4-2")
+    theory, simulated = results["theory"].values, results["simulated"].values
+    assert np.abs(simulated / theory - 1).max() < 1e-12
+    assert (theory < results["loss"].values).all()
+    assert (np.diff(theory, axis=1) < 0).all()
+    assert [row["hidden layers"] for row in rows] == ["1", "3", "6"]
+
+
+def test_curvatures_at_the_origin_are_those_of_the_closed_form() -> None:
+    results, rows = study("fig-thesis-4-5")
+    for kind in ("loss", "energy"):
+        formed, closed = results[kind].values, results[f"{kind}_closed"].values
+        assert np.nanmax(np.abs(formed - closed)) < 1e-13
+    lowest = np.nanmin(results["loss"].values, axis=1)
+    assert lowest[0] < -1
+    assert not lowest[1:].any()
+    assert (np.nanmin(results["energy"].values, axis=1) < -0.1).all()
+    assert len(rows) == 3
+
+
+def test_flows_leave_the_saddle_of_the_energy_sooner() -> None:
+    results, rows = study("fig-thesis-4-1")
+    loss, energy = results["escape"].values.T
+    assert np.median(energy) < np.median(loss)
+    low, high = results["curvature"].values
+    assert low[0] == -low[1]
+    assert high[0] < low[0]
+    assert len(rows) == 2
+
+
+def test_inference_ends_at_the_trust_region_step_of_multiplier_one() -> None:
+    results, rows = study("fig-trust-region-1")
+    one = np.argmin(np.abs(np.log(results["multiplier"].values)))
+    assert results["multiplier"].values[one] == pytest.approx(1.0)
+    end, step = results["state"].values[-1], results["trust_region"].values[one]
+    np.testing.assert_allclose(end, step, rtol=0, atol=1e-9)
+    assert float(rows[0]["angle to the lowest loss"].rstrip("°")) > float(
+        rows[1]["angle to the lowest loss"].rstrip("°")
+    )
+
+
+def test_predictive_coding_points_closer_to_the_optimum() -> None:
+    results, rows = study("fig-trust-region-2")
+    backprop, predictive, trust, newton = np.nanmean(results["to_optimum"].values, axis=(1, 2))
+    assert predictive < backprop < newton
+    assert trust < backprop
+    near = [float(row["within 0.5 of the saddle"].rstrip("°")) for row in rows]
+    assert near[2] < near[1] < near[0] < 90 < near[3]
+
+
+def test_chains_leave_the_saddle_by_predictive_coding() -> None:
+    few = ["seed=1", "network.hidden.layers=2", "learning.epochs=3", "inference.steps=20", "data.samples=640"]
+    results, rows = study("fig-thesis-4-3", few)
+    predictive, backprop = results["escape"].values
+    assert results["method"].values.tolist() == ["pc", "backprop"]
+    assert backprop == -1 < predictive < 30
+    assert rows[1]["runs at half the loss"] == "1 of 1"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "line"),
+    [
+        ("fig-thesis-4-1", "network.widths=[1,2,1]", "the study is of one hidden unit"),
+        ("fig-trust-region-1", "network.widths=[64,3,10]", "the study draws one hidden layer of two units"),
+        ("fig-thesis-4-5", "network.activation=tanh", "layer 0 is not linear"),
+    ],
+)
+def test_what_a_study_is_not_of_is_one_line(name: str, change: str, line: str) -> None:
+    with pytest.raises(UsageError, match=line):
+        study(name, [change])
+
+
+def test_completed_samples_are_drawn(tmp_path: Path) -> None:
+    course: list[Any] = ["learning.epochs=1", "inference.steps=3", "data.batch=4"]
+    with pcsim.run(read_scenario("complete-digits", course), path=tmp_path / "c.h5") as trace:
+        plot([trace], tmp_path / "c.png")
+    curves = ["network.widths=[4,8,40]", "data.name=mnist1d", *course]
+    with pcsim.run(read_scenario("complete-digits", curves), path=tmp_path / "d.h5") as trace:
+        plot([trace], tmp_path / "d.png")
+    assert min((tmp_path / name).stat().st_size for name in ("c.png", "d.png")) > 20_000
+
+
+def test_digits_are_completed_better_than_by_the_mean_image() -> None:
+    from pcsim.figures.completion import completions
+
+    with pcsim.run(read_scenario("complete-digits"), backend="jax") as trace:
+        (found,) = completions(trace)
+    assert found.error < 0.5 * found.baseline

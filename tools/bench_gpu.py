@@ -19,7 +19,7 @@ from pcsim_cupy import CupyBackend
 from pcsim_cupy.kernels.cuda import CudaDevice
 from pcsim_cupy.kernels.storage import STORAGES
 from pcsim_cupy.kernels.work import Work
-from pcsim_cupy.samples import Samples, packed_parameters
+from pcsim_cupy.samples import RunningBatch, packed_parameters
 
 from pcsim.engine.backend import Task
 from pcsim.model.activations import Tanh
@@ -49,8 +49,8 @@ def step_and_products(task: Task, rounds: int) -> tuple[float, float]:
     device = CudaDevice(STORAGES[task.precision])
     packed = device.storage.packed
     with device.active():
-        samples = Samples(device, task.inference, task.descent.stepper, len(task.x))
-        samples.give(packed_parameters(device, task.parameters))
+        samples = RunningBatch(device, task.inference, task.descent.stepper, len(task.x))
+        samples.set_parameters(packed_parameters(device, task.parameters))
         samples.clamp(device.put(packed(task.x)), device.put(packed(task.y)))
         samples.begin()
         step = samples.captured_step()

@@ -12,10 +12,10 @@ from pcsim.engine.backend import Settled, Task
 from pcsim.engine.loop import divergence
 from pcsim.trace.layout import Block
 from pcsim.trace.recording import Recorder
-from pcsim_cupy.judge import Judge, Rows
 from pcsim_cupy.kernels.device import Device
-from pcsim_cupy.samples import Samples, packed_parameters
+from pcsim_cupy.samples import RunningBatch, packed_parameters
 from pcsim_cupy.stacks import split
+from pcsim_cupy.stop_monitor import Rows, StopMonitor
 
 FIRST_STRETCH = 64
 SECONDS = 0.1
@@ -47,8 +47,8 @@ class _Run:
         by_norm = task.stop is not None and task.stop.grad_norm is not None
         measured = recorder.wants_gradient or by_norm
         inference, stepper = task.inference, task.descent.stepper
-        self._samples = Samples(device, inference, stepper, len(task.x), measured=measured)
-        self._judge = Judge(self._layers, len(task.x), task.stop)
+        self._samples = RunningBatch(device, inference, stepper, len(task.x), measured=measured)
+        self._monitor = StopMonitor(self._layers, len(task.x), task.stop)
         self._at, self._judged, self._added, self._converged = 0, 0, -1, False
         self._failure: str | None = None
 
@@ -69,7 +69,7 @@ class _Run:
 
     def _prepare(self) -> None:
         device, task, storage = self._device, self._task, self._device.storage
-        self._samples.give(packed_parameters(device, task.parameters))
+        self._samples.set_parameters(packed_parameters(device, task.parameters))
         self._samples.clamp(device.put(storage.packed(task.x)), device.put(storage.packed(task.y)))
         given = task.initial
         self._samples.begin(None if given is None else tuple(device.put(storage.packed(v)) for v in given))
@@ -112,7 +112,7 @@ class _Run:
         return Stretch(first, count, place, self._device.fetch(self._samples.rows(first, count)))
 
     def _ends_in(self, stretch: Stretch, step: Callable[[], None]) -> bool:
-        """Judge and record the rows of a stretch; where a step has to be the last, go back there."""
+        """StopMonitor and record the rows of a stretch; where a step has to be the last, go back there."""
         rows = Rows(*stretch.fetched())
         for k in range(stretch.steps):
             t = stretch.first + k
@@ -128,8 +128,8 @@ class _Run:
         return False
 
     def _is_last(self, step: int, row: Rows) -> bool:
-        """Judge a step; return whether nothing may come after it."""
-        self._converged = self._judge.is_met(step, row)
+        """StopMonitor a step; return whether nothing may come after it."""
+        self._converged = self._monitor.is_met(step, row)
         self._failure = divergence(self._task, step, row.energies)
         return self._converged or self._failure is not None
 
@@ -178,7 +178,7 @@ class _Run:
             errors=errors,
             output=output,
             gradient=self._gradient() if "weight_gradient" in self._task.record else None,
-            arrival_steps=self._judge.arrivals,
+            arrival_steps=self._monitor.arrivals,
             steps_taken=self._at,
             inference_seconds=seconds,
             compile_seconds=compile_seconds,

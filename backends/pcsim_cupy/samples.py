@@ -21,7 +21,7 @@ from pcsim_cupy.stacks import join
 DESCENT, MOMENTUM, ADAM = range(3)
 
 
-class Samples:
+class RunningBatch:
     """The samples of a batch with all that moves; a step can be repeated as it was captured.
 
     `measured` says that the gradient's norms are wanted of every step, `weights_move` that parameters change between
@@ -59,7 +59,7 @@ class Samples:
         bits = np.array([step_size], np.float64).view(np.int64)
         self.buffers.net[FIELDS.index("step_size")] = int(bits[0])
 
-    def give(self, parameters: tuple[Parameters, ...]) -> None:
+    def set_parameters(self, parameters: tuple[Parameters, ...]) -> None:
         """Take over parameters on the device by layer, in the type of storage."""
         self.give_stacks(join(self.device.namespace, self.plan, parameters))
 

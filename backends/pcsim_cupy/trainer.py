@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from pcsim.inference.steppers import with_step_size
 from pcsim.learning.diagnosis import Diagnosis, diagnose
 from pcsim.learning.learner import AfterEveryStep, follow, fresh
-from pcsim.learning.repeat import python_repeat
+from pcsim.learning.loop import python_repeat
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
 from pcsim.model.arrays import Array, Parameters
-from pcsim_cupy.judge import Judge, Rows
 from pcsim_cupy.kernels.device import Device
 from pcsim_cupy.plan import plan
-from pcsim_cupy.samples import Samples, packed_parameters
+from pcsim_cupy.samples import RunningBatch, packed_parameters
 from pcsim_cupy.stacks import goes_together, join, split
+from pcsim_cupy.stop_monitor import Rows, StopMonitor
 
 SAMPLES_AT_ONCE = 4096
 """In an evaluation."""
@@ -35,7 +35,7 @@ class CupyTrainer:
             self._take(packed_parameters(device, task.parameters))
             self._memory: Any = fresh(self._xp, task.learner.optimizer, self._learned)
         self._updates = 0
-        self._batches: dict[int, tuple[Samples, Callable[[], None]]] = {}
+        self._batches: dict[int, tuple[RunningBatch, Callable[[], None]]] = {}
 
     def run(self, batches: NDArray[np.int64], rates: NDArray[np.float64]) -> Updates:
         """Update the parameters on one batch after another."""
@@ -113,10 +113,10 @@ class CupyTrainer:
         energies, _, presence = (array[0] for array in samples.rows(steps, 1))
         return energies.mean(axis=1), loss, output, (presence != 0).any(axis=1), steps
 
-    def _settle(self, samples: Samples, step: Callable[[], None]) -> int:
+    def _settle(self, samples: RunningBatch, step: Callable[[], None]) -> int:
         """Infer with fixed weights; return the number of steps that took."""
         steps, rule, first = self._learner.steps, self._learner.stop, 0
-        judge = Judge(samples.plan.count, samples.buffers.batch, rule)
+        stop_monitor = StopMonitor(samples.plan.count, samples.buffers.batch, rule)
         while first < steps:
             count = min(steps - first, samples.room(first))
             if rule is not None:
@@ -124,7 +124,7 @@ class CupyTrainer:
             for _ in range(count):
                 step()
             rows = None if rule is None else Rows(*map(self._device.get, samples.rows(first, count)))
-            met = () if rows is None else (k for k in range(count) if judge.is_met(first + k, rows.at(k)))
+            met = () if rows is None else (k for k in range(count) if stop_monitor.is_met(first + k, rows.at(k)))
             if (last := next(iter(met), None)) is not None:
                 samples.restore(0, first)
                 for _ in range(last):
@@ -133,7 +133,7 @@ class CupyTrainer:
             first += count
         return steps
 
-    def _update(self, samples: Samples, batch: int, rate: float, number: int) -> None:
+    def _update(self, samples: RunningBatch, batch: int, rate: float, number: int) -> None:
         scale, learner = -1.0 / batch, self._learner
         found = samples.gradient() if self._together else split(self._plan, samples.gradient())
         gradient = tuple({name: scale * value for name, value in own.items()} for own in found)
@@ -151,20 +151,20 @@ class CupyTrainer:
         """Learn on from parameters by layer, stacked where the optimiser does not mind."""
         self._learned = join(self._xp, self._plan, parameters) if self._together else parameters
 
-    def _give(self, samples: Samples) -> None:
+    def _give(self, samples: RunningBatch) -> None:
         if self._together:
             samples.give_stacks(self._learned)
         else:
-            samples.give(self._learned)
+            samples.set_parameters(self._learned)
 
-    def _samples(self, x: Array, y: Array) -> tuple[Samples, Callable[[], None]]:
+    def _samples(self, x: Array, y: Array) -> tuple[RunningBatch, Callable[[], None]]:
         """Return the samples of a batch at their start, and a step of theirs as a graph, captured once a size."""
         learner, size = self._learner, len(x)
         is_new = size not in self._batches
         if is_new:
             measured = learner.stop is not None and learner.stop.grad_norm is not None
             moves = isinstance(learner.rule, AfterEveryStep)
-            samples = Samples(
+            samples = RunningBatch(
                 self._device, learner.inference, learner.stepper, size, measured=measured, weights_move=moves
             )
         else:

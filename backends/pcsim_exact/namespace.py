@@ -29,11 +29,11 @@ def _square_root(x: arb) -> arb:
 
 
 class _Known(NamedTuple):
-    """An anchor that has been evaluated: a point, its value and its residue."""
+    """An anchor that has been evaluated: a point, its value and what is saved."""
 
     p: Balls
     value: Balls
-    residue: Any
+    saved: Any
 
 
 _larger: Any = np.frompyfunc(arb.max, 2, 1)
@@ -81,16 +81,16 @@ class ExactNamespace:
         return any(ball > 0 or ball < 0 for ball in x.entries.flat)
 
     def increment(self, activation: Activation, anchor: Any, d: Balls, /) -> tuple[Balls, Any, Any]:
-        """Return φ(p + d) − φ(p) by subtraction, and residue and anchor at p + d; exact zeros where d is.
+        """Return φ(p + d) − φ(p) by subtraction, and what is saved and anchor at p + d; exact zeros where d is.
 
         The bits that cancel are among the guard bits, and the value is the one that the standard form uses.
         """
         known = anchor if isinstance(anchor, _Known) else _Known(anchor[0], *activation.forward(self, anchor[0]))
         if d.is_zero:
-            return zeros(d.shape), known.residue, known
+            return zeros(d.shape), known.saved, known
         q = known.p + d
-        value, residue = activation.forward(self, q)
-        return value - known.value, residue, _Known(q, value, residue)
+        value, saved = activation.forward(self, q)
+        return value - known.value, saved, _Known(q, value, saved)
 
     def wide(self, x: Balls, /) -> Balls:
         """Return x itself: no type is wider."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.engine.backend import Settled, Task
-from pcsim.engine.loop.equilibrium import Standing, Stretch, settle_equilibrium
+from pcsim.engine.loop.equilibrium import SearchState, Stretch, settle_equilibrium
 from pcsim.inference.equilibrium import SEARCHING, Equilibrium, Search
 from pcsim.inference.observables import Final, Observation, finish, observe
 from pcsim.model.arrays import Array
@@ -86,10 +86,10 @@ class JaxSearcher:
         rows = jax.tree.map(to_host, now.rows)
         return Stretch(self._done, [(int(due[i]), _observation(rows, i)) for i in range(int(now.count))])
 
-    def standing(self) -> Standing:
+    def state(self) -> SearchState:
         """Return where the present samples stand."""
         now = self._carry
-        return Standing(*map(np.asarray, (now.best, now.energy, now.residual, now.evaluations, now.status)))
+        return SearchState(*map(np.asarray, (now.best, now.energy, now.residual, now.evaluations, now.status)))
 
     def shed(self, resting: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Observation] | None:
         """Go on with half of the samples, a quarter, …, if no more still search.

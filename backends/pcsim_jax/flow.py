@@ -19,8 +19,8 @@ from pcsim_jax.arrays import DTYPES, arguments, settings, to_host
 from pcsim_jax.backend import FLOWS
 from pcsim_jax.compiled import Compiler
 from pcsim_jax.number.pinned import with_pinned_predictions
-from pcsim_jax.ode import flow_program as walk
-from pcsim_jax.ode.flow_program import Numbers, Sample, Walk
+from pcsim_jax.ode import flow_program
+from pcsim_jax.ode.flow_program import FlowProgram, Numbers, Sample
 from pcsim_jax.ode.solvers import METHODS, SOLVERS, Tolerances
 
 __all__ = ["SOLVERS", "check", "settle"]
@@ -38,7 +38,7 @@ CONSTANT_ROOT = {"float32": 1e-6, "float64": 1e-13}
 def settle(task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
     """Run a task in continuous time."""
     check(task)
-    samples = Samples(task, _motion(task))
+    samples = FlowBatch(task, _motion(task))
     return settle_flow(task, _motion(task), samples, sink, poll, samples.compile_seconds)
 
 
@@ -81,12 +81,12 @@ def _check_noise(task: Task, motion: Flow) -> None:
     check_noise(task, motion)
 
 
-class Samples:
+class FlowBatch:
     """The samples of a task on the device, compiled for and standing at time 0."""
 
     def __init__(self, task: Task, motion: Flow) -> None:
         self._task, self._motion, self._compiler = task, motion, Compiler()
-        self._walk = Walk(
+        self._program = FlowProgram(
             with_pinned_predictions(task.inference),
             motion.solver,
             task.record,
@@ -96,7 +96,7 @@ class Samples:
         )
         self._numbers = _numbers(task, motion)
         parameters, x, y, initial = arguments(task)
-        known, self._samples = self._call(walk.begin, parameters, x, y, initial, self._numbers)
+        known, self._samples = self._call(flow_program.begin, parameters, x, y, initial, self._numbers)
         self._clamped = Clamped(parameters, x, y, known)
         self._seen = self._samples
         self._attempts = FIRST_ATTEMPTS
@@ -115,11 +115,11 @@ class Samples:
         while True:
             now = self._samples
             status, clocks = np.asarray(now.status), np.asarray(now.time)
-            if (status > walk.RESTING).any():
-                return self._failed(int(np.argmax(status > walk.RESTING)))
-            if (status == walk.RESTING).all():
+            if (status > flow_program.RESTING).any():
+                return self._failed(int(np.argmax(status > flow_program.RESTING)))
+            if (status == flow_program.RESTING).all():
                 return Reached(float(clocks.max()), at_rest=True)
-            behind = (status == walk.MOVING) & (clocks < time)
+            behind = (status == flow_program.MOVING) & (clocks < time)
             if not behind.any():
                 return Reached(time)
             slowest = float(clocks[behind].min())
@@ -130,11 +130,11 @@ class Samples:
     def observe(self) -> Observation:
         """Return host arrays of what is to be known now."""
         self._seen = self._samples
-        return jax.tree.map(to_host, self._call(walk.look, self._clamped, self._seen.variables))
+        return jax.tree.map(to_host, self._call(flow_program.look, self._clamped, self._seen.variables))
 
     def finish(self) -> dict[str, Any]:
         """Return the arrays of `Settled` at the time last observed, on the host."""
-        return on_host(self._call(walk.close, self._clamped, self._seen.variables), to_host)
+        return on_host(self._call(flow_program.close, self._clamped, self._seen.variables), to_host)
 
     def work(self) -> SolverWork:
         """Return what the solver has done so far."""
@@ -152,11 +152,11 @@ class Samples:
             self._attempts = max(1, self._attempts // 2)
 
     def _try(self, due: float, attempts: int) -> Sample:
-        counters = (np.float64(due), np.int32(min(attempts, walk.MOST_STEPS)))
-        return self._call(walk.advance, self._clamped, self._samples, *counters, self._numbers)
+        counters = (np.float64(due), np.int32(min(attempts, flow_program.MOST_STEPS)))
+        return self._call(flow_program.advance, self._clamped, self._samples, *counters, self._numbers)
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return jax.block_until_ready(self._compiler.call(function, self._walk, *arguments))
+        return jax.block_until_ready(self._compiler.call(function, self._program, *arguments))
 
     def _failed(self, sample: int) -> Reached:
         now = self._samples
@@ -168,12 +168,12 @@ class Samples:
     def _trouble(self, status: int) -> tuple[str, str]:
         size = self._motion.step_size
         if size is not None:
-            what = "a variable is not finite" if status == walk.NOT_FINITE else "a stage could not be solved"
+            what = "a variable is not finite" if status == flow_program.NOT_FINITE else "a stage could not be solved"
             return f"{what} after the next step", f"use a smaller inference.step_size than {size:g}"
         implicit = None if METHODS[self._motion.solver].implicit else '"kvaerno5"'
         remedy = looser_or_implicit(self._task, implicit)
-        if status == walk.EXHAUSTED:
-            return f"{walk.MOST_STEPS:,} steps are taken", remedy
+        if status == flow_program.EXHAUSTED:
+            return f"{flow_program.MOST_STEPS:,} steps are taken", remedy
         return "no step is small enough", remedy
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from pcsim.learning.repeat import Advance
+from pcsim.learning.loop import Advance
 from pcsim.model.arrays import Array
 from pcsim_jax.program import number
 

@@ -15,7 +15,7 @@ from pcsim.engine.loop import divergence
 from pcsim.trace.layout import Block
 from pcsim.trace.recording import Recorder
 from pcsim_numba.kernels.program import Rows
-from pcsim_numba.samples import Limits, Reached, Samples, limits_of
+from pcsim_numba.samples import Limits, Reached, RunningBatch, limits_of
 
 BYTES_OF_ROWS = 8 * 2**20
 MOST_ROWS = 1024
@@ -38,7 +38,7 @@ class _Run:
         parameters = tuple({k: v.astype(dtype) for k, v in layer.items()} for layer in task.parameters)
         self._x, self._y = task.x.astype(dtype), task.y.astype(dtype)
         self._initial = None if task.initial is None else tuple(v.astype(dtype) for v in task.initial)
-        self._samples = Samples(task.inference, task.descent.stepper, parameters, self._x, self._y)
+        self._samples = RunningBatch(task.inference, task.descent.stepper, parameters, self._x, self._y)
         self._rows = _empty_rows(task, dtype)
         self._limits = limits_of(task.stop)
         self._arrivals = self._samples.nobody_arrived
@@ -93,7 +93,7 @@ class _Run:
         due = due[due <= end]
         if end == self._task.descent.steps and end not in due:
             due = np.append(due, end)
-        saved = self._samples.saved()
+        saved = self._samples.snapshot()
         self._reached = self._proceed(end, due)
         if 0 <= self._reached.step < end:
             # That step should have been the last: the same stretch once more, up to there.

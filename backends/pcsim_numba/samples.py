@@ -22,7 +22,7 @@ from pcsim.inference.steppers import Adam, Decaying, GradientDescent, Momentum, 
 from pcsim.inference.stopping import StopRule
 from pcsim.model.arrays import Parameters
 from pcsim.model.energy import Energy, States
-from pcsim_numba.kernels.block import Block, Form, make_block, matrix, residue
+from pcsim_numba.kernels.block import Block, Form, make_block, matrix, saved_matrix
 from pcsim_numba.kernels.program import (
     BACKPROP,
     ERROR,
@@ -86,7 +86,7 @@ class Reached(NamedTuple):
     arrivals: NDArray[np.int64]
 
 
-class Samples:
+class RunningBatch:
     """A batch on its way through discrete inference, in the type of its arrays."""
 
     def __init__(
@@ -159,16 +159,16 @@ class Samples:
         stops = np.flatnonzero(wrong | met)
         return Reached(first + int(stops[0]), not wrong[stops[0]], seen) if stops.size else Reached(-1, True, seen)
 
-    def give(self, parameters: tuple[Parameters, ...]) -> None:
+    def set_parameters(self, parameters: tuple[Parameters, ...]) -> None:
         """Go on with other parameters."""
         self._plan = plan(self._energy, parameters, self._dtype)
 
-    def saved(self) -> list[tuple[NDArray[Any], ...]]:
+    def snapshot(self) -> list[tuple[NDArray[Any], ...]]:
         """Return copies of all that moves."""
         return [tuple(array.copy() for array in (*self._moving(block), block.before)) for block in self._blocks]
 
     def restore(self, saved: list[tuple[NDArray[Any], ...]]) -> None:
-        """Go back to where all was `saved`."""
+        """Go back to a snapshot."""
         for block, arrays in zip(self._blocks, saved, strict=True):
             for array, before in zip((*self._moving(block), block.before), arrays, strict=True):
                 array[:] = before
@@ -199,7 +199,7 @@ class Samples:
         for block in self._blocks:
             gamma = energy.precisions[i] if i < len(energy.precisions) else 1.0
             error = (gamma * layer.premultiplier) * matrix(self._plan, block, block.errors, i)
-            errors.append(error * residue(self._plan, block, block.slopes, i, of_output=True) if first else error)
+            errors.append(error * saved_matrix(self._plan, block, block.slopes, i, of_output=True) if first else error)
             inputs.append(self._input(block, i))
         v = np.concatenate(errors)
         scale = -1.0 / len(v)
@@ -211,7 +211,7 @@ class Samples:
     def _input(self, block: Block, i: int) -> NDArray[Any]:
         """Return what the weights of layer i multiply."""
         if not self._plan.net.layers[i, WEIGHTS_FIRST]:
-            return residue(self._plan, block, block.inputs, i, of_output=False)
+            return saved_matrix(self._plan, block, block.inputs, i, of_output=False)
         source = int(self._plan.net.layers[i, SOURCE])
         if source >= 0:
             # A prediction that was frozen was made from the states of the feedforward pass.

@@ -10,7 +10,7 @@ from pcsim.learning.evaluation import ForwardPass
 from pcsim.learning.learner import AfterEveryStep, follow
 from pcsim.model.arrays import Array, Parameters
 from pcsim_numba.kernels.program import Rows
-from pcsim_numba.samples import Reached, Samples, limits_of
+from pcsim_numba.samples import Reached, RunningBatch, limits_of
 
 NOTHING_DUE = np.zeros(0, np.int64)
 
@@ -47,10 +47,10 @@ class NumbaTrainer(NumpyTrainer):
         signal = np.array([error.any() for error in samples.errors()], dtype=np.bool_)
         return samples.layerwise().mean(axis=1), loss, output, signal, np.int64(steps)
 
-    def _settle(self, samples: Samples) -> int:
+    def _settle(self, samples: RunningBatch) -> int:
         """Infer with fixed weights; return the number of steps that took."""
         steps, limits = self._learner.steps, limits_of(self._learner.stop)
-        saved = samples.saved() if limits.given else None
+        saved = samples.snapshot() if limits.given else None
         reached = self._proceed(samples, 0, steps)
         if saved is not None and 0 <= reached.step < steps:
             samples.restore(saved)
@@ -58,20 +58,20 @@ class NumbaTrainer(NumpyTrainer):
             return reached.step
         return steps
 
-    def _learn_after_every_step(self, samples: Samples, rate: float) -> int:
+    def _learn_after_every_step(self, samples: RunningBatch, rate: float) -> int:
         steps = self._learner.steps
         before = (self._updates - 1) * steps
         for step in range(steps):
             self._proceed(samples, step, step + 1)
             self._parameters, self._memory = self._updated(samples, rate, before + step + 1)
-            samples.give(self._parameters)
+            samples.set_parameters(self._parameters)
         return steps
 
-    def _proceed(self, samples: Samples, first: int, last: int) -> Reached:
+    def _proceed(self, samples: RunningBatch, first: int, last: int) -> Reached:
         limits = limits_of(self._learner.stop)
         return samples.proceed(first, last, NOTHING_DUE, self._no_rows, samples.nobody_arrived, limits)
 
-    def _updated(self, samples: Samples, rate: float, number: int) -> tuple[tuple[Parameters, ...], Any]:
+    def _updated(self, samples: RunningBatch, rate: float, number: int) -> tuple[tuple[Parameters, ...], Any]:
         optimizer, clip, gradient = self._learner.optimizer, self._learner.clip, samples.gradient()
         return follow(self._xp, optimizer, clip, self._parameters, gradient, self._memory, rate, number)
 
@@ -80,7 +80,7 @@ class NumbaTrainer(NumpyTrainer):
         layers = np.zeros((0, 0, 0))
         return Rows(layers, layers, np.zeros((0, 0), self._dtype), np.zeros((0, 0), self._dtype))
 
-    def _samples(self, x: NDArray[Any], y: NDArray[Any]) -> Samples:
+    def _samples(self, x: NDArray[Any], y: NDArray[Any]) -> RunningBatch:
         learner = self._learner
         weights_move = isinstance(learner.rule, AfterEveryStep)
-        return Samples(learner.inference, learner.stepper, self._parameters, x, y, weights_move)
+        return RunningBatch(learner.inference, learner.stepper, self._parameters, x, y, weights_move)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pcsim.engine.backend import Task
 from pcsim.engine.loop.descent import Arrivals
-from pcsim.engine.loop.equilibrium import Standing, Stretch
+from pcsim.engine.loop.equilibrium import SearchState, Stretch
 from pcsim.inference.equilibrium import Equilibrium, Search
 from pcsim.inference.observables import Final, Observation, finish, observe
 from pcsim.model.energy import Clamped
@@ -51,10 +51,10 @@ class NumpySearcher:
         self._carry = method.advance(xp, self._clamped, point, self._carry, self._task.descent.stepper, self._done)
         return Stretch(self._done, [(step, self._seen)])
 
-    def standing(self) -> Standing:
+    def state(self) -> SearchState:
         """Return where the present samples stand."""
         now = self._carry
-        return Standing(now.best, now.energy, now.residual, now.evaluations, now.status)
+        return SearchState(now.best, now.energy, now.residual, now.evaluations, now.status)
 
     def shed(self, resting: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Observation] | None:
         """Go on without the resting samples if they are many."""

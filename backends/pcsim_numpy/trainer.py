@@ -10,7 +10,7 @@ from pcsim.inference.steppers import with_step_size
 from pcsim.learning.batch import learn
 from pcsim.learning.diagnosis import Diagnosis, diagnose
 from pcsim.learning.learner import fresh
-from pcsim.learning.repeat import python_repeat
+from pcsim.learning.loop import python_repeat
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
 from pcsim.model.arrays import Array
 from pcsim_numpy.namespace import NumpyNamespace

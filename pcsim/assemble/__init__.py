@@ -2,28 +2,28 @@
 
 from pcsim.assemble.inputs import Hidden, Inputs, initial_parameters, load_inputs, load_samples, read_dataset
 from pcsim.assemble.learning import build_learner, build_optimizer, build_schedule
-from pcsim.assemble.lesson import Lesson, build_evaluation, build_lesson, number_of_classes
 from pcsim.assemble.model import build_inference, build_network
 from pcsim.assemble.roles import named
 from pcsim.assemble.step_size import CurvatureStepSize, build_step_size_finder, require_step_size
 from pcsim.assemble.task import build_initial, build_stepper, build_task, number_of_steps
+from pcsim.assemble.training_setup import TrainingSetup, build_evaluation, build_training_setup, number_of_classes
 
 __all__ = [
     "CurvatureStepSize",
     "Hidden",
     "Inputs",
-    "Lesson",
+    "TrainingSetup",
     "build_evaluation",
     "build_inference",
     "build_initial",
     "build_learner",
-    "build_lesson",
     "build_network",
     "build_optimizer",
     "build_schedule",
     "build_step_size_finder",
     "build_stepper",
     "build_task",
+    "build_training_setup",
     "initial_parameters",
     "load_inputs",
     "load_samples",

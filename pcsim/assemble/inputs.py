@@ -9,7 +9,7 @@ from pcsim.assemble.masks import build_mask
 from pcsim.assemble.roles import check_all_labels, fitted, named
 from pcsim.datasets import Dataset, first_batch, load_dataset
 from pcsim.errors import UsageError
-from pcsim.learning.samples import Samples, Split, hold_out
+from pcsim.learning.samples import DataParts, Split, hold_out
 from pcsim.model import initialisers
 from pcsim.model.network import Network
 from pcsim.scenario import Scenario
@@ -113,7 +113,7 @@ def initial_parameters(scenario: Scenario, network: Network) -> tuple[dict[str, 
         return read_parameters(file, network)
 
 
-def load_samples(scenario: Scenario, network: Network, dataset: Dataset) -> Samples:
+def load_samples(scenario: Scenario, network: Network, dataset: Dataset) -> DataParts:
     """Return the samples to learn from, to validate and to test on.
 
     Raises `UsageError` if they do not fit the network, if there are fewer than asked for, or if nothing is left to
@@ -131,7 +131,7 @@ def load_samples(scenario: Scenario, network: Network, dataset: Dataset) -> Samp
         test = Split(*fitted(scenario, network, dataset.x_test, dataset.y_test))
     with named(scenario, "data.validation"):
         train, validation = hold_out(train, scenario.data.validation, scenario.seed)
-    return Samples(train, validation, test)
+    return DataParts(train, validation, test)
 
 
 def _initialiser(scenario: Scenario) -> initialisers.Initialiser:

@@ -2,7 +2,7 @@
 
 import click
 
-from pcsim.assemble import Lesson
+from pcsim.assemble import TrainingSetup
 from pcsim.cli.options import read, scenario_options
 from pcsim.engine.backend import Descent, Flow
 from pcsim.report.summary import solver_words
@@ -26,24 +26,24 @@ def command(
     click.echo(f"{scenario}: fine")
     click.echo(f"  network    {count(len(network.layers), 'layer')}, {count(parameters, 'parameter')}")
     click.echo(f"  data       {count(len(task.x), 'sample')} of {simulation.inputs.source}")
-    if simulation.lesson is not None:
-        click.echo(f"  training   {_training(simulation.scenario, simulation.lesson)}")
+    if simulation.training is not None:
+        click.echo(f"  training   {_training(simulation.scenario, simulation.training)}")
     click.echo(f"  inference  {task.inference.name}, {_motion(task.motion)} recorded")
     if reading.asks_for is not None:
         click.echo(f"  study      {reading.asks_for.kind}, {count(len(runs_of(reading)), 'run')}")
     click.echo(f"  backend    {simulation.scenario.backend.name}, {task.precision}, {simulation.capabilities.device}")
 
 
-def _training(scenario: Scenario, lesson: Lesson) -> str:
+def _training(scenario: Scenario, setup: TrainingSetup) -> str:
     if scenario.learning is None:
-        raise TypeError("a lesson without [learning]")
-    table, samples = scenario.learning, lesson.samples
+        raise TypeError("a setup without [learning]")
+    table, samples = scenario.learning, setup.samples
     sizes = [f"{len(samples.train.x):,} to learn from"]
     for split, use in ((samples.validation, "to validate"), (samples.test, "to test")):
         sizes += [] if split is None else [f"{len(split.x):,} {use}"]
     repeated = "" if table.seeds is None else f"; for each of {count(len(table.seeds), 'seed')}"
     return (
-        f"{table.rule}, {table.optimizer}, {count(table.epochs, 'epoch')}, {count(lesson.updates, 'update')} of "
+        f"{table.rule}, {table.optimizer}, {count(table.epochs, 'epoch')}, {count(setup.updates, 'update')} of "
         f"{count(table.batch, 'sample')}; samples: {', '.join(sizes)}{repeated}"
     )
 

@@ -17,11 +17,11 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
+from pcsim.model.arrays import Values
 
 if TYPE_CHECKING:
     from scipy.sparse import bsr_array
 
-Values = NDArray[np.float64]
 Links = Mapping[int, Values | None]
 """The states a layer reads, by number, and the matrix M that acts on each as a column; None is the identity."""
 Weight = float | Values

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.curvature.blocks import BlockMatrix, Links, Weight, assemble
 from pcsim.curvature.products import StateCurvature
-
-Values = NDArray[np.float64]
+from pcsim.model.arrays import Values
 
 
 def state_hessian(curvature: StateCurvature) -> BlockMatrix:
@@ -31,7 +29,7 @@ def _jacobians(curvature: StateCurvature, j: int, units: list[int]) -> Links:
     layer, found = curvature.energy.network.layers[j], dict[int, Values]()
     for i in {i for i in layer.reads if i >= 0}:
         pushed = layer.pushforward(
-            curvature.xp, curvature.clamped.parameters[j], curvature.point.residues[j], {i: np.eye(units[i])}
+            curvature.xp, curvature.clamped.parameters[j], curvature.point.saved[j], {i: np.eye(units[i])}
         )
         found[i] = pushed.T
     return found

@@ -65,7 +65,7 @@ class _AtPoint:
         layer = self.energy.network.layers[j]
         if not any(i in changes for i in layer.reads):
             return None
-        return layer.pushforward(self.xp, self.clamped.parameters[j], self.point.residues[j], changes)
+        return layer.pushforward(self.xp, self.clamped.parameters[j], self.point.saved[j], changes)
 
     def _loss_shift(self, shift: Array) -> Array:
         """Return Λ ŷ̇, how ∂ℓ/∂ŷ changes."""
@@ -73,7 +73,7 @@ class _AtPoint:
 
     def _pullback_shift(self, pulled: Array, changed: Array, ds: Array, j: int, i: int) -> Array:
         """Return how the pullback of `pulled` through layer j to state i changes, as `changed` and as s_i by ds."""
-        total = self.energy.pullback(self.xp, self.clamped, self.point.residues, changed, j, i)
+        total = self.energy.pullback(self.xp, self.clamped, self.point.saved, changed, j, i)
         layer, second = self.energy.network.layers[j], self.seconds[j]
         if i != layer.source or second is None:
             return total

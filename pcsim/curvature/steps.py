@@ -47,13 +47,13 @@ class _Steepest:
         """Return zeros."""
         return xp.zeros_like(output)
 
-    def steepest(self, xp: Namespace, target: Array) -> Shaped[Array, "batch 1"] | float:
+    def curvature_bound(self, xp: Namespace, target: Array) -> Shaped[Array, "batch 1"] | float:
         """Return that of the other loss."""
-        return self.loss.steepest(xp, target)
+        return self.loss.curvature_bound(xp, target)
 
     def curvature(self, xp: Namespace, output: Array, target: Array, v: Array) -> Array:
         """Return v times the steepest curvature."""
-        return self.loss.steepest(xp, target) * v
+        return self.loss.curvature_bound(xp, target) * v
 
     def output_state(self, xp: Namespace, output: Array, target: Array) -> Array:
         """Return that of the other loss."""

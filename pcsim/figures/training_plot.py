@@ -22,7 +22,7 @@ def has_training(trace: Trace) -> bool:
     return trace.rows_by_clock.get("training/update", 0) > 0
 
 
-def by_lesson(traces: Sequence[Trace]) -> list[list[int]]:
+def by_training(traces: Sequence[Trace]) -> list[list[int]]:
     """Return the numbers of the traces, those of training runs that differ in nothing but their seed together."""
     found: dict[str, list[int]] = {}
     for i, trace in enumerate(traces):

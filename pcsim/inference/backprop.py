@@ -26,9 +26,9 @@ class Backprop:
 
     def evaluate(self, xp: Namespace, clamped: Clamped, carry: States) -> Evaluation:
         """Return the feedforward pass with the given errors; the gradient is their distance to −∂ℓ/∂s."""
-        states, predictions, residues = self.energy.feedforward(xp, clamped)
+        states, predictions, saved = self.energy.feedforward(xp, clamped)
         errors = (*carry, self.energy.error(xp, clamped, states, predictions[-1], len(states)))
-        return Evaluation(states, errors, predictions[-1], residues, partial(self._gradient, xp, clamped))
+        return Evaluation(states, errors, predictions[-1], saved, partial(self._gradient, xp, clamped))
 
     def advance(
         self, xp: Namespace, clamped: Clamped, point: Evaluation, carry: States, stepper: Stepper, step: Any

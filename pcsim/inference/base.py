@@ -40,7 +40,7 @@ class Inference(Protocol):
         ...
 
     def evaluate(self, xp: Namespace, clamped: Clamped, carry: Carry) -> Evaluation:
-        """Return states, errors, output and residues at this point."""
+        """Return states, errors, output and what is saved at this point."""
         ...
 
     def advance(

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Shaped
 from pcsim.inference.base import Moving, OnEnergy
 from pcsim.inference.error import ErrorOptimization
 from pcsim.inference.gauss_newton import directions, pullbacks, within, worth
-from pcsim.inference.pairs import PairNamespace, Pairs, forget, in_a_row, newton_like, no_pairs, remember
+from pcsim.inference.pairs import PairNamespace, Pairs, clear, direction, in_a_row, no_pairs, push
 from pcsim.inference.steppers import Stepper
 from pcsim.model.arrays import Array, Namespace
 from pcsim.model.energy import Clamped, Evaluation, States
@@ -158,7 +158,7 @@ class Equilibrium(OnEnergy):
             natural=natural,
             curved=curved,
             direction=-natural,
-            pairs=forget(xp, carry.pairs, searching),
+            pairs=clear(xp, carry.pairs, searching),
             slope=-xp.dot(carry.gradient, natural),
             step=step,
             evaluations=carry.evaluations + worth(self.energy) * step,
@@ -204,7 +204,7 @@ def _moved(xp: PairNamespace, carry: Search, tried: _Trial, accepted: Bool[Array
     """Return the search with accepted trials as best points, and their pairs; infinite slopes are never seen again."""
     curvature = carry.step * (tried.slope - carry.slope)
     change, natural = tried.gradient - carry.gradient, tried.natural - carry.natural
-    pairs = remember(xp, carry.pairs, accepted, carry.trial - carry.best, curvature, (change, natural), tried.gradient)
+    pairs = push(xp, carry.pairs, accepted, carry.trial - carry.best, curvature, (change, natural), tried.gradient)
     return carry._replace(
         best=xp.select(accepted, carry.trial, carry.best),
         gradient=xp.select(accepted, tried.gradient, carry.gradient),
@@ -244,7 +244,7 @@ def _aimed(
     turns = accepted | restarts
     plain = now.curved.shape[1] == 0
     square = now.residual * now.residual if plain else xp.dot(now.gradient, now.natural)
-    aim, slope, pairs = newton_like(xp, forget(xp, now.pairs, restarts), now.natural, square)
+    aim, slope, pairs = direction(xp, clear(xp, now.pairs, restarts), now.natural, square)
     known = xp.sum(xp.where(pairs.kept, 1.0, 0.0), axis=1) > 0.0
     first = 1.0 if now.curved.shape[1] else xp.where(known, 1.0, FIRST_STEP)
     return now._replace(

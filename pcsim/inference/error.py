@@ -23,10 +23,10 @@ class ErrorOptimization(Simultaneous):
 
     def evaluate(self, xp: Namespace, clamped: Clamped, carry: Moving) -> Evaluation:
         """Return the evaluation at the errors: a feedforward pass that each error perturbs."""
-        states, predictions, residues = self.energy.feedforward(xp, clamped, carry.variables)
+        states, predictions, saved = self.energy.feedforward(xp, clamped, carry.variables)
         errors = (*carry.variables, self.energy.error(xp, clamped, states, predictions[-1], len(states)))
         gradient = partial(self._gradient, xp, clamped)
-        return Evaluation(states, errors, predictions[-1], residues, gradient)
+        return Evaluation(states, errors, predictions[-1], saved, gradient)
 
     def _gradient(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> States:
         downstream = self.energy.backpropagated(xp, clamped, point)

@@ -28,7 +28,7 @@ class VectorField(Protocol):
         ...
 
     def evaluate(self, xp: Namespace, clamped: Clamped, variables: States) -> Evaluation:
-        """Return states, errors, output and residues at this point."""
+        """Return states, errors, output and what is saved at this point."""
         ...
 
     def velocity(self, xp: Namespace, clamped: Clamped, variables: States) -> States:
@@ -98,10 +98,10 @@ class IncrementFlow:
         """Return the evaluation that states and carried errors make up."""
         free = len(variables) // 2
         states, errors = variables[:free], variables[free:]
-        predictions, residues = self.energy.predict_all(xp, clamped, states)
+        predictions, saved = self.energy.predict_all(xp, clamped, states)
         output_error = self.energy.error(xp, clamped, states, predictions[-1], free)
         gradient: Any = partial(state_gradient, xp, self.energy, clamped)
-        return Evaluation(states, (*errors, output_error), predictions[-1], residues, gradient)
+        return Evaluation(states, (*errors, output_error), predictions[-1], saved, gradient)
 
     def velocity(self, xp: Namespace, clamped: Clamped, variables: States) -> States:
         """Return ds/dt, then dε/dt."""
@@ -112,6 +112,6 @@ class IncrementFlow:
         for i, layer in enumerate(self.energy.network.layers[:-1]):
             drift = moves[i]
             if any(j in changes for j in layer.reads):
-                drift = drift - layer.pushforward(xp, clamped.parameters[i], point.residues[i], changes)
+                drift = drift - layer.pushforward(xp, clamped.parameters[i], point.saved[i], changes)
             drifts.append(drift)
         return (*moves, *drifts)

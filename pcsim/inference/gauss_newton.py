@@ -41,7 +41,7 @@ def directions(
 ) -> Shaped[Array, "batch outputs n"]:
     """Return R with (I + AᵀΛA)⁻¹ = I − RᵀR at a point: one more row of A at a time (Sherman & Morrison 1950)."""
     undecayed = replace(energy, decays=(0.0,) * len(energy.decays))
-    stretch = 1.0 / energy.loss.steepest(xp, clamped.y)
+    stretch = 1.0 / energy.loss.curvature_bound(xp, clamped.y)
     found: Shaped[Array, "batch rows n"] | None = None
     for unit in np.eye(pullbacks(energy)):
         one = (xp.zeros_like(point.output) + unit).astype(point.output.dtype)

@@ -14,11 +14,11 @@ from pcsim.inference.steppers import Memory, Stepper
 from pcsim.model.activations import accumulate
 from pcsim.model.arrays import Array, Namespace
 from pcsim.model.energy import Clamped, Energy, Evaluation, States
-from pcsim.model.layers import Anchor, Residue
+from pcsim.model.layers import Anchor, Saved
 
 
 class Increments(NamedTuple):
-    """What is carried: states, free errors, output ŷ, residue and anchor of every layer above the first, memory.
+    """What is carried: states, free errors, output ŷ, what is saved and anchor of every layer above the first, memory.
 
     `output_low` is what rounding has so far kept out of the output. The states are there for the record, the decay term
     and the weight gradient: the errors move by what the anchors carry.
@@ -28,7 +28,7 @@ class Increments(NamedTuple):
     errors: States
     output: Array
     output_low: Array
-    points: tuple[tuple[Residue, Anchor], ...]
+    points: tuple[tuple[Saved, Anchor], ...]
     memory: tuple[Memory, ...]
 
 
@@ -41,7 +41,7 @@ class IncrementStateOptimization(OnEnergy):
     def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Increments:
         """Return the initial states, their errors (exact zeros after a feedforward pass) and an anchor a layer."""
         states = self.energy.feedforward(xp, clamped)[0] if initial is None else initial
-        predictions, residues = self.energy.predict_all(xp, clamped, states)
+        predictions, saved = self.energy.predict_all(xp, clamped, states)
         layers = self.energy.network.layers
         anchors = (
             layer.operation.anchor(xp, clamped.parameters[j], states[layer.source])
@@ -52,16 +52,16 @@ class IncrementStateOptimization(OnEnergy):
             tuple(s - p for s, p in zip(states, predictions[:-1], strict=True)),
             predictions[-1],
             xp.zeros_like(predictions[-1]),
-            tuple(zip(residues[1:], anchors, strict=True)),
+            tuple(zip(saved[1:], anchors, strict=True)),
             tuple(stepper.begin(xp, s) for s in states),
         )
 
     def evaluate(self, xp: Namespace, clamped: Clamped, carry: Increments) -> Evaluation:
         """Return the evaluation that the carried quantities make up."""
         output_error = self.energy.error(xp, clamped, carry.states, carry.output, len(carry.states))
-        residues = (clamped.known[0][1], *(residue for residue, _ in carry.points))
+        saved = (clamped.known[0][1], *(own for own, _ in carry.points))
         gradient = partial(state_gradient, xp, self.energy, clamped)
-        return Evaluation(carry.states, (*carry.errors, output_error), carry.output, residues, gradient)
+        return Evaluation(carry.states, (*carry.errors, output_error), carry.output, saved, gradient)
 
     def advance(
         self, xp: Namespace, clamped: Clamped, point: Evaluation, carry: Increments, stepper: Stepper, step: Any
@@ -85,7 +85,7 @@ class IncrementSequentialStateOptimization(IncrementStateOptimization):
         """Sweep once from the last free state to the first, errors kept up to date after each."""
         sweep, memory = Sweep(xp, self.energy, clamped, point, carry), list(carry.memory)
         for i in range(len(carry.states) - 1, -1, -1):
-            gradient = self.energy.state_gradient(xp, clamped, sweep.states, sweep.errors, sweep.residues, i)
+            gradient = self.energy.state_gradient(xp, clamped, sweep.states, sweep.errors, sweep.saved, i)
             delta, memory[i] = stepper.increment(xp, gradient, memory[i], step)
             sweep.move({i: delta})
         return sweep.carry(tuple(memory))
@@ -101,9 +101,9 @@ class Sweep:
         self._points = [(clamped.known[0][1], None), *carry.points]
 
     @property
-    def residues(self) -> list[Residue]:
-        """The residue of every layer."""
-        return [residue for residue, _ in self._points]
+    def saved(self) -> list[Saved]:
+        """What is saved of every layer."""
+        return [saved for saved, _ in self._points]
 
     def move(self, changes: dict[int, Array]) -> None:
         """Move some states, and with them the predictions of the layers that read them."""

@@ -65,7 +65,7 @@ def no_pairs(xp: PairNamespace, like: Shaped[Array, "batch n"], m: int) -> Pairs
     return Pairs(xp.join([row] * (2 * m)), square, square, inner, inner[:, :m] > 0.0, wide + 1.0, wide)
 
 
-def remember(
+def push(
     xp: PairNamespace,
     pairs: Pairs,
     accepted: Bool[Array, " batch"],
@@ -105,7 +105,7 @@ def remember(
     )
 
 
-def newton_like(
+def direction(
     xp: PairNamespace, pairs: Pairs, natural: Shaped[Array, "batch n"], square: Shaped[Array, " batch"]
 ) -> tuple[Shaped[Array, "batch n"], Shaped[Array, " batch"], Pairs]:
     """Return −H g with the inverse Hessian that the pairs make of `scale` times P, and the slope −gᵀ H g.
@@ -130,14 +130,14 @@ def newton_like(
     weights = xp.join([-c, pairs.scale[:, None] * a])
     slope = xp.sum(weights * pairs.inner, axis=1) - pairs.scale * square
     uphill = ~(slope < 0.0)
-    pairs = forget(xp, pairs, uphill)
+    pairs = clear(xp, pairs, uphill)
     weights = xp.where(uphill[:, None], 0.0, weights).astype(STORED)
     along = (weights[:, None, :] @ pairs.vectors)[:, 0, :]
     aim = along - pairs.scale[:, None].astype(natural.dtype) * natural
     return aim, xp.where(uphill, -square, slope), pairs
 
 
-def forget(xp: PairNamespace, pairs: Pairs, which: Bool[Array, " batch"]) -> Pairs:
+def clear(xp: PairNamespace, pairs: Pairs, which: Bool[Array, " batch"]) -> Pairs:
     """Return the pairs without those of some samples."""
     return pairs._replace(
         kept=pairs.kept & ~which[:, None],

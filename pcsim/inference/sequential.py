@@ -22,16 +22,16 @@ class SequentialStateOptimization(StateOptimization):
         """Sweep once from the last free state to the first."""
         energy, layers = self.energy, self.energy.network.layers
         states, memory = list(carry.variables), list(carry.memory)
-        errors, residues = list(point.errors), list(point.residues)
+        errors, saved = list(point.errors), list(point.saved)
         predictions = list(point.predictions)
         for i in range(len(states) - 1, -1, -1):
-            gradient = energy.state_gradient(xp, clamped, states, errors, residues, i)
+            gradient = energy.state_gradient(xp, clamped, states, errors, saved, i)
             delta, memory[i] = stepper.increment(xp, gradient, memory[i], step)
             states[i] = states[i] + delta
             errors[i] = states[i] - predictions[i]
             for j in energy.network.readers[i]:
                 # Only a layer that another state of this sweep still reads is needed again.
                 if min(layers[j].reads) < i:
-                    predictions[j], residues[j] = energy.predict(xp, clamped, states, j)
+                    predictions[j], saved[j] = energy.predict(xp, clamped, states, j)
                     errors[j] = energy.error(xp, clamped, states, predictions[j], j)
         return Moving(tuple(states), tuple(memory))

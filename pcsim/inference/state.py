@@ -11,17 +11,16 @@ from pcsim.model.energy import Clamped, Energy, Evaluation, States
 
 def evaluate_states(xp: Namespace, energy: Energy, clamped: Clamped, states: States) -> Evaluation:
     """Return the evaluation at given states, with ε_i = s_i − ŝ_i; its gradient is ∇_s E."""
-    predictions, residues = energy.predict_all(xp, clamped, states)
+    predictions, saved = energy.predict_all(xp, clamped, states)
     gradient = partial(state_gradient, xp, energy, clamped)
     errors = tuple(energy.error(xp, clamped, states, p, i) for i, p in enumerate(predictions))
-    return Evaluation(states, errors, predictions[-1], residues, gradient, predictions)
+    return Evaluation(states, errors, predictions[-1], saved, gradient, predictions)
 
 
 def state_gradient(xp: Namespace, energy: Energy, clamped: Clamped, point: Evaluation) -> States:
     """Return ∇_s E of every free state."""
     return tuple(
-        energy.state_gradient(xp, clamped, point.states, point.errors, point.residues, i)
-        for i in range(len(point.states))
+        energy.state_gradient(xp, clamped, point.states, point.errors, point.saved, i) for i in range(len(point.states))
     )
 
 

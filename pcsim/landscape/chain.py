@@ -15,8 +15,8 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 Points = Float64[NDArray[np.float64], "*points layers"]
-Values = Float64[NDArray[np.float64], "*points"]
-Samples = Float64[NDArray[np.float64], " samples"]
+PerPoint = Float64[NDArray[np.float64], "*points"]
+PerSample = Float64[NDArray[np.float64], " samples"]
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,16 @@ class Chain:
         """The product of the weights at every optimum, the slope of the least-squares line."""
         return self.xy / self.xx
 
-    def loss(self, w: Points) -> Values:
+    def loss(self, w: Points) -> PerPoint:
         """Return L = ½ mean (y − P x)²."""
         product = np.prod(w, axis=-1)
         return np.asarray(0.5 * (self.yy - 2.0 * product * self.xy + product**2 * self.xx))
 
-    def rescaling(self, w: Points) -> Values:
+    def rescaling(self, w: Points) -> PerPoint:
         """Return S = 1 + Σ A_i²."""
         return np.asarray(1.0 + np.sum(_above(w)[..., :-1] ** 2, axis=-1))
 
-    def energy(self, w: Points) -> Values:
+    def energy(self, w: Points) -> PerPoint:
         """Return F* = L/S."""
         return np.asarray(self.loss(w) / self.rescaling(w))
 

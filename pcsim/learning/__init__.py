@@ -2,8 +2,8 @@
 
 from pcsim.learning.batch import learn
 from pcsim.learning.learner import AfterEveryStep, AtTheEnd, Learned, Learner, fresh
+from pcsim.learning.loop import python_repeat
 from pcsim.learning.optimizers import MQ, SGD, Adam, AdamW, Momentum, Optimizer
-from pcsim.learning.repeat import python_repeat
 from pcsim.learning.scaling import PerLayer
 from pcsim.learning.schedules import Constant, Schedule, StepDecay, WarmupCosine
 

@@ -10,7 +10,7 @@ from jaxtyping import Shaped
 
 from pcsim.inference.stopping import StopRule, gradient_norm
 from pcsim.learning.learner import AfterEveryStep, Learned, Learner, Memory, follow
-from pcsim.learning.repeat import Advance, Repeat
+from pcsim.learning.loop import Advance, Loop
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.energy import Clamped, Energy, Evaluation
 
@@ -24,7 +24,7 @@ def learn(
     y: Shaped[Array, "batch outputs"],
     rate: Any,
     number: Any,
-    repeat: Repeat,
+    repeat: Loop,
 ) -> Learned:
     """Return what batch `number` = 1, 2, … with input x (batch, *input_shape) and target y changes.
 
@@ -64,7 +64,7 @@ class Batch:
     x: Shaped[Array, "batch ..."]
     y: Shaped[Array, "batch outputs"]
     rate: Any
-    repeat: Repeat
+    repeat: Loop
 
     def learn_at_the_end(self, parameters: tuple[Parameters, ...], memory: Memory, number: Any) -> Learned:
         """Infer with fixed weights, then update them."""

@@ -13,7 +13,7 @@ from jaxtyping import Shaped
 from pcsim.inference import Backprop, Inference
 from pcsim.learning.batch import Batch
 from pcsim.learning.learner import AfterEveryStep, AtTheEnd, Learner, Memory
-from pcsim.learning.repeat import Repeat, python_repeat
+from pcsim.learning.loop import Loop, python_repeat
 from pcsim.learning.scaling import largest_size, nonzero
 from pcsim.model.arrays import Array, Namespace, Parameters
 
@@ -54,7 +54,7 @@ def diagnose(
     y: Shaped[Array, "batch outputs"],
     rate: Any,
     number: Any,
-    repeat: Repeat,
+    repeat: Loop,
 ) -> Diagnosis:
     """Return what `learn` does with the same arguments; nothing is changed.
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pcsim.inference import Inference, with_free_input
 from pcsim.learning.learner import Learner
-from pcsim.learning.repeat import Repeat
+from pcsim.learning.loop import Loop
 from pcsim.model.arrays import Array, Namespace, Parameters
 
 
@@ -23,7 +23,7 @@ class Scoring(Protocol):
         parameters: tuple[Parameters, ...],
         x: Shaped[Array, "samples ..."],
         y: Shaped[Array, "samples outputs"],
-        repeat: Repeat,
+        repeat: Loop,
     ) -> tuple[Shaped[Array, " samples"], Shaped[Array, "samples answers"]]:
         """Return the loss of every sample, in the wide type, and the network's answers."""
         ...
@@ -46,7 +46,7 @@ class ForwardPass:
         parameters: tuple[Parameters, ...],
         x: Shaped[Array, "samples ..."],
         y: Shaped[Array, "samples outputs"],
-        repeat: Repeat,
+        repeat: Loop,
     ) -> tuple[Shaped[Array, " samples"], Shaped[Array, "samples outputs"]]:
         """Return the losses of the outputs, and the outputs."""
         return _forward(xp, learner, parameters, x, y)
@@ -73,7 +73,7 @@ class LabelInference:
         parameters: tuple[Parameters, ...],
         x: Shaped[Array, "samples ..."],
         y: Shaped[Array, "samples outputs"],
-        repeat: Repeat,
+        repeat: Loop,
     ) -> tuple[Shaped[Array, " samples"], Shaped[Array, "samples n_in"]]:
         """Return the losses of the outputs, and the inferred inputs."""
         losses, _ = _forward(xp, learner, parameters, x, y)
@@ -98,7 +98,7 @@ class Reconstruction:
         parameters: tuple[Parameters, ...],
         x: Shaped[Array, "samples ..."],
         y: Shaped[Array, "samples outputs"],
-        repeat: Repeat,
+        repeat: Loop,
     ) -> tuple[Shaped[Array, " samples"], Shaped[Array, "samples outputs"]]:
         """Return the losses of the reconstructions, and the reconstructions."""
         inferred = _inferred_input(xp, learner, learner.inference, parameters, x, y, repeat)
@@ -127,7 +127,7 @@ def _inferred_input(
     parameters: tuple[Parameters, ...],
     x: Array,
     y: Array,
-    repeat: Repeat,
+    repeat: Loop,
 ) -> Array:
     """Return state 0, the free input, after the learner's steps of inference from x."""
     clamped = inference.clamp(xp, parameters, x, y)

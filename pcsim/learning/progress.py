@@ -11,7 +11,7 @@ from pcsim.trace.training import EpochBlock, UpdateBlock
 
 
 @dataclass(frozen=True)
-class Standing:
+class TrainingState:
     """Where training stands between two epochs: enough to go on from there to the bit."""
 
     snapshot: Snapshot
@@ -35,13 +35,13 @@ class Log(Protocol):
         """Note the measures of an epoch."""
         ...
 
-    def checkpoint(self, standing: Standing) -> None:
+    def checkpoint(self, state: TrainingState) -> None:
         """Keep where training stands."""
         ...
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """How training ended: the parameters, and a sentence if it failed."""
 
     parameters: tuple[dict[str, NDArray[Any]], ...]

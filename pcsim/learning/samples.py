@@ -20,7 +20,7 @@ class Split(NamedTuple):
         return Split(self.x[rows], self.y[rows])
 
 
-class Samples(NamedTuple):
+class DataParts(NamedTuple):
     """All parts of a data set; `validation` and `test` are None where there are none."""
 
     train: Split

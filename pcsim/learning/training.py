@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.learning.course import SAMPLES_LOOKED_AT, Course
 from pcsim.learning.diagnosis import Diagnosis
 from pcsim.learning.evaluation import ForwardPass
 from pcsim.learning.metrics import UNMEASURED, Measures, measures_of
-from pcsim.learning.progress import Log, Standing, Trained
-from pcsim.learning.samples import Samples, Split, batches
+from pcsim.learning.plan import SAMPLES_LOOKED_AT, TrainingPlan
+from pcsim.learning.progress import Log, TrainingResult, TrainingState
+from pcsim.learning.samples import DataParts, Split, batches
 from pcsim.learning.trainer import AdjustableTrainer, Trainer, Updates
 from pcsim.trace.training import EpochBlock, UpdateBlock
 
@@ -22,62 +22,62 @@ SECONDS = 0.5
 
 
 class Training:
-    """A training run on its way, from a standing if one is given; `poll(update)` may ask to stop."""
+    """A training run on its way, from a state if one is given; `poll(update)` may ask to stop."""
 
     def __init__(
         self,
-        course: Course,
-        samples: Samples,
+        plan: TrainingPlan,
+        samples: DataParts,
         trainer: Trainer,
         log: Log,
         poll: Callable[[int], bool],
-        start: Standing | None,
+        start: TrainingState | None,
     ) -> None:
-        self._course, self._samples, self._trainer, self._log, self._poll = course, samples, trainer, log, poll
-        self._per_epoch = course.updates_per_epoch(len(samples.train.x))
-        self._total = course.epochs * self._per_epoch
-        self._standing = Standing(trainer.snapshot()) if start is None else start
-        trainer.restore(self._standing.snapshot)
-        self._began = time.perf_counter() - self._standing.seconds
+        self._plan, self._samples, self._trainer, self._log, self._poll = plan, samples, trainer, log, poll
+        self._per_epoch = plan.updates_per_epoch(len(samples.train.x))
+        self._total = plan.epochs * self._per_epoch
+        self._state = TrainingState(trainer.snapshot()) if start is None else start
+        trainer.restore(self._state.snapshot)
+        self._began = time.perf_counter() - self._state.seconds
         self._stretch = FIRST_STRETCH
         self._step_size = np.nan
 
-    def run(self) -> Trained:
+    def run(self) -> TrainingResult:
         """Go through the epochs that are left."""
-        course, begun_at, parts = self._course, self._standing.epoch, list[Updates]()
+        plan, begun_at, parts = self._plan, self._state.epoch, list[Updates]()
         while not self._is_over:
-            epoch = self._standing.epoch + 1
+            epoch = self._state.epoch + 1
             self._find_step_size(self._order(epoch)[0])
             diagnosis = self._diagnose(epoch)
             parts, failure, interrupted = self._epoch(epoch)
             if failure is not None:
                 return self._end(parts, failure=failure)
             if sum(len(part.loss) for part in parts) == self._per_epoch:
-                self._standing = self._after(epoch, self._measure(epoch, parts, diagnosis))
+                self._state = self._after(epoch, self._measure(epoch, parts, diagnosis))
             # What was learned since the last checkpoint is not lost to an interruption.
-            if self._standing.epoch > begun_at and (
-                interrupted or self._is_over or self._standing.epoch % course.checkpoint == 0
+            if self._state.epoch > begun_at and (
+                interrupted or self._is_over or self._state.epoch % plan.checkpoint == 0
             ):
-                self._log.checkpoint(self._standing)
+                self._log.checkpoint(self._state)
             if interrupted and not self._is_over:
                 return self._end(parts, interrupted=True)
         return self._end(parts)
 
     @property
     def _is_over(self) -> bool:
-        return self._standing.epoch == self._course.epochs or self._patience_is_out
+        return self._state.epoch == self._plan.epochs or self._patience_is_out
 
     @property
     def _patience_is_out(self) -> bool:
-        return self._course.patience is not None and self._standing.waited >= self._course.patience
+        return self._plan.patience is not None and self._state.waited >= self._plan.patience
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         """Return the sample numbers of every update of an epoch."""
-        return batches(len(self._samples.train.x), self._course.batch, self._course.seed, epoch)
+        return batches(len(self._samples.train.x), self._plan.batch, self._plan.seed, epoch)
 
     def _diagnose(self, epoch: int) -> Diagnosis:
         """Return what the first update of an epoch is going to do."""
-        rate = self._course.schedule.rate((epoch - 1) * self._per_epoch + 1, self._total)
+        rate = self._plan.schedule.rate((epoch - 1) * self._per_epoch + 1, self._total)
         return self._trainer.diagnose(self._order(epoch)[0], rate)
 
     def _find_step_size(self, batch: NDArray[np.int64]) -> None:
@@ -86,7 +86,7 @@ class Training:
         Curvature grows fastest while weights are fresh: it is looked at in updates 1, 2, 4, 8, … and in the first of
         every epoch. Where it is not finite training is about to diverge, and says so itself.
         """
-        finder = self._course.step_size_finder
+        finder = self._plan.step_size_finder
         if finder is None or not isinstance(self._trainer, AdjustableTrainer):
             return
         train, rows = self._samples.train, batch[:SAMPLES_LOOKED_AT]
@@ -97,7 +97,7 @@ class Training:
 
     def _updates_to_next_search(self, number: int) -> int:
         """Return the updates from this one up to the next that finds the step size anew."""
-        return self._total if self._course.step_size_finder is None else (1 << number.bit_length()) - number
+        return self._total if self._plan.step_size_finder is None else (1 << number.bit_length()) - number
 
     def _epoch(self, epoch: int) -> tuple[list[Updates], str | None, bool]:
         """Go through the updates of an epoch; return what they left, a failure, and whether the user asked to stop."""
@@ -111,7 +111,7 @@ class Training:
                 self._find_step_size(order[first])
             chosen = order[first : first + min(self._stretch, self._updates_to_next_search(number))]
             numbers = np.arange(len(chosen)) + (epoch - 1) * self._per_epoch + first + 1
-            rates = np.array([self._course.schedule.rate(int(k), self._total) for k in numbers])
+            rates = np.array([self._plan.schedule.rate(int(k), self._total) for k in numbers])
             updates = self._trainer.run(chosen, rates)
             parts.append(updates)
             wrong = _first_divergence(updates)
@@ -142,7 +142,7 @@ class Training:
         self._log.epoch(
             EpochBlock(
                 np.array([epoch]),
-                learning_rate=np.array([self._course.schedule.rate(epoch * self._per_epoch, self._total)]),
+                learning_rate=np.array([self._plan.schedule.rate(epoch * self._per_epoch, self._total)]),
                 wall_seconds=np.array([time.perf_counter() - self._began]),
                 step_size=np.array([self._step_size]),
                 update_ratio=diagnosis.update_ratio[None],
@@ -156,41 +156,41 @@ class Training:
     def _learned(self, epoch: int, parts: list[Updates]) -> Measures:
         """Return what the epoch's updates measured; where outputs are not the answers, these are asked for now."""
         train, losses = self._samples.train, np.concatenate([part.loss for part in parts])
-        if self._course.classes and not isinstance(self._course.evaluation, ForwardPass):
+        if self._plan.classes and not isinstance(self._plan.evaluation, ForwardPass):
             return self._evaluated(train)._replace(loss=float(np.mean(losses)))
         outputs = np.concatenate([part.outputs for part in parts])
         targets = train.y[self._order(epoch).reshape(-1)]
-        return measures_of(losses, outputs.reshape(-1, outputs.shape[-1]), targets, self._course.classes)
+        return measures_of(losses, outputs.reshape(-1, outputs.shape[-1]), targets, self._plan.classes)
 
     def _evaluated(self, split: Split | None) -> Measures:
         if split is None:
             return UNMEASURED
-        truth = self._course.evaluation.truth(split.x, split.y)
-        return measures_of(*self._trainer.evaluate(split.x, split.y), truth, self._course.classes)
+        truth = self._plan.evaluation.truth(split.x, split.y)
+        return measures_of(*self._trainer.evaluate(split.x, split.y), truth, self._plan.classes)
 
-    def _after(self, epoch: int, loss: float) -> Standing:
-        """Return the standing at the end of this epoch."""
-        before, snapshot = self._standing, self._trainer.snapshot()
+    def _after(self, epoch: int, loss: float) -> TrainingState:
+        """Return the state at the end of this epoch."""
+        before, snapshot = self._state, self._trainer.snapshot()
         now = replace(before, snapshot=snapshot, epoch=epoch, seconds=time.perf_counter() - self._began)
-        if self._course.patience is None:
+        if self._plan.patience is None:
             return now
         if loss < before.best_loss:
             return replace(now, best_loss=loss, best=snapshot.parameters, best_epoch=epoch, waited=0)
         return replace(now, waited=before.waited + 1)
 
-    def _end(self, parts: list[Updates], *, interrupted: bool = False, failure: str | None = None) -> Trained:
+    def _end(self, parts: list[Updates], *, interrupted: bool = False, failure: str | None = None) -> TrainingResult:
         """Return how training ended, with the best parameters where early stopping kept any."""
-        snapshot, standing = self._trainer.snapshot(), self._standing
+        snapshot, state = self._trainer.snapshot(), self._state
         finished = not interrupted and failure is None
-        best = standing.best if finished else None
+        best = state.best if finished else None
         silent = () if not parts else np.flatnonzero(~np.concatenate([part.signal for part in parts]).any(axis=0))
-        return Trained(
+        return TrainingResult(
             snapshot.parameters if best is None else best,
-            standing.epoch,
-            standing.epoch if best is None else standing.best_epoch,
+            state.epoch,
+            state.epoch if best is None else state.best_epoch,
             snapshot.updates,
             time.perf_counter() - self._began,
-            finished and self._patience_is_out and standing.epoch < self._course.epochs,
+            finished and self._patience_is_out and state.epoch < self._plan.epochs,
             interrupted,
             failure,
             tuple(int(i) for i in silent),

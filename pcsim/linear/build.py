@@ -5,20 +5,18 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.assemble import build_inference, build_network, load_inputs, read_dataset
 from pcsim.errors import UsageError
 from pcsim.linear.quadratic import LinearSystem
 from pcsim.model.activations import Linear
+from pcsim.model.arrays import Values
 from pcsim.model.energy import Energy
 from pcsim.model.layers import ActivationFirst, Layer, Start, WeightsFirst
 from pcsim.model.losses import NoTarget, SoftClampedSquaredError, SquaredError
 from pcsim.recorded.resimulation import setting_of
 from pcsim.scenario import Scenario, read_scenario
 from pcsim.trace import Trace
-
-Values = NDArray[np.float64]
 
 
 def system(source: Scenario | Trace | str | Path) -> LinearSystem:

@@ -16,9 +16,10 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from pcsim.curvature import BlockCholesky, BlockMatrix, Extremes, NotPositiveDefinite, block_extremes
-from pcsim.curvature.blocks import NEARLY_SINGULAR, Links, Values, assemble
+from pcsim.curvature.blocks import NEARLY_SINGULAR, Links, assemble
 from pcsim.curvature.spectrum import DENSE, largest_eigenvalue, smallest_eigenvalue, symmetric_operator
 from pcsim.errors import UsageError
+from pcsim.model.arrays import Values
 
 if TYPE_CHECKING:
     from scipy.sparse import bsr_array

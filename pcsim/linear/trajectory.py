@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.linear.quadratic import LinearSystem
+from pcsim.model.arrays import Values
 from pcsim.theory.signal import Numbers
 
-Values = NDArray[np.float64]
 Motion: TypeAlias = Float64[NDArray[np.float64], "record unknowns"]
 """p(μ): how far every mode has moved per unit of its gradient at the start, one row a step or time."""
 

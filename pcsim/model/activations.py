@@ -1,6 +1,6 @@
 """Activation functions: the value, the pullback of an error through it, and increments without cancellation.
 
-`forward` returns the value and a residue, whatever the pullback wants to remember; `pullback` multiplies an error by
+`forward` returns the value and what is saved for the pullback; `pullback` multiplies an error by
 the derivative φ'. `increment` gives φ(p + d) − φ(p) to full relative accuracy wherever p and d are, from an *anchor*:
 a tuple that begins with p and with what rounding has so far kept out of it. All are elementwise and work on arrays of
 any shape.
@@ -17,7 +17,7 @@ Anchor: TypeAlias = tuple[Array, ...]
 """A point p, its low part, and what an activation remembers of it for the next increment."""
 
 Increment: TypeAlias = tuple[Array, Any, Anchor]
-"""φ(p + d) − φ(p), then the residue and the anchor at p + d."""
+"""φ(p + d) − φ(p), then what is saved and the anchor at p + d."""
 
 
 def accumulate(total: Array, low: Array, d: Array) -> tuple[Array, Array]:
@@ -36,10 +36,10 @@ class Activation(Protocol):
     """An elementwise function φ and its derivative."""
 
     def forward(self, xp: Namespace, p: Array) -> tuple[Array, Any]:
-        """Return φ(p) and the residue for `pullback`."""
+        """Return φ(p) and what is saved for `pullback`."""
         ...
 
-    def pullback(self, xp: Namespace, residue: Any, v: Array) -> Array:
+    def pullback(self, xp: Namespace, saved: Any, v: Array) -> Array:
         """Return v · φ'(p)."""
         ...
 
@@ -52,7 +52,7 @@ class Activation(Protocol):
         ...
 
     def increment(self, xp: Namespace, anchor: Anchor, d: Array) -> Increment:
-        """Return φ(p + d) − φ(p), and residue and anchor at p + d."""
+        """Return φ(p + d) − φ(p), and what is saved and anchor at p + d."""
         ...
 
 
@@ -64,7 +64,7 @@ class Linear:
         """Return p itself; nothing needs remembering."""
         return p, None
 
-    def pullback(self, xp: Namespace, residue: Any, v: Array) -> Array:
+    def pullback(self, xp: Namespace, saved: Any, v: Array) -> Array:
         """Return v."""
         return v
 
@@ -86,13 +86,13 @@ class Tanh:
     """φ(p) = tanh p, φ' = 1 − φ²."""
 
     def forward(self, xp: Namespace, p: Array) -> tuple[Array, Any]:
-        """Return tanh p; the residue is φ'."""
+        """Return tanh p; what is saved is φ'."""
         value = xp.tanh(p)
         return value, 1.0 - value * value
 
-    def pullback(self, xp: Namespace, residue: Any, v: Array) -> Array:
+    def pullback(self, xp: Namespace, saved: Any, v: Array) -> Array:
         """Return v φ'."""
-        return v * residue
+        return v * saved
 
     def second(self, xp: Namespace, p: Array) -> Array | None:
         """Return −2 φ φ'."""
@@ -126,14 +126,14 @@ class Sigmoid:
     """φ(p) = 1/(1 + e^−p), φ' = φ(1 − φ)."""
 
     def forward(self, xp: Namespace, p: Array) -> tuple[Array, Any]:
-        """Return the logistic function of p; the residue is φ' (1 − φ cancels where φ is near 1)."""
+        """Return the logistic function of p; what is saved is φ' (1 − φ cancels where φ is near 1)."""
         decayed = xp.exp(-xp.abs(p))
         total = 1.0 + decayed
         return xp.where(p >= 0, 1.0, decayed) / total, decayed / (total * total)
 
-    def pullback(self, xp: Namespace, residue: Any, v: Array) -> Array:
+    def pullback(self, xp: Namespace, saved: Any, v: Array) -> Array:
         """Return v φ(1 − φ)."""
-        return v * residue
+        return v * saved
 
     def second(self, xp: Namespace, p: Array) -> Array | None:
         """Return φ' (1 − 2φ), with 1 − 2φ = −tanh(p/2)."""
@@ -177,16 +177,16 @@ class LeakyRelu:
     negative_slope: float = 0.0
 
     def forward(self, xp: Namespace, p: Array) -> tuple[Array, Any]:
-        """Return φ(p); the residue says where p is positive."""
+        """Return φ(p); what is saved says where p is positive."""
         if self.negative_slope == 0.0:
             return xp.maximum(p, 0.0), p > 0
         return xp.where(p > 0, p, self.negative_slope * p), p > 0
 
-    def pullback(self, xp: Namespace, residue: Any, v: Array) -> Array:
+    def pullback(self, xp: Namespace, saved: Any, v: Array) -> Array:
         """Return v where p > 0 and `negative_slope`·v elsewhere."""
         if self.negative_slope == 0.0:
-            return v * residue
-        return xp.where(residue, v, self.negative_slope * v)
+            return v * saved
+        return xp.where(saved, v, self.negative_slope * v)
 
     def second(self, xp: Namespace, p: Array) -> Array | None:
         """Return nothing: φ'' is zero, the kink left out."""
@@ -222,16 +222,16 @@ class Gelu:
     """φ(p) = p Φ(p) with Φ the normal distribution function (Hendrycks & Gimpel 2016, the exact form)."""
 
     def forward(self, xp: Namespace, p: Array) -> tuple[Array, Any]:
-        """Return p Φ(p); the residue is φ' = Φ + p N."""
+        """Return p Φ(p); what is saved is φ' = Φ + p N."""
         phi = xp.normal_cdf(p)
         slope = xp.normal_density(p)
         slope *= p
         slope += phi
         return p * phi, slope
 
-    def pullback(self, xp: Namespace, residue: Any, v: Array) -> Array:
+    def pullback(self, xp: Namespace, saved: Any, v: Array) -> Array:
         """Return v φ'."""
-        return v * residue
+        return v * saved
 
     def second(self, xp: Namespace, p: Array) -> Array | None:
         """Return (2 − p²) N with N the normal density."""

@@ -9,8 +9,14 @@ an allocation, immutable ones bind a new array.
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 Array: TypeAlias = Any
 """An array of some library; shapes are given by jaxtyping annotations and checked at run time in tests."""
+
+Values: TypeAlias = NDArray[np.float64]
+"""An array on the host in float64, whatever the precision of the run."""
 
 Parameters: TypeAlias = dict[str, Array]
 """The named parameter arrays of one layer, e.g. `{"W": (n_in, n_out), "b": (n_out,)}`."""
@@ -54,7 +60,7 @@ class Namespace(Protocol):
         ...
 
     def increment(self, activation: Any, anchor: Any, d: Array, /) -> tuple[Array, Any, Any]:
-        """Return φ(p + d) − φ(p) as the arithmetic does it best, then residue and anchor at p + d.
+        """Return φ(p + d) − φ(p) as the arithmetic does it best, then saved and anchor at p + d.
 
         `anchor` is the activation's at p, and its first entry is p. Floating point asks the activation for a form
         without cancellation; arithmetic that is wide enough subtracts.

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from jaxtyping import Shaped
 
 from pcsim.model.arrays import Array, Namespace, Parameters
-from pcsim.model.layers import Residue, Start
+from pcsim.model.layers import Saved, Start
 from pcsim.model.losses import Loss
 from pcsim.model.network import Network
 
@@ -23,20 +23,20 @@ States = tuple[Array, ...]
 class Clamped(NamedTuple):
     """A network's parameters with input and target held fixed, as arrays of the run's type.
 
-    `known` holds predictions and residues that cannot change, from layer 0 up: layer 0 reads only the input.
+    `known` holds predictions and saved that cannot change, from layer 0 up: layer 0 reads only the input.
     """
 
     parameters: tuple[Parameters, ...]
     x: Array
     y: Array
-    known: tuple[tuple[Array, Residue], ...]
+    known: tuple[tuple[Array, Saved], ...]
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """The energy's ingredients at one point: what is recorded, and what the next step needs.
 
-    `states` s_0 … s_{N−2}, `errors` ε_0 … ε_{N−1} (the last is −∂ℓ/∂ŷ), the `output` ŷ and the layers' `residues`;
+    `states` s_0 … s_{N−2}, `errors` ε_0 … ε_{N−1} (the last is −∂ℓ/∂ŷ), the `output` ŷ and the layers' `saved`;
     `differentiate` computes the gradient of the moving variables when somebody asks for it. `predictions` ŝ_0 … ŷ
     are there where errors are formed from them.
     """
@@ -44,7 +44,7 @@ class Evaluation:
     states: States
     errors: States
     output: Array
-    residues: tuple[Residue, ...]
+    saved: tuple[Saved, ...]
     differentiate: Callable[["Evaluation"], States]
     predictions: States = ()
 
@@ -83,37 +83,35 @@ class Energy:
         return Clamped(parameters, x, y, (self.network.layers[0].forward(xp, parameters[0], (x,)),))
 
     def freeze(self, xp: Namespace, clamped: Clamped) -> Clamped:
-        """Hold every prediction and residue at the feedforward pass."""
-        _, predictions, residues = self.feedforward(xp, clamped)
-        return clamped._replace(known=tuple(zip(predictions, residues, strict=True)))
+        """Hold every prediction and what is saved at the feedforward pass."""
+        _, predictions, saved = self.feedforward(xp, clamped)
+        return clamped._replace(known=tuple(zip(predictions, saved, strict=True)))
 
-    def predict(self, xp: Namespace, clamped: Clamped, states: Sequence[Array], i: int) -> tuple[Array, Residue]:
-        """Return the prediction of layer i from the states, and its residue."""
+    def predict(self, xp: Namespace, clamped: Clamped, states: Sequence[Array], i: int) -> tuple[Array, Saved]:
+        """Return the prediction of layer i from the states, and what is saved."""
         if i < len(clamped.known):
             return clamped.known[i]
         layer = self.network.layers[i]
         return layer.forward(xp, clamped.parameters[i], [states[j] for j in layer.reads])
 
-    def predict_all(
-        self, xp: Namespace, clamped: Clamped, states: Sequence[Array]
-    ) -> tuple[States, tuple[Residue, ...]]:
-        """Return the predictions ŝ_0 … ŷ from given states, and the residues."""
+    def predict_all(self, xp: Namespace, clamped: Clamped, states: Sequence[Array]) -> tuple[States, tuple[Saved, ...]]:
+        """Return the predictions ŝ_0 … ŷ from given states, and what is saved."""
         pairs = [self.predict(xp, clamped, states, i) for i in range(len(self.network.layers))]
         return tuple(p for p, _ in pairs), tuple(r for _, r in pairs)
 
     def feedforward(
         self, xp: Namespace, clamped: Clamped, errors: Sequence[Array] | None = None
-    ) -> tuple[States, States, tuple[Residue, ...]]:
-        """Return states, predictions and residues of a pass from the input, each state moved by its error if given."""
+    ) -> tuple[States, States, tuple[Saved, ...]]:
+        """Return states, predictions and what is saved of a pass from the input; errors, if given, move states."""
         states: list[Array] = []
         predictions: list[Array] = []
-        residues: list[Residue] = []
+        saved: list[Saved] = []
         for i in range(len(self.network.layers)):
-            prediction, residue = self.predict(xp, clamped, states, i)
+            prediction, own = self.predict(xp, clamped, states, i)
             predictions.append(prediction)
-            residues.append(residue)
+            saved.append(own)
             states.append(prediction if errors is None or i >= len(errors) else prediction + errors[i])
-        return tuple(states[:-1]), tuple(predictions), tuple(residues)
+        return tuple(states[:-1]), tuple(predictions), tuple(saved)
 
     def error(self, xp: Namespace, clamped: Clamped, states: Sequence[Array], prediction: Array, i: int) -> Array:
         """Return ε_i = s_i − ŝ_i of a free state, −∂ℓ/∂ŷ of the output layer."""
@@ -133,13 +131,13 @@ class Energy:
         clamped: Clamped,
         states: Sequence[Array],
         errors: Sequence[Array],
-        residues: Sequence[Residue],
+        saved: Sequence[Saved],
         i: int,
     ) -> Array:
         """Return ∇_{s_i}E = γ_i ε_i − Σ_j g_j(γ_j ε_j) + δ_i s_i, j over the layers that read state i."""
         total = self.weighted_error(errors, i)
         for j in self.network.readers[i]:
-            total = total - self.pullback(xp, clamped, residues, self.weighted_error(errors, j), j, i)
+            total = total - self.pullback(xp, clamped, saved, self.weighted_error(errors, j), j, i)
         return total if self.decays[i] == 0.0 else total + self.decays[i] * states[i]
 
     def backpropagated(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> States:
@@ -147,7 +145,7 @@ class Energy:
         totals: list[Array] = [None] * len(point.states)
         totals.append(-point.errors[-1])
         for i in range(len(point.states) - 1, -1, -1):
-            parts = [self.pullback(xp, clamped, point.residues, totals[j], j, i) for j in self.network.readers[i]]
+            parts = [self.pullback(xp, clamped, point.saved, totals[j], j, i) for j in self.network.readers[i]]
             if self.decays[i] != 0.0:
                 parts.append(self.decays[i] * point.states[i])
             totals[i] = parts[0]
@@ -156,10 +154,10 @@ class Energy:
         return tuple(totals[:-1])
 
     def pullback(
-        self, xp: Namespace, clamped: Clamped, residues: Sequence[Residue], v: Array, layer: int, state: int
+        self, xp: Namespace, clamped: Clamped, saved: Sequence[Saved], v: Array, layer: int, state: int
     ) -> Array:
         """Return vᵀ ∂ŝ_layer/∂s_state, zero for input units that are held."""
-        pulled = self.network.layers[layer].pullback(xp, clamped.parameters[layer], residues[layer], v, state)
+        pulled = self.network.layers[layer].pullback(xp, clamped.parameters[layer], saved[layer], v, state)
         below = self.network.layers[state].operation
         return below.released(xp, pulled) if isinstance(below, Start) else pulled
 
@@ -186,7 +184,7 @@ class Energy:
             {
                 name: scale * value
                 for name, value in layer.gradient(
-                    xp, clamped.parameters[i], point.residues[i], self.weighted_error(point.errors, i)
+                    xp, clamped.parameters[i], point.saved[i], self.weighted_error(point.errors, i)
                 ).items()
             }
             for i, layer in enumerate(self.network.layers)

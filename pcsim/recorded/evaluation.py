@@ -27,10 +27,10 @@ from pcsim.engine.free_input import FreeInputBackend
 from pcsim.engine.registry import load_backend
 from pcsim.errors import UsageError
 from pcsim.learning import SGD, Learner
-from pcsim.learning.course import SAMPLES_LOOKED_AT
 from pcsim.learning.evaluation import ForwardPass, Scoring
 from pcsim.learning.metrics import measures_of
-from pcsim.learning.samples import Samples, Split
+from pcsim.learning.plan import SAMPLES_LOOKED_AT
+from pcsim.learning.samples import DataParts, Split
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.network import Network
 from pcsim.recorded import check_parameters, parameters_of, scenario_text_of
@@ -136,7 +136,7 @@ def _trainer(
     scenario: Scenario,
     network: Network,
     parameters: tuple[dict[str, NDArray[np.float64]], ...],
-    samples: Samples,
+    samples: DataParts,
 ) -> Trainer:
     """Return a trainer that is only going to evaluate: what it would learn from is of no account."""
     table = scenario.inference
@@ -163,7 +163,7 @@ def _trainer(
         return able.trainer(task)
 
 
-def _scores(trainer: Trainer, samples: Samples, scenario: Scenario, source: str) -> Scores:
+def _scores(trainer: Trainer, samples: DataParts, scenario: Scenario, source: str) -> Scores:
     evaluation = build_evaluation(scenario, samples.train)
     classes = number_of_classes(scenario, evaluation.truth(*samples.train))
 

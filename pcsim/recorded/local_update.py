@@ -20,7 +20,7 @@ from pcsim.model.arrays import Namespace
 from pcsim.model.network import Network
 from pcsim.recorded import RecordedPoint, fitting, precision_of, read_point, scenario_text_of
 from pcsim.recorded.agreement import check_agreement
-from pcsim.runs.teaching import by_name
+from pcsim.runs.training import by_name
 from pcsim.scenario import InferenceTable, LearningTable, Scenario, parse_scenario, scenario_text
 from pcsim.scenario.overrides import parse_overrides
 from pcsim.trace import Trace

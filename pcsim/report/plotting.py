@@ -13,7 +13,7 @@ from pcsim.errors import UsageError
 from pcsim.figures.axes import log_clock
 from pcsim.figures.completion_plot import draw_completion, has_completion
 from pcsim.figures.layer_lines import draw_lines, drawable
-from pcsim.figures.training_plot import by_lesson, draw_alignment, draw_training, has_alignment, has_training
+from pcsim.figures.training_plot import by_training, draw_alignment, draw_training, has_alignment, has_training
 from pcsim.report.summary import no_rows
 from pcsim.trace import Trace
 
@@ -73,8 +73,8 @@ def draw(traces: Sequence[Trace], overlays: "Sequence[Overlay] | None" = None) -
     """
     from matplotlib.figure import Figure
 
-    lessons = by_lesson(traces)
-    planned = [(group, kind) for lesson in lessons for group, kind in _rows(traces, lesson)]
+    trainings = by_training(traces)
+    planned = [(group, kind) for lesson in trainings for group, kind in _rows(traces, lesson)]
     figure = Figure(figsize=(11, 0.6 + 3.8 * len(planned)), layout="constrained")
     rows: Any = figure.subplots(len(planned), 2, squeeze=False)
     for (group, kind), (left, right) in zip(planned, rows, strict=True):

@@ -6,17 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pcsim.assemble import Lesson
+from pcsim.assemble import TrainingSetup
 from pcsim.engine.backend import Settled
 from pcsim.errors import DeviceFailed, Interrupted, RunFailed, UsageError
 from pcsim.interruption import deferred_interrupt
-from pcsim.learning.progress import Standing, Trained
+from pcsim.learning.progress import TrainingResult, TrainingState
 from pcsim.learning.trainer import Trainer
 from pcsim.runs.checkpoint import Origin, checkpoint_path, read_checkpoint
 from pcsim.runs.minima import with_minima
 from pcsim.runs.provenance import describe_machine
 from pcsim.runs.simulation import Simulation, prepare
-from pcsim.runs.teaching import in_float64, remove_checkpoint, teach, to_standing
 from pcsim.runs.tracing import (
     Attributes,
     create_trace,
@@ -28,6 +27,7 @@ from pcsim.runs.tracing import (
     trained_arrays,
     training_outcome,
 )
+from pcsim.runs.training import in_float64, remove_checkpoint, to_training_state, train
 from pcsim.scenario import Scenario, scenario_text
 from pcsim.trace import Trace, TraceWriter, open_trace
 from pcsim.trace.files import check_replaceable
@@ -54,7 +54,7 @@ def run_experiment(
     start, note, opened = None, None, _Opened(simulation, target, force)
     if resume is not None:
         target = resume
-        start, note = _standing(simulation, target, origin)
+        start, note = _state(simulation, target, origin)
         opened = replace(opened, target=target, start=start)
     with deferred_interrupt() as interrupted, opened.writer() as writer:
         attempt = _Attempt(simulation, writer, origin, target, progress, interrupted)
@@ -63,7 +63,7 @@ def run_experiment(
         except DeviceFailed as error:
             raise RunFailed(f"{error}{attempt.kept}", error.trace) from error
         except MemoryError as error:
-            batch = "data.batch" if simulation.lesson is None else "learning.batch or data.batch"
+            batch = "data.batch" if simulation.training is None else "learning.batch or data.batch"
             raise RunFailed(f"out of memory: {error}{attempt.kept}; use a smaller {batch} or record less") from error
 
 
@@ -74,7 +74,7 @@ class _Opened:
     simulation: Simulation
     target: Path | None
     force: bool
-    start: Standing | None = None
+    start: TrainingState | None = None
 
     def writer(self) -> AbstractContextManager[TraceWriter]:
         if self.start is None or self.target is None:
@@ -108,12 +108,12 @@ class _Attempt:
         """How a user goes on from the last checkpoint, to end a sentence."""
         return "" if self.target is None else f"; go on by the same command with --resume {self.target}"
 
-    def go(self, trainer: Trainer | None, start: Standing | None, notes: Attributes) -> Trace:
+    def go(self, trainer: Trainer | None, start: TrainingState | None, notes: Attributes) -> Trace:
         """Train if there is something to learn, infer, and return the finished trace."""
         simulation, arrays, outcome = self.simulation, dict[str, Any](), notes
         task = simulation.task
-        if trainer is not None and simulation.lesson is not None:
-            trained = self._train(simulation.lesson, trainer, start)
+        if trainer is not None and simulation.training is not None:
+            trained = self._train(simulation.training, trainer, start)
             arrays, outcome = dict(trained_arrays(trained)), outcome | training_outcome(trained)
             if trained.failure is not None or trained.interrupted:
                 self._stop_training(trained, self.writer.finish(status_of(trained), outcome, arrays))
@@ -128,21 +128,21 @@ class _Attempt:
         if settled.failure is not None:
             raise RunFailed(f"{settled.failure}{self.kept}", trace)
         if settled.interrupted:
-            again = self._again if simulation.lesson is not None else ""
+            again = self._again if simulation.training is not None else ""
             raise Interrupted(f"interrupted {_when(settled)}{self.kept}{again}", trace)
-        if trace.path is not None and simulation.lesson is not None:
+        if trace.path is not None and simulation.training is not None:
             remove_checkpoint(trace.path)
         return trace
 
-    def _train(self, lesson: Lesson, trainer: Trainer, start: Standing | None) -> Trained:
-        poll = self._poll(lesson.updates, training=True)
+    def _train(self, setup: TrainingSetup, trainer: Trainer, start: TrainingState | None) -> TrainingResult:
+        poll = self._poll(setup.updates, training=True)
         try:
-            return teach(lesson, trainer, self.writer, self.origin, poll, start)
+            return train(setup, trainer, self.writer, self.origin, poll, start)
         except RunFailed as error:
             again = self._again if self.target is not None and checkpoint_path(self.target).exists() else ""
             raise RunFailed(f"{error}{self.kept}{again}", error.trace) from error
 
-    def _stop_training(self, trained: Trained, trace: Trace) -> None:
+    def _stop_training(self, trained: TrainingResult, trace: Trace) -> None:
         if trained.failure is not None:
             raise RunFailed(f"{trained.failure}{self.kept}", trace)
         again = self._again if trained.epochs > 0 else ""
@@ -150,7 +150,7 @@ class _Attempt:
         raise Interrupted(f"interrupted {when}{self.kept}{again}", trace)
 
     def _poll(self, end: float, *, training: bool = False) -> Callable[[float], bool]:
-        reported = training or self.simulation.lesson is None
+        reported = training or self.simulation.training is None
 
         def poll(clock: float) -> bool:
             if self.progress is not None and reported:
@@ -160,12 +160,12 @@ class _Attempt:
         return poll
 
 
-def _standing(simulation: Simulation, trace: Path, origin: Origin) -> tuple[Standing, str | None]:
+def _state(simulation: Simulation, trace: Path, origin: Origin) -> tuple[TrainingState, str | None]:
     """Return where the training run of a trace stood at its last checkpoint, and a note if others made it.
 
     Raises `UsageError` if it cannot go on.
     """
-    if simulation.lesson is None:
+    if simulation.training is None:
         raise UsageError(f"{trace} cannot be resumed: the scenario has no [learning], and inference starts anew")
     with open_trace(trace) as old:
         status = old.status
@@ -175,7 +175,7 @@ def _standing(simulation: Simulation, trace: Path, origin: Origin) -> tuple[Stan
         raise UsageError(f"{trace} has no checkpoint ({checkpoint_path(trace)}); start anew with --force")
     checkpoint = read_checkpoint(checkpoint_path(trace))
     note = checkpoint.check_fits(origin)
-    return to_standing(checkpoint), note
+    return to_training_state(checkpoint), note
 
 
 def _origin(simulation: Simulation) -> Origin:

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from pcsim.assemble import (
     Inputs,
-    Lesson,
+    TrainingSetup,
     build_initial,
-    build_lesson,
     build_network,
     build_step_size_finder,
     build_task,
+    build_training_setup,
     load_inputs,
     named,
     read_dataset,
@@ -41,18 +41,18 @@ class Simulation:
     capabilities: Capabilities
     estimate: float
     """Seconds the backend expects inference to take."""
-    lesson: Lesson | None = None
+    training: TrainingSetup | None = None
     """What is learned before that, if anything."""
     step_size: float | None = None
     """What `step_size = "auto"` has come to, None where a number was given."""
 
     def trainer(self) -> Trainer | None:
-        """Return the network in training, None without a lesson; `UsageError` where the backend cannot train so."""
-        if self.lesson is None:
+        """Return the network in training, None without training; `UsageError` where the backend cannot train so."""
+        if self.training is None:
             return None
         with named(self.scenario, _precision_key(self.scenario)):
             # What trains says so in its capabilities, which `prepare` has asked.
-            trainer = cast("TrainingBackend", self.backend).trainer(self.lesson.task)
+            trainer = cast("TrainingBackend", self.backend).trainer(self.training.task)
         if self.step_size is not None and not isinstance(trainer, AdjustableTrainer):
             raise UsageError(
                 f"{self.scenario.where('inference.step_size')}: the backend '{self.scenario.backend.name}' cannot "
@@ -84,11 +84,11 @@ def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
         capabilities = require(name, backend, precision, scenario.inference.method, scenario.inference.solver)
     network = build_network(scenario)
     try:
-        lesson = None
+        setup = None
         if inputs is None:
             dataset = read_dataset(scenario)
             inputs = load_inputs(scenario, network, dataset)
-            lesson = build_lesson(scenario, network, dataset, inputs, precision)
+            setup = build_training_setup(scenario, network, dataset, inputs, precision)
             _check_rule(scenario, capabilities)
         step_size = _automatic(scenario, network, inputs)
         started = scenario if step_size is None else scenario.at_step_size(step_size)
@@ -98,7 +98,7 @@ def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
     if scenario.inference.input != "clamped":
         backend = FreeInputBackend(backend, _held(scenario, inputs))
     estimate = backend.estimate(task)
-    return Simulation(scenario, network, inputs, task, backend, capabilities, estimate, lesson, step_size)
+    return Simulation(scenario, network, inputs, task, backend, capabilities, estimate, setup, step_size)
 
 
 def _automatic(scenario: Scenario, network: Network, inputs: Inputs) -> float | None:

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.assemble import Lesson
+from pcsim.assemble import TrainingSetup
 from pcsim.engine.backend import Descent, Equilibria, Flow, Settled
 from pcsim.inference import with_free_input
 from pcsim.learning.diagnosis import is_aligned
 from pcsim.learning.metrics import has_top_5
-from pcsim.learning.progress import Trained
+from pcsim.learning.progress import TrainingResult
 from pcsim.model.arithmetic import NARROW
 from pcsim.runs.provenance import describe_machine
 from pcsim.runs.simulation import Simulation
-from pcsim.runs.teaching import by_name
+from pcsim.runs.training import by_name
 from pcsim.scenario import Scenario, scenario_text
 from pcsim.trace import Layout, Trace, TraceWriter, resume
 from pcsim.trace.training import Training
@@ -47,7 +47,7 @@ def _beginning(simulation: Simulation) -> tuple[Layout, Attributes, dict[str, An
         record=task.record | bounds,
         dtype=np.dtype(np.float32 if task.precision in ("float32", *NARROW) else np.float64),
         rows=None if task.stop is not None else _rows(task.motion),
-        training=None if simulation.lesson is None else _training(scenario, simulation.lesson),
+        training=None if simulation.training is None else _training(scenario, simulation.training),
         free_input=network.input_shape if scenario.inference.input != "clamped" else None,
     )
     attributes: Attributes = {
@@ -61,8 +61,8 @@ def _beginning(simulation: Simulation) -> tuple[Layout, Attributes, dict[str, An
     if scenario.inference.has_forms:
         attributes["form"] = scenario.inference.form
         attributes["skip"] = scenario.network.skip
-    if simulation.lesson is not None:
-        attributes["updates_per_epoch"] = simulation.lesson.updates // simulation.lesson.course.epochs
+    if simulation.training is not None:
+        attributes["updates_per_epoch"] = simulation.training.updates // simulation.training.plan.epochs
     free = [end for end in ("input", "output") if getattr(scenario.inference, end) == "free"]
     if free:
         attributes["free"] = free[0]
@@ -89,18 +89,18 @@ def _beginning(simulation: Simulation) -> tuple[Layout, Attributes, dict[str, An
     return layout, attributes, given, data, provenance
 
 
-def _training(scenario: Scenario, lesson: Lesson) -> Training:
-    inference = lesson.task.learner.inference
+def _training(scenario: Scenario, setup: TrainingSetup) -> Training:
+    inference = setup.task.learner.inference
     if scenario.inference.input == "free":
         inference = with_free_input(inference)
     return Training(
-        lesson.updates,
-        lesson.course.epochs,
-        validation=lesson.samples.validation is not None,
-        top_5=has_top_5(lesson.course.classes),
+        setup.updates,
+        setup.plan.epochs,
+        validation=setup.samples.validation is not None,
+        top_5=has_top_5(setup.plan.classes),
         alignment=is_aligned(inference),
-        steps=lesson.task.learner.stop is not None,
-        step_size=lesson.course.step_size_finder is not None,
+        steps=setup.task.learner.stop is not None,
+        step_size=setup.plan.step_size_finder is not None,
     )
 
 
@@ -121,12 +121,12 @@ def solver_attributes(motion: Flow) -> Attributes:
     return attributes
 
 
-def trained_arrays(trained: Trained) -> Mapping[str, NDArray[Any]]:
+def trained_arrays(trained: TrainingResult) -> Mapping[str, NDArray[Any]]:
     """Return what a trace keeps of the end of training, by path."""
     return {f"final/network/{name}": _plain(array) for name, array in by_name(trained.parameters).items()}
 
 
-def training_outcome(trained: Trained) -> Attributes:
+def training_outcome(trained: TrainingResult) -> Attributes:
     """Return how training went, as root attributes."""
     outcome: Attributes = {
         "epochs_trained": trained.epochs,
@@ -179,7 +179,7 @@ def _rows(motion: Descent | Flow) -> int:
     return len(motion.times) if isinstance(motion, Flow) else len(motion.recorded) + 1
 
 
-def status_of(settled: Settled | Trained) -> str:
+def status_of(settled: Settled | TrainingResult) -> str:
     """Return the status of a trace that ends like this."""
     if settled.failure is not None:
         return "failed"

@@ -1,13 +1,11 @@
 """What the studies of deep linear networks know exactly: equilibrium, its energy, curvatures, trajectories."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.assemble import Inputs, build_inference, build_network
 from pcsim.linear import LinearSystem, LinearTrajectory, linear_system
+from pcsim.model.arrays import Values
 from pcsim.scenario import Scenario
-
-Values = NDArray[np.float64]
 
 
 def equilibrium(scenario: Scenario, inputs: Inputs) -> tuple[Values, ...]:

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from scipy.special import betainc, gammainc, gammaln, xlog1py, xlogy
 
 from pcsim.errors import UsageError
+from pcsim.model.arrays import Values
 
-Values: TypeAlias = NDArray[np.float64]
 Numbers: TypeAlias = int | float | np.number[Any] | Sequence[int | float] | NDArray[Any]
 """A number or some; what the profiles broadcast over."""
 

@@ -12,7 +12,7 @@ CHUNK_BYTES = 256 * 1024
 CHUNK_ROWS = 4096
 
 
-class Rows(Protocol):
+class RowBlock(Protocol):
     """Consecutive rows along one clock, on their way into the streams of that clock."""
 
     def array(self, path: str) -> NDArray[Any]:

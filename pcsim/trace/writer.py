@@ -24,7 +24,7 @@ from pcsim.trace.layout import Block, Dimensions, Layout, estimate_bytes, final_
 from pcsim.trace.reader import Trace, open_trace
 from pcsim.trace.rows import rows_in_words
 from pcsim.trace.space import abandon, check_room, reserve, why
-from pcsim.trace.stream import Rows, Stream, by_clock
+from pcsim.trace.stream import RowBlock, Stream, by_clock
 from pcsim.trace.training import EPOCH, UPDATE, EpochBlock, UpdateBlock
 
 FINAL_STATUSES = ("complete", "interrupted", "failed")
@@ -119,7 +119,7 @@ class TraceWriter:
         """Write rows of epochs as `append` does; ValueError where the layout has no training."""
         self._append(EPOCH, block)
 
-    def _append(self, clock: str, block: Rows) -> None:
+    def _append(self, clock: str, block: RowBlock) -> None:
         growing = self._by_clock.get(clock)
         if growing is None:
             raise ValueError(f"the layout records no {clock}")

@@ -167,4 +167,4 @@ def test_the_curvature_of_a_masked_loss_is_that_of_its_error() -> None:
     for loss in (PartlyClamped(SquaredError(), MASKED), PartlyClamped(SoftClampedSquaredError(2.0), MASKED)):
         moved = loss.error(XP, output - v, target) - loss.error(XP, output, target)
         np.testing.assert_allclose(loss.curvature(XP, output, target, v), moved, rtol=0, atol=1e-15)
-        assert loss.steepest(XP, target) == pytest.approx(np.abs(moved / v).max(), rel=1e-12)
+        assert loss.curvature_bound(XP, target) == pytest.approx(np.abs(moved / v).max(), rel=1e-12)

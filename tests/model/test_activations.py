@@ -10,8 +10,8 @@ POINTS = np.concatenate([np.linspace(-40, 40, 801) + 0.013, [-1e4, -700.0, 700.0
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_value_and_derivative_are_autodiffs(name: str) -> None:
-    value, residue = ACTIVATIONS[name].forward(XP, POINTS)
-    slope = ACTIVATIONS[name].pullback(XP, residue, np.ones_like(POINTS))
+    value, saved = ACTIVATIONS[name].forward(XP, POINTS)
+    slope = ACTIVATIONS[name].pullback(XP, saved, np.ones_like(POINTS))
     np.testing.assert_allclose(value, ORACLES[name](POINTS), rtol=4e-15, atol=1e-14)
     np.testing.assert_allclose(slope, jax.vmap(jax.grad(ORACLES[name]))(POINTS), rtol=4e-15, atol=1e-14)
 
@@ -21,8 +21,8 @@ def test_value_and_derivative_are_autodiffs(name: str) -> None:
 def test_type_is_kept_and_nothing_overflows(name: str, dtype: type) -> None:
     points = np.array([-1e30, -500.0, 0.0, 500.0, 1e30], dtype=dtype)
     with np.errstate(over="ignore"):
-        value, residue = ACTIVATIONS[name].forward(XP, points)
-        slope = ACTIVATIONS[name].pullback(XP, residue, np.ones_like(points))
+        value, saved = ACTIVATIONS[name].forward(XP, points)
+        slope = ACTIVATIONS[name].pullback(XP, saved, np.ones_like(points))
     assert value.dtype == dtype
     assert slope.dtype == dtype
     assert np.isfinite(value).all()
@@ -36,8 +36,8 @@ def test_gelu_keeps_its_lower_tail() -> None:
 
 
 def test_relu_has_slope_zero_at_zero() -> None:
-    _, residue = ACTIVATIONS["relu"].forward(XP, np.zeros(3))
-    np.testing.assert_array_equal(ACTIVATIONS["relu"].pullback(XP, residue, np.ones(3)), 0.0)
+    _, saved = ACTIVATIONS["relu"].forward(XP, np.zeros(3))
+    np.testing.assert_array_equal(ACTIVATIONS["relu"].pullback(XP, saved, np.ones(3)), 0.0)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

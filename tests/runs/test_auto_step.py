@@ -42,8 +42,8 @@ def scenario(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def lesson(tmp_path: Path) -> Path:
-    path = tmp_path / "lesson.toml"
+def setup(tmp_path: Path) -> Path:
+    path = tmp_path / "setup.toml"
     path.write_text(SCENARIO.replace("steps = 30", "steps = 5").replace("batch = 8", "samples = 640") + LEARNING)
     return path
 
@@ -134,10 +134,10 @@ def test_evaluation_looks_for_it_only_where_inputs_are_inferred(scenario: Path, 
         pcsim.evaluate(path, (*words, "inference.input=free"), scenario=scenario)
 
 
-def test_training_finds_it_anew_and_is_the_same_on_every_backend(lesson: Path) -> None:
+def test_training_finds_it_anew_and_is_the_same_on_every_backend(setup: Path) -> None:
     sizes: dict[str, Any] = {}
     for backend in ("numpy", "jax"):
-        with pcsim.run(pcsim.read_scenario(lesson, backend=backend, precision="float64")) as trace:
+        with pcsim.run(pcsim.read_scenario(setup, backend=backend, precision="float64")) as trace:
             sizes[backend] = trace.training["step_size"]
             assert trace.training["train_loss"][-1] < 0.8 * trace.training["train_loss"][0]
             assert len(set(sizes[backend])) == 2
@@ -145,8 +145,8 @@ def test_training_finds_it_anew_and_is_the_same_on_every_backend(lesson: Path) -
     np.testing.assert_allclose(sizes["jax"], sizes["numpy"], rtol=0.01)
 
 
-def test_another_step_size_compiles_nothing_again(lesson: Path) -> None:
-    simulation = prepare(pcsim.read_scenario(lesson, backend="jax", precision="float32"))
+def test_another_step_size_compiles_nothing_again(setup: Path) -> None:
+    simulation = prepare(pcsim.read_scenario(setup, backend="jax", precision="float32"))
     trainer: Any = simulation.trainer()
     batches, rates = np.arange(128).reshape(2, 64), np.array([0.01, 0.01])
     energies: list[float] = []
@@ -161,8 +161,8 @@ def test_another_step_size_compiles_nothing_again(lesson: Path) -> None:
     assert energies[0] > energies[1] == energies[2]
 
 
-def test_a_given_step_size_is_not_looked_at(lesson: Path) -> None:
-    with pcsim.run(pcsim.read_scenario(lesson, ("inference.step_size=0.1",))) as trace:
+def test_a_given_step_size_is_not_looked_at(setup: Path) -> None:
+    with pcsim.run(pcsim.read_scenario(setup, ("inference.step_size=0.1",))) as trace:
         assert "step_size" not in trace.training
         assert "step_size" not in trace.attributes
 

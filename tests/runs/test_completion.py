@@ -119,15 +119,15 @@ def test_a_trace_keeps_the_mask_and_is_verified(files: Files, changes: tuple[str
 
 
 def test_learning_sees_whole_samples(files: Files) -> None:
-    course = ("learning.epochs=1", "learning.lr=1e-3", "data.samples=128")
+    plan = ("learning.epochs=1", "learning.lr=1e-3", "data.samples=128")
     for clamped, masked in (
         (("inference.output=clamped", 'data.split="test"'), ()),
         (("inference.output=clamped", "inference.input=clamped", BOTH[1]), BOTH),
     ):
         text = TEXT.replace('mask = "bottom"\n', "")
         with (
-            pcsim.run(files.read(text, *course, *clamped)) as whole,
-            pcsim.run(files.read(TEXT, *course, *masked)) as hiding,
+            pcsim.run(files.read(text, *plan, *clamped)) as whole,
+            pcsim.run(files.read(TEXT, *plan, *masked)) as hiding,
         ):
             for name in ("W_0", "W_1"):
                 path = f"final/network/{name}"

@@ -8,7 +8,7 @@ import pytest
 import pcsim
 from pcsim.cli import call
 from pcsim.errors import Interrupted, UsageError
-from pcsim.figures.training_plot import by_lesson
+from pcsim.figures.training_plot import by_training
 from pcsim.report.plotting import draw
 from pcsim.runs.repetition import averages, last_measures, run_seeds
 from tests.support.training_files import assert_same_bits, interrupting
@@ -33,7 +33,7 @@ def test_a_figure_lays_seeds_over_each_other(tmp_path: Path) -> None:
     changes = ["learning.epochs=3", "network.widths=[64,16,10]"]
     traces = [pcsim.run(pcsim.read_scenario("train-digits", [*changes, f"seed={seed}"])) for seed in (0, 1)]
     other = pcsim.run(pcsim.read_scenario("train-digits", [*changes, "learning.lr=0.01"]))
-    assert by_lesson([traces[0], other, traces[1]]) == [[0, 2], [1]]
+    assert by_training([traces[0], other, traces[1]]) == [[0, 2], [1]]
     figure = draw(traces)
     curves = figure.axes[0]
     accuracies = np.array([trace.training["test_accuracy"] for trace in traces])

@@ -32,12 +32,12 @@ def test_labels_are_inferred_as_a_run_of_their_own_would(files: Files) -> None:
     with pcsim.run(files.read(TEXT + LEARNING, "data.batch=40")) as trace:
         trained = tuple({k: trace.trained[f"{k}_{i}"] for k in ("W", "b")} for i in range(2))
         shown = trace.training["test_accuracy"][-1]
-    lesson = prepare(files.read(TEXT + LEARNING)).lesson
-    assert lesson is not None
-    assert lesson.task.evaluation == LabelInference() == lesson.course.evaluation
-    assert lesson.samples.test is not None
-    x, y = lesson.samples.test
-    trainer = NumpyTrainer(lesson.task)
+    setup = prepare(files.read(TEXT + LEARNING)).training
+    assert setup is not None
+    assert setup.task.evaluation == LabelInference() == setup.plan.evaluation
+    assert setup.samples.test is not None
+    x, y = setup.samples.test
+    trainer = NumpyTrainer(setup.task)
     trainer.restore(trainer.snapshot()._replace(parameters=trained))
     outcome = trainer.evaluate(x, y)
     assert shown == np.mean(outcome.answers.argmax(axis=1) == x.argmax(axis=1))
@@ -70,8 +70,8 @@ def test_jax_trains_and_evaluates_as_numpy_does(files: Files, changes: tuple[str
 def test_samples_alone_are_enough_to_learn_from(files: Files) -> None:
     scenario = files.read(TEXT + LEARNING, *UNSUPERVISED, "network.widths=[6,24,64]", "learning.epochs=4")
     simulation = prepare(scenario)
-    assert simulation.lesson is not None
-    assert simulation.lesson.task.evaluation == Reconstruction()
+    assert simulation.training is not None
+    assert simulation.training.task.evaluation == Reconstruction()
     assert isinstance(simulation.backend, TrainingBackend)
     assert isinstance(simulation.trainer(), FreeInputTrainer)
     with pcsim.run(scenario) as trace:
@@ -79,7 +79,7 @@ def test_samples_alone_are_enough_to_learn_from(files: Files) -> None:
         assert history["energy"].shape == (88, 2)
         assert np.isnan(history["test_accuracy"]).all()
         # Better than the mean image can do, which is what an input that carries nothing amounts to.
-        digits = simulation.lesson.samples.train.y
+        digits = simulation.training.samples.train.y
         alone = 0.5 * np.sum((digits - digits.mean(axis=0)) ** 2, axis=1).mean()
         assert history["test_loss"][-1] < 0.8 * alone
         assert abs(history["train_loss"][-1] / history["test_loss"][-1] - 1) < 0.4
@@ -88,8 +88,8 @@ def test_samples_alone_are_enough_to_learn_from(files: Files) -> None:
 
 def test_the_loss_of_a_reconstruction_is_that_of_the_inferred_input(files: Files) -> None:
     simulation = prepare(files.read(TEXT + LEARNING, *UNSUPERVISED, "data.batch=20"))
-    assert simulation.lesson is not None
-    x, y = (part[:20] for part in simulation.lesson.samples.train)
+    assert simulation.training is not None
+    x, y = (part[:20] for part in simulation.training.samples.train)
     trainer: Any = simulation.trainer()
     outcome = trainer.evaluate(x, y)
     settled = simulation.backend.settle(simulation.task, lambda block: None, lambda clock: False)
@@ -112,9 +112,9 @@ def test_a_regression_is_evaluated_by_forward_passes(files: Files) -> None:
     changes = ("data.name=gaussian-line", "network.widths=[1,4,1]", "learning.epochs=3", "data.validation=0.1")
     for task in ("supervised", "generative"):
         scenario = files.read(TEXT + LEARNING, *changes, f"data.task={task}")
-        lesson = prepare(scenario).lesson
-        assert lesson is not None
-        assert lesson.task.evaluation == ForwardPass()
+        setup = prepare(scenario).training
+        assert setup is not None
+        assert setup.task.evaluation == ForwardPass()
         with pcsim.run(scenario) as trace:
             assert trace.training["validation_loss"][-1] < trace.training["validation_loss"][0]
             assert np.isnan(trace.training["train_accuracy"]).all()

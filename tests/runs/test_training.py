@@ -87,15 +87,15 @@ def test_another_seed_learns_otherwise(files: Files):
 
 
 def test_a_validation_split_is_held_out_of_training(files: Files):
-    lesson = prepare(files.read(TRAINING, "data.validation=0.2")).lesson
-    assert lesson is not None
-    assert lesson.samples.validation is not None
-    assert (len(lesson.samples.train.x), len(lesson.samples.validation.x)) == (1150, 287)
-    assert lesson.updates == 4 * 17
+    setup = prepare(files.read(TRAINING, "data.validation=0.2")).training
+    assert setup is not None
+    assert setup.samples.validation is not None
+    assert (len(setup.samples.train.x), len(setup.samples.validation.x)) == (1150, 287)
+    assert setup.updates == 4 * 17
 
 
 def test_some_samples_are_the_first_ones(files: Files):
-    whole, some = (prepare(files.read(TRAINING, *words)).lesson for words in ([], ["data.samples=130"]))
+    whole, some = (prepare(files.read(TRAINING, *words)).training for words in ([], ["data.samples=130"]))
     assert whole is not None
     assert some is not None
     np.testing.assert_array_equal(some.samples.train.x, whole.samples.train.x[:130])
@@ -110,9 +110,9 @@ def test_one_hot_targets_are_classes_and_numbers_are_not(files: Files):
     changes = ("data.name=npz", "data.file=d.npz", "network.widths=[4,5,3]", "learning.batch=8")
     for y, classes in ((labels, 3), (np.eye(3)[labels], 3), (draw.normal(size=(40, 3)), 0)):
         np.savez("d.npz", x=x, y=y)
-        lesson = prepare(files.read(TRAINING, *changes, "inference.loss=squared-error")).lesson
-        assert lesson is not None
-        assert lesson.course.classes == classes
+        setup = prepare(files.read(TRAINING, *changes, "inference.loss=squared-error")).training
+        assert setup is not None
+        assert setup.plan.classes == classes
 
 
 def stopped(files: Files, *changes: str) -> Trace:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pcsim_cupy.kernels import CARRIED
 from pcsim_cupy.kernels.storage import STORAGES
-from pcsim_cupy.samples import Samples
+from pcsim_cupy.samples import RunningBatch
 
 from pcsim.inference import StateOptimization
 from pcsim.inference.steppers import Adam, GradientDescent
@@ -39,7 +39,7 @@ def step_out_of_bounds() -> None:
     case = make_case("tanh")
     device = CpuDevice(STORAGES["float64"])
     with device.active():
-        samples = Samples(device, StateOptimization(case.energy), GradientDescent(0.1), 4)
+        samples = RunningBatch(device, StateOptimization(case.energy), GradientDescent(0.1), 4)
         device.launch("look", (5, samples.plan.count), 8, samples.buffers.net, 0, CARRIED)
 
 

@@ -83,7 +83,7 @@ def test_momentum_may_step_further(scenario: Path) -> None:
 
 
 def test_a_trained_network_is_looked_at_as_trained(tmp_path: Path) -> None:
-    path = tmp_path / "lesson.toml"
+    path = tmp_path / "setup.toml"
     path.write_text(SCENARIO.replace("batch = 8", "samples = 128\nbatch = 8").replace('"auto"', "0.01") + LEARNING)
     reading = pcsim.read_scenario(path)
     with pcsim.run(reading) as trace:

@@ -55,7 +55,7 @@ HEADER = (
     "CPU time, share of EO's",
 )
 
-Samples = Float64[NDArray[np.float64], " samples"]
+PerSample = Float64[NDArray[np.float64], " samples"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Result:
     """Where a run ended, with the energy of every sample and the seconds of CPU it took."""
 
     settled: Settled
-    energy: Samples
+    energy: PerSample
     seconds: float
 
 
@@ -180,7 +180,7 @@ def main() -> int:
         "20 layers of 128, the first 64 images of MNIST, float64 on numpy, residual 1e-8 in every sample.\n",
         "## As drawn\n",
         fresh(seeds),
-        f"## Trained by backpropagation on {LEARNED:,} images, {EXTREMES} easiest and hardest of 1,000\n",
+        f"## TrainingResult by backpropagation on {LEARNED:,} images, {EXTREMES} easiest and hardest of 1,000\n",
         trained(seeds[0]),
     ]
     (DOCS / "equilibrium-figures.md").write_text("\n".join(parts))

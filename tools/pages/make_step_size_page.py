@@ -79,7 +79,7 @@ def inference_table() -> str:
     return markdown(["network", "loss", "method", "auto", *(f"{share:g} of stable" for share in SHARES)], rows)
 
 
-def lesson(scenario: Scenario) -> str:
+def setup(scenario: Scenario) -> str:
     """Return the test accuracy at the end, with the step sizes of the epochs where they were found."""
     try:
         with pcsim.run(scenario, backend="jax", precision="float32") as trace:
@@ -98,7 +98,7 @@ def training_table() -> str:
     rows: list[list[str]] = []
     for name, overrides in LESSONS:
         cells = [
-            lesson(
+            setup(
                 pcsim.read_scenario(
                     name,
                     (*overrides, "data.samples=12800", "learning.epochs=3", f"inference.step_size={size}"),

@@ -9,17 +9,17 @@ from typing import Any
 
 from pcsim.inference import Inference, with_energy
 from pcsim.model.arrays import Array, Namespace, Parameters
-from pcsim.model.layers import Layer, Residue
+from pcsim.model.layers import Layer, Saved
 
 
 @dataclass(frozen=True)
 class SharedLayer(Layer):
     """A layer that remembers its last inputs and what they gave."""
 
-    last: list[tuple[list[Array], tuple[Array, Residue]]] = field(default_factory=list, compare=False, repr=False)
+    last: list[tuple[list[Array], tuple[Array, Saved]]] = field(default_factory=list, compare=False, repr=False)
 
-    def forward(self, xp: Namespace, parameters: Parameters, inputs: Any) -> tuple[Array, Residue]:
-        """Return the prediction and residue, the same objects as last time if the inputs are."""
+    def forward(self, xp: Namespace, parameters: Parameters, inputs: Any) -> tuple[Array, Saved]:
+        """Return the prediction and what is saved, the same objects as last time if the inputs are."""
         if self.last and all(a is b for a, b in zip(self.last[0][0], inputs, strict=True)):
             return self.last[0][1]
         result = super().forward(xp, parameters, inputs)

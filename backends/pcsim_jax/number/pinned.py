@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from pcsim.inference import Inference, with_energy
 from pcsim.model.arrays import Array, Namespace, Parameters
-from pcsim.model.layers import Layer, Residue
+from pcsim.model.layers import Layer, Saved
 from pcsim_jax.number.narrow import Narrow
 
 
@@ -25,10 +25,10 @@ def pinned(x: Array) -> Array:
 class PinnedLayer(Layer):
     """A layer that gives its prediction as the rounded number that is stored."""
 
-    def forward(self, xp: Namespace, parameters: Parameters, inputs: Sequence[Array]) -> tuple[Array, Residue]:
-        """Return the prediction and the residue."""
-        value, residue = super().forward(xp, parameters, inputs)
-        return (value if isinstance(value, Narrow) else pinned(value)), residue
+    def forward(self, xp: Namespace, parameters: Parameters, inputs: Sequence[Array]) -> tuple[Array, Saved]:
+        """Return the prediction and what is saved."""
+        value, saved = super().forward(xp, parameters, inputs)
+        return (value if isinstance(value, Narrow) else pinned(value)), saved
 
 
 def with_pinned_predictions(inference: Inference) -> Inference:

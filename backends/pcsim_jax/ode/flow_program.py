@@ -30,7 +30,7 @@ MOVING, RESTING, STUCK, NOT_FINITE, UNSOLVED, EXHAUSTED = range(6)
 
 
 @dataclass(frozen=True)
-class Walk:
+class FlowProgram:
     """Everything of a run in continuous time but its arrays and numbers; `stops` says whether there is a stop rule."""
 
     inference: Inference
@@ -86,37 +86,44 @@ class Sample(NamedTuple):
 
 
 def begin(
-    walk: Walk, parameters: tuple[Parameters, ...], x: Array, y: Array, initial: States | None, numbers: Numbers
+    program: FlowProgram,
+    parameters: tuple[Parameters, ...],
+    x: Array,
+    y: Array,
+    initial: States | None,
+    numbers: Numbers,
 ) -> tuple[Any, Sample]:
     """Return what is known from the start, and all samples at time 0."""
-    clamped = walk.field.clamp(XP, parameters, x, y)
-    split = walk.field.begin(XP, clamped, initial)
-    variables = walk.layout.join(split) if split else jnp.zeros((len(x), 0), x.dtype)
+    clamped = program.field.clamp(XP, parameters, x, y)
+    split = program.field.begin(XP, clamped, initial)
+    variables = program.layout.join(split) if split else jnp.zeros((len(x), 0), x.dtype)
     count, batch = jnp.zeros(len(x), jnp.int64), jnp.arange(len(x))
     sample = Sample(batch, jnp.zeros(len(x)), jnp.full(len(x), numbers.step_size), variables, None, *(4 * (count,)))
     if not split:
-        resting = jnp.full_like(count, RESTING if walk.stops else MOVING)
+        resting = jnp.full_like(count, RESTING if program.stops else MOVING)
         return clamped.known, sample._replace(status=resting)
-    if walk.adaptive or walk.stops or walk.method.first_is_last:
-        velocity = walk.layout.join(walk.field.velocity(XP, clamped, split))
+    if program.adaptive or program.stops or program.method.first_is_last:
+        velocity = program.layout.join(program.field.velocity(XP, clamped, split))
         sample = sample._replace(evaluations=count + 1)
-        if walk.adaptive:
-            sample = sample._replace(proposal=_first_step(walk.layout, variables, velocity, numbers))
-        if walk.stops:
-            sample = sample._replace(status=_rests(walk, velocity, numbers).astype(count.dtype))
-        if walk.method.first_is_last:
+        if program.adaptive:
+            sample = sample._replace(proposal=_first_step(program.layout, variables, velocity, numbers))
+        if program.stops:
+            sample = sample._replace(status=_rests(program, velocity, numbers).astype(count.dtype))
+        if program.method.first_is_last:
             sample = sample._replace(velocity=velocity)
     return clamped.known, sample
 
 
-def advance(walk: Walk, clamped: Clamped, samples: Sample, due: Array, attempts: Array, numbers: Numbers) -> Sample:
+def advance(
+    program: FlowProgram, clamped: Clamped, samples: Sample, due: Array, attempts: Array, numbers: Numbers
+) -> Sample:
     """Let every sample try up to `attempts` steps on its way to the time `due`, until one fails."""
-    if not walk.layout.shapes:
+    if not program.layout.shapes:
         return samples._replace(time=jnp.full_like(samples.time, due))
     arrays = clamped.x, clamped.y, clamped.known
 
     def attempt(held: Any, sample: Sample) -> Sample:
-        return _attempt(walk, clamped.parameters, held, sample, due, numbers)
+        return _attempt(program, clamped.parameters, held, sample, due, numbers)
 
     def on_the_way(samples: Sample) -> Array:
         return (samples.status == MOVING) & (samples.time < due)
@@ -130,48 +137,48 @@ def advance(walk: Walk, clamped: Clamped, samples: Sample, due: Array, attempts:
         return left - 1, _chosen(on_the_way(samples), jax.vmap(attempt)(arrays, samples), samples)
 
     # Constant steps: what is left of the way may be rounding.
-    there = on_the_way(samples) & (due - samples.time <= NEGLIGIBLE * samples.proposal) & (not walk.adaptive)
+    there = on_the_way(samples) & (due - samples.time <= NEGLIGIBLE * samples.proposal) & (not program.adaptive)
     samples = samples._replace(time=jnp.where(there, due, samples.time))
     return jax.lax.while_loop(goes_on, turn, (attempts, samples))[1]
 
 
-def look(walk: Walk, clamped: Clamped, variables: Array) -> Observation:
+def look(program: FlowProgram, clamped: Clamped, variables: Array) -> Observation:
     """Return what is to be known at this point."""
-    return observe(XP, walk, clamped, _point(walk, clamped, variables))
+    return observe(XP, program, clamped, _point(program, clamped, variables))
 
 
-def close(walk: Walk, clamped: Clamped, variables: Array) -> Final:
+def close(program: FlowProgram, clamped: Clamped, variables: Array) -> Final:
     """Return the arrays that are kept of the last point."""
-    return finish(XP, walk, clamped, _point(walk, clamped, variables))
+    return finish(XP, program, clamped, _point(program, clamped, variables))
 
 
-def _point(walk: Walk, clamped: Clamped, variables: Array) -> Evaluation:
-    return walk.field.evaluate(XP, clamped, walk.layout.split(variables))
+def _point(program: FlowProgram, clamped: Clamped, variables: Array) -> Evaluation:
+    return program.field.evaluate(XP, clamped, program.layout.split(variables))
 
 
 def _attempt(
-    walk: Walk, parameters: tuple[Parameters, ...], held: Any, sample: Sample, due: Array, numbers: Numbers
+    program: FlowProgram, parameters: tuple[Parameters, ...], held: Any, sample: Sample, due: Array, numbers: Numbers
 ) -> Sample:
     """Return a sample after trying one step."""
-    layout = walk.layout
+    layout = program.layout
     x, y, known = jax.tree.map(_as_batch, held)
     clamped = Clamped(parameters, x, y, known)
 
     def field(z: Array) -> Array:
-        return layout.join(walk.field.velocity(XP, clamped, layout.split(z[None])))[0]
+        return layout.join(program.field.velocity(XP, clamped, layout.split(z[None])))[0]
 
     remaining = due - sample.time
     last = remaining <= (1.0 + NEGLIGIBLE) * sample.proposal
     h = jnp.where(last, remaining, sample.proposal)
-    if walk.noisy:
+    if program.noisy:
         noise = _noise(sample, h, numbers)
-        trial = try_noisy_step(walk.method, field, sample.variables, noise, h)
+        trial = try_noisy_step(program.method, field, sample.variables, noise, h)
     else:
-        trial = try_step(walk.method, layout, field, sample.variables, sample.velocity, h, numbers.limits)
+        trial = try_step(program.method, layout, field, sample.variables, sample.velocity, h, numbers.limits)
     sample = sample._replace(evaluations=sample.evaluations + trial.evaluations)
     arrival = jnp.where(last, due, sample.time + h)
-    moved = _adapted(walk, sample, trial, h, arrival, numbers) if walk.adaptive else _kept(sample, trial, arrival)
-    return _judged(walk, field, moved, sample, numbers) if walk.stops else moved
+    moved = _adapted(program, sample, trial, h, arrival, numbers) if program.adaptive else _kept(sample, trial, arrival)
+    return _judged(program, field, moved, sample, numbers) if program.stops else moved
 
 
 def _moved(sample: Sample, trial: Trial, arrival: Array) -> Sample:
@@ -187,16 +194,16 @@ def _kept(sample: Sample, trial: Trial, arrival: Array) -> Sample:
     return _chosen(trial.solved & finite, moved, sample)._replace(status=status.astype(sample.status.dtype))
 
 
-def _adapted(walk: Walk, sample: Sample, trial: Trial, h: Array, arrival: Array, numbers: Numbers) -> Sample:
+def _adapted(program: FlowProgram, sample: Sample, trial: Trial, h: Array, arrival: Array, numbers: Numbers) -> Sample:
     """Return the sample after its step if the error allows that, and in either case with another step size."""
     assert trial.errors is not None
     # The controller sees one number a variable: an error is relative to its own layer.
-    before, after, errors = walk.layout.rms(jnp.stack([sample.variables, trial.variables, trial.errors]))
+    before, after, errors = program.layout.rms(jnp.stack([sample.variables, trial.variables, trial.errors]))
     fine = jnp.isfinite(after + errors).all() & trial.solved
     after, errors = jnp.where(fine, after, 0.0), jnp.where(fine, errors, jnp.inf)
     controller = diffrax.PIDController(rtol=numbers.limits.rtol, atol=numbers.limits.atol, norm=jnp.max)
     state = (jnp.float64(1.0), jnp.float64(1.0), False)
-    order = walk.method.order
+    order = program.method.order
     keep, start, end, *_ = controller.adapt_step_size(jnp.float64(0.0), h, before, after, None, errors, order, state)
     # A step cut short by a recorded time says nothing against the size that was proposed.
     proposal = jnp.where(keep, jnp.maximum(end - start, sample.proposal * (h < sample.proposal)), end - start)
@@ -208,21 +215,21 @@ def _adapted(walk: Walk, sample: Sample, trial: Trial, h: Array, arrival: Array,
     return chosen._replace(proposal=proposal, status=status.astype(sample.status.dtype))
 
 
-def _judged(walk: Walk, field: Field, moved: Sample, before: Sample, numbers: Numbers) -> Sample:
+def _judged(program: FlowProgram, field: Field, moved: Sample, before: Sample, numbers: Numbers) -> Sample:
     """Return a sample that rests if its derivative meets the stop rule."""
     stepped = moved.steps > before.steps
-    if moved.velocity is None or walk.method.implicit:
+    if moved.velocity is None or program.method.implicit:
         # What an implicit method keeps is right to its tolerance only.
         velocity = field(moved.variables)
         moved = moved._replace(evaluations=moved.evaluations + stepped)
     else:
         velocity = moved.velocity
-    rests = stepped & _rests(walk, velocity, numbers) & (moved.status == MOVING)
+    rests = stepped & _rests(program, velocity, numbers) & (moved.status == MOVING)
     return moved._replace(status=jnp.where(rests, RESTING, moved.status))
 
 
-def _rests(walk: Walk, velocity: Array, numbers: Numbers) -> Array:
-    moving = velocity[..., : sum(map(prod, walk.inference.energy.network.state_shapes))]
+def _rests(program: FlowProgram, velocity: Array, numbers: Numbers) -> Array:
+    moving = velocity[..., : sum(map(prod, program.inference.energy.network.state_shapes))]
     return jnp.sqrt(jnp.sum(jnp.square(moving.astype(jnp.float64)), axis=-1)) <= numbers.threshold
 
 

@@ -106,7 +106,7 @@ def matrix(plan: Plan, block: Block, array: NDArray[Any], i: int) -> NDArray[Any
     return array[start : start + block.rows * ld].reshape(block.rows, ld)[:, : plan.net.layers[i, N_OUT]]
 
 
-def residue(plan: Plan, block: Block, array: NDArray[Any], i: int, *, of_output: bool) -> NDArray[Any]:
+def saved_matrix(plan: Plan, block: Block, array: NDArray[Any], i: int, *, of_output: bool) -> NDArray[Any]:
     """Return the (rows, units) of layer i in one of a block's arrays of slopes or inputs, that wide."""
     start = block.rows * plan.slope_places[i]
     ld, n = plan.net.layers[i, [LD_OUT, N_OUT] if of_output else [LD_IN, N_IN]]

@@ -1,4 +1,4 @@
-"""Lent tuples: a named tuple that functions pass on as one pointer, its arrays neither copied nor counted."""
+"""Borrowed tuples: a named tuple that functions pass on as one pointer, its arrays neither copied nor counted."""
 
 from typing import Any
 
@@ -12,16 +12,16 @@ from numba.extending import infer_getattr, lower_getattr_generic, models, regist
 from pcsim_numba.kernels.compiled import intrinsic
 
 
-class Lent(types.Type):
+class Borrowed(types.Type):
     """What stands for a named tuple that a calling function keeps."""
 
     def __init__(self, whole: Any) -> None:
         self.whole = whole
-        super().__init__(name=f"lent({whole})")
+        super().__init__(name=f"borrowed({whole})")
 
 
 @intrinsic
-def lent(typing: Any, whole: Any):
+def borrowed(typing: Any, whole: Any):
     """Return a named tuple for others to look at, for as long as the function that lends it runs.
 
     A tuple of many arrays is hundreds of numbers, and to count who holds an array takes longer than a short row of it.
@@ -32,10 +32,10 @@ def lent(typing: Any, whole: Any):
         del context, signature
         return cgutils.alloca_once_value(builder, arguments[0])
 
-    return Lent(whole)(whole), emit
+    return Borrowed(whole)(whole), emit
 
 
-@register_model(Lent)
+@register_model(Borrowed)
 class _Model(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
         super().__init__(manager, kind, manager.lookup(kind.whole).get_value_type().as_pointer())
@@ -43,14 +43,14 @@ class _Model(models.PrimitiveModel):
 
 @infer_getattr
 class _Fields(AttributeTemplate):
-    key = Lent
+    key = Borrowed
 
     def generic_resolve(self, typ: Any, attr: str) -> Any:
         """Return the type of a field."""
         return typ.whole[typ.whole.fields.index(attr)] if attr in typ.whole.fields else None
 
 
-@lower_getattr_generic(Lent)
+@lower_getattr_generic(Borrowed)
 def _field(context: Any, builder: Any, kind: Any, value: Any, name: str) -> Any:
     position = kind.whole.fields.index(name)
     field = kind.whole[position]

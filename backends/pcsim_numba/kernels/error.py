@@ -7,7 +7,7 @@ from pcsim_numba.kernels.compiled import part
 from pcsim_numba.kernels.layers import predict, pull_back, units
 from pcsim_numba.kernels.rows import add, add_multiplied, copy, multiplied
 from pcsim_numba.kernels.state import measure, move_variable, square
-from pcsim_numba.kernels.unchecked_slice import window
+from pcsim_numba.kernels.unchecked_slice import unchecked_slice
 from pcsim_numba.plan import DECAY, PRECISION, SKIP, SOURCE
 
 
@@ -40,7 +40,7 @@ def advance_errors(net, block, motion, step, wanted, moves, at_once):
     multiplied(units(net, block, block.errors, last), -1.0, units(net, block, block.totals, last))
     for i in range(last - 1, -1, -1):
         errors, total = units(net, block, block.errors, i), _backpropagated(net, block, i)
-        gradient = window(block.gradient, 0, len(errors))
+        gradient = unchecked_slice(block.gradient, 0, len(errors))
         copy(total, gradient)
         add_multiplied(gradient, 1.0 if at_once else net.scales[i, PRECISION], errors)
         if wanted:

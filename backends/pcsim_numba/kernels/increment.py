@@ -8,7 +8,7 @@ from pcsim_numba.kernels.increments import accumulate, anchor, increment
 from pcsim_numba.kernels.layers import affine, linear, units
 from pcsim_numba.kernels.rows import add, copy, multiplied, scale, subtract
 from pcsim_numba.kernels.state import evaluate_states, measure, move_variable, square, state_gradient
-from pcsim_numba.kernels.unchecked_slice import window
+from pcsim_numba.kernels.unchecked_slice import unchecked_slice
 from pcsim_numba.plan import (
     ACTIVATION,
     LD_IN,
@@ -23,7 +23,7 @@ from pcsim_numba.plan import (
 
 @part
 def begin_increments(net, block):
-    """Form errors and residues at the states, and an anchor for every layer above the first."""
+    """Form errors and what is saved at the states, and an anchor for every layer above the first."""
     evaluate_states(net, block)
     for j in range(1, len(net.layers)):
         layer, below = net.layers[j], units(net, block, block.states, net.layers[j, SOURCE])
@@ -64,7 +64,7 @@ def _residue(net, block, array, j):
     """Return the numbers of layer j in an array that lies like the slopes."""
     layer = net.layers[j]
     ld = layer[LD_OUT] if layer[WEIGHTS_FIRST] else layer[LD_IN]
-    return window(array, block.rows * block.slope_places[j], block.rows * ld)
+    return unchecked_slice(array, block.rows * block.slope_places[j], block.rows * ld)
 
 
 @part
@@ -89,7 +89,7 @@ def _move(net, block, i):
 def _carry_over(net, block, j, source_moves, skip_moves):
     """Take the change of the states that layer j reads over to its error."""
     stay_apart()
-    change = window(block.pulled, 0, block.rows * net.layers[j, LD_OUT])
+    change = unchecked_slice(block.pulled, 0, block.rows * net.layers[j, LD_OUT])
     if source_moves:
         _increment(net, block, j, change)
         scale(change, net.scales[j, PREMULTIPLIER])
@@ -108,7 +108,7 @@ def _carry_over(net, block, j, source_moves, skip_moves):
 
 @part
 def _increment(net, block, j, change):
-    """Write how the operation of layer j changes; residue and anchor go with it."""
+    """Write how the operation of layer j changes; saved and anchor go with it."""
     layer, moved = net.layers[j], units(net, block, block.totals, net.layers[j, SOURCE])
     points, lows = _residue(net, block, block.points, j), _residue(net, block, block.lows, j)
     below, slopes = _residue(net, block, block.below, j), _residue(net, block, block.slopes, j)
@@ -116,7 +116,7 @@ def _increment(net, block, j, change):
         linear(net, block, j, moved, change)
         increment(layer[ACTIVATION], net.scales[j, NEGATIVE_SLOPE], points, lows, below, change, slopes)
     else:
-        delta = window(block.scratch, 0, len(points))
+        delta = unchecked_slice(block.scratch, 0, len(points))
         copy(moved, delta)
         increment(layer[ACTIVATION], net.scales[j, NEGATIVE_SLOPE], points, lows, below, delta, slopes)
         inputs, input_lows = _residue(net, block, block.inputs, j), _residue(net, block, block.input_lows, j)

@@ -7,7 +7,7 @@ from pcsim_numba.kernels.activations import activate
 from pcsim_numba.kernels.compiled import part, stay_apart
 from pcsim_numba.kernels.products import multiply
 from pcsim_numba.kernels.rows import add, copy, multiplied, scale
-from pcsim_numba.kernels.unchecked_slice import window
+from pcsim_numba.kernels.unchecked_slice import unchecked_slice
 from pcsim_numba.plan import (
     ACTIVATION,
     BACKWARD,
@@ -30,21 +30,21 @@ from pcsim_numba.plan import (
 @part
 def units(net, block, array, i):
     """Return the numbers of layer i in one of the block's arrays of units."""
-    return window(array, block.rows * net.layers[i, PLACE], block.rows * net.layers[i, LD_OUT])
+    return unchecked_slice(array, block.rows * net.layers[i, PLACE], block.rows * net.layers[i, LD_OUT])
 
 
 @part
 def sample(net, block, array, i, r):
     """Return those of sample r alone, without what fills the row up to whole vectors."""
     layer = net.layers[i]
-    return window(array, block.rows * layer[PLACE] + r * layer[LD_OUT], layer[N_OUT])
+    return unchecked_slice(array, block.rows * layer[PLACE] + r * layer[LD_OUT], layer[N_OUT])
 
 
 @part
 def linear(net, block, i, below, into):
     """Write what the weights of layer i make of numbers below, without bias."""
     layer = net.layers[i]
-    weights = window(net.weights, layer[FORWARD], layer[BACKWARD] - layer[FORWARD])
+    weights = unchecked_slice(net.weights, layer[FORWARD], layer[BACKWARD] - layer[FORWARD])
     multiply(below, layer[LD_IN], weights, block.rows, layer[N_IN], into, layer[LD_OUT])
 
 
@@ -54,26 +54,26 @@ def affine(net, block, i, below, into):
     linear(net, block, i, below, into)
     at, ld = net.layers[i, BIAS], net.layers[i, LD_OUT]
     if at >= 0:
-        bias = window(net.biases, at, ld)
+        bias = unchecked_slice(net.biases, at, ld)
         for r in range(block.rows):
-            add(window(into, r * ld, ld), bias)
+            add(unchecked_slice(into, r * ld, ld), bias)
 
 
 @part
 def predict(net, block, i, into):
-    """Write the prediction of layer i from the block's states to `into`, and its residue to the block."""
+    """Write the prediction of layer i from the block's states to `into`, and what is saved to the block."""
     stay_apart()
     layer, rows, source = net.layers[i], block.rows, net.layers[i, SOURCE]
     ld_in, ld_out = layer[LD_IN], layer[LD_OUT]
-    below = window(block.x, 0, rows * ld_in) if source < 0 else units(net, block, block.states, source)
-    negative_slope, residue = net.scales[i, NEGATIVE_SLOPE], rows * block.slope_places[i]
+    below = unchecked_slice(block.x, 0, rows * ld_in) if source < 0 else units(net, block, block.states, source)
+    negative_slope, saved = net.scales[i, NEGATIVE_SLOPE], rows * block.slope_places[i]
     if layer[WEIGHTS_FIRST]:
         affine(net, block, i, below, into)
-        activate(layer[ACTIVATION], negative_slope, into, window(block.slopes, residue, rows * ld_out))
+        activate(layer[ACTIVATION], negative_slope, into, unchecked_slice(block.slopes, saved, rows * ld_out))
     else:
-        inputs = window(block.inputs, residue, rows * ld_in)
+        inputs = unchecked_slice(block.inputs, saved, rows * ld_in)
         copy(below, inputs)
-        activate(layer[ACTIVATION], negative_slope, inputs, window(block.slopes, residue, rows * ld_in))
+        activate(layer[ACTIVATION], negative_slope, inputs, unchecked_slice(block.slopes, saved, rows * ld_in))
         affine(net, block, i, inputs, into)
     scale(into, net.scales[i, PREMULTIPLIER])
     if layer[SKIP] >= 0:
@@ -86,16 +86,16 @@ def pull_back(net, block, i, errors, weight):
     stay_apart()
     layer, rows = net.layers[i], block.rows
     ld_in, ld_out = layer[LD_IN], layer[LD_OUT]
-    above, below = window(block.scratch, 0, rows * ld_out), window(block.pulled, 0, rows * ld_in)
-    weights = window(net.weights, layer[BACKWARD], ld_in * layer[N_OUT])
+    above, below = unchecked_slice(block.scratch, 0, rows * ld_out), unchecked_slice(block.pulled, 0, rows * ld_in)
+    weights = unchecked_slice(net.weights, layer[BACKWARD], ld_in * layer[N_OUT])
     curved = layer[ACTIVATION] != LINEAR
-    residue = rows * block.slope_places[i]
+    saved = rows * block.slope_places[i]
     multiplied(errors, weight * net.scales[i, PREMULTIPLIER], above)
     if curved and layer[WEIGHTS_FIRST]:
-        _times(above, window(block.slopes, residue, rows * ld_out))
+        _times(above, unchecked_slice(block.slopes, saved, rows * ld_out))
     multiply(above, ld_out, weights, rows, layer[N_OUT], below, ld_in)
     if curved and not layer[WEIGHTS_FIRST]:
-        _times(below, window(block.slopes, residue, rows * ld_in))
+        _times(below, unchecked_slice(block.slopes, saved, rows * ld_in))
     return below
 
 

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim_numba.kernels.borrowed import lent
+from pcsim_numba.kernels.borrowed import borrowed
 from pcsim_numba.kernels.compiled import STAMP, entry, part
 from pcsim_numba.kernels.error import advance_errors, evaluate_errors, measure_errors
 from pcsim_numba.kernels.increment import advance_increments, begin_increments, sweep_increments
 from pcsim_numba.kernels.layers import sample
 from pcsim_numba.kernels.rows import any_nonzero, copy, sum_of_squares
 from pcsim_numba.kernels.state import advance_states, begin_block, evaluate_states, halve, sweep
-from pcsim_numba.kernels.unchecked_slice import window
+from pcsim_numba.kernels.unchecked_slice import unchecked_slice
 from pcsim_numba.plan import N_OUT
 
 STATE, SEQUENTIAL, INCREMENT, SEQUENTIAL_INCREMENT, ERROR, BACKPROP = range(6)
@@ -54,7 +54,7 @@ def _compile_begin(stamp: int) -> Any:
     def begin(net, block):
         """Set a block to a feedforward pass."""
         _ = stamp
-        begin_block(lent(net), lent(block))
+        begin_block(borrowed(net), borrowed(block))
 
     return begin
 
@@ -64,7 +64,7 @@ def _compile_carry(stamp: int) -> Any:
     def carry(net, block):
         """Let a block carry the errors at its states from here on, for the increment form."""
         _ = stamp
-        begin_increments(lent(net), lent(block))
+        begin_increments(borrowed(net), borrowed(block))
 
     return carry
 
@@ -77,7 +77,7 @@ def _compile_proceed(stamp: int) -> Any:
         `offset` is the first of the block's samples among all. Ends where energies are not finite.
         """
         _ = stamp
-        net, block, rows, watch = lent(net), lent(block), lent(rows), lent(watch)
+        net, block, rows, watch = borrowed(net), borrowed(block), borrowed(rows), borrowed(watch)
         row = 0
         for step in range(first, last + 1):
             _evaluate(method, net, block)
@@ -201,7 +201,7 @@ def _record_units(net, block, array, offset, batch, row):
     for i in range(len(net.layers)):
         n = net.layers[i, N_OUT]
         for r in range(block.rows):
-            copy(sample(net, block, array, i, r), window(row, before + (offset + r) * n, n))
+            copy(sample(net, block, array, i, r), unchecked_slice(row, before + (offset + r) * n, n))
         before += batch * n
 
 

@@ -8,7 +8,7 @@ from pcsim_numba.kernels.layers import predict, pull_back, sample, units
 from pcsim_numba.kernels.losses import output_loss
 from pcsim_numba.kernels.rows import add_multiplied, copy, difference, multiplied, subtract, sum_of_squares
 from pcsim_numba.kernels.steppers import move, shortened
-from pcsim_numba.kernels.unchecked_slice import window
+from pcsim_numba.kernels.unchecked_slice import unchecked_slice
 from pcsim_numba.plan import DECAY, LD_OUT, N_OUT, PRECISION, SKIP, SOURCE
 
 
@@ -41,7 +41,7 @@ def form_error(net, block, i):
     elif is_output:
         predictions = states
     else:
-        predictions = window(block.scratch, 0, len(states))
+        predictions = unchecked_slice(block.scratch, 0, len(states))
     if i >= block.known:
         predict(net, block, i, predictions)
     if not is_output:
@@ -58,7 +58,7 @@ def measure(net, block, i):
     for r in range(block.rows):
         errors = sample(net, block, block.errors, i, r)
         if is_output:
-            target = window(block.y, r * net.layers[i, LD_OUT], net.layers[i, N_OUT])
+            target = unchecked_slice(block.y, r * net.layers[i, LD_OUT], net.layers[i, N_OUT])
             outputs = sample(net, block, block.states, i, r)
             block.energies[i, r] = output_loss(net.loss, net.share, outputs, target, errors)
         else:
@@ -69,7 +69,7 @@ def measure(net, block, i):
 def state_gradient(net, block, i):
     """Return ∇_{s_i}E = γ_i ε_i − Σ_j g_j(γ_j ε_j) + δ_i s_i in `block.gradient`."""
     stay_apart()
-    gradient = window(block.gradient, 0, block.rows * net.layers[i, LD_OUT])
+    gradient = unchecked_slice(block.gradient, 0, block.rows * net.layers[i, LD_OUT])
     multiplied(units(net, block, block.errors, i), net.scales[i, PRECISION], gradient)
     for reader in range(net.first_reader[i], net.first_reader[i + 1]):
         j = net.readers[reader]
@@ -87,7 +87,7 @@ def square(net, block, i):
     """Set the squares of the gradient of variable i, which is in `block.gradient`."""
     ld, n = net.layers[i, LD_OUT], net.layers[i, N_OUT]
     for r in range(block.rows):
-        block.squares[i, r] = sum_of_squares(window(block.gradient, r * ld, n))
+        block.squares[i, r] = sum_of_squares(unchecked_slice(block.gradient, r * ld, n))
 
 
 @part
@@ -100,7 +100,14 @@ def move_variable(net, block, motion, step, i, gradient, variables):
         move(motion, step, gradient, moving, first, second)
     for r in range(len(block.shares)):
         at, own = r * ld, shortened(motion, block.shares[r])
-        move(own, step, window(gradient, at, ld), window(moving, at, ld), window(first, at, ld), window(second, at, ld))
+        move(
+            own,
+            step,
+            unchecked_slice(gradient, at, ld),
+            unchecked_slice(moving, at, ld),
+            unchecked_slice(first, at, ld),
+            unchecked_slice(second, at, ld),
+        )
 
 
 @part

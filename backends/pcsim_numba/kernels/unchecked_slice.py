@@ -10,7 +10,7 @@ from pcsim_numba.kernels.compiled import intrinsic
 
 
 @intrinsic
-def window(typing: Any, array: Any, at: Any, count: Any):
+def unchecked_slice(typing: Any, array: Any, at: Any, count: Any):
     """Return `count` numbers of a flat array from `at` on, which must be there.
 
     Unlike a slice it checks and counts nothing, and unlike array[at + k] it leaves no doubt that an index is not

@@ -25,7 +25,7 @@ class Stretch(NamedTuple):
     rows: list[tuple[int, Observation]]
 
 
-class Standing(NamedTuple):
+class SearchState(NamedTuple):
     """Where the samples of a batch stand, in the words of `pcsim.inference.equilibrium.Search`."""
 
     best: Shaped[NDArray[Any], "batch n"]
@@ -50,7 +50,7 @@ class Searcher(Protocol):
         """Evaluate and advance at least once."""
         ...
 
-    def standing(self) -> Standing:
+    def state(self) -> SearchState:
         """Return where the samples stand that are in the batch."""
         ...
 
@@ -104,7 +104,7 @@ def settle_equilibrium(
         if done == 0 and stretch.rows:
             failure = divergence(task, 0, stretch.rows[0][1].layerwise)
         done = stretch.evaluations
-        batch.note(searcher.standing())
+        batch.note(searcher.state())
         # The last row is that of the points that are kept, and comes at the end.
         batch.record(recorder, [row for row in stretch.rows if row[0] < done - 1 or batch.searches])
         resting = batch.resting
@@ -113,7 +113,7 @@ def settle_equilibrium(
             batch.leave(*shed)
         stopped = poll(done)
         recorder.flush_if_due()
-    batch.note(searcher.standing())
+    batch.note(searcher.state())
     seen, final = searcher.finish(batch.best)
     taken = done - 1 if done > 0 and not batch.searches else done
     batch.record_last(recorder, taken, seen)
@@ -163,11 +163,11 @@ class _Batch:
             raise TypeError("nothing has been noted yet")
         return self._best
 
-    def note(self, standing: Standing) -> None:
+    def note(self, state: SearchState) -> None:
         if self._best is None:
-            self._best = np.array(standing.best)
-        self._best[self._present] = standing.best
-        self._numbers[:, self._present] = np.stack(standing[1:])
+            self._best = np.array(state.best)
+        self._best[self._present] = state.best
+        self._numbers[:, self._present] = np.stack(state[1:])
 
     def record(self, recorder: Recorder, rows: list[tuple[int, Observation]]) -> None:
         for step, seen in rows:

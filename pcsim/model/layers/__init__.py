@@ -7,7 +7,7 @@ layers, so that new operations join without touching them.
 
 from pcsim.model.layers.dense import ActivationFirst, WeightsFirst
 from pcsim.model.layers.layer import Layer
-from pcsim.model.layers.operation import Anchor, Operation, Residue, Second
+from pcsim.model.layers.operation import Anchor, Operation, Saved, Second
 from pcsim.model.layers.start import Start
 
-__all__ = ["ActivationFirst", "Anchor", "Layer", "Operation", "Residue", "Second", "Start", "WeightsFirst"]
+__all__ = ["ActivationFirst", "Anchor", "Layer", "Operation", "Saved", "Second", "Start", "WeightsFirst"]

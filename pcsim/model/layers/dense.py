@@ -7,7 +7,7 @@ from jaxtyping import Shaped
 
 from pcsim.model.activations import Activation, accumulate
 from pcsim.model.arrays import Array, Namespace, Parameters
-from pcsim.model.layers.operation import Anchor, Residue, Second
+from pcsim.model.layers.operation import Anchor, Saved, Second
 
 
 def _affine_shapes(n_in: int, n_out: int, bias: bool) -> dict[str, tuple[int, ...]]:
@@ -54,28 +54,28 @@ class WeightsFirst(_Dense):
 
     def forward(
         self, xp: Namespace, parameters: Parameters, s: Shaped[Array, "batch n_in"]
-    ) -> tuple[Shaped[Array, "batch n_out"], Residue]:
+    ) -> tuple[Shaped[Array, "batch n_out"], Saved]:
         """Return φ(W s + b)."""
-        value, residue = self.activation.forward(xp, _affine(parameters, s))
-        return value, (s, residue)
+        value, saved = self.activation.forward(xp, _affine(parameters, s))
+        return value, (s, saved)
 
     def pullback(
-        self, xp: Namespace, parameters: Parameters, residue: Residue, v: Shaped[Array, "batch n_out"]
+        self, xp: Namespace, parameters: Parameters, saved: Saved, v: Shaped[Array, "batch n_out"]
     ) -> Shaped[Array, "batch n_in"]:
         """Return (v φ') Wᵀ."""
-        return self.activation.pullback(xp, residue[1], v) @ parameters["W"].T
+        return self.activation.pullback(xp, saved[1], v) @ parameters["W"].T
 
     def pushforward(
-        self, xp: Namespace, parameters: Parameters, residue: Residue, ds: Shaped[Array, "batch n_in"]
+        self, xp: Namespace, parameters: Parameters, saved: Saved, ds: Shaped[Array, "batch n_in"]
     ) -> Shaped[Array, "batch n_out"]:
         """Return (Δs W) φ': φ' is diagonal, so that its pullback is its pushforward."""
-        return self.activation.pullback(xp, residue[1], ds @ parameters["W"])
+        return self.activation.pullback(xp, saved[1], ds @ parameters["W"])
 
     def gradient(
-        self, xp: Namespace, parameters: Parameters, residue: Residue, v: Shaped[Array, "batch n_out"]
+        self, xp: Namespace, parameters: Parameters, saved: Saved, v: Shaped[Array, "batch n_out"]
     ) -> Parameters:
         """Return sᵀ (v φ') for W and its sum over samples for b."""
-        return _affine_gradient(xp, parameters, residue[0], self.activation.pullback(xp, residue[1], v))
+        return _affine_gradient(xp, parameters, saved[0], self.activation.pullback(xp, saved[1], v))
 
     def second(self, xp: Namespace, parameters: Parameters, s: Shaped[Array, "batch n_in"]) -> Second:
         """Return φ'' at the pre-activation."""
@@ -103,10 +103,10 @@ class WeightsFirst(_Dense):
         anchor: Anchor,
         s: Shaped[Array, "batch n_in"],
         ds: Shaped[Array, "batch n_in"],
-    ) -> tuple[Shaped[Array, "batch n_out"], Residue, Anchor]:
+    ) -> tuple[Shaped[Array, "batch n_out"], Saved, Anchor]:
         """Return φ(p + Δp) − φ(p) with Δp = Δs W."""
-        delta, residue, anchor = xp.increment(self.activation, anchor, ds @ parameters["W"])
-        return delta, (s, residue), anchor
+        delta, saved, anchor = xp.increment(self.activation, anchor, ds @ parameters["W"])
+        return delta, (s, saved), anchor
 
 
 @dataclass(frozen=True)
@@ -115,28 +115,28 @@ class ActivationFirst(_Dense):
 
     def forward(
         self, xp: Namespace, parameters: Parameters, s: Shaped[Array, "batch n_in"]
-    ) -> tuple[Shaped[Array, "batch n_out"], Residue]:
+    ) -> tuple[Shaped[Array, "batch n_out"], Saved]:
         """Return W φ(s) + b."""
-        value, residue = self.activation.forward(xp, s)
-        return _affine(parameters, value), (value, residue)
+        value, saved = self.activation.forward(xp, s)
+        return _affine(parameters, value), (value, saved)
 
     def pullback(
-        self, xp: Namespace, parameters: Parameters, residue: Residue, v: Shaped[Array, "batch n_out"]
+        self, xp: Namespace, parameters: Parameters, saved: Saved, v: Shaped[Array, "batch n_out"]
     ) -> Shaped[Array, "batch n_in"]:
         """Return (v Wᵀ) φ'."""
-        return self.activation.pullback(xp, residue[1], v @ parameters["W"].T)
+        return self.activation.pullback(xp, saved[1], v @ parameters["W"].T)
 
     def pushforward(
-        self, xp: Namespace, parameters: Parameters, residue: Residue, ds: Shaped[Array, "batch n_in"]
+        self, xp: Namespace, parameters: Parameters, saved: Saved, ds: Shaped[Array, "batch n_in"]
     ) -> Shaped[Array, "batch n_out"]:
         """Return (Δs φ') W."""
-        return self.activation.pullback(xp, residue[1], ds) @ parameters["W"]
+        return self.activation.pullback(xp, saved[1], ds) @ parameters["W"]
 
     def gradient(
-        self, xp: Namespace, parameters: Parameters, residue: Residue, v: Shaped[Array, "batch n_out"]
+        self, xp: Namespace, parameters: Parameters, saved: Saved, v: Shaped[Array, "batch n_out"]
     ) -> Parameters:
         """Return φ(s)ᵀ v for W and the sum of v over samples for b."""
-        return _affine_gradient(xp, parameters, residue[0], v)
+        return _affine_gradient(xp, parameters, saved[0], v)
 
     def second(self, xp: Namespace, parameters: Parameters, s: Shaped[Array, "batch n_in"]) -> Second:
         """Return φ'' at s."""
@@ -165,9 +165,9 @@ class ActivationFirst(_Dense):
         anchor: Anchor,
         s: Shaped[Array, "batch n_in"],
         ds: Shaped[Array, "batch n_in"],
-    ) -> tuple[Shaped[Array, "batch n_out"], Residue, Anchor]:
+    ) -> tuple[Shaped[Array, "batch n_out"], Saved, Anchor]:
         """Return W (φ(s) − φ(s − Δs))."""
         value, low, below = anchor
-        delta, residue, below = xp.increment(self.activation, below, ds)
+        delta, saved, below = xp.increment(self.activation, below, ds)
         value, low = accumulate(value, low, delta)
-        return delta @ parameters["W"], (value, residue), (value, low, below)
+        return delta @ parameters["W"], (value, saved), (value, low, below)

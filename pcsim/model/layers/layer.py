@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pcsim.model.arrays import Array, Namespace, Parameters
-from pcsim.model.layers.operation import Anchor, Operation, Residue, Second
+from pcsim.model.layers.operation import Anchor, Operation, Saved, Second
 
 
 @dataclass(frozen=True)
@@ -25,29 +25,27 @@ class Layer:
         """The states this layer reads, the operation's first."""
         return (self.source,) if self.skip is None else (self.source, self.skip)
 
-    def forward(self, xp: Namespace, parameters: Parameters, inputs: Sequence[Array]) -> tuple[Array, Residue]:
-        """Return the prediction from the states in `reads`, and the residue for the pullback."""
-        value, residue = self.operation.forward(xp, parameters, inputs[0])
+    def forward(self, xp: Namespace, parameters: Parameters, inputs: Sequence[Array]) -> tuple[Array, Saved]:
+        """Return the prediction from the states in `reads`, and what is saved for the pullback."""
+        value, saved = self.operation.forward(xp, parameters, inputs[0])
         if self.premultiplier != 1.0:
             value = self.premultiplier * value
         if self.skip is not None:
             value = value + inputs[1]
-        return value, residue
+        return value, saved
 
-    def pullback(self, xp: Namespace, parameters: Parameters, residue: Residue, v: Array, state: int) -> Array:
+    def pullback(self, xp: Namespace, parameters: Parameters, saved: Saved, v: Array, state: int) -> Array:
         """Return vᵀ ∂ŝ/∂s for one of the states in `reads`."""
         if state != self.source:
             return v
-        through = self.operation.pullback(xp, parameters, residue, self._scaled(v))
+        through = self.operation.pullback(xp, parameters, saved, self._scaled(v))
         return through + v if state == self.skip else through
 
-    def pushforward(
-        self, xp: Namespace, parameters: Parameters, residue: Residue, changes: Mapping[int, Array]
-    ) -> Array:
+    def pushforward(self, xp: Namespace, parameters: Parameters, saved: Saved, changes: Mapping[int, Array]) -> Array:
         """Return Σ ∂ŝ/∂s Δs over those of the states in `reads` that change: at least one."""
         parts: list[Array] = []
         if self.source in changes:
-            parts.append(self._scaled(self.operation.pushforward(xp, parameters, residue, changes[self.source])))
+            parts.append(self._scaled(self.operation.pushforward(xp, parameters, saved, changes[self.source])))
         if self.skip is not None and self.skip in changes:
             parts.append(changes[self.skip])
         return parts[0] if len(parts) == 1 else parts[0] + parts[1]
@@ -64,13 +62,13 @@ class Layer:
         self,
         xp: Namespace,
         parameters: Parameters,
-        point: tuple[Residue, Anchor],
+        point: tuple[Saved, Anchor],
         states: Sequence[Array],
         changes: Mapping[int, Array],
-    ) -> tuple[Array, tuple[Residue, Anchor]]:
+    ) -> tuple[Array, tuple[Saved, Anchor]]:
         """Return how the prediction changes, without cancellation, where some of the states in `reads` changed.
 
-        `states` are the new ones, `changes` how far those that moved did; residue and anchor go with them.
+        `states` are the new ones, `changes` how far those that moved did; saved and anchor go with them.
         """
         parts: list[Array] = []
         if self.source in changes:
@@ -83,9 +81,9 @@ class Layer:
             parts.append(changes[self.skip])
         return (parts[0] if len(parts) == 1 else parts[0] + parts[1]), point
 
-    def gradient(self, xp: Namespace, parameters: Parameters, residue: Residue, v: Array) -> Parameters:
+    def gradient(self, xp: Namespace, parameters: Parameters, saved: Saved, v: Array) -> Parameters:
         """Return vᵀ ∂ŝ/∂θ summed over the batch."""
-        return self.operation.gradient(xp, parameters, residue, self._scaled(v))
+        return self.operation.gradient(xp, parameters, saved, self._scaled(v))
 
     def _scaled(self, v: Array) -> Array:
         return v if self.premultiplier == 1.0 else self.premultiplier * v

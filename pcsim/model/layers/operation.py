@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 
 from pcsim.model.arrays import Array, Namespace, Parameters
 
-Residue = Array
+Saved = Array
 """What a forward map remembers for its pullback; opaque to the dynamics."""
 
 Second = Array
@@ -28,19 +28,19 @@ class Operation(Protocol):
         """Shapes by parameter name; matrices are (n_in, n_out)."""
         ...
 
-    def forward(self, xp: Namespace, parameters: Parameters, s: Array) -> tuple[Array, Residue]:
-        """Return the value at s and the residue for `pullback` and `gradient`."""
+    def forward(self, xp: Namespace, parameters: Parameters, s: Array) -> tuple[Array, Saved]:
+        """Return the value at s and what is saved for `pullback` and `gradient`."""
         ...
 
-    def pullback(self, xp: Namespace, parameters: Parameters, residue: Residue, v: Array) -> Array:
+    def pullback(self, xp: Namespace, parameters: Parameters, saved: Saved, v: Array) -> Array:
         """Return vᵀ ∂op/∂s, shaped as s."""
         ...
 
-    def pushforward(self, xp: Namespace, parameters: Parameters, residue: Residue, ds: Array) -> Array:
+    def pushforward(self, xp: Namespace, parameters: Parameters, saved: Saved, ds: Array) -> Array:
         """Return ∂op/∂s ds, shaped as op(s)."""
         ...
 
-    def gradient(self, xp: Namespace, parameters: Parameters, residue: Residue, v: Array) -> Parameters:
+    def gradient(self, xp: Namespace, parameters: Parameters, saved: Saved, v: Array) -> Parameters:
         """Return vᵀ ∂op/∂θ summed over the batch, for every parameter θ."""
         ...
 
@@ -58,6 +58,6 @@ class Operation(Protocol):
 
     def increment(
         self, xp: Namespace, parameters: Parameters, anchor: Anchor, s: Array, ds: Array
-    ) -> tuple[Array, Residue, Anchor]:
-        """Return op(s) − op(s − ds) without cancellation, and residue and anchor at s; `anchor` is that of s − ds."""
+    ) -> tuple[Array, Saved, Anchor]:
+        """Return op(s) − op(s − ds) without cancellation, what is saved and the anchor at s; `anchor` is at s − ds."""
         ...

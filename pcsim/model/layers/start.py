@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from pcsim.model.arrays import Array, Namespace, Parameters
-from pcsim.model.layers.operation import Anchor, Residue, Second
+from pcsim.model.layers.operation import Anchor, Saved, Second
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,19 @@ class Start:
 
     def forward(
         self, xp: Namespace, parameters: Parameters, s: Shaped[Array, "batch ..."]
-    ) -> tuple[Shaped[Array, "batch ..."], Residue]:
+    ) -> tuple[Shaped[Array, "batch ..."], Saved]:
         """Return s."""
         return s, ()
 
-    def pullback(self, xp: Namespace, parameters: Parameters, residue: Residue, v: Array) -> Array:
+    def pullback(self, xp: Namespace, parameters: Parameters, saved: Saved, v: Array) -> Array:
         """Return v."""
         return v
 
-    def pushforward(self, xp: Namespace, parameters: Parameters, residue: Residue, ds: Array) -> Array:
+    def pushforward(self, xp: Namespace, parameters: Parameters, saved: Saved, ds: Array) -> Array:
         """Return Δs."""
         return ds
 
-    def gradient(self, xp: Namespace, parameters: Parameters, residue: Residue, v: Array) -> Parameters:
+    def gradient(self, xp: Namespace, parameters: Parameters, saved: Saved, v: Array) -> Parameters:
         """Return nothing: there are no parameters."""
         return {}
 
@@ -71,6 +71,6 @@ class Start:
 
     def increment(
         self, xp: Namespace, parameters: Parameters, anchor: Anchor, s: Array, ds: Array
-    ) -> tuple[Array, Residue, Anchor]:
+    ) -> tuple[Array, Saved, Anchor]:
         """Return Δs."""
         return ds, (), ()

@@ -28,7 +28,7 @@ class CrossEntropy(HardClamp):
         """Return y − (Σ y) softmax(ŷ)."""
         return target - xp.sum(target, axis=1, keepdims=True) * _softmax(xp, output)
 
-    def steepest(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
+    def curvature_bound(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
         """Return (Σ y)/2: of two classes with equal shares."""
         return 0.5 * xp.sum(target, axis=1, keepdims=True)
 
@@ -63,7 +63,7 @@ class BinaryCrossEntropy(HardClamp):
         """Return y − σ(ŷ)."""
         return target - sigmoid(xp, output)
 
-    def steepest(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
+    def curvature_bound(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
         """Return 1/4, at a logit of zero."""
         return 0.25
 

@@ -25,7 +25,7 @@ class NoTarget:
         """Return zeros."""
         return xp.zeros_like(output)
 
-    def steepest(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
+    def curvature_bound(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
         """Return 0."""
         return 0.0
 
@@ -74,9 +74,9 @@ class PartlyClamped:
         """Return the output at masked units, and what the loss says at known ones."""
         return self.loss.output_state(xp, output, self._completed(xp, output, target))
 
-    def steepest(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
+    def curvature_bound(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
         """Return that of the squared error: some units are known."""
-        return self.loss.steepest(xp, target)
+        return self.loss.curvature_bound(xp, target)
 
     def curvature(
         self,

@@ -23,7 +23,7 @@ class Loss(Protocol):
         """Return the output error −∂ℓ/∂ŷ in the type of the run."""
         ...
 
-    def steepest(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
+    def curvature_bound(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
         """Return the largest eigenvalue that ∂²ℓ/∂ŷ² has at any output."""
         ...
 

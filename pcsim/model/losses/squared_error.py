@@ -24,7 +24,7 @@ class SquaredError(HardClamp):
         """Return y − ŷ."""
         return target - output
 
-    def steepest(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
+    def curvature_bound(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
         """Return 1."""
         return 1.0
 
@@ -61,7 +61,7 @@ class SoftClampedSquaredError:
         """Return γ/(1 + γ) (y − ŷ)."""
         return self._share * (target - output)
 
-    def steepest(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
+    def curvature_bound(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
         """Return γ/(1 + γ)."""
         return self._share
 

@@ -70,18 +70,18 @@ def test_activations_of_a_ball_meet_those_of_its_points(
 
 
 def test_a_ball_across_the_kink_gives_the_hull_of_both_branches() -> None:
-    value, residue = ACTIVATIONS["relu"].forward(XP, ball(0.0, 0.5))
+    value, saved = ACTIVATIONS["relu"].forward(XP, ball(0.0, 0.5))
     assert value.entries[0, 0].contains(0)
     assert value.entries[0, 0].contains(0.5)
-    slope = ACTIVATIONS["relu"].pullback(XP, residue, ball(3.0, 0.0))
+    slope = ACTIVATIONS["relu"].pullback(XP, saved, ball(3.0, 0.0))
     assert slope.entries[0, 0].contains(0)
     assert slope.entries[0, 0].contains(3)
 
 
 def test_an_exact_zero_at_the_kink_is_certain() -> None:
-    value, residue = ACTIVATIONS["relu"].forward(XP, zeros((1, 1)))
+    value, saved = ACTIVATIONS["relu"].forward(XP, zeros((1, 1)))
     assert value.is_zero
-    assert ACTIVATIONS["relu"].pullback(XP, residue, ball(3.0, 0.0)).is_zero
+    assert ACTIVATIONS["relu"].pullback(XP, saved, ball(3.0, 0.0)).is_zero
 
 
 def test_verdicts_combine_without_losing_what_is_open() -> None:

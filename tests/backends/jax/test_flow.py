@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pcsim_jax import compiled, flow
-from pcsim_jax.ode import flow_program as walk
+from pcsim_jax.ode import flow_program
 
 from pcsim.engine.backend import Flow, Settled, Task
 from pcsim.errors import UsageError
@@ -33,7 +33,7 @@ from tests.support.places import GOLDEN, ROOT
 
 FLOW = GOLDEN / "flow-tanh-bias-mse"
 TIMES = (0.25, 1.0, 4.0, 10.0)
-Values = NDArray[Any]
+Arrays = NDArray[Any]
 
 
 def flow_task(case: Case, solver: str, inference: Inference | None = None, **options: Any) -> Task:
@@ -43,7 +43,7 @@ def flow_task(case: Case, solver: str, inference: Inference | None = None, **opt
     return replace(task, motion=Flow(solver, **motion), **options)
 
 
-def settle(task: Task) -> tuple[Settled, Values, list[Values]]:
+def settle(task: Task) -> tuple[Settled, Arrays, list[Arrays]]:
     blocks: list[Block] = []
     settled = flow.settle(task, blocks.append, lambda _: False)
     energies = [b.energy for b in blocks if b.energy is not None]
@@ -52,7 +52,7 @@ def settle(task: Task) -> tuple[Settled, Values, list[Values]]:
     return settled, np.concatenate(energies) if energies else np.zeros(0), layers
 
 
-def deviation(states: list[Values], case: Case, times: tuple[float, ...]) -> float:
+def deviation(states: list[Arrays], case: Case, times: tuple[float, ...]) -> float:
     """The largest relative deviation from the exact solution: a sample's rms in a layer, at any recorded time."""
     trajectory = linear_system(case.energy, case.parameters, case.x, case.y).trajectory()
     exact = trajectory.states(trajectory.flow(times))
@@ -100,7 +100,7 @@ def test_increment_form_is_right_in_every_layer_however_small() -> None:
         assert (settled.arrival_times == 0.01).all()
 
 
-def taylor_energies(case: Case, times: tuple[float, ...]) -> Values:
+def taylor_energies(case: Case, times: tuple[float, ...]) -> Arrays:
     """Energies from the series of the flow, whose terms are exactly zero in layers that they do not reach."""
     system = linear_system(case.energy, case.parameters, case.x, case.y)
     start = system.join(system.feedforward())
@@ -216,7 +216,7 @@ def test_failures_name_time_and_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settled.failure is not None
     assert "variable is not finite" in settled.failure
     assert "smaller inference.step_size" in settled.failure
-    monkeypatch.setattr(walk, "MOST_STEPS", 40)
+    monkeypatch.setattr(flow_program, "MOST_STEPS", 40)
     odd = make_case("linear", widths=(3, 4, 5))
     settled, _, _ = settle(flow_task(odd, "bosh3", rtol=1e-13, atol=1e-13))
     assert settled.failure is not None

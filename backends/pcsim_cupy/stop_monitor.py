@@ -24,7 +24,7 @@ class Rows(NamedTuple):
         return Rows(*(array[k] for array in self))
 
 
-class Judge:
+class StopMonitor:
     """Sees the rows of a batch, one step after another; `arrivals` are the arrival steps so far, −1 before."""
 
     def __init__(self, layers: int, batch: int, rule: StopRule | None) -> None:

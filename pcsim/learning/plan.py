@@ -26,7 +26,7 @@ class StepSizeFinder(Protocol):
 
 
 @dataclass(frozen=True)
-class Course:
+class TrainingPlan:
     """How long and in what order a learner learns.
 
     `seed` orders the samples of every epoch anew, None leaves them as they are; `patience` is the number of epochs

@@ -8,7 +8,7 @@ Advance = Callable[[], Any]
 
 
 @runtime_checkable
-class Repeat(Protocol):
+class Loop(Protocol):
     """A loop of the backend's kind."""
 
     def __call__(self, count: int, body: Callable[[Any, Any], Any], carry: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Carrying out a lesson: rows into the trace, checkpoints beside it, and the way back to where one ended."""
+"""Carrying out training: rows into the trace, checkpoints beside it, and the way back to where one ended."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.assemble import Lesson
-from pcsim.learning.progress import Standing, Trained
+from pcsim.assemble import TrainingSetup
+from pcsim.learning.progress import TrainingResult, TrainingState
 from pcsim.learning.trainer import Snapshot, Trainer
 from pcsim.learning.training import Training
 from pcsim.runs.checkpoint import Checkpoint, Origin, checkpoint_path, write_checkpoint
@@ -34,22 +34,22 @@ class TraceLog:
         """Append the row of an epoch."""
         self.writer.append_epochs(block)
 
-    def checkpoint(self, standing: Standing) -> None:
+    def checkpoint(self, state: TrainingState) -> None:
         """Replace the checkpoint; the rows up to it are in the trace by now."""
         if self.writer.path is not None:
-            write_checkpoint(checkpoint_path(self.writer.path), to_checkpoint(standing, self.origin))
+            write_checkpoint(checkpoint_path(self.writer.path), to_checkpoint(state, self.origin))
 
 
-def teach(
-    lesson: Lesson,
+def train(
+    setup: TrainingSetup,
     trainer: Trainer,
     writer: TraceWriter,
     origin: Origin,
     poll: Callable[[int], bool],
-    start: Standing | None,
-) -> Trained:
-    """Train to the end of a lesson, from its beginning or from where a checkpoint stands."""
-    return Training(lesson.course, lesson.samples, trainer, TraceLog(writer, origin), poll, start).run()
+    start: TrainingState | None,
+) -> TrainingResult:
+    """Train to the end of a setup, from its beginning or from where a checkpoint stands."""
+    return Training(setup.plan, setup.samples, trainer, TraceLog(writer, origin), poll, start).run()
 
 
 def remove_checkpoint(trace: Path) -> None:
@@ -57,24 +57,24 @@ def remove_checkpoint(trace: Path) -> None:
     checkpoint_path(trace).unlink(missing_ok=True)
 
 
-def to_checkpoint(standing: Standing, origin: Origin) -> Checkpoint:
-    """Return a standing as it is kept."""
+def to_checkpoint(state: TrainingState, origin: Origin) -> Checkpoint:
+    """Return a state as it is kept."""
     numbers = {
-        "epoch": standing.epoch,
-        "updates": standing.snapshot.updates,
-        "best_loss": float(standing.best_loss),
-        "best_epoch": standing.best_epoch,
-        "waited": standing.waited,
-        "seconds": standing.seconds,
+        "epoch": state.epoch,
+        "updates": state.snapshot.updates,
+        "best_loss": float(state.best_loss),
+        "best_epoch": state.best_epoch,
+        "waited": state.waited,
+        "seconds": state.seconds,
     }
-    best = None if standing.best is None else by_name(standing.best)
-    return Checkpoint(origin, by_name(standing.snapshot.parameters), standing.snapshot.memory, numbers, best)
+    best = None if state.best is None else by_name(state.best)
+    return Checkpoint(origin, by_name(state.snapshot.parameters), state.snapshot.memory, numbers, best)
 
 
-def to_standing(checkpoint: Checkpoint) -> Standing:
+def to_training_state(checkpoint: Checkpoint) -> TrainingState:
     """Return where training stood at a checkpoint."""
     numbers = checkpoint.numbers
-    return Standing(
+    return TrainingState(
         Snapshot(by_layer(checkpoint.parameters), checkpoint.memory, int(numbers["updates"])),
         int(numbers["epoch"]),
         float(numbers["best_loss"]),

@@ -10,34 +10,34 @@ from pcsim.assemble.learning import build_learner, build_schedule
 from pcsim.assemble.step_size import build_step_size_finder
 from pcsim.datasets import Dataset
 from pcsim.errors import UsageError
-from pcsim.learning.course import Course
 from pcsim.learning.evaluation import ForwardPass, LabelInference, Reconstruction, Scoring
-from pcsim.learning.samples import Samples, Split
+from pcsim.learning.plan import TrainingPlan
+from pcsim.learning.samples import DataParts, Split
 from pcsim.learning.trainer import TrainingTask
 from pcsim.model.network import Network
 from pcsim.scenario import Scenario
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """A training run made ready: the samples, the course, and what a backend trains."""
+class TrainingSetup:
+    """A training run made ready: the samples, the plan, and what a backend trains."""
 
-    samples: Samples
-    course: Course
+    samples: DataParts
+    plan: TrainingPlan
     task: TrainingTask
 
     @property
     def updates(self) -> int:
-        """Updates of the whole course."""
-        return self.course.epochs * self.course.updates_per_epoch(len(self.samples.train.x))
+        """Updates of the whole plan."""
+        return self.plan.epochs * self.plan.updates_per_epoch(len(self.samples.train.x))
 
 
-def build_lesson(
+def build_training_setup(
     scenario: Scenario, network: Network, dataset: Dataset, inputs: Inputs, precision: str
-) -> Lesson | None:
+) -> TrainingSetup | None:
     """Return the training run of a scenario, or None where it has no `[learning]`.
 
-    Raises `UsageError` for samples that do not fit the network or the course.
+    Raises `UsageError` for samples that do not fit the network or the plan.
     """
     table = scenario.learning
     if table is None:
@@ -55,7 +55,7 @@ def build_lesson(
             "set data.validation, as in 0.1"
         )
     evaluation = build_evaluation(scenario, samples.train)
-    course = Course(
+    plan = TrainingPlan(
         build_schedule(scenario, count // table.batch),
         table.epochs,
         table.batch,
@@ -66,10 +66,10 @@ def build_lesson(
         evaluation,
         build_step_size_finder(scenario, network),
     )
-    # An automatic step size is the course's affair: it changes with the weights.
-    started = scenario if course.step_size_finder is None else scenario.at_step_size(1.0)
+    # An automatic step size is the plan's affair: it changes with the weights.
+    started = scenario if plan.step_size_finder is None else scenario.at_step_size(1.0)
     learner = build_learner(started, network)
-    return Lesson(samples, course, TrainingTask(learner, inputs.parameters, *samples.train, precision, evaluation))
+    return TrainingSetup(samples, plan, TrainingTask(learner, inputs.parameters, *samples.train, precision, evaluation))
 
 
 def build_evaluation(scenario: Scenario, train: Split) -> Scoring:

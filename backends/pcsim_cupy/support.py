@@ -7,7 +7,6 @@ from pcsim.inference import (
     Backprop,
     ErrorOptimization,
     FixedPredictions,
-    Halving,
     IncrementSequentialStateOptimization,
     IncrementStateOptimization,
     Inference,
@@ -40,7 +39,7 @@ TRAINING = 'cupy trains in float32 and float64; use one of these, or backend = "
 
 def check(inference: Inference, stepper: Stepper) -> None:
     """Raise `UsageError` for inference without kernels."""
-    if isinstance(inference, Halving):
+    if inference.traits.halves_steps:
         raise UsageError(HALVING)
     if is_masked(inference):
         raise UsageError(MASKS)

@@ -10,7 +10,6 @@ from pcsim.inference import (
     Backprop,
     ErrorOptimization,
     FixedPredictions,
-    Halving,
     IncrementSequentialStateOptimization,
     IncrementStateOptimization,
     Inference,
@@ -99,17 +98,17 @@ class RunningBatch:
         weights_move: bool = False,
     ) -> None:
         self._energy: Energy = inference.energy
-        halves, inference = isinstance(inference, Halving), unhalved(inference)
-        self._method = METHODS[type(inference)]
+        traits = inference.traits
+        self._method = METHODS[type(unhalved(inference))]
         self._motion, memories = _motion(stepper)
         self._dtype = x.dtype
         self._plan = plan(inference.energy, parameters, x.dtype)
         count = len(parameters)
-        known = count if isinstance(inference, FixedPredictions | Backprop) else int(not weights_move)
+        known = count if traits.freezes_predictions else int(not weights_move)
         weights = sum(array.size for layer in parameters for array in layer.values())
         self._edges = edges(len(x), 4.0 * weights * TYPICAL_STRETCH)
         self._is_carried = self._method in (INCREMENT, SEQUENTIAL_INCREMENT)
-        form = Form(known, self._method == SEQUENTIAL, self._is_carried, memories, halves)
+        form = Form(known, self._method == SEQUENTIAL, self._is_carried, memories, traits.halves_steps)
         self._blocks = [
             make_block(self._plan, x[a:b], y[a:b], form) for a, b in zip(self._edges[:-1], self._edges[1:], strict=True)
         ]

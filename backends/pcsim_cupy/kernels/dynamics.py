@@ -161,7 +161,7 @@ DYNAMICS: dict[type[Inference], Dynamics] = {
 def form_of(inference: Inference, plan: Plan, *, weights_move: bool = False) -> Form:
     """Return what a method needs of its arrays."""
     dynamics = DYNAMICS[type(inference)]
-    known = plan.count if isinstance(inference, FixedPredictions | Backprop) else int(plan.starts or not weights_move)
+    known = plan.count if inference.traits.freezes_predictions else int(plan.starts or not weights_move)
     return Form(
         known,
         keeps=isinstance(dynamics, InTurn | InTurnByIncrements | ByIncrements),

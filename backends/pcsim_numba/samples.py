@@ -32,7 +32,7 @@ from pcsim_numba.kernels.program import (
     SEQUENTIAL,
     SEQUENTIAL_INCREMENT,
     STATE,
-    Rows,
+    RowBuffers,
     Watch,
     begin,
     carry,
@@ -114,7 +114,7 @@ class RunningBatch:
             make_block(self._plan, x[a:b], y[a:b], form) for a, b in zip(self._edges[:-1], self._edges[1:], strict=True)
         ]
 
-    def compile(self, rows: Rows) -> None:
+    def compile(self, rows: RowBuffers) -> None:
         """Compile all that is needed, or load it."""
         begin(self._plan.net, self._blocks[0])
         if self._is_carried:
@@ -136,7 +136,13 @@ class RunningBatch:
             on_all(lambda b: carry(self._plan.net, self._blocks[b]), range(len(self._blocks)))
 
     def proceed(
-        self, first: int, last: int, due: NDArray[np.int64], rows: Rows, arrivals: NDArray[np.int64], limits: Limits
+        self,
+        first: int,
+        last: int,
+        due: NDArray[np.int64],
+        rows: RowBuffers,
+        arrivals: NDArray[np.int64],
+        limits: Limits,
     ) -> Reached:
         """Look at the steps from `first` to `last`, record those that are due, and move on after all but the last."""
         count = len(self._blocks)

@@ -23,7 +23,7 @@ STATE, SEQUENTIAL, INCREMENT, SEQUENTIAL_INCREMENT, ERROR, BACKPROP = range(6)
 MET, NOT_FINITE = 1, 2
 
 
-class Rows(NamedTuple):
+class RowBuffers(NamedTuple):
     """Recorded rows of all samples; those that are not recorded have no rows.
 
     `layerwise` and `norms` are (rows, layers, batch); `states` and `errors` (rows, numbers), a layer's (batch, units)

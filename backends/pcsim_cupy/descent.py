@@ -14,8 +14,8 @@ from pcsim.engine.loop.stretches import Judged, Last, settle_in_stretches
 from pcsim.trace.layout import Block
 from pcsim.trace.recording import Recorder
 from pcsim_cupy.kernels.device import Device
-from pcsim_cupy.samples import RunningBatch, packed_parameters
-from pcsim_cupy.stacks import split
+from pcsim_cupy.kernels.running_batch import RunningBatch, packed_parameters
+from pcsim_cupy.kernels.stacks import split
 from pcsim_cupy.stop_monitor import Looks, StopMonitor
 
 

@@ -14,9 +14,9 @@ from pcsim.learning.loop import python_repeat
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
 from pcsim.model.arrays import Array, Parameters
 from pcsim_cupy.kernels.device import Device
-from pcsim_cupy.plan import plan
-from pcsim_cupy.samples import RunningBatch, packed_parameters
-from pcsim_cupy.stacks import goes_together, join, split
+from pcsim_cupy.kernels.plan import plan
+from pcsim_cupy.kernels.running_batch import RunningBatch, packed_parameters
+from pcsim_cupy.kernels.stacks import goes_together, join, split
 from pcsim_cupy.stop_monitor import Looks, StopMonitor
 
 SAMPLES_AT_ONCE = 4096

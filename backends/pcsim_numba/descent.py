@@ -14,7 +14,7 @@ from pcsim.engine.loop.stretches import Judged, Last, next_due, rows_at_once, se
 from pcsim.trace.layout import Block
 from pcsim.trace.recording import Recorder
 from pcsim_numba.kernels.program import RowBuffers
-from pcsim_numba.samples import Reached, RunningBatch, limits_of
+from pcsim_numba.kernels.running_batch import Reached, RunningBatch, limits_of
 
 LONGEST_STRETCH = 4096
 """A flag is kept of every step of a stretch."""

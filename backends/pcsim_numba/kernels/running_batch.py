@@ -6,51 +6,27 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.inference import (
-    Backprop,
-    ErrorOptimization,
-    FixedPredictions,
-    Halving,
-    IncrementSequentialStateOptimization,
-    IncrementStateOptimization,
-    Inference,
-    SequentialStateOptimization,
-    StateOptimization,
-    unhalved,
-)
-from pcsim.inference.steppers import Adam, Decaying, GradientDescent, Momentum, Stepper
-from pcsim.inference.stopping import StopRule
-from pcsim.model.arrays import Parameters
-from pcsim.model.energy import Energy, States
-from pcsim_numba.kernels.block import Block, Form, make_block, matrix, saved_matrix
-from pcsim_numba.kernels.program import (
+from pcsim.engine.lowering import (
     BACKPROP,
     ERROR,
     INCREMENT,
-    MET,
-    NOT_FINITE,
+    NOTHING,
     SEQUENTIAL,
     SEQUENTIAL_INCREMENT,
-    STATE,
-    RowBuffers,
-    Watch,
-    begin,
-    carry,
-    proceed,
+    lowered,
+    lowered_method,
+    lowered_stepper,
 )
-from pcsim_numba.kernels.steppers import ADAM, DESCENT, MOMENTUM, Motion
-from pcsim_numba.plan import BIAS, NOTHING, SOURCE, WEIGHTS_FIRST, plan
+from pcsim.inference import Backprop, FixedPredictions, Halving, Inference, unhalved
+from pcsim.inference.steppers import Stepper
+from pcsim.inference.stopping import StopRule
+from pcsim.model.arrays import Parameters
+from pcsim.model.energy import States
+from pcsim_numba.kernels.block import Block, Form, make_block, matrix, saved_matrix
+from pcsim_numba.kernels.plan import BIAS, SOURCE, WEIGHTS_FIRST, plan
+from pcsim_numba.kernels.program import MET, NOT_FINITE, RowBuffers, Watch, begin, carry, proceed
 from pcsim_numba.threads import edges, on_all
 
-METHODS: dict[type[Inference], int] = {
-    StateOptimization: STATE,
-    FixedPredictions: STATE,
-    SequentialStateOptimization: SEQUENTIAL,
-    IncrementStateOptimization: INCREMENT,
-    IncrementSequentialStateOptimization: SEQUENTIAL_INCREMENT,
-    ErrorOptimization: ERROR,
-    Backprop: BACKPROP,
-}
 TYPICAL_STRETCH = 64
 
 
@@ -98,18 +74,16 @@ class RunningBatch:
         y: NDArray[Any],
         weights_move: bool = False,
     ) -> None:
-        self._energy: Energy = inference.energy
+        self._energy, self._lowered, self._dtype = inference.energy, lowered("numba", inference.energy), x.dtype
+        self._plan = plan(self._lowered, parameters, x.dtype)
         halves, inference = isinstance(inference, Halving), unhalved(inference)
-        self._method = METHODS[type(inference)]
-        self._motion, memories = _motion(stepper)
-        self._dtype = x.dtype
-        self._plan = plan(inference.energy, parameters, x.dtype)
+        self._method, self._motion = lowered_method("numba", inference), lowered_stepper("numba", stepper)
         count = len(parameters)
         known = count if isinstance(inference, FixedPredictions | Backprop) else int(not weights_move)
         weights = sum(array.size for layer in parameters for array in layer.values())
         self._edges = edges(len(x), 4.0 * weights * TYPICAL_STRETCH)
         self._is_carried = self._method in (INCREMENT, SEQUENTIAL_INCREMENT)
-        form = Form(known, self._method == SEQUENTIAL, self._is_carried, memories, halves)
+        form = Form(known, self._method == SEQUENTIAL, self._is_carried, self._motion.memories, halves)
         self._blocks = [
             make_block(self._plan, x[a:b], y[a:b], form) for a, b in zip(self._edges[:-1], self._edges[1:], strict=True)
         ]
@@ -167,7 +141,7 @@ class RunningBatch:
 
     def set_parameters(self, parameters: tuple[Parameters, ...]) -> None:
         """Go on with other parameters."""
-        self._plan = plan(self._energy, parameters, self._dtype)
+        self._plan = plan(self._lowered, parameters, self._dtype)
 
     def snapshot(self) -> list[tuple[NDArray[Any], ...]]:
         """Return copies of all that moves."""
@@ -237,21 +211,6 @@ class RunningBatch:
             np.concatenate([matrix(self._plan, block, getattr(block, name), i) for block in self._blocks])
             for i in range(len(self._plan.net.layers))
         )
-
-
-def _motion(stepper: Stepper, decay: float = 0.0) -> tuple[Motion, int]:
-    """Return a stepper in numbers, and how many arrays it remembers of every variable."""
-    match stepper:
-        case Decaying():
-            return _motion(stepper.stepper, stepper.decay)
-        case GradientDescent():
-            return Motion(DESCENT, stepper.step_size, 0.0, 0.0, 0.0, decay), 0
-        case Momentum():
-            return Motion(MOMENTUM, stepper.step_size, stepper.momentum, 0.0, 0.0, decay), 1
-        case Adam():
-            return Motion(ADAM, stepper.step_size, stepper.beta1, stepper.beta2, stepper.eps, decay), 2
-        case _:
-            raise TypeError(f"no kernels for {type(stepper).__name__}")
 
 
 def _earliest(arrivals: list[NDArray[np.int64]]) -> NDArray[np.int64]:

@@ -1,12 +1,12 @@
 """Inference: what moves, and along which vector field or discrete map. One method a file."""
 
 from pcsim.inference.backprop import Backprop
-from pcsim.inference.base import Inference
+from pcsim.inference.base import Inference, Traits
 from pcsim.inference.equilibrium import Equilibrium
 from pcsim.inference.error import ErrorOptimization
 from pcsim.inference.flow import GradientFlow, IncrementFlow, VectorField, gradient_flow
 from pcsim.inference.free_input import first_variable, is_masked, with_free_input
-from pcsim.inference.halving import Halving, unhalved, with_energy
+from pcsim.inference.halving import Halving, unhalved
 from pcsim.inference.increment import IncrementSequentialStateOptimization, IncrementStateOptimization
 from pcsim.inference.sequential import SequentialStateOptimization
 from pcsim.inference.state import FixedPredictions, StateOptimization
@@ -24,11 +24,11 @@ __all__ = [
     "Inference",
     "SequentialStateOptimization",
     "StateOptimization",
+    "Traits",
     "VectorField",
     "first_variable",
     "gradient_flow",
     "is_masked",
     "unhalved",
-    "with_energy",
     "with_free_input",
 ]

@@ -4,17 +4,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from pcsim.inference.base import OnEnergy, Traits
 from pcsim.inference.steppers import Stepper
 from pcsim.model.arrays import Array, Namespace, Parameters
-from pcsim.model.energy import Clamped, Energy, Evaluation, States
+from pcsim.model.energy import Clamped, Evaluation, States
 
 
 @dataclass(frozen=True)
-class Backprop:
+class Backprop(OnEnergy):
     """The reference method: one step sets every error to −∂ℓ/∂s_i at the feedforward states."""
 
-    energy: Energy
     name = "backprop"
+    traits = Traits(moves_errors=True, freezes_predictions=True, backpropagates=True)
 
     def clamp(self, xp: Namespace, parameters: tuple[Parameters, ...], x: Array, y: Array) -> Clamped:
         """Hold input and target fixed, and with them all predictions: the states never move."""

@@ -1,7 +1,7 @@
 """The contract between an inference method and the loop that runs it, and what most methods share."""
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple, Protocol, cast, runtime_checkable
 
 from pcsim.inference.steppers import Memory, Stepper
 from pcsim.model.arrays import Array, Namespace, Parameters
@@ -18,6 +18,36 @@ class Moving(NamedTuple):
     memory: tuple[Memory, ...]
 
 
+@dataclass(frozen=True)
+class Traits:
+    """What others need to know of a method, so that nobody asks which one it is.
+
+    `moves_errors` says that its variables are errors, not states; `carries_errors` that errors are carried beside the
+    states (increment form); `freezes_predictions` that these are always those of the feedforward pass; `is_sequential`
+    that a step moves one layer after another; `backpropagates` that one step ends it, with the errors −∂ℓ/∂s;
+    `searches` that it looks for every sample's equilibrium on steps of its own, as `Equilibrium` does; `halves_steps`
+    that a sample's step size shrinks where its energy rises.
+    """
+
+    moves_errors: bool = False
+    carries_errors: bool = False
+    freezes_predictions: bool = False
+    is_sequential: bool = False
+    backpropagates: bool = False
+    searches: bool = False
+    halves_steps: bool = False
+
+    @property
+    def has_flow(self) -> bool:
+        """Whether its steps are the discrete map of a gradient flow."""
+        return not (self.is_sequential or self.backpropagates or self.searches)
+
+    @property
+    def has_step_size(self) -> bool:
+        """Whether it takes the steps of a stepper."""
+        return not (self.backpropagates or self.searches)
+
+
 @runtime_checkable
 class Inference(Protocol):
     """What moves during inference: states or errors, and how one step is put together.
@@ -29,7 +59,13 @@ class Inference(Protocol):
     @property
     def name(self) -> str: ...
     @property
+    def traits(self) -> Traits: ...
+    @property
     def energy(self) -> Energy: ...
+
+    def with_energy(self, energy: Energy) -> "Inference":
+        """Return the same method on another energy."""
+        ...
 
     def clamp(self, xp: Namespace, parameters: tuple[Parameters, ...], x: Array, y: Array) -> Clamped:
         """Hold input, target and whatever else never changes fixed."""
@@ -68,6 +104,11 @@ class OnEnergy:
     """A method on an energy, with nothing held fixed but input and target."""
 
     energy: Energy
+    traits: ClassVar[Traits]
+
+    def with_energy(self, energy: Energy) -> Inference:
+        """Return the same method on another energy."""
+        return replace(cast("Any", self), energy=energy)
 
     def clamp(self, xp: Namespace, parameters: tuple[Parameters, ...], x: Array, y: Array) -> Clamped:
         """Hold input and target fixed."""

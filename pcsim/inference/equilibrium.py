@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from jaxtyping import Bool, Shaped
 
-from pcsim.inference.base import Moving, OnEnergy
+from pcsim.inference.base import Moving, OnEnergy, Traits
 from pcsim.inference.error import ErrorOptimization
 from pcsim.inference.gauss_newton import directions, pullbacks, within, worth
 from pcsim.inference.pairs import PairNamespace, Pairs, clear, direction, in_a_row, no_pairs, push
@@ -84,6 +84,7 @@ class Equilibrium(OnEnergy):
     residual: float
     evaluations: int
     name = "equilibrium"
+    traits = Traits(moves_errors=True, searches=True)
 
     def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Search:
         """Return the initial errors, zeros if there are none, as the first trial."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 
-from pcsim.inference.base import Moving, Simultaneous, at_rest
+from pcsim.inference.base import Moving, Simultaneous, Traits, at_rest
 from pcsim.inference.steppers import Stepper
 from pcsim.model.arrays import Namespace
 from pcsim.model.energy import Clamped, Evaluation, States
@@ -14,6 +14,7 @@ class ErrorOptimization(Simultaneous):
     """EO: s_i = f_i(s_{i−1}) + ε_i, ε_i ← ε_i − λ (γ_i ε_i + ∂ℓ/∂s_i) (model: section 2)."""
 
     name = "error"
+    traits = Traits(moves_errors=True)
 
     def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Moving:
         """Return the initial errors at rest; a feedforward pass has exact zeros."""

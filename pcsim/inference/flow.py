@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from pcsim.inference.base import Inference, Moving
-from pcsim.inference.increment import IncrementStateOptimization
 from pcsim.inference.state import state_gradient
 from pcsim.inference.steppers import GradientDescent
 from pcsim.model.arrays import Array, Namespace, Parameters
@@ -38,7 +37,7 @@ class VectorField(Protocol):
 
 def gradient_flow(inference: Inference) -> VectorField:
     """Return the gradient flow of which the inference method is the discrete map."""
-    if isinstance(inference, IncrementStateOptimization):
+    if inference.traits.carries_errors:
         return IncrementFlow(inference.energy)
     return GradientFlow(inference)
 

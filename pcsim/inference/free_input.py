@@ -4,9 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.inference.base import Inference
-from pcsim.inference.equilibrium import Equilibrium
-from pcsim.inference.error import ErrorOptimization
-from pcsim.inference.halving import unhalved, with_energy
 from pcsim.model.layers import Start
 from pcsim.model.losses import PartlyClamped
 
@@ -16,13 +13,12 @@ def with_free_input(inference: Inference, held: tuple[bool, ...] = ()) -> Infere
 
     Units of the input that are `held` (a flag each, none where empty) do not move.
     """
-    return with_energy(inference, inference.energy.with_free_input(held))
+    return inference.with_energy(inference.energy.with_free_input(held))
 
 
 def first_variable(inference: Inference, x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return where the variable of a free input that starts at x begins: errors are counted from x already."""
-    moves_errors = isinstance(unhalved(inference), ErrorOptimization | Equilibrium)
-    return np.zeros_like(x) if moves_errors else x
+    return np.zeros_like(x) if inference.traits.moves_errors else x
 
 
 def is_masked(inference: Inference) -> bool:

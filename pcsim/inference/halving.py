@@ -2,11 +2,11 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from jaxtyping import Bool, Shaped
 
-from pcsim.inference.base import Carry, Inference
+from pcsim.inference.base import Carry, Inference, Traits
 from pcsim.inference.steppers import Memory, Stepper
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.energy import Clamped, Energy, Evaluation, States
@@ -35,9 +35,18 @@ class Halving:
         return self.inference.name
 
     @property
+    def traits(self) -> Traits:
+        """What the method is, with steps that are halved."""
+        return replace(self.inference.traits, halves_steps=True)
+
+    @property
     def energy(self) -> Energy:
         """The energy of the method."""
         return self.inference.energy
+
+    def with_energy(self, energy: Energy) -> Inference:
+        """Return the same method on another energy, its steps halved, too."""
+        return replace(self, inference=self.inference.with_energy(energy))
 
     def clamp(self, xp: Namespace, parameters: tuple[Parameters, ...], x: Array, y: Array) -> Clamped:
         """Hold fixed what the method does."""
@@ -83,10 +92,3 @@ class _Shortened:
 def unhalved(inference: Inference) -> Inference:
     """Return the method whose step sizes are halved, or that itself whose are not."""
     return inference.inference if isinstance(inference, Halving) else inference
-
-
-def with_energy(inference: Inference, energy: Energy) -> Inference:
-    """Return the same method on another energy."""
-    if isinstance(inference, Halving):
-        return Halving(with_energy(inference.inference, energy))
-    return replace(cast("Any", inference), energy=energy)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from pcsim.inference.base import OnEnergy, increments
+from pcsim.inference.base import OnEnergy, Traits, increments
 from pcsim.inference.state import state_gradient
 from pcsim.inference.steppers import Memory, Stepper
 from pcsim.model.activations import accumulate
@@ -37,6 +37,7 @@ class IncrementStateOptimization(OnEnergy):
     """SO, all layers at once, in the increment form."""
 
     name = "state"
+    traits = Traits(carries_errors=True)
 
     def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Increments:
         """Return the initial states, their errors (exact zeros after a feedforward pass) and an anchor a layer."""
@@ -78,6 +79,7 @@ class IncrementSequentialStateOptimization(IncrementStateOptimization):
     """SO in sweeps from the output down, in the increment form."""
 
     name = "sequential"
+    traits = Traits(carries_errors=True, is_sequential=True)
 
     def advance(
         self, xp: Namespace, clamped: Clamped, point: Evaluation, carry: Increments, stepper: Stepper, step: Any

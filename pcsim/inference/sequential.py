@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pcsim.inference.base import Moving
+from pcsim.inference.base import Moving, Traits
 from pcsim.inference.state import StateOptimization
 from pcsim.inference.steppers import Stepper
 from pcsim.model.arrays import Namespace
@@ -15,6 +15,7 @@ class SequentialStateOptimization(StateOptimization):
     """SO in sweeps: each state moves with errors recomputed from the newest states above it."""
 
     name = "sequential"
+    traits = Traits(is_sequential=True)
 
     def advance(
         self, xp: Namespace, clamped: Clamped, point: Evaluation, carry: Moving, stepper: Stepper, step: Any

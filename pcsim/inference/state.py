@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 
-from pcsim.inference.base import Moving, Simultaneous, at_rest
+from pcsim.inference.base import Moving, Simultaneous, Traits, at_rest
 from pcsim.inference.steppers import Stepper
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.energy import Clamped, Energy, Evaluation, States
@@ -29,6 +29,7 @@ class StateOptimization(Simultaneous):
     """SO in the standard form: s_i ← s_i − λ ∇_{s_i}E with ε_i = s_i − f_i(s_{i−1})."""
 
     name = "state"
+    traits = Traits()
 
     def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Moving:
         """Return the initial states at rest."""
@@ -43,6 +44,8 @@ class StateOptimization(Simultaneous):
 @dataclass(frozen=True)
 class FixedPredictions(StateOptimization):
     """SO with every prediction and pullback frozen at the feedforward pass (EO paper, B.1)."""
+
+    traits = Traits(freezes_predictions=True)
 
     def clamp(self, xp: Namespace, parameters: tuple[Parameters, ...], x: Array, y: Array) -> Clamped:
         """Hold input, target and all predictions fixed."""

@@ -7,7 +7,7 @@ With the same *array* back, a state that nothing has moved since the feedforward
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pcsim.inference import Inference, with_energy
+from pcsim.inference import Inference
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.layers import Layer, Saved
 
@@ -31,4 +31,4 @@ def with_shared_predictions(inference: Inference) -> Inference:
     """Return the same inference on layers that share unchanged predictions."""
     network = inference.energy.network
     layers = tuple(SharedLayer(a.operation, a.source, a.premultiplier, a.skip) for a in network.layers)
-    return with_energy(inference, replace(inference.energy, network=replace(network, layers=layers)))
+    return inference.with_energy(replace(inference.energy, network=replace(network, layers=layers)))

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import jax.numpy as jnp
 
-from pcsim.inference import Inference, with_energy
+from pcsim.inference import Inference
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.layers import Layer, Saved
 from pcsim_jax.number.narrow import Narrow
@@ -35,4 +35,4 @@ def with_pinned_predictions(inference: Inference) -> Inference:
     """Return the same inference on layers that pin their predictions."""
     network = inference.energy.network
     layers = tuple(PinnedLayer(**vars(layer)) for layer in network.layers)
-    return with_energy(inference, replace(inference.energy, network=replace(network, layers=layers)))
+    return inference.with_energy(replace(inference.energy, network=replace(network, layers=layers)))

@@ -4,7 +4,7 @@ import numpy as np
 
 from pcsim.engine.lowering import lowered_method, lowered_stepper, masks, without_kernels
 from pcsim.errors import UsageError
-from pcsim.inference import Halving, Inference
+from pcsim.inference import Inference
 from pcsim.inference.steppers import Adam, Stepper, undecayed
 from pcsim.model.arithmetic import Arithmetic, check_arithmetic
 
@@ -19,7 +19,7 @@ TRAINING = 'cupy trains in float32 and float64; use one of these, or backend = "
 
 def check(inference: Inference, stepper: Stepper) -> None:
     """Raise `UsageError` for inference without kernels."""
-    if isinstance(inference, Halving):
+    if inference.traits.halves_steps:
         raise UsageError(HALVING)
     lowered_method("cupy", inference)
     lowered_stepper("cupy", stepper)

@@ -13,7 +13,7 @@ from pcsim.engine.backend import Settled, Task
 from pcsim.engine.loop.stretches import Judged, Last, next_due, rows_at_once, settle_in_stretches
 from pcsim.trace.layout import Block
 from pcsim.trace.recording import Recorder
-from pcsim_numba.kernels.program import RowBuffers
+from pcsim_numba.kernels.entries import RowBuffers
 from pcsim_numba.kernels.running_batch import Reached, RunningBatch, limits_of
 
 LONGEST_STRETCH = 4096

@@ -9,7 +9,7 @@ from pcsim_numpy.trainer import NumpyTrainer
 from pcsim.learning.evaluation import ForwardPass
 from pcsim.learning.learner import AfterEveryStep, follow
 from pcsim.model.arrays import Array, Parameters
-from pcsim_numba.kernels.program import RowBuffers
+from pcsim_numba.kernels.entries import RowBuffers
 from pcsim_numba.kernels.running_batch import Reached, RunningBatch, limits_of
 
 NOTHING_DUE = np.zeros(0, np.int64)

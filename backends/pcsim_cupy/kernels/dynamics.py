@@ -12,7 +12,7 @@ from pcsim.engine.lowering import (
     STATE,
     lowered_method,
 )
-from pcsim.inference import Backprop, FixedPredictions, Inference
+from pcsim.inference import Inference
 from pcsim_cupy import kernels as k
 from pcsim_cupy.kernels.buffers import Form
 from pcsim_cupy.kernels.plan import Plan
@@ -165,11 +165,11 @@ def dynamics_of(inference: Inference) -> Dynamics:
 
 def form_of(inference: Inference, plan: Plan, *, weights_move: bool = False) -> Form:
     """Return what a method needs of its arrays."""
-    dynamics = dynamics_of(inference)
-    known = plan.count if isinstance(inference, FixedPredictions | Backprop) else int(plan.starts or not weights_move)
+    traits = inference.traits
+    known = plan.count if traits.freezes_predictions else int(plan.starts or not weights_move)
     return Form(
         known,
-        keeps=isinstance(dynamics, InTurn | InTurnByIncrements | ByIncrements),
-        through=isinstance(dynamics, Through),
-        increments=isinstance(dynamics, ByIncrements),
+        keeps=traits.is_sequential or traits.carries_errors,
+        through=traits.moves_errors,
+        increments=traits.carries_errors,
     )

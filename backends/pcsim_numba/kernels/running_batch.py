@@ -6,25 +6,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.engine.lowering import (
-    BACKPROP,
-    ERROR,
-    INCREMENT,
-    NOTHING,
-    SEQUENTIAL,
-    SEQUENTIAL_INCREMENT,
-    lowered,
-    lowered_method,
-    lowered_stepper,
-)
-from pcsim.inference import Backprop, FixedPredictions, Halving, Inference, unhalved
+from pcsim.engine.lowering import NOTHING, SEQUENTIAL, lowered, lowered_method, lowered_stepper
+from pcsim.inference import Inference, unhalved
 from pcsim.inference.steppers import Stepper
 from pcsim.inference.stopping import StopRule
 from pcsim.model.arrays import Parameters
 from pcsim.model.energy import States
 from pcsim_numba.kernels.block import Block, Form, make_block, matrix, saved_matrix
+from pcsim_numba.kernels.entries import MET, NOT_FINITE, RowBuffers, Watch, begin, carry, proceed
 from pcsim_numba.kernels.plan import BIAS, SOURCE, WEIGHTS_FIRST, plan
-from pcsim_numba.kernels.program import MET, NOT_FINITE, RowBuffers, Watch, begin, carry, proceed
 from pcsim_numba.threads import edges, on_all
 
 TYPICAL_STRETCH = 64
@@ -76,14 +66,15 @@ class RunningBatch:
     ) -> None:
         self._energy, self._lowered, self._dtype = inference.energy, lowered("numba", inference.energy), x.dtype
         self._plan = plan(self._lowered, parameters, x.dtype)
-        halves, inference = isinstance(inference, Halving), unhalved(inference)
-        self._method, self._motion = lowered_method("numba", inference), lowered_stepper("numba", stepper)
+        self._method, traits = lowered_method("numba", unhalved(inference)), inference.traits
+        self._motion = lowered_stepper("numba", stepper)
         count = len(parameters)
-        known = count if isinstance(inference, FixedPredictions | Backprop) else int(not weights_move)
+        known = count if traits.freezes_predictions else int(not weights_move)
         weights = sum(array.size for layer in parameters for array in layer.values())
         self._edges = edges(len(x), 4.0 * weights * TYPICAL_STRETCH)
-        self._is_carried = self._method in (INCREMENT, SEQUENTIAL_INCREMENT)
-        form = Form(known, self._method == SEQUENTIAL, self._is_carried, self._motion.memories, halves)
+        keeps = self._method == SEQUENTIAL
+        form = Form(known, keeps, traits.carries_errors, self._motion.memories, traits.halves_steps)
+        self._traits = traits
         self._blocks = [
             make_block(self._plan, x[a:b], y[a:b], form) for a, b in zip(self._edges[:-1], self._edges[1:], strict=True)
         ]
@@ -91,7 +82,7 @@ class RunningBatch:
     def compile(self, rows: RowBuffers) -> None:
         """Compile all that is needed, or load it."""
         begin(self._plan.net, self._blocks[0])
-        if self._is_carried:
+        if self._traits.carries_errors:
             carry(self._plan.net, self._blocks[0])
         self.proceed(0, -1, np.zeros(0, np.int64), rows, self.nobody_arrived, Limits())
 
@@ -106,7 +97,7 @@ class RunningBatch:
         for block, a in zip(self._blocks, self._edges, strict=False):
             for i, values in enumerate(initial or ()):
                 matrix(self._plan, block, self._moving(block)[0], i)[:] = values[a : a + block.rows]
-        if self._is_carried:
+        if self._traits.carries_errors:
             on_all(lambda b: carry(self._plan.net, self._blocks[b]), range(len(self._blocks)))
 
     def proceed(
@@ -201,10 +192,10 @@ class RunningBatch:
 
     def _moving(self, block: Block) -> tuple[NDArray[Any], ...]:
         memory = block.first, block.second, block.shares, block.highest
-        if self._is_carried:
+        if self._traits.carries_errors:
             anchors = block.points, block.lows, block.below, block.input_lows, block.output_low
             return block.states, block.errors, block.slopes, block.inputs, *anchors, *memory
-        return (block.errors if self._method in (ERROR, BACKPROP) else block.states), *memory
+        return (block.errors if self._traits.moves_errors else block.states), *memory
 
     def _gathered(self, name: str) -> States:
         return tuple(

@@ -17,9 +17,9 @@ from typing import Any
 from benchmarks.workload import Size, make_task
 from pcsim_cupy import CupyBackend
 from pcsim_cupy.kernels.cuda import CudaDevice
+from pcsim_cupy.kernels.running_batch import RunningBatch, packed_parameters
 from pcsim_cupy.kernels.storage import STORAGES
 from pcsim_cupy.kernels.work import Work
-from pcsim_cupy.samples import RunningBatch, packed_parameters
 
 from pcsim.engine.backend import Task
 from pcsim.model.activations import Tanh

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 
 from pcsim.engine.backend import Capabilities, Settled, Task
+from pcsim.engine.lowering import lowered_stepper
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.trace.layout import Block
 from pcsim_cupy.availability import find_device, free_memory
 from pcsim_cupy.kernels.device import Device
 from pcsim_cupy.kernels.dynamics import form_of
+from pcsim_cupy.kernels.memory import check_fits, needed, needed_to_train
+from pcsim_cupy.kernels.plan import plan
 from pcsim_cupy.kernels.storage import STORAGES
-from pcsim_cupy.memory import check_fits, needed, needed_to_train
-from pcsim_cupy.plan import plan
-from pcsim_cupy.samples import motion_of
 from pcsim_cupy.support import HALVING, MASKS, ROUNDING, TRAINING, check, check_rounding, check_training
 
 
@@ -43,9 +43,8 @@ class CupyBackend:
         check_rounding(task.precision, task.arithmetic, motion.stepper)
         net = plan(task.inference.energy)
         form = form_of(task.inference, net)
-        check_fits(
-            needed(net, len(task.x), form, motion_of(motion.stepper), STORAGES[task.precision]), self.free_memory()
-        )
+        stepper = lowered_stepper("cupy", motion.stepper)
+        check_fits(needed(net, len(task.x), form, stepper, STORAGES[task.precision]), self.free_memory())
         return 3.0 + 4e-13 * net.weights * len(task.x) * (motion.steps + 1)
 
     def trainer(self, task: TrainingTask) -> Trainer:

@@ -1,4 +1,4 @@
-"""What the host makes of the rows that steps leave behind: who has been reached, and whether the stop rule is met."""
+"""What the host makes of what steps leave behind: who has been reached, and whether the stop rule is met."""
 
 from functools import partial
 from typing import NamedTuple
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from pcsim.inference.stopping import StopRule
 
 
-class Rows(NamedTuple):
-    """What steps left: energies and squares of the gradient's norms, and whether there were errors.
+class Looks(NamedTuple):
+    """What `look` leaves of steps: energies and squares of the gradient's norms, and whether there were errors.
 
     Each is (steps, layers, batch), or without the first axis that of one step.
     """
@@ -19,19 +19,19 @@ class Rows(NamedTuple):
     squares: NDArray[np.float64]
     presence: NDArray[np.uint8]
 
-    def at(self, k: int) -> "Rows":
+    def at(self, k: int) -> "Looks":
         """Return what one step left."""
-        return Rows(*(array[k] for array in self))
+        return Looks(*(array[k] for array in self))
 
 
 class StopMonitor:
-    """Sees the rows of a batch, one step after another; `arrivals` are the arrival steps so far, −1 before."""
+    """Sees what a batch leaves, one step after another; `arrivals` are the arrival steps so far, −1 before."""
 
     def __init__(self, layers: int, batch: int, rule: StopRule | None) -> None:
         self.arrivals = np.full(layers, -1, np.int64)
         self._rule, self._before = rule, np.full((layers, batch), np.inf)
 
-    def is_met(self, step: int, row: Rows) -> bool:
+    def is_met(self, step: int, row: Looks) -> bool:
         """Take note of a step, and return whether the stop rule holds there."""
         self.arrivals[(self.arrivals < 0) & row.presence.any(axis=1)] = step
         before, self._before = self._before, row.energies

@@ -2,34 +2,14 @@
 
 import numpy as np
 
+from pcsim.engine.lowering import lowered_method, lowered_stepper, masks, without_kernels
 from pcsim.errors import UsageError
-from pcsim.inference import (
-    Backprop,
-    ErrorOptimization,
-    FixedPredictions,
-    IncrementSequentialStateOptimization,
-    IncrementStateOptimization,
-    Inference,
-    SequentialStateOptimization,
-    StateOptimization,
-    is_masked,
-)
-from pcsim.inference.steppers import Adam, Decaying, GradientDescent, Momentum, Stepper, undecayed
+from pcsim.inference import Inference
+from pcsim.inference.steppers import Adam, Stepper, undecayed
 from pcsim.model.arithmetic import Arithmetic, check_arithmetic
 
-METHODS: tuple[type[Inference], ...] = (
-    StateOptimization,
-    FixedPredictions,
-    SequentialStateOptimization,
-    IncrementStateOptimization,
-    IncrementSequentialStateOptimization,
-    ErrorOptimization,
-    Backprop,
-)
-STEPPERS = (GradientDescent, Momentum, Adam, Decaying)
-OTHERS = 'use backend = "jax" or "numpy"'
-HALVING = f"cupy has no kernels for inference.step_halving; {OTHERS}"
-MASKS = f"cupy has no kernels for masked inputs and outputs; {OTHERS}"
+HALVING = without_kernels("cupy", "inference.step_halving")
+MASKS = masks("cupy")
 ROUNDING = (
     "cupy rounds to nearest and accumulates in float32; drop inference.rounding and inference.accumulate, or use "
     'backend = "numpy"'
@@ -41,12 +21,8 @@ def check(inference: Inference, stepper: Stepper) -> None:
     """Raise `UsageError` for inference without kernels."""
     if inference.traits.halves_steps:
         raise UsageError(HALVING)
-    if is_masked(inference):
-        raise UsageError(MASKS)
-    if type(inference) not in METHODS:
-        raise UsageError(f"cupy has no kernels for {type(inference).__name__}; {OTHERS}")
-    if not isinstance(stepper, STEPPERS):
-        raise UsageError(f"cupy has no kernels for {type(stepper).__name__}; {OTHERS}")
+    lowered_method("cupy", inference)
+    lowered_stepper("cupy", stepper)
 
 
 def check_rounding(precision: str, arithmetic: Arithmetic, stepper: Stepper) -> None:

@@ -14,10 +14,10 @@ from pcsim.learning.loop import python_repeat
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
 from pcsim.model.arrays import Array, Parameters
 from pcsim_cupy.kernels.device import Device
-from pcsim_cupy.plan import plan
-from pcsim_cupy.samples import RunningBatch, packed_parameters
-from pcsim_cupy.stacks import goes_together, join, split
-from pcsim_cupy.stop_monitor import Rows, StopMonitor
+from pcsim_cupy.kernels.plan import plan
+from pcsim_cupy.kernels.running_batch import RunningBatch, packed_parameters
+from pcsim_cupy.kernels.stacks import goes_together, join, split
+from pcsim_cupy.stop_monitor import Looks, StopMonitor
 
 SAMPLES_AT_ONCE = 4096
 """In an evaluation."""
@@ -123,7 +123,7 @@ class CupyTrainer:
                 samples.save(0)
             for _ in range(count):
                 step()
-            rows = None if rule is None else Rows(*map(self._device.get, samples.rows(first, count)))
+            rows = None if rule is None else Looks(*map(self._device.get, samples.rows(first, count)))
             met = () if rows is None else (k for k in range(count) if stop_monitor.is_met(first + k, rows.at(k)))
             if (last := next(iter(met), None)) is not None:
                 samples.restore(0, first)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pcsim.engine.backend import Settled, Task
 from pcsim.engine.loop.equilibrium import SearchState, Stretch, settle_equilibrium
+from pcsim.engine.loop.stretches import FIRST_STRETCH, SECONDS, rows_at_once
 from pcsim.inference.equilibrium import SEARCHING, Equilibrium, Search, search_of
 from pcsim.inference.observables import Final, Observation, finish, observe
 from pcsim.model.arrays import Array
@@ -18,9 +19,8 @@ from pcsim.model.energy import Clamped, States
 from pcsim.trace.layout import Block
 from pcsim_jax.arrays import arguments, namespace, to_host
 from pcsim_jax.compiled import Compiler
-from pcsim_jax.descent import FIRST_STRETCH, SECONDS, next_due, rows_at_once
 from pcsim_jax.number.pinned import with_pinned_predictions
-from pcsim_jax.program import Program, Rows, arrived, empty_rows, number, row, start, written
+from pcsim_jax.program import Program, Rows, arrived, empty_rows, number, padded_due, row, start, written
 
 
 def settle(task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
@@ -117,7 +117,7 @@ class JaxSearcher:
         return jax.tree.map(to_host, seen), final
 
     def _stretch(self, end: int) -> tuple[tuple[Any, ...], NDArray[np.int64]]:
-        due = next_due(self._task.descent, self._done, self._program.rows)
+        due = padded_due(self._task.descent, self._done, self._program.rows)
         few = np.int64(len(self._carry.status) // 2 if self._is_long else 0)
         return (self._clamped, self._carry, np.int64(self._done), self._arrivals, np.int64(end), due, few), due
 

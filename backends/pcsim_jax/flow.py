@@ -10,6 +10,7 @@ import numpy as np
 
 from pcsim.engine.backend import Flow, Settled, SolverWork, Task
 from pcsim.engine.loop import Reached, check_flow, check_noise, looser_or_implicit, settle_flow
+from pcsim.engine.loop.stretches import SECONDS
 from pcsim.errors import UsageError
 from pcsim.inference.observables import Observation, on_host
 from pcsim.model.arrays import Array
@@ -25,8 +26,6 @@ from pcsim_jax.ode.solvers import METHODS, SOLVERS, Tolerances
 
 __all__ = ["SOLVERS", "check", "settle"]
 
-SECONDS = 0.25
-"""Aimed at between two looks at the host's wishes."""
 FIRST_ATTEMPTS = 8
 SMALLEST_RTOL = {"float32": 1e-6, "float64": 1e-13}
 ROOT_ERROR = 0.03

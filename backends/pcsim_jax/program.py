@@ -6,7 +6,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
 
+from pcsim.engine.backend import Descent
+from pcsim.engine.loop.stretches import next_due
 from pcsim.inference import Inference
 from pcsim.inference.observables import Final, Observation, finish, gradient_norms, observe
 from pcsim.inference.steppers import Stepper
@@ -50,6 +54,12 @@ class Progress(NamedTuple):
     count: Array
     rows: Rows
     flagged: Array
+
+
+def padded_due(motion: Descent, step: int, rows: int) -> NDArray[np.int64]:
+    """Return the next steps (rows,) to record from `step` on, filled up with −1, which never comes."""
+    due = next_due(motion, step, rows)
+    return np.pad(due, (0, rows - len(due)), constant_values=-1)
 
 
 def start(program: Program, parameters: tuple[Parameters, ...], x: Array, y: Array, initial: States | None) -> Any:
@@ -143,7 +153,7 @@ def empty_rows(program: Program, clamped: Clamped, carry: Any) -> Rows:
 
     def look() -> Rows:
         point = program.inference.evaluate(program.xp, clamped, carry)
-        return _rows_of(row(program, clamped, point, jnp.bool_(True)))
+        return rows_of(row(program, clamped, point, jnp.bool_(True)))
 
     def empty(row: Array) -> Array:
         return jnp.zeros((program.rows, *row.shape), row.dtype)
@@ -151,7 +161,8 @@ def empty_rows(program: Program, clamped: Clamped, carry: Any) -> Rows:
     return jax.tree.map(empty, jax.eval_shape(look))
 
 
-def _rows_of(seen: Observation) -> Rows:
+def rows_of(seen: Observation) -> Rows:
+    """Return what is recorded of an observation."""
     return Rows(seen.layerwise, seen.norms, seen.states, seen.errors)
 
 
@@ -161,4 +172,4 @@ def written(rows: Rows, seen: Observation, row: Array) -> Rows:
     def with_row(array: Array, one: Array) -> Array:
         return jax.lax.dynamic_update_index_in_dim(array, one, row, 0)
 
-    return jax.tree.map(with_row, rows, _rows_of(seen))
+    return jax.tree.map(with_row, rows, rows_of(seen))

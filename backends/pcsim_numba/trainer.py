@@ -9,8 +9,8 @@ from pcsim_numpy.trainer import NumpyTrainer
 from pcsim.learning.evaluation import ForwardPass
 from pcsim.learning.learner import AfterEveryStep, follow
 from pcsim.model.arrays import Array, Parameters
-from pcsim_numba.kernels.program import Rows
-from pcsim_numba.samples import Reached, RunningBatch, limits_of
+from pcsim_numba.kernels.entries import RowBuffers
+from pcsim_numba.kernels.running_batch import Reached, RunningBatch, limits_of
 
 NOTHING_DUE = np.zeros(0, np.int64)
 
@@ -76,9 +76,9 @@ class NumbaTrainer(NumpyTrainer):
         return follow(self._xp, optimizer, clip, self._parameters, gradient, self._memory, rate, number)
 
     @property
-    def _no_rows(self) -> Rows:
+    def _no_rows(self) -> RowBuffers:
         layers = np.zeros((0, 0, 0))
-        return Rows(layers, layers, np.zeros((0, 0), self._dtype), np.zeros((0, 0), self._dtype))
+        return RowBuffers(layers, layers, np.zeros((0, 0), self._dtype), np.zeros((0, 0), self._dtype))
 
     def _samples(self, x: NDArray[Any], y: NDArray[Any]) -> RunningBatch:
         learner = self._learner

@@ -101,8 +101,8 @@ def test_jax_stops_a_step_beyond_the_end_of_a_stretch(monkeypatch: pytest.Monkey
     case = make_case("tanh")
     expected = run(case, RULES["change"])[0].steps_taken
     for stretch in (1, expected - 1, expected, expected + 1):
-        monkeypatch.setattr("pcsim_jax.descent.FIRST_STRETCH", stretch)
-        monkeypatch.setattr("pcsim_jax.descent.SECONDS", 1e-9)
+        monkeypatch.setattr("pcsim.engine.loop.stretches.FIRST_STRETCH", stretch)
+        monkeypatch.setattr("pcsim.engine.loop.stretches.SECONDS", 1e-9)
         assert run(case, RULES["change"], "jax")[0].steps_taken == expected
 
 

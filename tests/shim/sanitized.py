@@ -4,8 +4,8 @@ import sys
 from typing import Any
 
 from pcsim_cupy.kernels import CARRIED
+from pcsim_cupy.kernels.running_batch import RunningBatch
 from pcsim_cupy.kernels.storage import STORAGES
-from pcsim_cupy.samples import RunningBatch
 
 from pcsim.inference import StateOptimization
 from pcsim.inference.steppers import Adam, GradientDescent

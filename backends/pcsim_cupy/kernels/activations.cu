@@ -1,4 +1,4 @@
-// Activation functions: the value, the derivative, and increments without cancellation (pcsim/activations.py).
+// Activation functions: the value, the derivative, and increments without cancellation (pcsim/model/activations.py).
 
 __device__ inline acc normal_cdf(acc x) { return (acc)0.5 * erfc(-x * (acc)0.70710678118654752440); }
 

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pcsim.engine.lowering import Motion
 from pcsim.model.arrays import Array
 from pcsim_cupy.kernels.device import Device
-from pcsim_cupy.plan import Group, Plan
+from pcsim_cupy.kernels.plan import Group, Plan
 
 NUMBERS = ("layers", "batch", "known", "activation_first", "loss", "stepper", "capacity")
 REALS = ("share", "step_size", "keep", "keep_squares", "eps", "decay")
@@ -24,19 +25,6 @@ FIELDS = (
 """The fields of `Net` in net.cu, in order: eight bytes each."""
 BYTES_OF_ROWS = 64 * 2**20
 MOST_ROWS = 2048
-
-
-@dataclass(frozen=True)
-class Motion:
-    """A stepper in numbers: its kind, how many arrays it remembers of a variable, and the rest 0 without use."""
-
-    kind: int
-    memories: int
-    step_size: float
-    keep: float = 0.0
-    keep_squares: float = 0.0
-    eps: float = 0.0
-    decay: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -142,7 +130,7 @@ class Buffers:
             "stepper": motion.kind,
             "capacity": self.capacity,
         }
-        reals: dict[str, Any] = vars(motion) | {"share": plan.share}
+        reals: dict[str, Any] = motion._asdict() | {"share": plan.share}
         words = [numbers[name] for name in NUMBERS]
         words += np.array([reals[name] for name in REALS], np.float64).view(np.int64).tolist()
         words += [self._device.address(self.arrays[name]) for name in FIELDS[len(words) :]]

@@ -2,20 +2,21 @@
 
 from typing import Protocol, runtime_checkable
 
-from pcsim.inference import (
-    Backprop,
-    ErrorOptimization,
-    FixedPredictions,
-    IncrementSequentialStateOptimization,
-    IncrementStateOptimization,
-    Inference,
-    SequentialStateOptimization,
-    StateOptimization,
+from pcsim.engine.lowering import (
+    BACKPROP,
+    ERROR,
+    INCREMENT,
+    NOTHING,
+    SEQUENTIAL,
+    SEQUENTIAL_INCREMENT,
+    STATE,
+    lowered_method,
 )
+from pcsim.inference import Inference
 from pcsim_cupy import kernels as k
 from pcsim_cupy.kernels.buffers import Form
+from pcsim_cupy.kernels.plan import Plan
 from pcsim_cupy.kernels.work import Work
-from pcsim_cupy.plan import NOTHING, Plan
 
 
 @runtime_checkable
@@ -147,24 +148,28 @@ def _change(plan: Plan) -> str:
     return "pulled" if plan.activation_first else "totals"
 
 
-DYNAMICS: dict[type[Inference], Dynamics] = {
-    StateOptimization: AllAtOnce(),
-    FixedPredictions: AllAtOnce(),
-    SequentialStateOptimization: InTurn(),
-    IncrementStateOptimization: ByIncrements(),
-    IncrementSequentialStateOptimization: InTurnByIncrements(),
-    ErrorOptimization: Through(),
-    Backprop: Backpropagation(),
+_DYNAMICS: dict[int, Dynamics] = {
+    STATE: AllAtOnce(),
+    SEQUENTIAL: InTurn(),
+    INCREMENT: ByIncrements(),
+    SEQUENTIAL_INCREMENT: InTurnByIncrements(),
+    ERROR: Through(),
+    BACKPROP: Backpropagation(),
 }
+
+
+def dynamics_of(inference: Inference) -> Dynamics:
+    """Return how a method steps; raises `UsageError` for one without kernels."""
+    return _DYNAMICS[lowered_method("cupy", inference)]
 
 
 def form_of(inference: Inference, plan: Plan, *, weights_move: bool = False) -> Form:
     """Return what a method needs of its arrays."""
-    dynamics = DYNAMICS[type(inference)]
-    known = plan.count if inference.traits.freezes_predictions else int(plan.starts or not weights_move)
+    traits = inference.traits
+    known = plan.count if traits.freezes_predictions else int(plan.starts or not weights_move)
     return Form(
         known,
-        keeps=isinstance(dynamics, InTurn | InTurnByIncrements | ByIncrements),
-        through=isinstance(dynamics, Through),
-        increments=isinstance(dynamics, ByIncrements),
+        keeps=traits.is_sequential or traits.carries_errors,
+        through=traits.moves_errors,
+        increments=traits.carries_errors,
     )

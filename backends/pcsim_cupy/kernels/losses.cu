@@ -1,4 +1,4 @@
-// Output losses of a sample: the value, summed in float64, and the output error −∂ℓ/∂ŷ (pcsim/losses).
+// Output losses of a sample: the value, summed in float64, and the output error −∂ℓ/∂ŷ (pcsim/model/losses).
 
 __device__ inline double squared_error(const Net *net, int n, const real *outputs, const real *target, real *errors) {
     double sum = 0;

@@ -1,5 +1,5 @@
 // A run as the kernels see it. Every array of units lies layer after layer, a layer's samples one after another; the
-// names and their order are those of FIELDS in plan.py. A block of threads works on one sample of one layer.
+// names and their order are those of FIELDS in buffers.py. A block of threads works on one sample of one layer.
 
 struct Net {
     long long layers, batch, known, activation_first, loss, stepper, capacity;
@@ -32,6 +32,7 @@ struct Net {
     double *motion;           // of the step after it: scale, 1 − β₂ᵗ, and what the step size is divided by
 };
 
+// What there is to choose from is numbered as in pcsim/engine/lowering.py.
 enum { WIDTH, PLACE, ACTIVATION, SKIP, SKIP_READER, BIAS, COLUMNS };
 enum { PREMULTIPLIER, NEGATIVE_SLOPE, PRECISION, DECAY, SCALES };
 enum { LINEAR, TANH, SIGMOID, RELU, LEAKY_RELU, GELU };

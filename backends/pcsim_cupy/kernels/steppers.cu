@@ -1,4 +1,4 @@
-// How far a variable moves along its gradient (pcsim/steppers.py); what depends on the step alone is in `net->motion`.
+// How far a variable moves along its gradient (pcsim/inference/steppers.py); what depends on the step alone is in `net->motion`.
 
 __device__ inline acc stepped(const Net *net, long long k, acc gradient) {
     const acc scale = (acc)net->motion[0], whole = (acc)net->motion[1], slowed = (acc)net->motion[2];

@@ -4,7 +4,7 @@ from pcsim.model.arrays import Array
 from pcsim_cupy.kernels.buffers import Buffers
 from pcsim_cupy.kernels.device import Device
 from pcsim_cupy.kernels.gemm import Product
-from pcsim_cupy.plan import Group, Plan
+from pcsim_cupy.kernels.plan import Group, Plan
 
 
 class Work:

@@ -3,9 +3,9 @@
 # Numba infers the types of what it compiles.
 # pyright: basic
 
+from pcsim.engine.lowering import GELU, LEAKY_RELU, LINEAR, RELU, SIGMOID, TANH
 from pcsim_numba.kernels.compiled import inlined, part, stay_apart
 from pcsim_numba.kernels.elementary import exp_down, fused, normal, one, tanh, zero
-from pcsim_numba.plan import GELU, LEAKY_RELU, LINEAR, RELU, SIGMOID, TANH
 
 
 @inlined

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim_numba.kernels.memory import aligned
-from pcsim_numba.plan import LD_IN, LD_OUT, N_IN, N_OUT, PLACE, Plan
+from pcsim_numba.kernels.plan import LD_IN, LD_OUT, N_IN, N_OUT, PLACE, Plan
 
 
 class Block(NamedTuple):

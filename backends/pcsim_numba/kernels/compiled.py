@@ -9,6 +9,8 @@ import numba
 import numba.extending
 from numba import types
 
+from pcsim.engine import lowering
+
 PURE: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 """No contraction of a·b + c beyond what is written: s − a·f must be zero where s was stored as a·f."""
 
@@ -34,12 +36,15 @@ entry: Callable[..., Any] = _njit(cache=True, no_cfunc_wrapper=True, **PURE)
 
 
 def _stamp() -> int:
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    sources = [Path(lowering.__file__), *sorted(Path(__file__).parent.glob("*.py"))]
     return int(sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12], 16)
 
 
 STAMP = _stamp()
-"""Tells the sources of this package apart: Numba's cache looks at that of the entry alone, and what it closes over."""
+"""Tells the sources of kernels apart, and the core's numbers for what there is to choose from.
+
+Numba's cache looks at the source of the entry alone, and what it closes over.
+"""
 
 
 @intrinsic

@@ -3,12 +3,13 @@
 # Numba infers the types of what it compiles.
 # pyright: basic
 
+from pcsim.engine.lowering import DECAY, PRECISION
 from pcsim_numba.kernels.compiled import part
 from pcsim_numba.kernels.layers import predict, pull_back, units
+from pcsim_numba.kernels.plan import SKIP, SOURCE
 from pcsim_numba.kernels.rows import add, add_multiplied, copy, multiplied
 from pcsim_numba.kernels.state import measure, move_variable, square
 from pcsim_numba.kernels.unchecked_slice import unchecked_slice
-from pcsim_numba.plan import DECAY, PRECISION, SKIP, SOURCE
 
 
 @part

@@ -3,22 +3,14 @@
 # Numba infers the types of what it compiles.
 # pyright: basic
 
+from pcsim.engine.lowering import NEGATIVE_SLOPE, PREMULTIPLIER
 from pcsim_numba.kernels.compiled import part, stay_apart
 from pcsim_numba.kernels.increments import accumulate, anchor, increment
 from pcsim_numba.kernels.layers import affine, linear, units
+from pcsim_numba.kernels.plan import ACTIVATION, LD_IN, LD_OUT, SKIP, SOURCE, WEIGHTS_FIRST
 from pcsim_numba.kernels.rows import add, copy, multiplied, scale, subtract
 from pcsim_numba.kernels.state import evaluate_states, measure, move_variable, square, state_gradient
 from pcsim_numba.kernels.unchecked_slice import unchecked_slice
-from pcsim_numba.plan import (
-    ACTIVATION,
-    LD_IN,
-    LD_OUT,
-    NEGATIVE_SLOPE,
-    PREMULTIPLIER,
-    SKIP,
-    SOURCE,
-    WEIGHTS_FIRST,
-)
 
 
 @part

@@ -3,10 +3,10 @@
 # Numba infers the types of what it compiles.
 # pyright: basic
 
+from pcsim.engine.lowering import GELU, LEAKY_RELU, LINEAR, RELU, SIGMOID, TANH
 from pcsim.model.activations import NODES, REACH, SHARES
 from pcsim_numba.kernels.compiled import inlined, part, stay_apart
 from pcsim_numba.kernels.elementary import constant, exp_down, half, normal, one, tanh, two, zero
-from pcsim_numba.plan import GELU, LEAKY_RELU, LINEAR, RELU, SIGMOID, TANH
 
 _node_0, _node_1, _node_2, _node_3 = (constant("node", node) for node in NODES)
 _share_0, _share_1, _share_2, _share_3 = (constant("share", share) for share in SHARES)

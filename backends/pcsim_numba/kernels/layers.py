@@ -3,28 +3,26 @@
 # Numba infers the types of what it compiles.
 # pyright: basic
 
+from pcsim.engine.lowering import LINEAR, NEGATIVE_SLOPE, PREMULTIPLIER
 from pcsim_numba.kernels.activations import activate
 from pcsim_numba.kernels.compiled import part, stay_apart
-from pcsim_numba.kernels.products import multiply
-from pcsim_numba.kernels.rows import add, copy, multiplied, scale
-from pcsim_numba.kernels.unchecked_slice import unchecked_slice
-from pcsim_numba.plan import (
+from pcsim_numba.kernels.plan import (
     ACTIVATION,
     BACKWARD,
     BIAS,
     FORWARD,
     LD_IN,
     LD_OUT,
-    LINEAR,
     N_IN,
     N_OUT,
-    NEGATIVE_SLOPE,
     PLACE,
-    PREMULTIPLIER,
     SKIP,
     SOURCE,
     WEIGHTS_FIRST,
 )
+from pcsim_numba.kernels.products import multiply
+from pcsim_numba.kernels.rows import add, copy, multiplied, scale
+from pcsim_numba.kernels.unchecked_slice import unchecked_slice
 
 
 @part

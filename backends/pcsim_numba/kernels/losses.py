@@ -7,11 +7,11 @@ import math
 
 import numpy as np
 
+from pcsim.engine.lowering import BINARY, CROSS_ENTROPY
 from pcsim_numba.kernels.activations import sigmoid
 from pcsim_numba.kernels.compiled import part, stay_apart
 from pcsim_numba.kernels.elementary import exp_down
 from pcsim_numba.kernels.rows import sum_of_squares
-from pcsim_numba.plan import BINARY, CROSS_ENTROPY
 
 
 @part

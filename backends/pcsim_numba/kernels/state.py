@@ -3,13 +3,14 @@
 # Numba infers the types of what it compiles.
 # pyright: basic
 
+from pcsim.engine.lowering import DECAY, PRECISION
 from pcsim_numba.kernels.compiled import part, stay_apart
 from pcsim_numba.kernels.layers import predict, pull_back, sample, units
 from pcsim_numba.kernels.losses import output_loss
+from pcsim_numba.kernels.plan import LD_OUT, N_OUT, SKIP, SOURCE
 from pcsim_numba.kernels.rows import add_multiplied, copy, difference, multiplied, subtract, sum_of_squares
 from pcsim_numba.kernels.steppers import move, shortened
 from pcsim_numba.kernels.unchecked_slice import unchecked_slice
-from pcsim_numba.plan import DECAY, LD_OUT, N_OUT, PRECISION, SKIP, SOURCE
 
 
 @part

@@ -4,29 +4,17 @@
 # pyright: basic
 
 import math
-from typing import NamedTuple
 
+from pcsim.engine.lowering import DESCENT, MOMENTUM, Motion
 from pcsim_numba.kernels.compiled import part, stay_apart
 from pcsim_numba.kernels.elementary import root
-
-DESCENT, MOMENTUM, ADAM = range(3)
-
-
-class Motion(NamedTuple):
-    """A stepper: its kind and its numbers; those without use are 0. The step size is divided by 1 + decay (t−1)."""
-
-    kind: int
-    step_size: float
-    keep: float
-    keep_squares: float
-    eps: float
-    decay: float
 
 
 @part
 def shortened(motion, share):
     """Return a stepper whose steps are a share of what they were."""
-    return Motion(motion.kind, share * motion.step_size, motion.keep, motion.keep_squares, motion.eps, motion.decay)
+    rest = motion.keep, motion.keep_squares, motion.eps, motion.decay
+    return Motion(motion.kind, motion.memories, share * motion.step_size, *rest)
 
 
 @part

@@ -201,8 +201,8 @@ def test_more_steps_than_the_device_holds_rows_of(
 def test_a_stop_rule_that_is_met_while_the_next_stretch_runs(
     backend: CupyBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pcsim_cupy.descent.FIRST_STRETCH", 4)
-    monkeypatch.setattr("pcsim_cupy.descent.SECONDS", 1e-9)
+    monkeypatch.setattr("pcsim.engine.loop.stretches.FIRST_STRETCH", 4)
+    monkeypatch.setattr("pcsim.engine.loop.stretches.SECONDS", 1e-9)
     case = small("tanh")
     for method in ("state", "increment", "error", "sequential"):
         task = make_task(case, METHODS[method](case.energy), steps=200, stop=StopRule(grad_norm=0.02), record=RECORD)

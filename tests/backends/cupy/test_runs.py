@@ -81,8 +81,8 @@ class Other(CpuCupyBackend):
 
 
 def test_a_device_that_fails_leaves_a_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pcsim_cupy.descent.FIRST_STRETCH", 5)
-    monkeypatch.setattr("pcsim_cupy.descent.SECONDS", 0.0)
+    monkeypatch.setattr("pcsim.engine.loop.stretches.FIRST_STRETCH", 5)
+    monkeypatch.setattr("pcsim.engine.loop.stretches.SECONDS", 0.0)
     use(Other(Failing), monkeypatch)
     scenario, path = pcsim.read_scenario("signal-decay"), tmp_path / "run.h5"
     with pytest.raises(RunFailed, match=r"cudaErrorUnknown.*; the trace up to there is in .*run\.h5$") as failed:

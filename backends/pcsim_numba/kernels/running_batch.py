@@ -6,50 +6,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.inference import (
-    Backprop,
-    ErrorOptimization,
-    FixedPredictions,
-    IncrementSequentialStateOptimization,
-    IncrementStateOptimization,
-    Inference,
-    SequentialStateOptimization,
-    StateOptimization,
-    unhalved,
-)
-from pcsim.inference.steppers import Adam, Decaying, GradientDescent, Momentum, Stepper
+from pcsim.engine.lowering import NOTHING, SEQUENTIAL, lowered, lowered_method, lowered_stepper
+from pcsim.inference import Inference, unhalved
+from pcsim.inference.steppers import Stepper
 from pcsim.inference.stopping import StopRule
 from pcsim.model.arrays import Parameters
-from pcsim.model.energy import Energy, States
+from pcsim.model.energy import States
 from pcsim_numba.kernels.block import Block, Form, make_block, matrix, saved_matrix
-from pcsim_numba.kernels.program import (
-    BACKPROP,
-    ERROR,
-    INCREMENT,
-    MET,
-    NOT_FINITE,
-    SEQUENTIAL,
-    SEQUENTIAL_INCREMENT,
-    STATE,
-    Rows,
-    Watch,
-    begin,
-    carry,
-    proceed,
-)
-from pcsim_numba.kernels.steppers import ADAM, DESCENT, MOMENTUM, Motion
-from pcsim_numba.plan import BIAS, NOTHING, SOURCE, WEIGHTS_FIRST, plan
+from pcsim_numba.kernels.entries import MET, NOT_FINITE, RowBuffers, Watch, begin, carry, proceed
+from pcsim_numba.kernels.plan import BIAS, SOURCE, WEIGHTS_FIRST, plan
 from pcsim_numba.threads import edges, on_all
 
-METHODS: dict[type[Inference], int] = {
-    StateOptimization: STATE,
-    FixedPredictions: STATE,
-    SequentialStateOptimization: SEQUENTIAL,
-    IncrementStateOptimization: INCREMENT,
-    IncrementSequentialStateOptimization: SEQUENTIAL_INCREMENT,
-    ErrorOptimization: ERROR,
-    Backprop: BACKPROP,
-}
 TYPICAL_STRETCH = 64
 
 
@@ -97,26 +64,25 @@ class RunningBatch:
         y: NDArray[Any],
         weights_move: bool = False,
     ) -> None:
-        self._energy: Energy = inference.energy
-        traits = inference.traits
-        self._method = METHODS[type(unhalved(inference))]
-        self._motion, memories = _motion(stepper)
-        self._dtype = x.dtype
-        self._plan = plan(inference.energy, parameters, x.dtype)
+        self._energy, self._lowered, self._dtype = inference.energy, lowered("numba", inference.energy), x.dtype
+        self._plan = plan(self._lowered, parameters, x.dtype)
+        self._method, traits = lowered_method("numba", unhalved(inference)), inference.traits
+        self._motion = lowered_stepper("numba", stepper)
         count = len(parameters)
         known = count if traits.freezes_predictions else int(not weights_move)
         weights = sum(array.size for layer in parameters for array in layer.values())
         self._edges = edges(len(x), 4.0 * weights * TYPICAL_STRETCH)
-        self._is_carried = self._method in (INCREMENT, SEQUENTIAL_INCREMENT)
-        form = Form(known, self._method == SEQUENTIAL, self._is_carried, memories, traits.halves_steps)
+        keeps = self._method == SEQUENTIAL
+        form = Form(known, keeps, traits.carries_errors, self._motion.memories, traits.halves_steps)
+        self._traits = traits
         self._blocks = [
             make_block(self._plan, x[a:b], y[a:b], form) for a, b in zip(self._edges[:-1], self._edges[1:], strict=True)
         ]
 
-    def compile(self, rows: Rows) -> None:
+    def compile(self, rows: RowBuffers) -> None:
         """Compile all that is needed, or load it."""
         begin(self._plan.net, self._blocks[0])
-        if self._is_carried:
+        if self._traits.carries_errors:
             carry(self._plan.net, self._blocks[0])
         self.proceed(0, -1, np.zeros(0, np.int64), rows, self.nobody_arrived, Limits())
 
@@ -131,11 +97,17 @@ class RunningBatch:
         for block, a in zip(self._blocks, self._edges, strict=False):
             for i, values in enumerate(initial or ()):
                 matrix(self._plan, block, self._moving(block)[0], i)[:] = values[a : a + block.rows]
-        if self._is_carried:
+        if self._traits.carries_errors:
             on_all(lambda b: carry(self._plan.net, self._blocks[b]), range(len(self._blocks)))
 
     def proceed(
-        self, first: int, last: int, due: NDArray[np.int64], rows: Rows, arrivals: NDArray[np.int64], limits: Limits
+        self,
+        first: int,
+        last: int,
+        due: NDArray[np.int64],
+        rows: RowBuffers,
+        arrivals: NDArray[np.int64],
+        limits: Limits,
     ) -> Reached:
         """Look at the steps from `first` to `last`, record those that are due, and move on after all but the last."""
         count = len(self._blocks)
@@ -160,7 +132,7 @@ class RunningBatch:
 
     def set_parameters(self, parameters: tuple[Parameters, ...]) -> None:
         """Go on with other parameters."""
-        self._plan = plan(self._energy, parameters, self._dtype)
+        self._plan = plan(self._lowered, parameters, self._dtype)
 
     def snapshot(self) -> list[tuple[NDArray[Any], ...]]:
         """Return copies of all that moves."""
@@ -220,31 +192,16 @@ class RunningBatch:
 
     def _moving(self, block: Block) -> tuple[NDArray[Any], ...]:
         memory = block.first, block.second, block.shares, block.highest
-        if self._is_carried:
+        if self._traits.carries_errors:
             anchors = block.points, block.lows, block.below, block.input_lows, block.output_low
             return block.states, block.errors, block.slopes, block.inputs, *anchors, *memory
-        return (block.errors if self._method in (ERROR, BACKPROP) else block.states), *memory
+        return (block.errors if self._traits.moves_errors else block.states), *memory
 
     def _gathered(self, name: str) -> States:
         return tuple(
             np.concatenate([matrix(self._plan, block, getattr(block, name), i) for block in self._blocks])
             for i in range(len(self._plan.net.layers))
         )
-
-
-def _motion(stepper: Stepper, decay: float = 0.0) -> tuple[Motion, int]:
-    """Return a stepper in numbers, and how many arrays it remembers of every variable."""
-    match stepper:
-        case Decaying():
-            return _motion(stepper.stepper, stepper.decay)
-        case GradientDescent():
-            return Motion(DESCENT, stepper.step_size, 0.0, 0.0, 0.0, decay), 0
-        case Momentum():
-            return Motion(MOMENTUM, stepper.step_size, stepper.momentum, 0.0, 0.0, decay), 1
-        case Adam():
-            return Motion(ADAM, stepper.step_size, stepper.beta1, stepper.beta2, stepper.eps, decay), 2
-        case _:
-            raise TypeError(f"no kernels for {type(stepper).__name__}")
 
 
 def _earliest(arrivals: list[NDArray[np.int64]]) -> NDArray[np.int64]:

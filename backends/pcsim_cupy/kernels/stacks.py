@@ -4,7 +4,7 @@ from typing import Any
 
 from pcsim.learning.optimizers import SGD, Adam, AdamW, Momentum, Optimizer
 from pcsim.model.arrays import Namespace
-from pcsim_cupy.plan import Plan
+from pcsim_cupy.kernels.plan import Plan
 
 ELEMENTWISE = (SGD, Momentum, Adam, AdamW)
 """Optimisers that treat every number alike: to them a stack of arrays is one array."""

@@ -6,19 +6,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pcsim.engine.lowering import NOTHING, lowered_stepper
 from pcsim.inference import Inference
-from pcsim.inference.steppers import Adam, Decaying, GradientDescent, Momentum, Stepper
+from pcsim.inference.steppers import Stepper
 from pcsim.model.arrays import Array, Parameters
 from pcsim_cupy import kernels as k
-from pcsim_cupy.kernels.buffers import FIELDS, Buffers, Motion, moving
+from pcsim_cupy.kernels.buffers import FIELDS, Buffers, moving
 from pcsim_cupy.kernels.device import Device
-from pcsim_cupy.kernels.dynamics import DYNAMICS, form_of
+from pcsim_cupy.kernels.dynamics import dynamics_of, form_of
 from pcsim_cupy.kernels.gemm import Product
+from pcsim_cupy.kernels.plan import plan
+from pcsim_cupy.kernels.stacks import join
 from pcsim_cupy.kernels.work import Work
-from pcsim_cupy.plan import NOTHING, plan
-from pcsim_cupy.stacks import join
-
-DESCENT, MOMENTUM, ADAM = range(3)
 
 
 class RunningBatch:
@@ -39,9 +38,9 @@ class RunningBatch:
         weights_move: bool = False,
     ) -> None:
         self.device, self.plan = device, plan(inference.energy)
-        self._measured, self._dynamics = measured, DYNAMICS[type(inference)]
+        self._measured, self._dynamics = measured, dynamics_of(inference)
         self._form = form_of(inference, self.plan, weights_move=weights_move)
-        self.buffers = Buffers(device, self.plan, batch, self._form, motion_of(stepper))
+        self.buffers = Buffers(device, self.plan, batch, self._form, lowered_stepper("cupy", stepper))
         self._work = Work(device, self.plan, self.buffers)
         longest = max((group.count for group in self.plan.groups), default=1)
         self._ones = device.put(device.storage.packed(np.ones(longest * batch)))
@@ -196,21 +195,6 @@ class RunningBatch:
             # From the top: what a layer reads by a skip must not have moved yet.
             for i in range(self.plan.count - 1, -1, -1):
                 self._work.launch("predict", 0, i, 1)
-
-
-def motion_of(stepper: Stepper, decay: float = 0.0) -> Motion:
-    """Return a stepper in numbers."""
-    match stepper:
-        case Decaying():
-            return motion_of(stepper.stepper, stepper.decay)
-        case GradientDescent():
-            return Motion(DESCENT, 0, stepper.step_size, decay=decay)
-        case Momentum():
-            return Motion(MOMENTUM, 1, stepper.step_size, stepper.momentum, decay=decay)
-        case Adam():
-            return Motion(ADAM, 2, stepper.step_size, stepper.beta1, stepper.beta2, stepper.eps, decay)
-        case _:
-            raise TypeError(f"no kernels for {type(stepper).__name__}")
 
 
 def packed_parameters(device: Device, parameters: tuple[dict[str, NDArray[Any]], ...]) -> tuple[Parameters, ...]:

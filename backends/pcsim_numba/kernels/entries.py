@@ -9,21 +9,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pcsim.engine.lowering import BACKPROP, ERROR, INCREMENT, SEQUENTIAL, SEQUENTIAL_INCREMENT, STATE
 from pcsim_numba.kernels.borrowed import borrowed
 from pcsim_numba.kernels.compiled import STAMP, entry, part
 from pcsim_numba.kernels.error import advance_errors, evaluate_errors, measure_errors
 from pcsim_numba.kernels.increment import advance_increments, begin_increments, sweep_increments
 from pcsim_numba.kernels.layers import sample
+from pcsim_numba.kernels.plan import N_OUT
 from pcsim_numba.kernels.rows import any_nonzero, copy, sum_of_squares
 from pcsim_numba.kernels.state import advance_states, begin_block, evaluate_states, halve, sweep
 from pcsim_numba.kernels.unchecked_slice import unchecked_slice
-from pcsim_numba.plan import N_OUT
 
-STATE, SEQUENTIAL, INCREMENT, SEQUENTIAL_INCREMENT, ERROR, BACKPROP = range(6)
 MET, NOT_FINITE = 1, 2
 
 
-class Rows(NamedTuple):
+class RowBuffers(NamedTuple):
     """Recorded rows of all samples; those that are not recorded have no rows.
 
     `layerwise` and `norms` are (rows, layers, batch); `states` and `errors` (rows, numbers), a layer's (batch, units)

@@ -1,9 +1,10 @@
 """How much memory a run takes on the device, and what is said where there is less."""
 
+from pcsim.engine.lowering import Motion
 from pcsim.errors import UsageError
-from pcsim_cupy.kernels.buffers import Form, Motion, capacity, moving, unit_sizes
+from pcsim_cupy.kernels.buffers import Form, capacity, moving, unit_sizes
+from pcsim_cupy.kernels.plan import Plan
 from pcsim_cupy.kernels.storage import Storage
-from pcsim_cupy.plan import Plan
 
 SAVED = 2
 """Where a run stood at the beginning of the last stretches of steps is kept, to go back to."""

@@ -1,0 +1,181 @@
+"""Lowering: networks, methods and steppers in the numbers that hand-written kernels know them by, or a refusal.
+
+`net.cu` has the same words in the same order.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.typing import NDArray
+
+from pcsim.errors import UsageError
+from pcsim.inference import (
+    Backprop,
+    ErrorOptimization,
+    FixedPredictions,
+    IncrementSequentialStateOptimization,
+    IncrementStateOptimization,
+    Inference,
+    SequentialStateOptimization,
+    StateOptimization,
+    is_masked,
+)
+from pcsim.inference.steppers import Adam, Decaying, GradientDescent, Momentum, Stepper
+from pcsim.model.activations import Activation, Gelu, LeakyRelu, Linear, Sigmoid, Tanh
+from pcsim.model.energy import Energy
+from pcsim.model.layers import ActivationFirst, Layer, Start, WeightsFirst
+from pcsim.model.losses import BinaryCrossEntropy, CrossEntropy, NoTarget, SoftClampedSquaredError, SquaredError
+
+LINEAR, TANH, SIGMOID, RELU, LEAKY_RELU, GELU = range(6)
+SQUARED, CROSS_ENTROPY, BINARY = range(3)
+DESCENT, MOMENTUM, ADAM = range(3)
+STATE, SEQUENTIAL, INCREMENT, SEQUENTIAL_INCREMENT, ERROR, BACKPROP = range(6)
+# Columns of `Lowered.scales`.
+PREMULTIPLIER, NEGATIVE_SLOPE, PRECISION, DECAY = range(4)
+NOTHING = -1
+"""No skip, no bias, nobody that reads a state."""
+
+METHODS: dict[type[Inference], int] = {
+    StateOptimization: STATE,
+    FixedPredictions: STATE,
+    SequentialStateOptimization: SEQUENTIAL,
+    IncrementStateOptimization: INCREMENT,
+    IncrementSequentialStateOptimization: SEQUENTIAL_INCREMENT,
+    ErrorOptimization: ERROR,
+    Backprop: BACKPROP,
+}
+"""By class: what somebody derives from a method may differ from it in what no kernel knows of."""
+
+
+class Motion(NamedTuple):
+    """A stepper: its kind, how many arrays it remembers of every variable, and its numbers, 0 without use.
+
+    The step size is divided by 1 + decay (t − 1).
+    """
+
+    kind: int
+    memories: int
+    step_size: float
+    keep: float = 0.0
+    keep_squares: float = 0.0
+    eps: float = 0.0
+    decay: float = 0.0
+
+
+class LoweredLayer(NamedTuple):
+    """A layer; `starts` says that it is the start of a free input, which has no weights."""
+
+    n_in: int
+    n_out: int
+    source: int
+    skip: int
+    activation: int
+    weights_first: bool
+    starts: bool
+    biased: bool
+
+
+class Lowered(NamedTuple):
+    """A network with its energy: `share` is what a soft clamp leaves of the squared error, 0 with a free output."""
+
+    layers: tuple[LoweredLayer, ...]
+    scales: Float64[NDArray[np.float64], "layers 4"]
+    readers: tuple[tuple[int, ...], ...]
+    loss: int
+    share: float
+
+
+def without_kernels(backend: str, what: str) -> str:
+    """Return the line on what a backend has no kernels for."""
+    return f'{backend} has no kernels for {what}; use backend = "jax" or "numpy"'
+
+
+def masks(backend: str) -> str:
+    """Return the line on masks."""
+    return without_kernels(backend, "masked inputs and outputs")
+
+
+def lowered_method(backend: str, inference: Inference) -> int:
+    """Return a method in numbers; raises `UsageError` for what the backend has no kernels for."""
+    if is_masked(inference):
+        raise UsageError(masks(backend))
+    if type(inference) not in METHODS:
+        raise UsageError(without_kernels(backend, type(inference).__name__))
+    return METHODS[type(inference)]
+
+
+def lowered_stepper(backend: str, stepper: Stepper, decay: float = 0.0) -> Motion:
+    """Return a stepper in numbers; raises `UsageError` for what the backend has no kernels for."""
+    match stepper:
+        case Decaying():
+            return lowered_stepper(backend, stepper.stepper, stepper.decay)
+        case GradientDescent():
+            return Motion(DESCENT, 0, stepper.step_size, decay=decay)
+        case Momentum():
+            return Motion(MOMENTUM, 1, stepper.step_size, stepper.momentum, decay=decay)
+        case Adam():
+            return Motion(ADAM, 2, stepper.step_size, stepper.beta1, stepper.beta2, stepper.eps, decay)
+        case _:
+            raise UsageError(without_kernels(backend, type(stepper).__name__))
+
+
+def lowered(backend: str, energy: Energy) -> Lowered:
+    """Return a network in numbers; raises `UsageError` for what the backend has no kernels for."""
+    network, shapes = energy.network, energy.network.layer_shapes
+    layers: list[LoweredLayer] = []
+    scales = np.ones((len(shapes), 4))
+    for i, (layer, shape) in enumerate(zip(network.layers, shapes, strict=True)):
+        activation, slope = _lowered_operation(backend, layer)
+        if layer.skip == -1:
+            raise UsageError(without_kernels(backend, "skips from the input"))
+        operation, skip = layer.operation, NOTHING if layer.skip is None else layer.skip
+        first, starts = not isinstance(operation, ActivationFirst), isinstance(operation, Start)
+        n_in, n_out = int(np.prod(operation.input_shape)), int(np.prod(shape))
+        biased = "b" in operation.parameter_shapes
+        layers.append(LoweredLayer(n_in, n_out, layer.source, skip, activation, first, starts, biased))
+        gamma, delta = (energy.precisions[i], energy.decays[i]) if i < len(shapes) - 1 else (1.0, 0.0)
+        scales[i] = layer.premultiplier, slope, gamma, delta
+    return Lowered(tuple(layers), scales, network.readers, *_lowered_loss(backend, energy))
+
+
+def _lowered_operation(backend: str, layer: Layer) -> tuple[int, float]:
+    match layer.operation:
+        case Start():
+            return LINEAR, 0.0
+        case WeightsFirst() | ActivationFirst():
+            return _lowered_activation(backend, layer.operation.activation)
+        case _:
+            raise UsageError(without_kernels(backend, f"layers of the kind {type(layer.operation).__name__}"))
+
+
+def _lowered_activation(backend: str, activation: Activation) -> tuple[int, float]:
+    match activation:
+        case Linear():
+            return LINEAR, 0.0
+        case Tanh():
+            return TANH, 0.0
+        case Sigmoid():
+            return SIGMOID, 0.0
+        case LeakyRelu(negative_slope=slope):
+            return (RELU if slope == 0.0 else LEAKY_RELU), slope
+        case Gelu():
+            return GELU, 0.0
+        case _:
+            raise UsageError(without_kernels(backend, type(activation).__name__))
+
+
+def _lowered_loss(backend: str, energy: Energy) -> tuple[int, float]:
+    match energy.loss:
+        case SquaredError():
+            return SQUARED, 1.0
+        case SoftClampedSquaredError(precision=gamma):
+            return SQUARED, gamma / (1.0 + gamma)
+        case NoTarget():
+            return SQUARED, 0.0
+        case CrossEntropy():
+            return CROSS_ENTROPY, 1.0
+        case BinaryCrossEntropy():
+            return BINARY, 1.0
+        case _:
+            raise UsageError(without_kernels(backend, type(energy.loss).__name__))

@@ -93,9 +93,9 @@ class JaxNamespace:
         wide = x.astype(jnp.float64)
         return jnp.sum(wide * wide, axis=tuple(range(1, x.ndim)))
 
-    def join(self, arrays: Sequence[Array], /) -> Array:
-        """Join arrays along their second axis."""
-        return jnp.concatenate(arrays, axis=1)
+    def concatenate(self, arrays: Sequence[Array], /, *, axis: int) -> Array:
+        """Join arrays along an axis."""
+        return jnp.concatenate(arrays, axis=axis)
 
     def dot(self, a: Shaped[Array, "batch n"], b: Shaped[Array, "batch n"], /) -> Shaped[Array, " batch"]:
         """Per-sample products, accumulated in float64."""

@@ -57,7 +57,7 @@ class AdaptiveSamples:
             field = SampleField(xp, self._field, structure, parameters, rounded(task.x[one]), rounded(task.y[one]))
             initial = None if task.initial is None else tuple(rounded(v[one]) for v in task.initial)
             variables = self._field.begin(xp, field.clamped, initial)
-            vector = structure.flatten(variables, 1)[0]
+            vector = structure.join(np, variables, field.clamped.y)[0]
             self._samples.append(Sample(field, vector, start, motion, threshold))
 
     def advance(self, time: float, poll: Callable[[float], bool]) -> Reached:
@@ -109,7 +109,7 @@ class AdaptiveSamples:
         )
 
     def _point(self, sample: Sample) -> Evaluation:
-        variables = sample.field.structure.views(sample.vector[None])
+        variables = sample.field.structure.split(sample.vector[None])
         return self._field.evaluate(self._xp, sample.field.clamped, variables)
 
     def _failure(self, b: int, time: float, trouble: str) -> str:

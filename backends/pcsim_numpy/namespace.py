@@ -27,6 +27,7 @@ class NumpyNamespace:
     abs = staticmethod(np.abs)
     maximum = staticmethod(np.maximum)
     zeros_like = staticmethod(np.zeros_like)
+    concatenate = staticmethod(np.concatenate)
 
     def normal_density(self, x: Array, /) -> Array:
         """Return exp(−x²/2)/√(2π)."""
@@ -70,10 +71,6 @@ class NumpyNamespace:
         wide = x.astype(np.float64, copy=False)
         flat = wide if wide.ndim == 2 else wide.reshape(x.shape[0], -1)
         return np.vecdot(flat, flat)
-
-    def join(self, arrays: Sequence[Array]) -> Array:
-        """Join arrays along their second axis."""
-        return np.concatenate(arrays, axis=1)
 
     def dot(self, a: Shaped[Array, "batch n"], b: Shaped[Array, "batch n"]) -> Float64[NDArray[np.float64], " batch"]:
         """Per-sample products, accumulated in float64."""

@@ -1,7 +1,6 @@
 """From a scenario's words to one inference run, as a backend takes it."""
 
 from collections.abc import Sequence
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from pcsim.errors import UsageError
 from pcsim.inference import steppers
 from pcsim.inference.stopping import StopRule
 from pcsim.model.arithmetic import Arithmetic
+from pcsim.model.flat import Flat
 from pcsim.model.network import Network
 from pcsim.scenario import LogTimes, Scenario
 from pcsim.trace.recording import every_so_many, log_spaced
@@ -126,11 +126,10 @@ def build_initial(scenario: Scenario, network: Network, batch: int) -> tuple[NDA
     """Return the variables at the start of inference, one array (batch, *units) each; None for a feedforward pass."""
     if scenario.inference.start == "feedforward":
         return None
-    sizes = [prod(shape) for shape in network.state_shapes]
+    layout = Flat(network.state_shapes)
     if scenario.inference.start == "zeros":
-        drawn = np.zeros((batch, sum(sizes)))
+        drawn = np.zeros((batch, layout.size))
     else:
         # One row of draws a sample: a sample starts the same whatever batch it is in.
-        drawn = np.random.default_rng([scenario.seed, 1]).standard_normal((batch, sum(sizes)))
-    parts = np.split(drawn, np.cumsum(sizes)[:-1], axis=1) if sizes else []
-    return tuple(part.reshape(batch, *shape) for part, shape in zip(parts, network.state_shapes, strict=True))
+        drawn = np.random.default_rng([scenario.seed, 1]).standard_normal((batch, layout.size))
+    return layout.split(drawn)

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import accumulate
-from math import inf, prod
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from pcsim.curvature.blocks import NEARLY_SINGULAR, BlockCholesky, BlockMatrix, 
 from pcsim.curvature.local import state_hessian
 from pcsim.curvature.products import Curvature, StateCurvature
 from pcsim.errors import UsageError
+from pcsim.model.flat import Flat
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
@@ -53,23 +53,20 @@ def operator_of(curvature: Curvature) -> "LinearOperator":
 
     Unknowns are those of the first sample in order of layers, then the next sample's.
     """
-    shapes, batch = curvature.energy.network.state_shapes, len(curvature.clamped.y)
-    edges = [0, *accumulate(prod(shape) for shape in shapes)]
+    layout, batch = Flat(curvature.energy.network.state_shapes), len(curvature.clamped.y)
 
     def rows(flat: NDArray[np.float64]) -> NDArray[np.float64]:
-        parts = (flat[:, a:b].reshape(len(flat), *shape) for a, b, shape in zip(edges, edges[1:], shapes, strict=False))
-        products = curvature.product(tuple(parts))
-        return np.concatenate([part.reshape(len(flat), -1) for part in products], axis=1)
+        return layout.join(np, curvature.product(layout.split(flat)), flat)
 
     def matvec(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        return rows(x.reshape(batch, edges[-1])).reshape(-1)
+        return rows(x.reshape(batch, layout.size)).reshape(-1)
 
     def matmat(x: NDArray[np.float64]) -> NDArray[np.float64]:
         if batch == 1:
             return rows(x.T).T
         return np.stack([matvec(column) for column in x.T], axis=1)
 
-    return symmetric_operator(batch * edges[-1], matvec, matmat)
+    return symmetric_operator(batch * layout.size, matvec, matmat)
 
 
 def largest_eigenvalue(operator: "LinearOperator", accuracy: float = SHARP) -> float:

@@ -2,8 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
-from math import prod
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -12,10 +10,11 @@ from jaxtyping import Bool, Shaped
 from pcsim.inference.base import Inference, Moving, OnEnergy, Traits
 from pcsim.inference.error import ErrorOptimization
 from pcsim.inference.gauss_newton import directions, pullbacks, within, worth
-from pcsim.inference.pairs import PairNamespace, Pairs, clear, direction, in_a_row, no_pairs, push
+from pcsim.inference.pairs import PairNamespace, Pairs, clear, direction, no_pairs, push
 from pcsim.inference.steppers import Stepper
 from pcsim.model.arrays import Array, Namespace
 from pcsim.model.energy import Clamped, Evaluation, States
+from pcsim.model.flat import Flat
 
 PAIRS = 10
 AFRESH = 15
@@ -92,7 +91,7 @@ class Equilibrium(OnEnergy):
             initial = tuple(xp.zeros_like(s) for s in self.energy.feedforward(xp, clamped)[0])
         xp = cast("PairNamespace", xp)
         zero = xp.sum_of_squares(xp.zeros_like(clamped.y))
-        start = self._joined(xp, clamped, initial)
+        start = self._layout.join(xp, initial, clamped.y)
         nothing, far = xp.zeros_like(start), zero + math.inf
         return Search(
             trial=start,
@@ -118,14 +117,14 @@ class Equilibrium(OnEnergy):
 
     def at(self, xp: Namespace, clamped: Clamped, flat: Shaped[Array, "batch n"]) -> Evaluation:
         """Return the evaluation at all errors in a row, as in a `Search`."""
-        return ErrorOptimization(self.energy).evaluate(xp, clamped, Moving(self._split(flat), ()))
+        return ErrorOptimization(self.energy).evaluate(xp, clamped, Moving(self._layout.split(flat), ()))
 
     def advance(
         self, xp: Namespace, clamped: Clamped, point: Evaluation, carry: Search, stepper: Stepper, step: Any
     ) -> Search:
         """Take the trial for the best point if it is better, and choose the next one."""
         xp = cast("PairNamespace", xp)
-        gradient = self._joined(xp, clamped, point.gradient)
+        gradient = self._layout.join(xp, point.gradient, clamped.y)
         tried = _Trial(
             self.energy.total(xp, clamped, point),
             gradient,
@@ -172,16 +171,9 @@ class Equilibrium(OnEnergy):
             return flat[:, None][:, :0]
         return directions(xp, self.energy, clamped, self.at(xp, clamped, flat))
 
-    def _joined(self, xp: PairNamespace, clamped: Clamped, variables: States) -> Shaped[Array, "batch n"]:
-        if not variables:
-            return clamped.y[:, :0]
-        return in_a_row(xp, variables)
-
-    def _split(self, flat: Shaped[Array, "batch n"]) -> States:
-        shapes = self.energy.network.state_shapes
-        ends = [0, *np.cumsum([prod(shape) for shape in shapes]).tolist()]
-        parts = (flat[:, first:last] for first, last in pairwise(ends))
-        return tuple(part.reshape(part.shape[0], *shape) for part, shape in zip(parts, shapes, strict=True))
+    @property
+    def _layout(self) -> Flat:
+        return Flat(self.energy.network.state_shapes)
 
 
 def search_of(inference: Inference) -> Equilibrium:

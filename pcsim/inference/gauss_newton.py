@@ -9,9 +9,10 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Shaped
 
-from pcsim.inference.pairs import PairNamespace, in_a_row
+from pcsim.inference.pairs import PairNamespace
 from pcsim.model.arrays import Array
 from pcsim.model.energy import Clamped, Energy, Evaluation
+from pcsim.model.flat import Flat
 from pcsim.model.losses import SoftClampedSquaredError, SquaredError
 
 MOST_OUTPUTS = 16
@@ -40,17 +41,18 @@ def directions(
     xp: PairNamespace, energy: Energy, clamped: Clamped, point: Evaluation
 ) -> Shaped[Array, "batch outputs n"]:
     """Return R with (I + AᵀΛA)⁻¹ = I − RᵀR at a point: one more row of A at a time (Sherman & Morrison 1950)."""
+    layout = Flat(energy.network.state_shapes)
     undecayed = replace(energy, decays=(0.0,) * len(energy.decays))
     stretch = 1.0 / energy.loss.curvature_bound(xp, clamped.y)
     found: Shaped[Array, "batch rows n"] | None = None
     for unit in np.eye(pullbacks(energy)):
         one = (xp.zeros_like(point.output) + unit).astype(point.output.dtype)
         pulled = undecayed.backpropagated(xp, clamped, replace(point, errors=(*point.errors[:-1], -one)))
-        row = in_a_row(xp, pulled)
+        row = layout.join(xp, pulled, point.output)
         rest = row if found is None else within(found, row)
         length = xp.sqrt(stretch + xp.maximum(xp.dot(row, rest), 0.0))
         new = (rest / length[:, None].astype(rest.dtype))[:, None]
-        found = new if found is None else xp.join([found, new])
+        found = new if found is None else xp.concatenate([found, new], axis=1)
     if found is None:
         raise TypeError("no outputs")
     finite = xp.where(xp.abs(found) < np.inf, found, 0.0)

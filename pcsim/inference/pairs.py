@@ -1,12 +1,12 @@
 """Curvature pairs: what quasi-Newton methods remember of every sample's Hessian (Nocedal 1980, L-BFGS)."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Shaped
 
 from pcsim.model.arrays import Array, Namespace
+from pcsim.model.flat import Concatenates
 
 STORED = np.dtype(np.float32)
 LARGEST_ANGLE = 1e-10
@@ -14,12 +14,8 @@ LARGEST_ANGLE = 1e-10
 
 
 @runtime_checkable
-class PairNamespace(Namespace, Protocol):
+class PairNamespace(Namespace, Concatenates, Protocol):
     """What arrays with a history need beyond a `Namespace`."""
-
-    def join(self, arrays: Sequence[Array], /) -> Array:
-        """Join arrays (batch, …) along their second axis."""
-        ...
 
     def dot(self, a: Array, b: Array, /) -> Array:
         """Per-sample products of two arrays (batch, n) in the wide type: shape (batch,)."""
@@ -60,9 +56,10 @@ def no_pairs(xp: PairNamespace, like: Shaped[Array, "batch n"], m: int) -> Pairs
     """Return room for m pairs of vectors like these."""
     row = xp.zeros_like(like)[:, None].astype(STORED)
     wide = xp.sum_of_squares(xp.zeros_like(like))
-    inner = xp.join([wide[:, None]] * (2 * m))
-    square = xp.join([inner[:, None, :m]] * m)
-    return Pairs(xp.join([row] * (2 * m)), square, square, inner, inner[:, :m] > 0.0, wide + 1.0, wide)
+    inner = xp.concatenate([wide[:, None]] * (2 * m), axis=1)
+    square = xp.concatenate([inner[:, None, :m]] * m, axis=1)
+    vectors = xp.concatenate([row] * (2 * m), axis=1)
+    return Pairs(vectors, square, square, inner, inner[:, :m] > 0.0, wide + 1.0, wide)
 
 
 def push(
@@ -127,7 +124,7 @@ def direction(
     for age in range(m - 1, -1, -1):
         product = below + (c[:, None, :] @ pairs.across)[:, 0, :]
         c = c + xp.where(ages == age, a - inverse * product, 0.0)
-    weights = xp.join([-c, pairs.scale[:, None] * a])
+    weights = xp.concatenate([-c, pairs.scale[:, None] * a], axis=1)
     slope = xp.sum(weights * pairs.inner, axis=1) - pairs.scale * square
     uphill = ~(slope < 0.0)
     pairs = clear(xp, pairs, uphill)
@@ -143,11 +140,6 @@ def clear(xp: PairNamespace, pairs: Pairs, which: Bool[Array, " batch"]) -> Pair
         kept=pairs.kept & ~which[:, None],
         scale=xp.where(which, 1.0, pairs.scale),
     )
-
-
-def in_a_row(xp: PairNamespace, parts: Sequence[Array]) -> Shaped[Array, "batch n"]:
-    """Return arrays (batch, …) as one, a row a sample."""
-    return xp.join([part.reshape(part.shape[0], -1) for part in parts])
 
 
 def _slots(m: int) -> Any:

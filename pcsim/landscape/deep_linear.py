@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.model.activations import Linear
+from pcsim.model.flat import Flat
 from pcsim.model.layers import ActivationFirst, WeightsFirst
 from pcsim.model.network import Network
 
@@ -61,18 +62,21 @@ class WeightLandscape:
     @property
     def size(self) -> int:
         """The number of weights."""
-        return sum(rows * columns for rows, columns in self.shapes)
+        return self.layout.size
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
         """Shape (n_in, n_out) of every layer's weights."""
         return tuple(zip(self.widths[:-1], self.widths[1:], strict=True))
 
+    @cached_property
+    def layout(self) -> Flat:
+        """How all weights lie in a row."""
+        return Flat(self.shapes)
+
     def split(self, vector: Float64[NDArray[np.float64], " weights"]) -> tuple[Matrix, ...]:
         """Return one matrix a layer from all weights in a row."""
-        sizes = [rows * columns for rows, columns in self.shapes]
-        parts = np.split(vector, np.cumsum(sizes)[:-1])
-        return tuple(part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True))
+        return self.layout.split(vector)
 
     @cached_property
     def moments(self) -> tuple[Matrix, Matrix, Matrix]:

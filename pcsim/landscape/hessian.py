@@ -6,7 +6,7 @@ the Gauss–Newton part and that of the residual. The equilibrated energy is a m
     ∇²F* = mean (E_θθ − E_θs H⁻¹ E_sθ)      at the equilibrium of every sample, H its activity Hessian.
 """
 
-from itertools import accumulate, pairwise
+from itertools import accumulate
 
 import numpy as np
 from jaxtyping import Float64
@@ -27,7 +27,7 @@ def loss_hessian(landscape: WeightLandscape, weights: Weights) -> Square:
     above, below, matrices = landscape.above(weights), landscape.below(weights), landscape.matrices(weights)
     correlation = landscape.residual(weights).T @ landscape.x / len(landscape.x)
     inputs, _, _ = landscape.moments
-    places = _places(landscape)
+    places, sizes = landscape.layout.places, landscape.layout.sizes
     hessian = np.zeros((landscape.size, landscape.size))
     for j in range(landscape.depth):
         between = np.eye(landscape.widths[j])
@@ -38,7 +38,7 @@ def loss_hessian(landscape: WeightLandscape, weights: Weights) -> Square:
                 block -= np.einsum("de,cf->cdef", above[j].T @ correlation @ below[i].T, between)
                 between = between @ matrices[i]
             block *= landscape.scales[i] * landscape.scales[j]
-            hessian[places[j], places[i]] = block.reshape(_count(places[j]), _count(places[i]))
+            hessian[places[j], places[i]] = block.reshape(sizes[j], sizes[i])
             hessian[places[i], places[j]] = hessian[places[j], places[i]].T
     return hessian
 
@@ -48,7 +48,7 @@ def energy_hessian(landscape: WeightLandscape, weights: Weights) -> Square:
     from scipy.linalg import solve_triangular
 
     _require_fits(landscape)
-    settled, places, count = landscape.equilibrium(weights), _places(landscape), len(landscape.x)
+    settled, places, count = landscape.equilibrium(weights), landscape.layout.places, len(landscape.x)
     hessian = np.zeros((landscape.size, landscape.size))
     for j, state in enumerate(settled.below):
         block = landscape.scales[j] ** 2 * np.kron(state.T @ state / count, np.eye(landscape.widths[j + 1]))
@@ -77,7 +77,7 @@ def _activity_hessian(landscape: WeightLandscape, weights: Weights) -> Matrix:
 
 def _mixed(landscape: WeightLandscape, weights: Weights, below: list[Matrix], errors: list[Matrix]) -> Matrix:
     """Return E_sθ of one sample, (states, weights): how the gradient −a_j s_{j−1} ε_jᵀ changes with the states."""
-    edges, matrices, places = _edges(landscape), landscape.matrices(weights), _places(landscape)
+    edges, matrices, places = _edges(landscape), landscape.matrices(weights), landscape.layout.places
     mixed = np.zeros((edges[-1], landscape.size))
     for j, (n_in, n_out) in enumerate(landscape.shapes):
         scale = landscape.scales[j]
@@ -92,15 +92,6 @@ def _mixed(landscape: WeightLandscape, weights: Weights, below: list[Matrix], er
 
 def _edges(landscape: WeightLandscape) -> list[int]:
     return [0, *accumulate(landscape.widths[1:-1])]
-
-
-def _places(landscape: WeightLandscape) -> list[slice]:
-    ends = [0, *accumulate(rows * columns for rows, columns in landscape.shapes)]
-    return [slice(start, end) for start, end in pairwise(ends)]
-
-
-def _count(place: slice) -> int:
-    return place.stop - place.start
 
 
 def _require_fits(landscape: WeightLandscape) -> None:

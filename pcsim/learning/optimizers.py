@@ -7,15 +7,15 @@ A `weight_decay` w is coupled (g + w W, the gradient of w/2 ‖W‖²) except in
 """
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Shaped
 
+from pcsim.inference import steppers
+from pcsim.inference.steppers import Memory, Stepper
 from pcsim.model.arrays import Array, Namespace
-
-Memory = Any
-"""What an optimiser remembers of one parameter array: a tuple of arrays in the type of the run."""
 
 
 @runtime_checkable
@@ -33,45 +33,53 @@ class Optimizer(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class SGD:
-    """W ← W − α g (Robbins & Monro 1951)."""
+class _Descent(ABC):
+    """The step Δ of inference on the gradient of loss and weight decay, its step size the learning rate: W ← W + Δ."""
 
-    weight_decay: float = 0.0
+    weight_decay: float
+
+    @abstractmethod
+    def stepper(self, rate: Any) -> Stepper:
+        """Return what makes the step."""
 
     def begin(self, xp: Namespace, parameter: Array) -> Memory:
-        """Return nothing."""
-        return ()
+        """Return the stepper's memory."""
+        return self.stepper(1.0).begin(xp, parameter)
 
     def update(
         self, xp: Namespace, parameter: Array, gradient: Array, memory: Memory, rate: Any, number: Any
     ) -> tuple[Array, Memory]:
-        """Return W − α g."""
-        return parameter - rate * _with_decay(gradient, parameter, self.weight_decay), memory
+        """Return W + Δ and the stepper's new memory."""
+        total = _with_decay(gradient, parameter, self.weight_decay)
+        step, memory = self.stepper(rate).increment(xp, total, memory, number)
+        return parameter + step, memory
 
 
 @dataclass(frozen=True)
-class Momentum:
+class SGD(_Descent):
+    """W ← W − α g (Robbins & Monro 1951)."""
+
+    weight_decay: float = 0.0
+
+    def stepper(self, rate: Any) -> Stepper:
+        """Return gradient descent."""
+        return steppers.GradientDescent(rate)
+
+
+@dataclass(frozen=True)
+class Momentum(_Descent):
     """Heavy ball (Polyak 1964): v ← µ v + g, W ← W − α v."""
 
     momentum: float = 0.9
     weight_decay: float = 0.0
 
-    def begin(self, xp: Namespace, parameter: Array) -> Memory:
-        """Return zero velocity."""
-        return (xp.zeros_like(parameter),)
-
-    def update(
-        self, xp: Namespace, parameter: Array, gradient: Array, memory: Memory, rate: Any, number: Any
-    ) -> tuple[Array, Memory]:
-        """Return W − α v and the new velocity."""
-        velocity = self.momentum * memory[0]
-        velocity += _with_decay(gradient, parameter, self.weight_decay)
-        return parameter - rate * velocity, (velocity,)
+    def stepper(self, rate: Any) -> Stepper:
+        """Return the heavy ball."""
+        return steppers.Momentum(rate, self.momentum)
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(_Descent):
     """Adam with bias correction (Kingma & Ba 2015, Algorithm 1)."""
 
     beta1: float = 0.9
@@ -79,47 +87,24 @@ class Adam:
     eps: float = 1e-8
     weight_decay: float = 0.0
 
-    def begin(self, xp: Namespace, parameter: Array) -> Memory:
-        """Return zero moments."""
-        return xp.zeros_like(parameter), xp.zeros_like(parameter)
-
-    def update(
-        self, xp: Namespace, parameter: Array, gradient: Array, memory: Memory, rate: Any, number: Any
-    ) -> tuple[Array, Memory]:
-        """Return W − α m̂/(√v̂ + ε) and the new moments."""
-        gradient = _with_decay(gradient, parameter, self.weight_decay)
-        first = self.beta1 * memory[0]
-        first += (1.0 - self.beta1) * gradient
-        second = self.beta2 * memory[1]
-        second += (1.0 - self.beta2) * gradient * gradient
-        scale = rate / (1.0 - self.beta1**number)
-        spread = xp.sqrt(second / (1.0 - self.beta2**number)) + self.eps
-        return parameter - scale * first / spread, (first, second)
+    def stepper(self, rate: Any) -> Stepper:
+        """Return Adam."""
+        return steppers.Adam(rate, self.beta1, self.beta2, self.eps)
 
 
 @dataclass(frozen=True)
-class AdamW:
+class AdamW(Adam):
     """Adam with decoupled weight decay: also W ← W − α w W (Loshchilov & Hutter 2019, Algorithm 2, η α w as α w)."""
 
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
     weight_decay: float = 0.01
-
-    def begin(self, xp: Namespace, parameter: Array) -> Memory:
-        """Return zero moments."""
-        return self._adam.begin(xp, parameter)
 
     def update(
         self, xp: Namespace, parameter: Array, gradient: Array, memory: Memory, rate: Any, number: Any
     ) -> tuple[Array, Memory]:
-        """Return W − α w W − α m̂/(√v̂ + ε) and the new moments."""
+        """Return W − α w W + Δ and the stepper's new memory."""
         decayed = parameter - (rate * self.weight_decay) * parameter
-        return self._adam.update(xp, decayed, gradient, memory, rate, number)
-
-    @property
-    def _adam(self) -> Adam:
-        return Adam(self.beta1, self.beta2, self.eps)
+        step, memory = self.stepper(rate).increment(xp, gradient, memory, number)
+        return decayed + step, memory
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from pcsim.curvature.blocks import NEARLY_SINGULAR, Links, assemble
 from pcsim.curvature.spectrum import DENSE, largest_eigenvalue, smallest_eigenvalue, symmetric_operator
 from pcsim.errors import UsageError
 from pcsim.model.arrays import Values
+from pcsim.model.flat import Flat
 
 if TYPE_CHECKING:
     from scipy.sparse import bsr_array
@@ -235,8 +236,7 @@ class LinearSystem:
     @cached_property
     def _rows(self) -> tuple[slice, ...]:
         """The entries of every layer among all errors; those of the states come first and are the same."""
-        edges = [0, *accumulate(self.units)]
-        return tuple(slice(edges[i], edges[i + 1]) for i in range(len(self.units)))
+        return Flat(tuple((n,) for n in self.units)).places
 
     @cached_property
     def _weight_of_units(self) -> Values:

@@ -8,11 +8,12 @@ import diffrax
 import jax
 import jax.numpy as jnp
 
-from pcsim.inference import Inference, VectorField, gradient_flow
+from pcsim.inference import IncrementFlow, Inference, VectorField, gradient_flow
 from pcsim.inference.observables import Final, Observation, finish, observe
 from pcsim.model.arrays import Array, Parameters
 from pcsim.model.energy import Clamped, Evaluation, States
-from pcsim_jax.flat import Joined, joined
+from pcsim.model.flat import Flat
+from pcsim_jax.flat import rms
 from pcsim_jax.namespace import JaxNamespace
 from pcsim_jax.ode.solvers import METHODS, Field, Method, Tolerances, Trial, try_noisy_step, try_step
 
@@ -46,9 +47,10 @@ class FlowProgram:
         return gradient_flow(self.inference)
 
     @property
-    def layout(self) -> Joined:
+    def layout(self) -> Flat:
         """How the variables of a sample lie in one array."""
-        return joined(self.field)
+        shapes = self.inference.energy.network.state_shapes
+        return Flat(shapes * 2 if isinstance(self.field, IncrementFlow) else shapes)
 
     @property
     def method(self) -> Method:
@@ -96,14 +98,14 @@ def begin(
     """Return what is known from the start, and all samples at time 0."""
     clamped = program.field.clamp(XP, parameters, x, y)
     split = program.field.begin(XP, clamped, initial)
-    variables = program.layout.join(split) if split else jnp.zeros((len(x), 0), x.dtype)
+    variables = program.layout.join(XP, split, clamped.y)
     count, batch = jnp.zeros(len(x), jnp.int64), jnp.arange(len(x))
     sample = Sample(batch, jnp.zeros(len(x)), jnp.full(len(x), numbers.step_size), variables, None, *(4 * (count,)))
     if not split:
         resting = jnp.full_like(count, RESTING if program.stops else MOVING)
         return clamped.known, sample._replace(status=resting)
     if program.adaptive or program.stops or program.method.first_is_last:
-        velocity = program.layout.join(program.field.velocity(XP, clamped, split))
+        velocity = program.layout.join(XP, program.field.velocity(XP, clamped, split), clamped.y)
         sample = sample._replace(evaluations=count + 1)
         if program.adaptive:
             sample = sample._replace(proposal=_first_step(program.layout, variables, velocity, numbers))
@@ -165,7 +167,7 @@ def _attempt(
     clamped = Clamped(parameters, x, y, known)
 
     def field(z: Array) -> Array:
-        return layout.join(program.field.velocity(XP, clamped, layout.split(z[None])))[0]
+        return layout.join(XP, program.field.velocity(XP, clamped, layout.split(z[None])), z[None])[0]
 
     remaining = due - sample.time
     last = remaining <= (1.0 + NEGLIGIBLE) * sample.proposal
@@ -198,7 +200,7 @@ def _adapted(program: FlowProgram, sample: Sample, trial: Trial, h: Array, arriv
     """Return the sample after its step if the error allows that, and in either case with another step size."""
     assert trial.errors is not None
     # The controller sees one number a variable: an error is relative to its own layer.
-    before, after, errors = program.layout.rms(jnp.stack([sample.variables, trial.variables, trial.errors]))
+    before, after, errors = rms(program.layout, jnp.stack([sample.variables, trial.variables, trial.errors]))
     fine = jnp.isfinite(after + errors).all() & trial.solved
     after, errors = jnp.where(fine, after, 0.0), jnp.where(fine, errors, jnp.inf)
     controller = diffrax.PIDController(rtol=numbers.limits.rtol, atol=numbers.limits.atol, norm=jnp.max)
@@ -233,10 +235,10 @@ def _rests(program: FlowProgram, velocity: Array, numbers: Numbers) -> Array:
     return jnp.sqrt(jnp.sum(jnp.square(moving.astype(jnp.float64)), axis=-1)) <= numbers.threshold
 
 
-def _first_step(layout: Joined, variables: Array, velocity: Array, numbers: Numbers) -> Array:
+def _first_step(layout: Flat, variables: Array, velocity: Array, numbers: Numbers) -> Array:
     """Return steps in which no variable changes by much of itself, or of what is to be told from zero."""
-    lengths = layout.rms(variables) + numbers.limits.atol / numbers.limits.rtol
-    steps = FIRST_STEP * lengths / jnp.maximum(layout.rms(velocity), SMALLEST)
+    lengths = rms(layout, variables) + numbers.limits.atol / numbers.limits.rtol
+    steps = FIRST_STEP * lengths / jnp.maximum(rms(layout, velocity), SMALLEST)
     return jnp.minimum(steps.min(axis=-1), numbers.end)
 
 

@@ -10,7 +10,8 @@ import lineax
 from diffrax import AbstractPath, ControlTerm, MultiTerm, ODETerm
 
 from pcsim.model.arrays import Array
-from pcsim_jax.flat import Joined
+from pcsim.model.flat import Flat
+from pcsim_jax.flat import rms, spread
 from pcsim_jax.ode.krylov import NewtonKrylov
 
 ROOT_STEPS = 10
@@ -89,7 +90,7 @@ class Increment(AbstractPath[Any]):
 
 
 def try_step(
-    method: Method, layout: Joined, field: Field, z: Array, velocity: Array | None, h: Array, limits: Tolerances
+    method: Method, layout: Flat, field: Field, z: Array, velocity: Array | None, h: Array, limits: Tolerances
 ) -> Trial:
     """Return where a step of size h leads from z; `velocity` is dz/dt there for methods that keep it."""
     if method.implicit:
@@ -115,17 +116,17 @@ def try_noisy_step(method: Method, field: Field, z: Array, noise: Array, h: Arra
 
 
 def _implicit_step(
-    method: Method, layout: Joined, field: Field, z: Array, velocity: Array | None, h: Array, limits: Tolerances
+    method: Method, layout: Flat, field: Field, z: Array, velocity: Array | None, h: Array, limits: Tolerances
 ) -> Trial:
     # A second variable that never moves: its stages carry the root finder's count.
     none, end = jnp.zeros((), z.dtype), h.astype(z.dtype)
     reach = float(method.kind.tableau.a_diagonal[-1]) * h
-    lengths = layout.rms(z)
+    lengths = rms(layout, z)
     roots = jnp.sqrt(jnp.asarray(layout.sizes, jnp.float64))
 
     def scale(f: Array) -> Array:
-        allowed = limits.atol + limits.rtol * (lengths + reach * layout.rms(f))
-        return layout.spread(limits.root * allowed * roots / reach)
+        allowed = limits.atol + limits.rtol * (lengths + reach * rms(layout, f))
+        return spread(layout, limits.root * allowed * roots / reach)
 
     # Stages in a plain loop: measured a third faster here, and the same for explicit methods.
     solver = method.kind(root_finder=NewtonKrylov(scale=scale), root_find_max_steps=ROOT_STEPS, scan_kind="lax")

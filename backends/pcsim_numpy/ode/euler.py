@@ -1,7 +1,7 @@
 """Euler's method, and Euler-Maruyama's with noise: constant steps, the batch at once."""
 
 from collections.abc import Callable
-from math import prod, sqrt
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from pcsim.inference import gradient_flow
 from pcsim.inference.observables import Observation, observe
 from pcsim.model.arrays import Array, Namespace
 from pcsim.model.energy import States
+from pcsim.model.flat import Flat
 
 STEPS_PER_POLL = 50
 NEGLIGIBLE = 1e-9
@@ -108,10 +109,9 @@ class EulerSteps:
 
     def _noise(self) -> list[NDArray[Any]]:
         """Return standard normal numbers for every variable, a sample's all in one draw."""
-        sizes = [prod(z.shape[1:]) for z in self._variables]
-        drawn = np.stack([random.standard_normal(sum(sizes)) for random in self._random])
-        parts = np.split(drawn, np.cumsum(sizes)[:-1], axis=1)
-        return [p.reshape(z.shape).astype(z.dtype) for p, z in zip(parts, self._variables, strict=True)]
+        layout = Flat(tuple(z.shape[1:] for z in self._variables))
+        drawn = np.stack([random.standard_normal(layout.size) for random in self._random])
+        return [noise.astype(z.dtype) for noise, z in zip(layout.split(drawn), self._variables, strict=True)]
 
     def _failure(self, moved: States) -> str:
         bad = [np.flatnonzero(~np.isfinite(z.reshape(len(z), -1)).all(axis=1)) for z in moved]

@@ -41,8 +41,8 @@ class SampleField:
         """Return the velocity in a fresh vector; it does not depend on time."""
         self.evaluations += 1
         self.times.add(float(time))
-        variables = self.structure.views(vector[None])
-        return np.asarray(self.structure.flatten(self._field.velocity(self._xp, self.clamped, variables), 1)[0])
+        velocity = self._field.velocity(self._xp, self.clamped, self.structure.split(vector[None]))
+        return np.asarray(self.structure.join(np, velocity, vector[None])[0])
 
     def speed(self, velocity: Vector) -> float:
         """Return the norm of the gradient over all variables that have one of their own."""
@@ -55,8 +55,8 @@ class SampleField:
         clamped = self._field.clamp(
             self._xp, self._parameters, np.repeat(self._x, rows, axis=0), np.repeat(self._y, rows, axis=0)
         )
-        velocity = self._field.velocity(self._xp, clamped, self.structure.views(vectors))
-        return np.asarray(self.structure.flatten(velocity, rows), dtype=np.float64)
+        velocity = self._field.velocity(self._xp, clamped, self.structure.split(vectors))
+        return np.asarray(self.structure.join(np, velocity, vectors), dtype=np.float64)
 
 
 class Pattern:

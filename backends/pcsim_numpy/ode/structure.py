@@ -4,45 +4,27 @@ A state moves with its own error and those of the layers that read it, so that t
 tridiagonal; long skips add blocks. Under EO every error moves every other.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from math import prod
 
 import numpy as np
-from jaxtyping import Shaped
 from numpy.typing import NDArray
 
 from pcsim.inference import Inference
-from pcsim.model.arrays import Array
+from pcsim.model.flat import Flat
 from pcsim.model.network import Network
 
 
-@dataclass(frozen=True)
-class Structure:
-    """The variables of a flow in one vector: `shapes` of one sample each, and for each those that its velocity reads.
+@dataclass(frozen=True, kw_only=True)
+class Structure(Flat):
+    """The variables of a flow in one vector, and for each those that its velocity reads.
 
-    `order` says which variable comes where, `moving` how many of the first ones have a gradient of their own.
+    `moving` says how many of the first ones have a gradient of their own.
     """
 
-    shapes: tuple[tuple[int, ...], ...]
-    order: tuple[int, ...]
     reads: tuple[frozenset[int], ...]
     moving: int
-
-    @cached_property
-    def places(self) -> tuple[slice, ...]:
-        """Where every variable lies."""
-        ends = list(accumulate(prod(self.shapes[i]) for i in self.order))
-        starts = [0, *ends[:-1]]
-        found = {i: slice(starts[p], ends[p]) for p, i in enumerate(self.order)}
-        return tuple(found[i] for i in range(len(self.order)))
-
-    @cached_property
-    def size(self) -> int:
-        """Length of the vector."""
-        return sum(prod(shape) for shape in self.shapes)
 
     @cached_property
     def units_with_gradient(self) -> NDArray[np.intp] | slice:
@@ -50,19 +32,6 @@ class Structure:
         if self.moving == len(self.shapes):
             return slice(None)
         return np.concatenate([np.arange(p.start, p.stop) for p in self.places[: self.moving]])
-
-    def views(self, vectors: Shaped[NDArray[np.floating], "rows size"]) -> tuple[Array, ...]:
-        """Return the variables as views of the vectors, one row a sample."""
-        rows = len(vectors)
-        return tuple(
-            vectors[:, place].reshape(rows, *shape) for place, shape in zip(self.places, self.shapes, strict=True)
-        )
-
-    def flatten(self, variables: Sequence[Array], rows: int) -> Shaped[NDArray[np.floating], "rows size"]:
-        """Return the variables of `rows` samples in fresh vectors."""
-        if not variables:
-            return np.zeros((rows, 0))
-        return np.concatenate([variables[i].reshape(rows, -1) for i in self.order], axis=1)
 
     @property
     def blocks(self) -> list[tuple[slice, slice]]:
@@ -98,7 +67,7 @@ class Structure:
                 taken.append(set())
             taken[colour] |= readers_of_j
             colours.append(colour)
-        widths = [max(prod(s) for s, c in zip(self.shapes, colours, strict=True) if c == k) for k in range(len(taken))]
+        widths = [max(n for n, c in zip(self.sizes, colours, strict=True) if c == k) for k in range(len(taken))]
         first = [0, *accumulate(widths)]
         groups = np.zeros(self.size, dtype=np.intp)
         for place, colour in zip(self.places, colours, strict=True):
@@ -112,12 +81,12 @@ def structure_of(inference: Inference) -> Structure:
     shapes = network.state_shapes
     free = len(shapes)
     if inference.traits.moves_errors:
-        return Structure(shapes, tuple(range(free)), (frozenset(range(free)),) * free, free)
+        return Structure(shapes, reads=(frozenset(range(free)),) * free, moving=free)
     if not inference.traits.carries_errors:
-        return Structure(shapes, tuple(range(free)), _state_reads(network), free)
+        return Structure(shapes, reads=_state_reads(network), moving=free)
     # A state beside its error keeps the band of the Jacobian narrow.
     order = tuple(k for i in range(free) for k in (i, free + i))
-    return Structure((*shapes, *shapes), order, _increment_reads(network), free)
+    return Structure((*shapes, *shapes), order, reads=_increment_reads(network), moving=free)
 
 
 def _free(network: Network, layer: int) -> set[int]:

@@ -1,6 +1,8 @@
 """The arrays of a run: parameters loaded or drawn, the batch read and checked against the network."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,9 @@ from pcsim.model import initialisers
 from pcsim.model.network import Network
 from pcsim.scenario import Scenario
 from pcsim.weights import read_parameters
+
+MOST_KEPT = 2**22
+"""Parameters of a network, at most, to keep once drawn: scenarios that differ in precision or method draw the same."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +113,19 @@ def initial_parameters(scenario: Scenario, network: Network) -> tuple[dict[str, 
     """Load or draw the parameters by layer; raises `UsageError` if their file cannot be used."""
     file = scenario.network.weights
     if file is None:
-        return network.draw_parameters(_initialiser(scenario), scenario.seed)
+        if sum(prod(shape) for _, _, shape in network.parameter_names) > MOST_KEPT:
+            return network.draw_parameters(_initialiser(scenario), scenario.seed)
+        drawn = _drawn(network, _initialiser(scenario), scenario.seed)
+        return tuple({name: array.copy() for name, array in layer.items()} for layer in drawn)
     with named(scenario, "network.weights"):
         return read_parameters(file, network)
+
+
+@lru_cache(maxsize=1)
+def _drawn(
+    network: Network, initialiser: initialisers.Initialiser, seed: int
+) -> tuple[dict[str, NDArray[np.float64]], ...]:
+    return network.draw_parameters(initialiser, seed)
 
 
 def load_samples(scenario: Scenario, network: Network, dataset: Dataset) -> DataParts:

@@ -3,6 +3,7 @@
 A backend is any class registered there that fulfils `Backend`; other packages can add theirs.
 """
 
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from pcsim.engine.backend import Backend, Capabilities
@@ -12,8 +13,9 @@ from pcsim.model.arithmetic import is_exact
 GROUP = "pcsim.backends"
 
 
+@cache
 def installed_backends() -> dict[str, EntryPoint]:
-    """Return the registered backends by name, without importing any."""
+    """Return the registered backends by name, without importing any; looked for once a process."""
     return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda p: p.name)}
 
 

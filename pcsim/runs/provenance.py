@@ -3,6 +3,7 @@
 import os
 import platform
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -35,15 +36,19 @@ def describe_machine(packages: Sequence[str] = ()) -> dict[str, str]:
 
 
 def _versions(packages: Sequence[str]) -> list[str]:
-    found: list[str] = []
-    for package in (*PACKAGES, *packages):
-        try:
-            found.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            continue
-    return found
+    found = [(package, _version(package)) for package in (*PACKAGES, *packages)]
+    return [f"{package} {number}" for package, number in found if number is not None]
 
 
+@cache  # what is installed does not change under a process that has imported it
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+@cache
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():

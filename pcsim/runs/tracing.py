@@ -19,7 +19,7 @@ from pcsim.runs.provenance import describe_machine
 from pcsim.runs.simulation import Simulation
 from pcsim.runs.training import by_name
 from pcsim.scenario import Scenario, scenario_text
-from pcsim.trace import Layout, Trace, TraceWriter, resume
+from pcsim.trace import Beginning, Layout, Trace, TraceWriter, resume
 from pcsim.trace.training import Training
 
 Attributes = dict[str, str | int | float]
@@ -27,29 +27,48 @@ Attributes = dict[str, str | int | float]
 
 def create_trace(simulation: Simulation, path: Path | None, force: bool) -> TraceWriter:
     """Create the trace of a simulation, with everything that is needed to simulate it again."""
-    return TraceWriter.create(path, *_beginning(simulation), force=force)
+    return TraceWriter.create(path, _beginning(simulation), force=force)
 
 
 def resume_trace(simulation: Simulation, path: Path, old: Trace, updates: int, epochs: int) -> TraceWriter:
     """Create the trace of a simulation in the place of an old one, with the rows of training up to a checkpoint."""
-    return resume(path, old, *_beginning(simulation), updates=updates, epochs=epochs)
+    return resume(path, old, _beginning(simulation), updates=updates, epochs=epochs)
 
 
-def _beginning(simulation: Simulation) -> tuple[Layout, Attributes, dict[str, Any], dict[str, Any], dict[str, str]]:
-    """Return layout, attributes, network, data and provenance of a trace."""
+def _beginning(simulation: Simulation) -> Beginning:
+    scenario, network, task = simulation.scenario, simulation.network, simulation.task
+    provenance = {
+        "scenario": scenario_text(scenario),
+        "data": simulation.inputs.source,
+        "command": " ".join(sys.argv),
+        **describe_machine(simulation.capabilities.packages),
+    }
+    given = {f"{name}_{i}": task.parameters[i][name] for name, i, _ in network.parameter_names}
+    data: dict[str, Any] = {"x": task.x, "y": task.y}
+    if (hidden := simulation.inputs.hidden) is not None:
+        data |= {"mask": hidden.mask.astype(np.uint8), "truth": hidden.truth, "mean": hidden.mean}
+    return Beginning(_layout(simulation), _attributes(simulation), given, data, provenance)
+
+
+def _layout(simulation: Simulation) -> Layout:
     scenario, network, task = simulation.scenario, simulation.network, simulation.task
     bounds = {"energy_bound"} if simulation.capabilities.bounds and "energy" in task.record else set[str]()
-    layout = Layout(
+    return Layout(
         clock="time" if isinstance(task.motion, Flow) else "step",
         layer_names=network.layer_names,
         unit_shapes=network.layer_shapes,
+        input_shape=network.input_shape,
         samples=len(task.x),
         record=task.record | bounds,
         dtype=np.dtype(np.float32 if task.precision in ("float32", *NARROW) else np.float64),
         rows=None if task.stop is not None else _rows(task.motion),
         training=None if simulation.training is None else _training(scenario, simulation.training),
-        free_input=network.input_shape if scenario.inference.input != "clamped" else None,
+        free_input=scenario.inference.input != "clamped",
     )
+
+
+def _attributes(simulation: Simulation) -> Attributes:
+    scenario, task = simulation.scenario, simulation.task
     attributes: Attributes = {
         "backend": scenario.backend.name,
         "precision": task.precision,
@@ -75,18 +94,7 @@ def _beginning(simulation: Simulation) -> tuple[Layout, Attributes, dict[str, An
         attributes["stop"] = str(task.stop)
     if isinstance(task.motion, Flow):
         attributes |= solver_attributes(task.motion)
-    attributes |= step_attributes(simulation)
-    provenance = {
-        "scenario": scenario_text(scenario),
-        "data": simulation.inputs.source,
-        "command": " ".join(sys.argv),
-        **describe_machine(simulation.capabilities.packages),
-    }
-    given = {f"{name}_{i}": task.parameters[i][name] for name, i, _ in network.parameter_names}
-    data: dict[str, Any] = {"x": task.x, "y": task.y}
-    if (hidden := simulation.inputs.hidden) is not None:
-        data |= {"mask": hidden.mask.astype(np.uint8), "truth": hidden.truth, "mean": hidden.mean}
-    return layout, attributes, given, data, provenance
+    return attributes | step_attributes(simulation)
 
 
 def _training(scenario: Scenario, setup: TrainingSetup) -> Training:

@@ -13,10 +13,9 @@ from pcsim.errors import RunFailed
 from pcsim.runs.provenance import describe_machine
 from pcsim.scenario import Scenario, scenario_text
 from pcsim.studies.results import Measured, Results
-from pcsim.trace import Layout, Trace, open_trace
+from pcsim.trace import Beginning, Layout, Trace, open_trace
 from pcsim.trace.assemble import create_memory, write_beginning
 from pcsim.trace.files import LIBVER, closing, publish_new, replace_synced, temporary_beside
-from pcsim.trace.layout import Dimensions
 from pcsim.trace.objects import write_attributes
 from pcsim.trace.space import why
 
@@ -62,13 +61,14 @@ def _write(file: Any, scenario: Scenario, attributes: Attributes, results: Resul
         clock="step",
         layer_names=network.layer_names,
         unit_shapes=network.layer_shapes,
+        input_shape=network.input_shape,
         samples=0,
         record=frozenset(),
         dtype=np.dtype(np.float64),
         rows=0,
     )
     provenance = {"scenario": scenario_text(scenario), "command": " ".join(sys.argv), **describe_machine()}
-    write_beginning(file, Dimensions(layout, network.input_shape), attributes, {}, provenance)
+    write_beginning(file, Beginning(layout, attributes, {}, {}, provenance))
     group = file.create_group(GROUP)
     for name, measured in results.items():
         _create(group, name, measured)

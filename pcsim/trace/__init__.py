@@ -1,5 +1,6 @@
 """Traces: what happened in a run, as HDF5 that any tool opens, written as the run goes."""
 
+from pcsim.trace.beginning import Beginning
 from pcsim.trace.layout import FORMAT, FORMAT_VERSION, Block, Layout
 from pcsim.trace.reader import Trace, open_trace
 from pcsim.trace.repair import RepairReport, repair
@@ -10,6 +11,7 @@ from pcsim.trace.writer import TraceWriter
 __all__ = [
     "FORMAT",
     "FORMAT_VERSION",
+    "Beginning",
     "Block",
     "EpochBlock",
     "Layout",

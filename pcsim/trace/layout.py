@@ -1,9 +1,8 @@
 """What a trace holds: the arrays a run records, their shapes, chunks and the names of their dimensions."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -28,6 +27,8 @@ class Layout:
     """Input-to-output order, the last is the output loss."""
     unit_shapes: tuple[tuple[int, ...], ...]
     """Shape of one sample's state in each layer; dense: (n,)."""
+    input_shape: tuple[int, ...]
+    """Shape of one sample's input."""
     samples: int
     record: frozenset[str]
     """Any of energy, energy_bound, grad_norm, states, errors, energy_per_sample, weight_gradient."""
@@ -37,8 +38,8 @@ class Layout:
     """Rows expected, None where unknown: decides only the size estimate and the chunks."""
     training: Training | None = None
     """What is recorded of training, None where nothing is trained."""
-    free_input: tuple[int, ...] | None = None
-    """Shape of one sample's input where it is free, and recorded with the states."""
+    free_input: bool = False
+    """Whether the input is free or masked, and recorded with the states."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,8 @@ def streams(layout: Layout) -> list[Stream]:
             )
             for i in range(count if kind in layout.record else 0)
         ]
-    if layout.free_input is not None and "states" in layout.record:
-        names, shape = (clock, "sample", *unit_names("in", layout.free_input)), (layout.samples, *layout.free_input)
+    if layout.free_input and "states" in layout.record:
+        names, shape = (clock, "sample", *unit_names("in", layout.input_shape)), (layout.samples, *layout.input_shape)
         found.append(Stream(INPUT_STATES, names, shape, layout.dtype, layout.rows))
     kind = np.dtype(np.int64) if clock == "step" else wide
     found.append(Stream(clock, (clock,), (), kind, layout.rows))
@@ -122,14 +123,13 @@ class Dimensions:
     """Names for the axes of every array in a trace, so that each tool sees the same dimension everywhere."""
 
     layout: Layout
-    input_shape: tuple[int, ...]
 
-    @property
+    @cached_property
     def sizes(self) -> dict[str, int]:
         """Dimensions without a coordinate that all groups share: `sample` and every layer's units."""
         sizes = {"sample": self.layout.samples}
         for layer in ("in", *range(len(self.layout.unit_shapes))):
-            sizes |= zip(self._units(layer), self._shape(layer), strict=True)
+            sizes.update(zip(self._units(layer), self._shape(layer), strict=True))
         return sizes
 
     def names(self, path: str, shape: tuple[int, ...]) -> tuple[str, ...]:
@@ -138,8 +138,8 @@ class Dimensions:
         wanted = self._wanted(path)
         if len(wanted) != len(shape):
             return own
-        sizes = self.sizes | {"layer": len(self.layout.layer_names)}
-        return tuple(w if sizes[w] == n else o for w, n, o in zip(wanted, shape, own, strict=True))
+        sizes, layers = self.sizes, len(self.layout.layer_names)
+        return tuple(w if sizes.get(w, layers) == n else o for w, n, o in zip(wanted, shape, own, strict=True))
 
     def _wanted(self, path: str) -> tuple[str, ...]:
         last = len(self.layout.unit_shapes) - 1
@@ -167,32 +167,7 @@ class Dimensions:
         return {"layer": ("sample", *units), "W": (*before, *units), "b": units}[match[1]]
 
     def _shape(self, layer: int | Literal["in"]) -> tuple[int, ...]:
-        return self.input_shape if layer == "in" else self.layout.unit_shapes[layer]
+        return self.layout.input_shape if layer == "in" else self.layout.unit_shapes[layer]
 
     def _units(self, layer: int | Literal["in"]) -> tuple[str, ...]:
         return unit_names(layer, self._shape(layer))
-
-
-def final_bytes(layout: Layout, network: Mapping[str, NDArray[np.number]]) -> int:
-    """Return about how many bytes the end of a run adds: final states, errors, gradients, parameters and tables."""
-    units = sum(prod(shape) for shape in (*layout.unit_shapes, layout.free_input or (0,)))
-    copies = ("weight_gradient" in layout.record) + (layout.training is not None)
-    parameters = copies * sum(a.nbytes for a in network.values())
-    objects = 3 * len(layout.unit_shapes) + copies * len(network)
-    work = len(EQUILIBRIUM) * layout.samples * 8
-    return 2 * layout.samples * units * 8 + parameters + work + 1024 * objects + 16 * 1024
-
-
-def estimate_bytes(
-    layout: Layout,
-    network: Mapping[str, NDArray[np.number]],
-    data: Mapping[str, NDArray[np.number]],
-    provenance: Mapping[str, str],
-) -> int:
-    """Return about how many bytes the finished trace takes; of unknown rows, one chunk each is counted."""
-    growing = streams(layout)
-    streamed = sum(s.chunks_for(s.expected_rows or 1) * s.chunk_bytes for s in growing)
-    given = sum(a.nbytes for a in (*network.values(), *data.values()))
-    texts = sum(len(text) for text in provenance.values())
-    objects = len(growing) + len(network) + 2 * len(layout.unit_shapes) + 8
-    return streamed + given + texts + 1024 * objects + final_bytes(layout, network)

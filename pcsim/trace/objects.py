@@ -1,13 +1,18 @@
-"""HDF5 objects of a trace: scales, arrays with named dimensions, attributes, and a faithful copy of all."""
+"""HDF5 objects of a trace: scales, arrays with named dimensions, attributes, and a faithful copy of all.
 
-from collections.abc import Mapping
+They are made by HDF5's own calls: a run of some milliseconds makes a hundred objects, and h5py's convenience costs
+more time than HDF5 takes.
+"""
+
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import h5py
 import numpy as np
+from h5py import h5a, h5d, h5ds, h5o, h5p, h5s, h5t  # pyright: ignore[reportAttributeAccessIssue]
 from numpy.typing import NDArray
 
-from pcsim.trace.layout import Dimensions, streams
+from pcsim.trace.layout import Dimensions, Layout, streams
 from pcsim.trace.rows import clock_of, grows
 from pcsim.trace.stream import Stream
 
@@ -45,74 +50,102 @@ _MEANINGS = {
 _SCALE_ATTRIBUTES = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST"}
 
 
+_TEXT = h5py.string_dtype()
+_SCALAR = h5s.create(h5s.SCALAR)
+_IN_GROUPS: Any = h5p.create(h5p.LINK_CREATE)
+_IN_GROUPS.set_create_intermediate_group(True)
+
+
 def write_attributes(target: Any, attributes: Mapping[str, str | int | float]) -> None:
     """Set attributes; text becomes UTF-8 of any length, characters that HDF5 cannot hold are escaped."""
     for name, value in attributes.items():
+        array = np.asarray(value)
         if isinstance(value, str):
             clean = value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
-            target.attrs.create(name, clean, dtype=h5py.string_dtype())
-        else:
-            target.attrs[name] = value
+            array = np.array(clean, dtype=_TEXT)
+        if h5a.exists(target.id, name.encode()):
+            h5a.delete(target.id, name.encode())
+        h5a.create(target.id, name.encode(), h5t.py_create(array.dtype, logical=True), _SCALAR).write(array)
 
 
-def write_scales(file: Any, dimensions: Dimensions) -> None:
-    """Make the dimensions all arrays share, and the layers' names and widths along `layer`."""
-    layout = dimensions.layout
-    file.create_dataset("layer", data=np.arange(len(layout.layer_names))).make_scale("layer")
-    for name, size in dimensions.sizes.items():
-        _length_only(file, name, size)
-    widths = np.array([np.prod(shape, dtype=np.int64) for shape in layout.unit_shapes], dtype=np.int64)
-    file.create_dataset("layer_name", data=list(layout.layer_names), dtype=h5py.string_dtype())
-    file.create_dataset("layer_width", data=widths)
-    for name in ("layer_name", "layer_width"):
-        file[name].dims[0].attach_scale(file["layer"])
+class Objects:
+    """Makes the objects of a trace in its file, every axis of an array bound to its dimension scale."""
+
+    def __init__(self, file: Any, layout: Layout) -> None:
+        self._file = file
+        self._layout = layout
+        self._dimensions = Dimensions(layout)
+        self._scales: dict[str, Any] = {}
+
+    def write_scales(self) -> None:
+        """Make the dimensions all arrays share, and the layers' names and widths along `layer`."""
+        layout = self._layout
+        self._scale("layer", self._write("layer", np.arange(len(layout.layer_names))), "layer")
+        for name, size in self._dimensions.sizes.items():
+            self._scale_of(name, size)
+        widths = np.array([np.prod(shape, dtype=np.int64) for shape in layout.unit_shapes], dtype=np.int64)
+        for name, values in (("layer_name", np.array(layout.layer_names, dtype=_TEXT)), ("layer_width", widths)):
+            self._attach(self._write(name, values), ("layer",), values.shape)
+
+    def write_streams(self) -> None:
+        """Make the datasets that grow; a row not yet written reads NaN, in an integer clock -1."""
+        for stream in reversed(streams(self._layout)):  # a clock first: the others refer to it
+            made = _grow(self._file, stream)
+            if stream.path == stream.clock:
+                self._scale(stream.path, made, stream.path.rpartition("/")[2])
+            else:
+                self._describe(made, stream.path, stream.dimensions, made.shape)
+
+    def write_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Write whole arrays at their paths below the root, every axis named."""
+        for path, values in arrays.items():
+            self._describe(self._write(path, values), path, self._dimensions.names(path, values.shape), values.shape)
+
+    def _write(self, path: str, values: NDArray[Any]) -> Any:
+        made = _create(self._file, path, values.dtype, h5s.create_simple(values.shape))
+        if values.size:
+            made.write(h5s.ALL, h5s.ALL, np.ascontiguousarray(values).reshape(values.shape))
+        return made
+
+    def _describe(self, made: Any, path: str, names: tuple[str, ...], shape: tuple[int, ...]) -> None:
+        self._attach(made, names, shape)
+        dataset = h5py.Dataset(made)
+        if path in _MEANINGS:
+            write_attributes(dataset, {"long_name": _MEANINGS[path]})
+        if "layer" in names:
+            write_attributes(dataset, {"coordinates": "layer_name layer_width"})
+
+    def _attach(self, made: Any, names: tuple[str, ...], shape: tuple[int, ...]) -> None:
+        for axis, (name, size) in enumerate(zip(names, shape, strict=True)):
+            h5ds.attach_scale(made, self._scale_of(name, size), axis)
+
+    def _scale_of(self, name: str, size: int) -> Any:
+        """Return a scale, made where there is none of its name."""
+        if name not in self._scales and name in self._file:
+            self._scales[name] = h5d.open(self._file.id, name.encode())
+        elif name not in self._scales:
+            made = _create(self._file, name, np.dtype(">f4"), h5s.create_simple((size,)))
+            self._scale(name, made, f"{NO_VARIABLE}{size:>11d}")
+        return self._scales[name]
+
+    def _scale(self, path: str, made: Any, label: str) -> None:
+        h5ds.set_scale(made, label.encode())
+        self._scales[path] = made
 
 
-def write_streams(file: Any, dimensions: Dimensions) -> None:
-    """Make the datasets that grow; a row not yet written reads NaN, in an integer clock -1."""
-    growing = streams(dimensions.layout)
-    for stream in reversed(growing):  # a clock first: the others refer to it
-        _grow(file, stream)
+def _create(file: Any, path: str, dtype: np.dtype[Any], space: Any, properties: Any = None) -> Any:
+    properties = properties or h5p.create(h5p.DATASET_CREATE)
+    properties.set_obj_track_times(False)
+    kind = h5t.py_create(dtype, logical=True)
+    return h5d.create(file.id, path.encode(), kind, space, properties, _IN_GROUPS)
 
 
-def _grow(file: Any, stream: Stream) -> None:
-    fill = -1 if stream.dtype.kind == "i" else np.nan
-    made = file.create_dataset(
-        stream.path,
-        shape=(0, *stream.shape),
-        maxshape=(None, *stream.shape),
-        chunks=stream.chunk,
-        dtype=stream.dtype,
-        fillvalue=fill,
-    )
-    if stream.path == stream.clock:
-        made.make_scale(stream.path.rpartition("/")[2])
-        return
-    _describe(file, made, stream.path, stream.dimensions)
-
-
-def write_arrays(file: Any, dimensions: Dimensions, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write whole arrays at their paths below the root, every axis named."""
-    for path, values in arrays.items():
-        made = file.create_dataset(path, data=values)
-        names = dimensions.names(path, made.shape)
-        for name, size in zip(names, made.shape, strict=True):
-            if name not in file:
-                _length_only(file, name, size)
-        _describe(file, made, path, names)
-
-
-def _describe(file: Any, made: Any, path: str, names: tuple[str, ...]) -> None:
-    for axis, name in enumerate(names):
-        made.dims[axis].attach_scale(file[name])
-    if path in _MEANINGS:
-        write_attributes(made, {"long_name": _MEANINGS[path]})
-    if "layer" in names:
-        write_attributes(made, {"coordinates": "layer_name layer_width"})
-
-
-def _length_only(file: Any, name: str, size: int) -> None:
-    file.create_dataset(name, shape=(size,), dtype=">f4").make_scale(f"{NO_VARIABLE}{size:>11d}")
+def _grow(file: Any, stream: Stream) -> Any:
+    properties: Any = h5p.create(h5p.DATASET_CREATE)
+    properties.set_chunk(stream.chunk)
+    properties.set_fill_value(np.array(-1 if stream.dtype.kind == "i" else np.nan, dtype=stream.dtype))
+    space = h5s.create_simple((0, *stream.shape), (h5s.UNLIMITED, *stream.shape))
+    return _create(file, stream.path, stream.dtype, space, properties)
 
 
 def copy_objects(source: Any, target: Any, rows: Mapping[str, int]) -> dict[str, int]:
@@ -121,26 +154,36 @@ def copy_objects(source: Any, target: Any, rows: Mapping[str, int]) -> dict[str,
     HDF5's own copy of one object does not carry dimension scales over, and of a whole file cannot cut rows.
     """
     cut: dict[str, int] = {}
-    found: list[Any] = []
-
-    def copy(name: str, item: Any) -> None:
+    found: dict[int, str] = {}
+    copy_attributes(source, target)
+    for name, item in _objects(source):
+        address = h5o.get_info(item.id).addr
         if isinstance(item, h5py.Group):
             made = target.require_group(name)
+        elif address in found:  # a second name
+            target[name] = target[found[address]]
+            continue
         else:
-            found.append(item)
+            found[address] = name
             kept = _kept(item, rows)
             if kept is not None and item.shape[0] > kept:
                 cut[name] = item.shape[0] - kept
             made = _copy_dataset(item, target, name, kept)
         copy_attributes(item, made)
-
-    copy_attributes(source, target)
-    source.visititems(copy)
-    for item in found:
-        for axis, dimension in enumerate(item.dims):
+    for name in found.values():
+        for axis, dimension in enumerate(source[name].dims):
             for scale in dimension.values():
-                target[item.name].dims[axis].attach_scale(target[scale.name])
+                # By its address: HDF5 would look for the name of what is referred to through the whole file.
+                target[name].dims[axis].attach_scale(target[found[h5o.get_info(scale.id).addr]])
     return cut
+
+
+def _objects(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield all objects below a group by their paths, those with several names under each."""
+    for name, item in group.items():
+        yield path + name, item
+        if isinstance(item, h5py.Group):
+            yield from _objects(item, f"{path}{name}/")
 
 
 def copy_attributes(source: Any, target: Any) -> None:

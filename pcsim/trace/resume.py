@@ -1,15 +1,12 @@
 """Start a trace that goes on where another one, of a training run, was at its last checkpoint."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from pcsim.errors import UsageError
-from pcsim.trace.assemble import Attributes
+from pcsim.trace.beginning import Beginning
 from pcsim.trace.files import remove_leftovers
-from pcsim.trace.layout import Layout, streams
+from pcsim.trace.layout import streams
 from pcsim.trace.objects import SLAB_BYTES
 from pcsim.trace.reader import Trace
 from pcsim.trace.stream import CHUNK_ROWS, Stream, by_clock
@@ -20,11 +17,7 @@ from pcsim.trace.writer import TraceWriter
 def resume(
     path: Path,
     old: Trace,
-    layout: Layout,
-    attributes: Attributes,
-    network: Mapping[str, NDArray[Any]],
-    data: Mapping[str, NDArray[Any]],
-    provenance: Mapping[str, str],
+    beginning: Beginning,
     *,
     updates: int,
     epochs: int,
@@ -36,6 +29,7 @@ def resume(
     The writer's `updates` and `epochs` tell how many rows it took over. UsageError, nothing made or changed,
     where `TraceWriter.create` raises it, `old` has other layers, lacks an array or cannot be read.
     """
+    layout = beginning.layout
     if old.layer_names != layout.layer_names:
         raise UsageError(
             f"{old.path} cannot be resumed: its layers are {', '.join(old.layer_names)}, "
@@ -49,9 +43,7 @@ def resume(
                 _copy_rows(old, file, growing, _rows_up_to(old, clock, last[clock]))
 
     replaces = old.path is not None and path.exists() and path.samefile(old.path)
-    writer = TraceWriter.create(
-        path, layout, attributes, network, data, provenance, force=force or replaces, begin=begin
-    )
+    writer = TraceWriter.create(path, beginning, force=force or replaces, begin=begin)
     if replaces:
         remove_leftovers(old.attributes, path.resolve())
     return writer

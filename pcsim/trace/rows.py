@@ -5,12 +5,15 @@ from typing import Any
 
 import h5py
 import numpy as np
+from h5py import h5ds  # pyright: ignore[reportAttributeAccessIssue]
 
 from pcsim.trace.training import EPOCH, GROUP, UPDATE
 
 _TAIL = 4096
 _GROUPS = ("states", "errors", GROUP)
 """Where datasets grow, besides the root."""
+_CLOCKS = {path.rpartition("/")[2]: path for path in ("step", "time", UPDATE, EPOCH)}
+"""Paths of the clocks by the labels of their scales."""
 _WORDS = {UPDATE: "updates", EPOCH: "epochs"}
 
 
@@ -21,8 +24,10 @@ def grows(item: Any) -> bool:
 
 def clock_of(item: Any) -> str:
     """Return the path of the clock that a growing dataset follows, its own where it is a clock."""
-    scales = item.dims[0].values()
-    return str((scales[0] if scales else item).name).lstrip("/")
+    scale = item if item.is_scale or not len(item.dims[0]) else item.dims[0][0]
+    label = h5ds.get_scale_name(scale.id).decode() if scale.is_scale else ""
+    # What has another label is looked for by HDF5 through the whole file.
+    return _CLOCKS.get(label) or str(scale.name).lstrip("/")
 
 
 def growing_by_clock(file: Any) -> dict[str, list[Any]]:

@@ -1,26 +1,25 @@
 """Write a trace as the run goes: bounded memory, readable meanwhile, each flushed row safe from `kill -9`."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from numpy.typing import NDArray
-
 from pcsim.errors import RunFailed, UsageError
 from pcsim.trace.assemble import (
-    Attributes,
     create_file,
     create_memory,
     finish_in_place,
+    replace_by_continued,
     replace_by_finished,
     write_beginning,
     write_end,
 )
+from pcsim.trace.beginning import Arrays, Attributes, Beginning
 from pcsim.trace.files import check_target, identity, open_file
-from pcsim.trace.layout import Block, Dimensions, Layout, estimate_bytes, final_bytes, streams
+from pcsim.trace.layout import Block, streams
 from pcsim.trace.reader import Trace, open_trace
 from pcsim.trace.rows import rows_in_words
 from pcsim.trace.space import abandon, check_room, reserve, why
@@ -30,6 +29,8 @@ from pcsim.trace.training import EPOCH, UPDATE, EpochBlock, UpdateBlock
 FINAL_STATUSES = ("complete", "interrupted", "failed")
 _INDEX_BYTES = 32 * 1024
 """What the growing datasets' indices may take beyond their rows in one append."""
+_SPARE_BYTES = 16 * 1024
+"""What the chunks of a finished trace may hold beyond its rows."""
 
 
 class TraceWriter:
@@ -41,12 +42,12 @@ class TraceWriter:
     its place at once, so that readers beside it and a kill at any moment meet one whole file or the other.
     """
 
-    def __init__(self, file: Any, path: Path | None, dimensions: Dimensions, tail: int) -> None:
+    def __init__(self, file: Any, path: Path | None, beginning: Beginning) -> None:
         self.path = path
         self._file = file
-        self._dimensions = dimensions
-        self._tail = tail
-        self.streams = streams(dimensions.layout)
+        self._layout = beginning.layout
+        self._tail = beginning.final_bytes
+        self.streams = streams(self._layout)
         self._by_clock = by_clock(self.streams)
         self._datasets = {stream.path: file[stream.path] for stream in self.streams}
         self._rows: dict[str, int] = {clock: self._datasets[clock].shape[0] for clock in self._by_clock}
@@ -58,11 +59,7 @@ class TraceWriter:
     def create(
         cls,
         path: Path | None,
-        layout: Layout,
-        attributes: Attributes,
-        network: Mapping[str, NDArray[Any]],
-        data: Mapping[str, NDArray[Any]],
-        provenance: Mapping[str, str],
+        beginning: Beginning,
         *,
         force: bool = False,
         begin: Callable[[Any], None] | None = None,
@@ -72,27 +69,22 @@ class TraceWriter:
         `begin` may write first rows into the new file before it gets its name. Raises UsageError, with nothing
         made or changed, where the path cannot be written or the disk is too small for the trace.
         """
-        dimensions = Dimensions(layout, data["x"].shape[1:] if "x" in data else ())
-        tail = final_bytes(layout, network)
-        arrays = {f"network/{name}": array for name, array in network.items()}
-        arrays |= {f"data/{name}": array for name, array in data.items()}
 
         def fill(file: Any) -> None:
-            write_beginning(file, dimensions, attributes, arrays, provenance)
+            write_beginning(file, beginning)
             if begin is not None:
                 begin(file)
 
         if path is None:
-            return cls(create_memory(fill), None, dimensions, tail)
+            return cls(create_memory(fill), None, beginning)
         target = check_target(path, force)
-        needed = estimate_bytes(layout, network, data, provenance)
-        check_room(target.parent, needed, target.stat().st_blocks * 512 if target.exists() else 0)
-        return cls(create_file(target, fill, force=force), target, dimensions, tail)
+        check_room(target.parent, beginning.whole_bytes, target.stat().st_blocks * 512 if target.exists() else 0)
+        return cls(create_file(target, fill, force=force), target, beginning)
 
     @property
     def rows(self) -> int:
         """Rows appended along the clock of inference; they are safe."""
-        return self._rows[self._dimensions.layout.clock]
+        return self._rows[self._layout.clock]
 
     @property
     def updates(self) -> int:
@@ -109,7 +101,7 @@ class TraceWriter:
 
         ValueError for arrays that do not fit the layout; RunFailed when the disk takes no more.
         """
-        self._append(self._dimensions.layout.clock, block)
+        self._append(self._layout.clock, block)
 
     def append_updates(self, block: UpdateBlock) -> None:
         """Write rows of updates as `append` does; ValueError where the layout has no training."""
@@ -144,7 +136,7 @@ class TraceWriter:
             raise self._full(error) from None
         self._rows[clock] += count
 
-    def _write(self, growing: list[Stream], arrays: Mapping[str, NDArray[Any]], start: int, count: int) -> None:
+    def _write(self, growing: list[Stream], arrays: Arrays, start: int, count: int) -> None:
         for stream in growing:
             if stream.path == stream.clock:  # the clock says the rows before it are whole
                 self._file.flush()
@@ -153,7 +145,7 @@ class TraceWriter:
             dataset[start:] = arrays[stream.path]
         self._file.flush()
 
-    def finish(self, status: str, attributes: Attributes, final: Mapping[str, NDArray[Any]]) -> Trace:
+    def finish(self, status: str, attributes: Attributes, final: Arrays) -> Trace:
         """Complete the trace and open it for reading.
 
         `final` holds arrays by their paths below the root. RunFailed when they cannot be written; the rows
@@ -164,7 +156,7 @@ class TraceWriter:
         self._finished = True
 
         def end(file: Any) -> None:
-            write_end(file, self._dimensions, {**attributes, "status": status}, final)
+            write_end(file, self._layout, {**attributes, "status": status}, final)
 
         if self.path is None:
             end(self._file)
@@ -214,12 +206,24 @@ class TraceWriter:
             self._reserved = upto
 
     def _replace(self, path: Path, end: Callable[[Any], None]) -> None:
+        """Put the finished trace in the place of the one being written."""
+        room = path.stat().st_size + self._tail
+        if self._file and self._spare_bytes <= _SPARE_BYTES:
+            self._file.close()
+            replace_by_continued(path, room, end)
+            return
         source = self._file if self._file else open_file(path)
         try:
-            replace_by_finished(source, path, self._rows, path.stat().st_size + self._tail, end)
+            replace_by_finished(source, path, self._rows, room, end)
         finally:
             if source is not self._file:
                 source.close()
+
+    @property
+    def _spare_bytes(self) -> int:
+        """Bytes that a copy object by object would save: chunks are made before it is known how many rows there are."""
+        unused = ((s.chunk[0] - self._rows[s.clock]) * s.row_bytes for s in self.streams)
+        return sum(max(0, each) for each in unused)
 
     def _end_in_place(self, path: Path, end: Callable[[Any], None]) -> None:
         try:

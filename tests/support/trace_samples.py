@@ -5,13 +5,14 @@ import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.trace import Block, EpochBlock, Layout, TraceWriter, Training, UpdateBlock
+from pcsim.trace import Beginning, Block, EpochBlock, Layout, TraceWriter, Training, UpdateBlock
 from tests.support.places import ROOT
 
 UNITS = ((5,), (5,), (3,))
@@ -35,6 +36,7 @@ def layout(record: frozenset[str] = SMALL, rows: int | None = None, **changes: A
         "clock": "step",
         "layer_names": ("layer 0", "layer 1", "output"),
         "unit_shapes": UNITS,
+        "input_shape": (4,),
         "samples": SAMPLES,
         "record": record,
         "dtype": np.dtype(np.float32),
@@ -91,7 +93,11 @@ def append_epoch(writer: TraceWriter, updates: int) -> None:
 
 
 def create(path: Path | None, of: Layout | None = None, *, force: bool = False) -> TraceWriter:
-    return TraceWriter.create(path, of or layout(), ATTRIBUTES, NETWORK, DATA, PROVENANCE, force=force)
+    return TraceWriter.create(path, beginning(of or layout()), force=force)
+
+
+def beginning(of: Layout, **changes: Any) -> Beginning:
+    return replace(Beginning(of, ATTRIBUTES, NETWORK, DATA, PROVENANCE), **changes)
 
 
 def final() -> dict[str, NDArray[Any]]:

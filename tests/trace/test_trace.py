@@ -18,6 +18,7 @@ from tests.support.trace_samples import (
     PROVENANCE,
     SAMPLES,
     UNITS,
+    beginning,
     block,
     create,
     final,
@@ -128,11 +129,16 @@ def test_another_tool_opens_a_trace_that_pcsim_has_open(tmp_path: Path) -> None:
 
 def test_images_and_unforeseen_arrays_keep_their_shapes(tmp_path: Path) -> None:
     shapes = ((2, 4, 4), (3,))
-    of = layout(layer_names=("conv", "output"), unit_shapes=shapes, record=frozenset({"energy", "states"}))
+    of = layout(
+        layer_names=("conv", "output"),
+        unit_shapes=shapes,
+        input_shape=(1, 6, 6),
+        record=frozenset({"energy", "states"}),
+    )
     data = {"x": np.zeros((SAMPLES, 1, 6, 6)), "y": np.zeros((SAMPLES, 3))}
     network = {"W_0": np.ones((2, 1, 3, 3)), "W_1": np.ones((32, 3))}
     path = tmp_path / "run.h5"
-    with TraceWriter.create(path, of, ATTRIBUTES, network, data, {}) as writer:
+    with TraceWriter.create(path, beginning(of, network=network, data=data)) as writer:
         rows = block(0, 2, frozenset({"energy"}), layers=2)
         states = (np.zeros((2, SAMPLES, 2, 4, 4), np.float32),)
         writer.append(type(rows)(clock=rows.clock, energy=rows.energy, states=states))
@@ -217,7 +223,7 @@ def test_an_end_that_cannot_be_written_keeps_the_rows(tmp_path: Path) -> None:
 
 def test_text_that_hdf5_cannot_hold_is_escaped(tmp_path: Path) -> None:
     odd = os.fsdecode(b"run \xff.toml") + "\0"
-    with TraceWriter.create(tmp_path / "run.h5", layout(), {}, NETWORK, DATA, {"command": odd}) as writer:
+    with TraceWriter.create(tmp_path / "run.h5", beginning(layout(), provenance={"command": odd})) as writer:
         trace = writer.finish("complete", {}, {})
     with trace:
         assert trace.provenance["command"] == "run \\udcff.toml\\0"

@@ -12,7 +12,6 @@ import pytest
 
 from pcsim.errors import RunFailed, UsageError
 from pcsim.trace import TraceWriter, open_trace, repair, space
-from pcsim.trace.layout import estimate_bytes
 from tests.support import trace_samples as samples
 from tests.support.trace_samples import ALL, SMALL, block, cannot_reserve, create, final, layout, start_child
 
@@ -56,7 +55,7 @@ def test_a_quota_is_noticed_before_the_run(tmp_path: Path, monkeypatch: pytest.M
 
 def test_the_estimate_is_close(tmp_path: Path) -> None:
     of = layout(ALL, rows=2000)
-    estimate = estimate_bytes(of, samples.NETWORK, samples.DATA, samples.PROVENANCE)
+    estimate = samples.beginning(of).whole_bytes
     with create(tmp_path / "run.h5", of) as writer:
         writer.append(block(0, 2000, ALL))
         writer.finish("complete", {}, final()).close()
@@ -81,7 +80,7 @@ def test_a_forced_creation_that_fails_leaves_the_old_file(tmp_path: Path) -> Non
     with pytest.raises(UsageError):
         create(path, layout(ALL, rows=10**13), force=True)
     with pytest.raises(TypeError):
-        TraceWriter.create(path, layout(), {}, {"W_0": np.array([None])}, samples.DATA, {}, force=True)
+        TraceWriter.create(path, samples.beginning(layout(), network={"W_0": np.array([None])}), force=True)
     assert path.read_text() == "precious"
     assert [p.name for p in tmp_path.iterdir()] == ["run.h5"]
 

@@ -13,15 +13,12 @@ import xarray as xr
 
 from pcsim.errors import RunFailed, UsageError
 from pcsim.trace import EpochBlock, Trace, TraceWriter, Training, open_trace, repair, resume
-from pcsim.trace.layout import estimate_bytes
 from pcsim.trace.training import ALIGNMENT, MEASURES, TOP_5, VALIDATION
 from tests.support.trace_samples import (
-    ATTRIBUTES,
-    DATA,
     NETWORK,
-    PROVENANCE,
     TRAINING,
     append_epoch,
+    beginning,
     block,
     create,
     epoch_block,
@@ -48,7 +45,7 @@ def trained(path: Path | None, epochs: int = 3, validation: bool = False) -> Tra
 
 def resumed(path: Path, old: Trace, updates: int, epochs: int, **options: Any) -> TraceWriter:
     of = options.pop("layout", TRAINED)
-    return resume(path, old, of, ATTRIBUTES, NETWORK, DATA, PROVENANCE, updates=updates, epochs=epochs, **options)
+    return resume(path, old, beginning(of), updates=updates, epochs=epochs, **options)
 
 
 def assert_trained(trace: Trace, updates: int, epochs: int) -> None:
@@ -229,8 +226,8 @@ def test_a_closed_trace_says_what_is_safe(tmp_path: Path) -> None:
 def test_the_estimate_is_close(tmp_path: Path) -> None:
     of = layout(training=Training(updates=30_000, epochs=100), rows=2)
     network = NETWORK | {"W_1": np.ones((500, 500))}
-    estimate = estimate_bytes(of, network, DATA, PROVENANCE)
-    with TraceWriter.create(tmp_path / "run.h5", of, ATTRIBUTES, network, DATA, PROVENANCE) as writer:
+    estimate = beginning(of, network=network).whole_bytes
+    with TraceWriter.create(tmp_path / "run.h5", beginning(of, network=network)) as writer:
         for _ in range(100):
             append_epoch(writer, 300)
         writer.append(block(0, 2))

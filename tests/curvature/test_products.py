@@ -9,6 +9,8 @@ import pytest
 from pcsim.curvature import error_curvature, state_curvature
 from tests.support.cases import ACTIVATIONS, LOSSES, XP, Case, make_case
 
+pytestmark = pytest.mark.usefixtures("jax_in_double")
+
 # Largest deviation measured over all cases below: K / 3 eps of the largest entry.
 K = 60
 

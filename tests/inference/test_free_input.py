@@ -19,6 +19,8 @@ from pcsim.model.losses import NoTarget
 from pcsim.trace import Block
 from tests.support.cases import METHODS, Case, join, make_case, make_task, settle
 
+pytestmark = pytest.mark.usefixtures("jax_in_double")
+
 RECORD = ("energy", "grad_norm", "energy_per_sample", "states", "errors", "weight_gradient")
 RATE, STEPS = 0.1, 12
 NETWORKS: dict[str, dict[str, Any]] = {

@@ -22,6 +22,8 @@ from pcsim.model.arithmetic import Arithmetic
 from pcsim.recorded.local_update import learn_from
 from tests.support.cases import METHODS, XP, Case, join, make_case, make_task, settle
 
+pytestmark = pytest.mark.usefixtures("jax_in_double")
+
 MOVING = [name for name in METHODS if name not in ("backprop", "fixed")]
 TOO_LARGE = 4.0
 

@@ -23,6 +23,8 @@ from pcsim.model.losses import PartlyClamped, SoftClampedSquaredError, SquaredEr
 from pcsim.trace import Block
 from tests.support.cases import METHODS, XP, Case, join, make_case, make_task, settle
 
+pytestmark = pytest.mark.usefixtures("jax_in_double")
+
 RECORD = ("energy", "grad_norm", "energy_per_sample", "states", "errors", "weight_gradient")
 MOVING = ("state", "increment", "error", "sequential", "sequential-increment")
 HELD = (True, False, True, False, False)

@@ -18,6 +18,8 @@ from pcsim.model.activations import Linear, Tanh
 from pcsim.model.network import dense_chain
 from tests.support.cases import make_case, make_task, settle
 
+pytestmark = pytest.mark.usefixtures("jax_in_double")
+
 NETWORKS: dict[str, dict[str, Any]] = {
     "one-hidden": {"widths": (3, 4, 2)},
     "deep": {"widths": (3, 4, 2, 5, 3)},

@@ -15,6 +15,8 @@ from pcsim.learning.diagnosis import Alignment, Diagnosis, diagnose
 from tests.learning.test_learner import CASES, RATE, SETTLED, learner_on, loss_gradient, weight_gradient
 from tests.support.cases import METHODS, XP, Case, make_case
 
+pytestmark = pytest.mark.usefixtures("jax_in_double")
+
 
 def diagnosed(case: Case, learner: Learner, precision: str = "float64", number: int = 1) -> Diagnosis:
     dtype = np.dtype(precision)

@@ -34,6 +34,8 @@ from pcsim.learning import (
 )
 from tests.support.cases import METHODS, XP, Case, make_case
 
+pytestmark = pytest.mark.usefixtures("jax_in_double")
+
 RATE = 0.01
 STEP_SIZE = 0.2
 STEPS = 7

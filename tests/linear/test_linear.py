@@ -15,6 +15,8 @@ from pcsim.scenario import read_scenario
 from tests.support.cases import Case, make_case
 from tests.support.places import GOLDEN
 
+pytestmark = pytest.mark.usefixtures("jax_in_double")
+
 NETWORKS: list[dict[str, Any]] = [
     {},
     {"activation_first": True, "skip": 1, "mupc": True},

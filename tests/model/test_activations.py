@@ -5,6 +5,8 @@ import pytest
 from tests.support.cases import ACTIVATIONS, XP
 from tests.support.oracle import ACTIVATIONS as ORACLES
 
+pytestmark = pytest.mark.usefixtures("jax_in_double")
+
 POINTS = np.concatenate([np.linspace(-40, 40, 801) + 0.013, [-1e4, -700.0, 700.0, 1e4, 1e-8, -1e-8]])
 
 

@@ -11,6 +11,8 @@ from pcsim.inference.base import Moving
 from pcsim.inference.steppers import GradientDescent
 from tests.support.cases import ACTIVATIONS, LOSSES, XP, Case, make_case
 
+pytestmark = pytest.mark.usefixtures("jax_in_double")
+
 # Largest deviation measured over all cases below: 12 eps of the largest entry.
 K = 40
 

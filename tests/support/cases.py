@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,9 @@ from pcsim.model.initialisers import Orthogonal
 from pcsim.model.network import Network, dense_chain
 from pcsim.trace import Block
 from pcsim.trace.recording import every_so_many
-from tests.support.oracle import Oracle
+
+if TYPE_CHECKING:
+    from tests.support.oracle import Oracle
 
 XP = NumpyNamespace()
 
@@ -57,15 +60,22 @@ LOSSES: dict[str, losses.Loss] = {
 
 @dataclass(frozen=True)
 class Case:
-    """A network, its energy, the oracle for it, and random parameters and data."""
+    """A network, its energy, what an oracle must know of it, and random parameters and data."""
 
     network: Network
     energy: Energy
-    oracle: Oracle
+    equations: dict[str, Any] = field(repr=False)
     parameters: tuple[dict[str, NDArray[np.float64]], ...]
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     states: tuple[NDArray[np.float64], ...] = field(repr=False)
+
+    @cached_property
+    def oracle(self) -> "Oracle":
+        """The same energy on JAX, which is imported here: most tests do without. Needs `jax_in_double`."""
+        from tests.support.oracle import Oracle
+
+        return Oracle(**self.equations)
 
     def clamped(self) -> Clamped:
         return self.energy.clamp(XP, self.parameters, self.x, self.y)
@@ -96,19 +106,16 @@ def make_case(
     gammas = tuple(rng.uniform(0.5, 2.0, free).tolist()) if precisions else (1.0,) * free
     deltas = tuple(rng.uniform(0.1, 0.5, free).tolist()) if decays else (0.0,) * free
     chosen = LOSSES[loss] if clamp_precision is None else losses.SoftClampedSquaredError(clamp_precision)
-    oracle = Oracle(
-        activation,
-        activation_first=network_options.get("activation_first", False),
-        sigmoid_output=network_options.get("sigmoid_output", False),
-        skip=network_options.get("skip", 0),
-        scales=tuple(layer.premultiplier for layer in network.layers),
-        loss=loss,
-        precisions=gammas,
-        decays=deltas,
-        clamp_precision=clamp_precision,
-    )
+    equations = {k: v for k, v in network_options.items() if k in ("activation_first", "sigmoid_output", "skip")} | {
+        "activation": activation,
+        "scales": tuple(layer.premultiplier for layer in network.layers),
+        "loss": loss,
+        "precisions": gammas,
+        "decays": deltas,
+        "clamp_precision": clamp_precision,
+    }
     states = tuple(rng.standard_normal((batch, n)) for n in widths[1:-1])
-    return Case(network, Energy(network, chosen, gammas, deltas), oracle, parameters, x, y, states)
+    return Case(network, Energy(network, chosen, gammas, deltas), equations, parameters, x, y, states)
 
 
 def make_task(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pcsim_numpy.namespace import NumpyNamespace
 
-from pcsim.engine.backend import Settled, Task
+from pcsim.engine.backend import Ending, Settled, Task
 from pcsim.engine.loop import divergence
 from pcsim.trace.layout import Block
 from pcsim.trace.recording import Recorder
@@ -173,6 +173,7 @@ class _Run:
         target = self._rounded(self._task.y)
         last = self._task.inference.energy.loss.output_state(NumpyNamespace(), output, target)
         errors = tuple(self._all(self._samples.errors))
+        failure = divergence(self._task, self._at, layerwise)
         return Settled(
             states=(*states, self._rounded(last)),
             errors=errors,
@@ -180,11 +181,10 @@ class _Run:
             gradient=self._gradient() if "weight_gradient" in self._task.record else None,
             arrival_steps=self._monitor.arrivals,
             steps_taken=self._at,
+            ending=Ending.of(failure, self._converged, stopped and self._at < self._task.descent.steps),
             inference_seconds=seconds,
             compile_seconds=compile_seconds,
-            converged=self._converged,
-            interrupted=stopped and self._at < self._task.descent.steps and not self._converged,
-            failure=divergence(self._task, self._at, layerwise),
+            failure=failure,
         )
 
     def _gradient(self) -> tuple[dict[str, NDArray[Any]], ...]:

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.engine.backend import Descent, Settled, Task
+from pcsim.engine.backend import Descent, Ending, Settled, Task
 from pcsim.engine.loop import divergence
 from pcsim.inference.observables import Final, Observation, on_host
 from pcsim.model.arrays import Array
@@ -66,17 +66,16 @@ class _Run:
             stopped = poll(self._step)
         seen, arrivals, met, final = self._close()
         self._record_last(seen)
-        converged = bool(met)
         seconds = time.perf_counter() - begin
+        failure = divergence(self._task, self._step, np.asarray(seen.layerwise))
         return Settled(
             **on_host(final, to_host),
             arrival_steps=np.asarray(arrivals),
             steps_taken=self._step,
+            ending=Ending.of(failure, bool(met), stopped and self._step < steps),
             inference_seconds=seconds,
             compile_seconds=self._compiler.seconds,
-            converged=converged,
-            interrupted=stopped and self._step < steps and not converged,
-            failure=divergence(self._task, self._step, np.asarray(seen.layerwise)),
+            failure=failure,
         )
 
     def _go(self, end: int) -> bool:

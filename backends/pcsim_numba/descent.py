@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pcsim_numpy.namespace import NumpyNamespace
 
-from pcsim.engine.backend import Descent, Settled, Task
+from pcsim.engine.backend import Descent, Ending, Settled, Task
 from pcsim.engine.loop import divergence
 from pcsim.trace.layout import Block
 from pcsim.trace.recording import Recorder
@@ -66,7 +66,7 @@ class _Run:
     def _end(self, seconds: float, compile_seconds: float, stopped: bool) -> Settled:
         samples, energy = self._samples, self._task.inference.energy
         *states, output = samples.states()
-        layerwise = samples.layerwise()
+        failure = divergence(self._task, self._step, samples.layerwise())
         converged = self._reached.step >= 0 and self._reached.finite
         last = energy.loss.output_state(NumpyNamespace(), output, self._y)
         return Settled(
@@ -76,11 +76,10 @@ class _Run:
             gradient=samples.gradient() if "weight_gradient" in self._task.record else None,
             arrival_steps=self._arrivals,
             steps_taken=self._step,
+            ending=Ending.of(failure, converged, stopped and self._step < self._task.descent.steps),
             inference_seconds=seconds,
             compile_seconds=compile_seconds,
-            converged=converged,
-            interrupted=stopped and self._step < self._task.descent.steps and not converged,
-            failure=divergence(self._task, self._step, layerwise),
+            failure=failure,
         )
 
     def _go(self, end: int) -> None:

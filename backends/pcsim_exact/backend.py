@@ -6,7 +6,6 @@ from importlib.util import find_spec
 
 from pcsim.engine.backend import Capabilities, Settled, Task
 from pcsim.errors import UsageError
-from pcsim.inference import Halving
 from pcsim.model.arithmetic import check_arithmetic
 from pcsim.trace.layout import Block
 
@@ -44,7 +43,7 @@ class ExactBackend:
         from pcsim_exact.number.precision import bits_asked, first_guess
 
         check_arithmetic(task.precision, task.arithmetic)
-        if isinstance(task.inference, Halving):
+        if task.inference.traits.halves_steps:
             raise UsageError(HALVING)
         working = first_guess(task, bits_asked(task.precision))
         refuse_if_too_long(task, working)

@@ -7,7 +7,6 @@ from importlib.util import find_spec
 from pcsim.engine.backend import Capabilities, Flow, Settled, Task
 from pcsim.engine.loop import check_equilibrium, expected_evaluations
 from pcsim.errors import UsageError
-from pcsim.inference import Equilibrium
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.arithmetic import check_arithmetic
 from pcsim.trace.layout import Block
@@ -74,7 +73,7 @@ class JaxBackend:
         from pcsim_jax.memory import memory_errors
 
         run = flow.settle if isinstance(task.motion, Flow) else descent.settle
-        if isinstance(task.inference, Equilibrium):
+        if task.inference.traits.searches:
             run = search.settle
         with memory_errors():
             return run(task, sink, poll)

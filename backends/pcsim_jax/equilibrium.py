@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pcsim.engine.backend import Settled, Task
 from pcsim.engine.loop.equilibrium import SearchState, Stretch, settle_equilibrium
 from pcsim.engine.loop.stretches import FIRST_STRETCH, SECONDS, rows_at_once
-from pcsim.inference.equilibrium import SEARCHING, Equilibrium, Search
+from pcsim.inference.equilibrium import SEARCHING, Equilibrium, Search, search_of
 from pcsim.inference.observables import Final, Observation, finish, observe
 from pcsim.model.arrays import Array
 from pcsim.model.energy import Clamped, States
@@ -123,7 +123,7 @@ class JaxSearcher:
 
     @property
     def _method(self) -> Equilibrium:
-        return _method(self._program)
+        return search_of(self._program.inference)
 
     @property
     def _is_long(self) -> bool:
@@ -137,7 +137,7 @@ def proceed(
     program: Program, clamped: Clamped, carry: Search, step: Array, arrivals: Array, end: Array, due: Array, few: Array
 ) -> Advanced:
     """Go from `step` towards `end`, recording the ascending steps in `due`, while more than `few` samples search."""
-    method = _method(program)
+    method = search_of(program.inference)
 
     def goes_on(now: Advanced) -> Array:
         searching = jnp.sum(now.carry.status == SEARCHING)
@@ -161,19 +161,13 @@ def proceed(
 
 def renew(program: Program, clamped: Clamped, carry: Search) -> Search:
     """Return the search with its first Hessian taken anew."""
-    return _method(program).renewed(program.xp, clamped, carry)
+    return search_of(program.inference).renewed(program.xp, clamped, carry)
 
 
 def close(program: Program, clamped: Clamped, best: Array) -> tuple[Observation, Final]:
     """Return what is to be seen and kept at points in a row."""
-    point = _method(program).at(program.xp, clamped, best)
+    point = search_of(program.inference).at(program.xp, clamped, best)
     return observe(program.xp, program, clamped, point), finish(program.xp, program, clamped, point)
-
-
-def _method(program: Program) -> Equilibrium:
-    if not isinstance(program.inference, Equilibrium):
-        raise TypeError(f"method '{program.inference.name}' looks for no equilibrium")
-    return program.inference
 
 
 def _observation(rows: Rows, i: int) -> Observation:

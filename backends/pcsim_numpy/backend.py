@@ -12,7 +12,6 @@ from pcsim.engine.backend import Capabilities, Flow, Settled, Task
 from pcsim.engine.loop import check_equilibrium, expected_evaluations, settle, settle_equilibrium
 from pcsim.engine.loop.flow import settle_flow
 from pcsim.errors import UsageError
-from pcsim.inference import Equilibrium
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.arithmetic import check_arithmetic
 from pcsim.model.arrays import Array
@@ -84,8 +83,8 @@ class NumpyBackend:
                 settled = settle_flow(task, task.motion, integrator(xp, task, task.motion, to_run), sink, poll)
                 wider = task.precision != "float64" and task.motion.solver in ADAPTIVE
                 return replace(settled, solver_precision="float64") if wider else settled
-            if isinstance(task.inference, Equilibrium):
-                searcher = NumpySearcher(xp, task, task.inference, DTYPES[task.precision])
+            if task.inference.traits.searches:
+                searcher = NumpySearcher(xp, task, DTYPES[task.precision])
                 return settle_equilibrium(task, searcher, np.asarray, sink, poll)
             return settle(xp, task, to_run, np.asarray, sink, poll)
 

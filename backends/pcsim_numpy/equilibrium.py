@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pcsim.engine.backend import Task
 from pcsim.engine.loop.descent import Arrivals
 from pcsim.engine.loop.equilibrium import SearchState, Stretch
-from pcsim.inference.equilibrium import Equilibrium, Search
+from pcsim.inference.equilibrium import Search, search_of
 from pcsim.inference.observables import Final, Observation, finish, observe
 from pcsim.model.energy import Clamped
 from pcsim_numpy.namespace import NumpyNamespace
@@ -22,15 +22,15 @@ class NumpySearcher:
 
     compile_seconds = 0.0
 
-    def __init__(self, xp: NumpyNamespace, task: Task, method: Equilibrium, dtype: np.dtype[Any]) -> None:
-        self._xp, self._task, self._method = xp, task, method
+    def __init__(self, xp: NumpyNamespace, task: Task, dtype: np.dtype[Any]) -> None:
+        self._xp, self._task, self._method = xp, task, search_of(task.inference)
         self._parameters = tuple(
             {name: np.ascontiguousarray(v, dtype=dtype) for name, v in layer.items()} for layer in task.parameters
         )
         self._all = self._x, self._y = task.x.astype(dtype), task.y.astype(dtype)
         self._clamped = self._clamp()
         initial = None if task.initial is None else tuple(v.astype(dtype) for v in task.initial)
-        self._carry: Search = method.begin(xp, self._clamped, initial, task.descent.stepper)
+        self._carry: Search = self._method.begin(xp, self._clamped, initial, task.descent.stepper)
         self._arrivals = Arrivals(len(task.parameters))
         self._done = 0
 

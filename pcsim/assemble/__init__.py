@@ -2,7 +2,7 @@
 
 from pcsim.assemble.inputs import Hidden, Inputs, initial_parameters, load_inputs, load_samples, read_dataset
 from pcsim.assemble.learning import build_learner, build_optimizer, build_schedule
-from pcsim.assemble.model import build_inference, build_network
+from pcsim.assemble.model import build_inference, build_network, method_of
 from pcsim.assemble.roles import named
 from pcsim.assemble.step_size import CurvatureStepSize, build_step_size_finder, require_step_size
 from pcsim.assemble.task import build_initial, build_stepper, build_task, number_of_steps
@@ -27,6 +27,7 @@ __all__ = [
     "initial_parameters",
     "load_inputs",
     "load_samples",
+    "method_of",
     "named",
     "number_of_classes",
     "number_of_steps",

@@ -1,6 +1,7 @@
 """From a scenario's words to what is simulated: network, loss, energy, inference."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from pcsim.inference import (
     Backprop,
@@ -14,6 +15,7 @@ from pcsim.inference import (
     SequentialStateOptimization,
     StateOptimization,
 )
+from pcsim.inference.base import OnEnergy
 from pcsim.model import activations, losses
 from pcsim.model.energy import Energy
 from pcsim.model.network import Network, dense_chain
@@ -39,11 +41,6 @@ def build_network(scenario: Scenario) -> Network:
 
 def build_inference(scenario: Scenario, network: Network, masked: tuple[bool, ...] = ()) -> Inference:
     """Return the inference method on the scenario's energy; `masked` output units (a flag each) have no target."""
-    method = _method(scenario, network, masked)
-    return Halving(method) if scenario.inference.step_halving else method
-
-
-def _method(scenario: Scenario, network: Network, masked: tuple[bool, ...]) -> Inference:
     free = len(network.layers) - 1
     energy = Energy(
         network,
@@ -51,20 +48,29 @@ def _method(scenario: Scenario, network: Network, masked: tuple[bool, ...]) -> I
         _per_layer(scenario.network.precisions, free),
         _per_layer(scenario.network.activity_decay, free),
     )
+    kind: Any = method_of(scenario)
+    if kind.traits.searches:
+        return kind(energy, residual_of(scenario), scenario.inference.steps)
+    method = kind(energy.bare if kind.traits.backpropagates else energy)
+    return Halving(method) if scenario.inference.step_halving else method
+
+
+def method_of(scenario: Scenario) -> type[OnEnergy]:
+    """Return the inference method that a scenario names."""
     increment = scenario.inference.form == "increment"
     match scenario.inference.method:
         case "state" if scenario.inference.predictions == "fixed":
-            return FixedPredictions(energy)
+            return FixedPredictions
         case "state":
-            return IncrementStateOptimization(energy) if increment else StateOptimization(energy)
+            return IncrementStateOptimization if increment else StateOptimization
         case "error":
-            return ErrorOptimization(energy)
+            return ErrorOptimization
         case "equilibrium":
-            return Equilibrium(energy, residual_of(scenario), scenario.inference.steps)
+            return Equilibrium
         case "sequential":
-            return IncrementSequentialStateOptimization(energy) if increment else SequentialStateOptimization(energy)
+            return IncrementSequentialStateOptimization if increment else SequentialStateOptimization
         case "backprop":
-            return Backprop(energy.bare)
+            return Backprop
 
 
 def residual_of(scenario: Scenario) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.assemble.inputs import Inputs
-from pcsim.assemble.model import build_inference, residual_of
+from pcsim.assemble.model import build_inference, method_of, residual_of
 from pcsim.engine.backend import Descent, Flow, Task
 from pcsim.errors import UsageError
 from pcsim.inference import steppers
@@ -98,7 +98,7 @@ def _step(scenario: Scenario) -> float | None:
 
 def number_of_steps(scenario: Scenario) -> int:
     """Return how many steps discrete inference takes: one where errors are backpropagated."""
-    return 1 if scenario.inference.method == "backprop" else scenario.inference.steps
+    return 1 if method_of(scenario).traits.backpropagates else scenario.inference.steps
 
 
 def build_stepper(scenario: Scenario) -> steppers.Stepper:
@@ -117,7 +117,7 @@ def build_stepper(scenario: Scenario) -> steppers.Stepper:
 def build_stop(scenario: Scenario) -> StopRule | None:
     """Return when inference stops before its last step, None where only that ends it."""
     table = scenario.inference.stop
-    if scenario.inference.method == "equilibrium":
+    if method_of(scenario).traits.searches:
         return StopRule(grad_norm=residual_of(scenario))
     return None if table is None else StopRule(table.grad_norm, table.relative_change, table.arrival)
 

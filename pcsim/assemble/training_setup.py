@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from pcsim.assemble.inputs import Inputs, load_samples
 from pcsim.assemble.learning import build_learner, build_schedule
+from pcsim.assemble.model import method_of
 from pcsim.assemble.step_size import build_step_size_finder
 from pcsim.datasets import Dataset
 from pcsim.errors import UsageError
@@ -76,7 +77,7 @@ def build_evaluation(scenario: Scenario, train: Split) -> Scoring:
     """Return how a scenario's network is measured on samples like these."""
     if scenario.inference.input == "free":
         return Reconstruction()
-    moves = scenario.inference.method != "backprop" and scenario.inference.predictions == "local"
+    moves = not method_of(scenario).traits.freezes_predictions
     infers_labels = moves and scenario.data.task == "generative" and _are_classes(train.x)
     return LabelInference() if infers_labels else ForwardPass()
 

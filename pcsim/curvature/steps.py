@@ -15,7 +15,7 @@ from jaxtyping import Shaped
 
 from pcsim.curvature.products import Curvature, error_curvature, state_curvature
 from pcsim.curvature.spectrum import ROUGH, largest_eigenvalue, operator_of
-from pcsim.inference import ErrorOptimization, Inference, unhalved
+from pcsim.inference import Inference
 from pcsim.inference.steppers import Momentum, Stepper, undecayed
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.energy import Clamped, Energy, States
@@ -86,7 +86,7 @@ def curvature_of(
 ) -> Curvature:
     """Return the Hessian over what the inference moves, at given variables or after a feedforward pass."""
     states = energy.feedforward(xp, clamped)[0] if initial is None else initial
-    if isinstance(unhalved(inference), ErrorOptimization):
+    if inference.traits.moves_errors:
         errors = tuple(xp.zeros_like(s) for s in states) if initial is None else initial
         return error_curvature(xp, energy, clamped, errors)
     return state_curvature(xp, energy, clamped, states)

@@ -2,7 +2,7 @@
 
 from pcsim.inference.backprop import Backprop
 from pcsim.inference.base import Inference, Traits
-from pcsim.inference.equilibrium import Equilibrium
+from pcsim.inference.equilibrium import Equilibrium, search_of
 from pcsim.inference.error import ErrorOptimization
 from pcsim.inference.flow import GradientFlow, IncrementFlow, VectorField, gradient_flow
 from pcsim.inference.free_input import first_variable, is_masked, with_free_input
@@ -29,6 +29,7 @@ __all__ = [
     "first_variable",
     "gradient_flow",
     "is_masked",
+    "search_of",
     "unhalved",
     "with_free_input",
 ]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from jaxtyping import Bool, Shaped
 
-from pcsim.inference.base import Moving, OnEnergy, Traits
+from pcsim.inference.base import Inference, Moving, OnEnergy, Traits
 from pcsim.inference.error import ErrorOptimization
 from pcsim.inference.gauss_newton import directions, pullbacks, within, worth
 from pcsim.inference.pairs import PairNamespace, Pairs, clear, direction, in_a_row, no_pairs, push
@@ -182,6 +182,13 @@ class Equilibrium(OnEnergy):
         ends = [0, *np.cumsum([prod(shape) for shape in shapes]).tolist()]
         parts = (flat[:, first:last] for first, last in pairwise(ends))
         return tuple(part.reshape(part.shape[0], *shape) for part, shape in zip(parts, shapes, strict=True))
+
+
+def search_of(inference: Inference) -> Equilibrium:
+    """Return a method that `searches` as what it is; raises `TypeError` for others."""
+    if not isinstance(inference, Equilibrium):
+        raise TypeError(f"method '{inference.name}' looks for no equilibrium")
+    return inference
 
 
 def _judged(

@@ -42,7 +42,7 @@ class Diagnosis(NamedTuple):
 
 def is_aligned(inference: Inference) -> bool:
     """Tell whether there is a backpropagation to compare with: another one, from an input that is given."""
-    return not isinstance(inference, Backprop) and not inference.energy.network.has_free_input
+    return not inference.traits.backpropagates and not inference.energy.network.has_free_input
 
 
 def diagnose(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pcsim.errors import UsageError
-from pcsim.inference import FixedPredictions, Inference, StateOptimization, unhalved
+from pcsim.inference import Inference
 from pcsim.inference.steppers import Stepper
 from pcsim.inference.stopping import StopRule
 from pcsim.learning.clipping import clip_to_norm
@@ -104,5 +104,5 @@ def follow(
 
 
 def _errors_follow_from_states(inference: Inference) -> bool:
-    method = unhalved(inference)
-    return isinstance(method, StateOptimization) and not isinstance(method, FixedPredictions)
+    traits = inference.traits
+    return not (traits.moves_errors or traits.carries_errors or traits.freezes_predictions)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
-from pcsim.inference import Backprop, FixedPredictions, IncrementStateOptimization, Inference, unhalved
+from pcsim.inference import Inference
 from pcsim.model.arithmetic import NARROW, significand_bits
 from pcsim.model.energy import Evaluation
 from pcsim.recorded.network import called, precision_of
@@ -30,7 +30,7 @@ def check_agreement(
     """
     sizes = _sizes(inference, recorded, point)
     allowed = [share * size for share, size in zip(_shares(trace, scenario, inference), sizes, strict=True)]
-    first = len(sizes) - 1 if isinstance(inference, Backprop) else 0
+    first = len(sizes) - 1 if inference.traits.backpropagates else 0
     names = trace.layer_names
     apart: list[tuple[str, float, float]] = []
     flipped: list[str] = []
@@ -64,10 +64,10 @@ def _shares(trace: Trace, scenario: Scenario, inference: Inference) -> list[floa
     widths = [max(shape[0] for _, j, shape in network.parameter_names if j == i) for i in range(len(network.layers))]
     narrow = table.accumulate in NARROW
     shares = [unit * (UNITS + (width if narrow else 0)) for width in widths]
-    if isinstance(inference, Backprop | FixedPredictions):
+    if inference.traits.freezes_predictions:
         # predictions are those of a pass from the input, where rounding adds up
         shares = [share * (i + 1) for i, share in enumerate(shares)]
-    if isinstance(unhalved(inference), IncrementStateOptimization):
+    if inference.traits.carries_errors:
         shares = [share + _drift(trace, scenario, unit) for share in shares]
     return shares
 

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from pcsim.assemble import Hidden, Inputs, build_network
 from pcsim.engine.backend import Descent, Task
 from pcsim.errors import UsageError
-from pcsim.inference import Equilibrium
 from pcsim.model.network import Network
 from pcsim.recorded import called, check_parameters, fitting, scenario_text_of, stored_parameters_of
 from pcsim.runs.provenance import describe_machine
@@ -88,7 +87,7 @@ def _up_to_the_end(trace: Trace, simulation: Simulation) -> Task:
     goes through the times that the trace holds.
     """
     task = simulation.task
-    if isinstance(task.inference, Equilibrium):
+    if task.inference.traits.searches:
         # Trials differ from place to place; what the search ends in does not.
         return task
     if isinstance(task.motion, Descent):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pcsim.engine.backend import Descent, Settled
 from pcsim.errors import UsageError
-from pcsim.inference import Equilibrium
+from pcsim.inference import search_of
 from pcsim.recorded import require_run
 from pcsim.recorded.resimulation import ended_itself, is_same_place, simulation_of
 from pcsim.runs.simulation import Simulation
@@ -232,8 +232,8 @@ def _tolerance(trace: Trace, simulation: Simulation) -> float:
 
 def _solver_tolerance(trace: Trace, simulation: Simulation) -> float:
     motion, stop = simulation.task.motion, simulation.scenario.inference.stop
-    if isinstance(simulation.task.inference, Equilibrium):
-        return SOLVER_MARGIN * simulation.task.inference.residual
+    if simulation.task.inference.traits.searches:
+        return SOLVER_MARGIN * search_of(simulation.task.inference).residual
     if isinstance(motion, Descent):
         return 0.0
     off = motion.rtol + motion.atol if motion.step_size is None else 0.0

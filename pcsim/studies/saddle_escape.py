@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from pcsim.assemble import method_of
 from pcsim.errors import RunFailed, UsageError
 from pcsim.runs.experiment import run_experiment
 from pcsim.scenario import Run, Scenario
@@ -22,7 +23,7 @@ def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
     depths: list[int] = []
     for each in runs:
         losses.append(_losses(each.scenario))
-        words.append("backprop" if each.scenario.inference.method == "backprop" else "pc")
+        words.append("backprop" if method_of(each.scenario).traits.backpropagates else "pc")
         depths.append(len(each.scenario.network.widths) - 2)
         values = padded(losses)
         yield {

@@ -29,6 +29,7 @@ from pcsim.curvature import (
 from pcsim.curvature.steps import looked_at, stable_limit
 from pcsim.engine.host import host_namespace
 from pcsim.errors import UsageError
+from pcsim.inference import Traits, first_variable, with_free_input
 from pcsim.inference.state import evaluate_states
 from pcsim.linear import linear_system
 from pcsim.model.activations import Linear
@@ -130,6 +131,7 @@ class _Setting:
     states: States
     place: str
     initial: tuple[Host, ...] | None
+    traits: Traits
 
     def clamped(self, xp: Namespace, rows: slice) -> Clamped:
         return self.energy.clamp(xp, self.parameters, self.x[rows], self.y[rows])
@@ -150,8 +152,7 @@ def inspect(source: Scenario | Trace | str | Path) -> Inspection:
     samples = max(1, min(MOST_SAMPLES, batch, MOST_UNKNOWNS // unknowns))
     over_states, over_errors = (_spectrum(xp, at, samples, errors=errors) for errors in (False, True))
     table = at.scenario.inference
-    moves_errors = table.method == "error"
-    limit, automatic = _steps(at, 2.0 / (over_errors if moves_errors else over_states).limit)
+    limit, automatic = _steps(at, 2.0 / (over_errors if at.traits.moves_errors else over_states).limit)
     return Inspection(
         at.scenario.title,
         at.scenario.network.widths,
@@ -177,29 +178,28 @@ def _of_scenario(source: Scenario | str | Path, xp: Namespace) -> _Setting:
     scenario = source if isinstance(source, Scenario) else read_scenario(source)
     network = build_network(scenario)
     inputs = load_inputs(scenario, network, read_dataset(scenario))
-    energy, parameters = build_inference(scenario, network).energy, inputs.parameters
+    inference, parameters = build_inference(scenario, network), inputs.parameters
     initial = build_initial(scenario, network, len(inputs.x))
     moving = initial
     if scenario.inference.input == "free":
-        energy, parameters = energy.with_free_input(), ({}, *parameters)
-        first = np.zeros_like(inputs.x) if scenario.inference.method == "error" else inputs.x
-        moving = None if initial is None else (first, *initial)
+        inference, parameters = with_free_input(inference), ({}, *parameters)
+        moving = None if initial is None else (first_variable(inference, inputs.x), *initial)
+    energy, traits = inference.energy, inference.traits
     clamped = energy.clamp(xp, parameters, inputs.x, inputs.y)
-    if moving is None or scenario.inference.method == "error":
-        states = energy.feedforward(xp, clamped, moving)[0]
-    else:
-        states = moving
-    return _Setting(scenario, energy, parameters, inputs.x, inputs.y, states, "at the start of inference", initial)
+    states = energy.feedforward(xp, clamped, moving)[0] if moving is None or traits.moves_errors else moving
+    place = "at the start of inference"
+    return _Setting(scenario, energy, parameters, inputs.x, inputs.y, states, place, initial, traits)
 
 
 def _of_trace(trace: Trace) -> _Setting:
     scenario, network, _ = setting_of(trace, "numpy", "float64")
     recorded = read_point(trace, network)
-    energy, parameters, states = build_inference(scenario, network).energy, recorded.parameters, recorded.states
+    inference, parameters, states = build_inference(scenario, network), recorded.parameters, recorded.states
+    energy = inference.energy
     if scenario.inference.input == "free":
         energy, parameters, states = energy.with_free_input(), ({}, *parameters), (recorded.x, *states)
-    initial = build_initial(scenario, network, len(recorded.x))
-    return _Setting(scenario, energy, parameters, recorded.x, recorded.y, states, "where inference ended", initial)
+    initial, place = build_initial(scenario, network, len(recorded.x)), "where inference ended"
+    return _Setting(scenario, energy, parameters, recorded.x, recorded.y, states, place, initial, inference.traits)
 
 
 def _point(xp: Namespace, at: _Setting, rows: slice) -> Any:
@@ -225,7 +225,7 @@ def _spectrum(xp: Namespace, at: _Setting, samples: int, *, errors: bool) -> Spe
 def _steps(at: _Setting, curvature_bound: float) -> tuple[float | None, float | None]:
     """Return the step size to stay below, and what "auto" takes; None where inference has no such steps."""
     table = at.scenario.inference
-    discrete = table.solver is None and table.predictions == "local" and table.method not in ("backprop", "equilibrium")
+    discrete = table.solver is None and at.traits.has_step_size and not at.traits.freezes_predictions
     if not discrete or table.optimizer == "adam":
         return None, None
     asked, network = at.scenario.at_step_size(1.0), build_network(at.scenario)

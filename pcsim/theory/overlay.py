@@ -72,7 +72,7 @@ def theory_of(trace: Trace) -> Overlay:
                 f'{_name(trace)}: there is no theory for a run with {found}; there is for method = "state" with '
                 'optimizer = "gd" and constant steps, or a solver without noise, input and output clamped'
             )
-    if table.predictions == "local" and _is_linear(task):
+    if not task.inference.traits.freezes_predictions and _is_linear(task):
         return _exact(task, trace.steps, table.known_step_size)
     _require_signal(trace, task, scenario)
     return _profile(task, trace.steps, table)
@@ -94,7 +94,7 @@ def _exact(task: Task, clock: NDArray[Any], step_size: float) -> Overlay:
 
 
 def _profile(task: Task, clock: NDArray[Any], table: InferenceTable) -> Overlay:
-    layers, fixed = len(task.inference.energy.network.layers), table.predictions == "fixed"
+    layers, fixed = len(task.inference.energy.network.layers), task.inference.traits.freezes_predictions
     distance, column = np.arange(layers - 1, -1, -1), clock[:, None]
     if isinstance(task.motion, Flow):
         label = FIXED_LIMIT if fixed else LIMIT

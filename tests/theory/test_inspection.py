@@ -22,6 +22,7 @@ def scenario(tmp_path: Path) -> Path:
     return path
 
 
+FREE = ("network.widths=[4,12,64]", "data.task=autoencoding", "inference.input=free")
 LINEAR = ("network.activation=linear", "inference.loss=squared-error", "inference.step_size=0.1")
 
 
@@ -31,7 +32,7 @@ def words(arguments: list[str]) -> str:
     return " ".join(result.output.split())
 
 
-@pytest.mark.parametrize("more", [(), ("network.widths=[4,12,64]", "data.task=autoencoding", "inference.input=free")])
+@pytest.mark.parametrize("more", [(), FREE])
 def test_of_a_linear_network_it_finds_what_theory_knows(scenario: Path, more: tuple[str, ...]) -> None:
     reading = pcsim.read_scenario(scenario, (*LINEAR, "inference.method=state", *more))
     found, system = inspect(reading), pcsim.linear.system(reading)
@@ -60,6 +61,26 @@ def test_of_a_trace_it_looks_at_the_end(scenario: Path, tmp_path: Path) -> None:
     text = words([str(target)])
     assert "curvature where inference ended, median (and range) of 8 samples" in text
     assert "is stable here: the limit is" in text
+
+
+METHODS = ("state", "error", "sequential", "equilibrium")
+STARTS = [
+    ("backprop", "feedforward", ()),
+    *((method, start, ()) for method in METHODS for start in ("feedforward", "zeros", "normal")),
+    *((method, "normal", FREE) for method in METHODS),
+]
+
+
+@pytest.mark.parametrize(("method", "start", "more"), STARTS)
+def test_its_energy_is_that_of_the_start_of_the_run(
+    tmp_path: Path, method: str, start: str, more: tuple[str, ...]
+) -> None:
+    path = tmp_path / "plain.toml"
+    path.write_text(SCENARIO.replace('steps = 30\nstep_size = "auto"', "").replace("cross-entropy", "squared-error"))
+    given = () if method == "backprop" else (f"inference.start={start}", "inference.steps=3")
+    reading = pcsim.read_scenario(path, (f"inference.method={method}", "backend.precision=float64", *given, *more))
+    with pcsim.run(reading) as trace:
+        assert inspect(reading).energy == pytest.approx(trace.energy[0].sum(), rel=1e-12)
 
 
 def test_its_words_and_its_json(scenario: Path) -> None:

@@ -13,7 +13,6 @@ import numpy as np
 
 from pcsim.engine.backend import Task
 from pcsim.errors import UsageError
-from pcsim.inference import Backprop, ErrorOptimization
 from pcsim.inference.steppers import undecayed
 from pcsim.model.arithmetic import EXACT_BITS
 
@@ -58,7 +57,7 @@ def first_guess(task: Task, bits: int) -> int:
     """
     doublings = [_log2_widening(task, i) for i in range(len(task.parameters))]
     forward = sum(doublings)
-    through_all = isinstance(task.inference, ErrorOptimization | Backprop)
+    through_all = task.inference.traits.moves_errors
     back_and_forth = 2.0 * (forward if through_all else forward / len(doublings))
     stepper = undecayed(task.descent.stepper)
     step_size = getattr(stepper, "step_size", 1.0) / (1.0 - getattr(stepper, "momentum", 0.0))

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Shaped
 from numpy.typing import NDArray
 
-from pcsim.inference import IncrementFlow, Inference, gradient_flow
+from pcsim.inference import Inference
 from pcsim.model.arrays import Array
 from pcsim.model.network import Network
 
@@ -111,9 +111,9 @@ def structure_of(inference: Inference) -> Structure:
     network = inference.energy.network
     shapes = network.state_shapes
     free = len(shapes)
-    if inference.name == "error":
+    if inference.traits.moves_errors:
         return Structure(shapes, tuple(range(free)), (frozenset(range(free)),) * free, free)
-    if not isinstance(gradient_flow(inference), IncrementFlow):
+    if not inference.traits.carries_errors:
         return Structure(shapes, tuple(range(free)), _state_reads(network), free)
     # A state beside its error keeps the band of the Jacobian narrow.
     order = tuple(k for i in range(free) for k in (i, free + i))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pcsim.engine.backend import Equilibria, Settled, Task
 from pcsim.engine.loop.failure import divergence
 from pcsim.errors import UsageError
-from pcsim.inference.equilibrium import CONVERGED, SEARCHING, STALLED, Equilibrium
+from pcsim.inference.equilibrium import CONVERGED, SEARCHING, STALLED
 from pcsim.inference.observables import Final, Observation, on_host
 from pcsim.model.arrays import Array
 from pcsim.trace.layout import Block
@@ -72,7 +72,7 @@ USUAL = 100
 
 def check_equilibrium(task: Task, backend: str, precisions: Sequence[str]) -> None:
     """Raise `UsageError` for the search for equilibria in a precision that is too narrow for it."""
-    if isinstance(task.inference, Equilibrium) and task.precision not in precisions:
+    if task.inference.traits.searches and task.precision not in precisions:
         raise UsageError(
             f"backend '{backend}' looks for equilibria in {' and '.join(precisions)}, not in {task.precision}: "
             f"rounding would end the search early; give one of them as precision"
@@ -82,7 +82,7 @@ def check_equilibrium(task: Task, backend: str, precisions: Sequence[str]) -> No
 def expected_evaluations(task: Task) -> int:
     """Return about how many times a discrete task evaluates the energy."""
     steps = task.descent.steps + 1
-    return min(steps, USUAL) if isinstance(task.inference, Equilibrium) else steps
+    return min(steps, USUAL) if task.inference.traits.searches else steps
 
 
 def settle_equilibrium(
@@ -93,9 +93,7 @@ def settle_equilibrium(
     poll: Callable[[float], bool],
 ) -> Settled:
     """Run a task until every sample rests at its equilibrium, or all steps are taken."""
-    method, steps = task.inference, task.descent.steps
-    if not isinstance(method, Equilibrium):
-        raise TypeError(f"method '{method.name}' looks for no equilibrium")
+    steps = task.descent.steps
     recorder, batch = Recorder(task.descent.recorded, task.record, sink), _Batch(len(task.x))
     start = time.perf_counter()
     done, failure, stopped = 0, None, poll(0)

@@ -33,7 +33,7 @@ def looser_or_implicit(task: Task, implicit: str | None) -> str:
 
 
 def _remedy(task: Task, clock: int | float) -> str:
-    if clock == 0 or task.inference.name == "backprop":
+    if clock == 0 or task.inference.traits.backpropagates:
         return "smaller weights"
     if isinstance(task.motion, Flow) and task.motion.step_size is None:
         return "a smaller inference.rtol"

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from pcsim.engine.backend import Flow, Settled, SolverWork, Task
 from pcsim.engine.loop.failure import divergence
 from pcsim.errors import UsageError, did_you_mean
-from pcsim.inference import IncrementFlow, gradient_flow
 from pcsim.inference.observables import Observation
 from pcsim.trace.layout import Block
 from pcsim.trace.recording import Recorder
@@ -24,7 +23,7 @@ def check_flow(task: Task, motion: Flow, backend: str, solvers: Sequence[str]) -
             f"backend '{backend}' has no solver '{motion.solver}'; it has {', '.join(solvers)}"
             f"{did_you_mean(motion.solver, list(solvers))}"
         )
-    if task.inference.name not in ("state", "error"):
+    if not task.inference.traits.has_flow:
         raise UsageError(
             f'method "{task.inference.name}" has no continuous time; use inference.method = "state" or "error", '
             "or drop inference.solver"
@@ -38,7 +37,7 @@ def check_flow(task: Task, motion: Flow, backend: str, solvers: Sequence[str]) -
 
 def check_noise(task: Task, motion: Flow) -> None:
     """Raise `UsageError` for noise in the increment form, whose errors are variables that have none of their own."""
-    if motion.temperature > 0.0 and isinstance(gradient_flow(task.inference), IncrementFlow):
+    if motion.temperature > 0.0 and task.inference.traits.carries_errors:
         raise UsageError(
             'noise is for the variables of the standard form: give inference.form = "standard", or drop inference.noise'
         )

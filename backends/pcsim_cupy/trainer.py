@@ -97,15 +97,13 @@ class _Batch:
         self.samples = RunningBatch(
             device, learner.inference, learner.stepper, size, measured=measured, weights_move=moves
         )
-        self._go: Callable[[], None] | None = None
-        self._at = 0
+        self._go, self._at = self.samples.captured_step(), 0
 
     def begin(self, learned: Any, x: Array, y: Array) -> None:
         """Set all to the start of a batch."""
         self.set_parameters(learned)
         self.samples.clamp(x, y)
         self.samples.begin()
-        self._go = self._go or self.samples.captured_step()
 
     def states(self, i: int) -> Array:
         return self.samples.states(i).copy()
@@ -115,21 +113,19 @@ class _Batch:
         self._look(step)
 
     def settle(self, steps: int, rule: StopRule | None) -> int:
-        samples, first = self.samples, 0
+        samples, first = self.samples, 0 if rule else steps
+        self._step(first)
         monitor = StopMonitor(samples.plan.count, self._size, rule)
         while first < steps:
             count = min(steps - first, samples.room(first))
-            if rule is None:
-                self._step(count)
-            else:
-                samples.save(0)
-                self._step(count)
-                looks = Looks(*map(self._device.get, samples.rows(first, count)))
-                met = (k for k in range(count) if monitor.is_met(first + k, looks.at(k)))
-                if (last := next(met, None)) is not None:
-                    samples.restore(0, first)
-                    self._step(last)
-                    return self._look(first + last)
+            samples.save(0)
+            self._step(count)
+            looks = Looks(*map(self._device.get, samples.rows(first, count)))
+            met = (k for k in range(count) if monitor.is_met(first + k, looks.at(k)))
+            if (last := next(met, None)) is not None:
+                samples.restore(0, first)
+                self._step(last)
+                return self._look(first + last)
             first += count
         return self._look(steps)
 
@@ -147,8 +143,6 @@ class _Batch:
         return energies.mean(axis=1), (presence != 0).any(axis=1)
 
     def _step(self, count: int) -> None:
-        if self._go is None:
-            raise TypeError("the batch has not begun")
         for _ in range(count):
             self._go()
 

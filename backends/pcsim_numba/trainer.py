@@ -25,43 +25,40 @@ class NumbaTrainer(NumpyTrainer):
     def _measure(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[Array, Array]:
         if not isinstance(self._evaluation, ForwardPass):
             return super()._measure(x, y)
-        outputs = _Batch(self._learner, self._learned, x, y).states(-1)
+        outputs = _Batch(self._learner, self._learned, x, y).states(len(self._learned) - 1)
         return self._learner.inference.energy.loss.value(self._xp, outputs, y), outputs
 
     def _learn(self, x: NDArray[Any], y: NDArray[Any], rate: float) -> Row:
         return self._learn_from(_Batch(self._learner, self._learned, x, y), y, rate)
 
 
-class _Batch:
+class _Batch(RunningBatch):
     """A batch of samples at its start, which leaves no rows."""
 
     def __init__(self, learner: Learner, parameters: tuple[Parameters, ...], x: NDArray[Any], y: NDArray[Any]) -> None:
         moves = isinstance(learner.rule, AfterEveryStep)
-        self._samples = RunningBatch(learner.inference, learner.stepper, parameters, x, y, moves)
-        self._samples.begin(None)
-        self.gradient, self.set_parameters = self._samples.gradient, self._samples.set_parameters
+        super().__init__(learner.inference, learner.stepper, parameters, x, y, moves)
         layers, units = np.zeros((0, 0, 0)), np.zeros((0, 0), x.dtype)
         self._no_rows = RowBuffers(layers, layers, units, units)
-
-    def states(self, i: int) -> NDArray[Any]:
-        return self._samples.states()[i]
+        self.begin(None)
 
     def advance(self, step: int) -> None:
         self._go(step - 1, step, Limits())
 
     def settle(self, steps: int, rule: StopRule | None) -> int:
         limits = limits_of(rule)
-        saved = self._samples.snapshot() if limits.given else None
+        saved = self.snapshot() if limits.given else None
         reached = self._go(0, steps, limits)
         if saved is not None and 0 <= reached.step < steps:
-            self._samples.restore(saved)
+            self.restore(saved)
             self._go(0, reached.step, limits)
             return reached.step
         return steps
 
     def seen(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        signal = np.array([error.any() for error in self._samples.errors()], dtype=np.bool_)
-        return self._samples.layerwise().mean(axis=1), signal
+        energies = self.layerwise()
+        signal = np.array([self.errors(i).any() for i in range(len(energies))], dtype=np.bool_)
+        return energies.mean(axis=1), signal
 
     def _go(self, first: int, last: int, limits: Limits) -> Reached:
-        return self._samples.proceed(first, last, NOTHING_DUE, self._no_rows, self._samples.nobody_arrived, limits)
+        return self.proceed(first, last, NOTHING_DUE, self._no_rows, self.nobody_arrived, limits)

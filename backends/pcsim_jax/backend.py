@@ -6,22 +6,12 @@ from importlib.util import find_spec
 
 from pcsim.engine.backend import Capabilities, Flow, Settled, Task
 from pcsim.engine.loop import check_equilibrium, expected_evaluations
-from pcsim.errors import UsageError
 from pcsim.learning.trainer import Trainer, TrainingTask
-from pcsim.model.arithmetic import check_arithmetic
 from pcsim.trace.layout import Block
+from pcsim_jax.support import ARITHMETIC, FLOWS, PRECISIONS, SOLVERS, check_rounding
 
 NEEDED = ("jax", "diffrax", "equinox", "lineax", "optimistix")
 INSTALL = "install it with: pip install 'pcsim[jax]'"
-PRECISIONS = ("bfloat16", "float32", "float64")
-ARITHMETIC = (
-    "jax rounds to nearest and accumulates in float32; drop inference.rounding and inference.accumulate, or use "
-    'backend = "numpy"'
-)
-FLOWS = (
-    "jax has continuous time in float32 and float64 alone: sums of many small steps need more digits; use one of these"
-)
-SOLVERS = ("euler", "heun", "midpoint", "bosh3", "tsit5", "dopri5", "dopri8", "kvaerno3", "kvaerno5")
 
 
 class JaxBackend:
@@ -48,9 +38,7 @@ class JaxBackend:
 
         Raises `UsageError` for stochastic rounding, or a motion that the precision does not go with.
         """
-        check_arithmetic(task.precision, task.arithmetic)
-        if task.arithmetic.rounding != "nearest" or task.arithmetic.accumulate != "float32":
-            raise UsageError(ARITHMETIC)
+        check_rounding(task.precision, task.arithmetic)
         weights = sum(array.size for layer in task.parameters for array in layer.values())
         evaluations = 1000 if isinstance(task.motion, Flow) else expected_evaluations(task)
         check_equilibrium(task, "jax", ("float32", "float64"))

@@ -17,14 +17,12 @@ from pcsim.model.arrays import Array
 from pcsim.model.energy import Clamped
 from pcsim.trace.layout import Block
 from pcsim_jax.arrays import DTYPES, arguments, settings, to_host
-from pcsim_jax.backend import FLOWS
 from pcsim_jax.compiled import Compiler
 from pcsim_jax.number.pinned import with_pinned_predictions
 from pcsim_jax.ode import flow_program
 from pcsim_jax.ode.flow_program import FlowProgram, Numbers, Sample
-from pcsim_jax.ode.solvers import METHODS, SOLVERS, Tolerances
-
-__all__ = ["SOLVERS", "check", "settle"]
+from pcsim_jax.ode.solvers import METHODS, Tolerances
+from pcsim_jax.support import FLOWS, SOLVERS
 
 FIRST_ATTEMPTS = 8
 SMALLEST_RTOL = {"float32": 1e-6, "float64": 1e-13}

@@ -8,8 +8,7 @@ tend to.
 from pcsim.linear.build import linear_system, system
 from pcsim.linear.densities import marchenko_pastur, marchenko_pastur_edges, semicircle, semicircle_edges
 from pcsim.linear.grid import condition_numbers
-from pcsim.linear.quadratic import LinearSystem
-from pcsim.linear.trajectory import LinearTrajectory
+from pcsim.linear.trajectory import LinearSystem, LinearTrajectory
 
 __all__ = [
     "LinearSystem",

@@ -8,7 +8,7 @@ import numpy as np
 
 from pcsim.assemble import build_inference, build_network, load_inputs, read_dataset
 from pcsim.errors import UsageError
-from pcsim.linear.quadratic import LinearSystem
+from pcsim.linear.trajectory import LinearSystem
 from pcsim.model.activations import Linear
 from pcsim.model.arrays import Values
 from pcsim.model.energy import Energy

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from scipy.sparse import bsr_array
     from scipy.sparse.linalg import LinearOperator
 
-    from pcsim.linear.trajectory import LinearTrajectory
-
 MOST_UNKNOWNS = 6000
 """Largest Hessian that is formed densely: 0.3 GB, and minutes for all its eigenvalues."""
 MOST_BYTES = 2 * 1024**3
@@ -37,7 +35,7 @@ States = tuple[Values, ...]
 
 
 @dataclass(frozen=True)
-class LinearSystem:
+class QuadraticForm:
     """The energy of a batch in a deep linear network as ½ Σ w (A s − d)² + ½ Σ δ s².
 
     `units` counts the units of every layer, the output's last; `unknowns` below is their sum without the output,
@@ -176,15 +174,6 @@ class LinearSystem:
                 total += states[i] if matrix is None else states[i] @ matrix.T
             states.append(total)
         return tuple(states)
-
-    def trajectory(self, start: States | None = None) -> "LinearTrajectory":
-        """Return the exact solutions of gradient descent and of the gradient flow from `start` (None: feedforward).
-
-        Raises `UsageError` where H has more than 6000 rows: all its eigenvectors are needed.
-        """
-        from pcsim.linear.trajectory import linear_trajectory
-
-        return linear_trajectory(self, start)
 
     def errors(
         self, states: Float64[NDArray[np.float64], "batch unknowns"]

@@ -18,9 +18,8 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
-from pcsim.linear.quadratic import LinearSystem
-from pcsim.model.arrays import Values
-from pcsim.theory.signal import Numbers
+from pcsim.linear.quadratic import QuadraticForm, States
+from pcsim.model.arrays import Numbers, Values
 
 Motion: TypeAlias = Float64[NDArray[np.float64], "record unknowns"]
 """p(μ): how far every mode has moved per unit of its gradient at the start, one row a step or time."""
@@ -33,11 +32,11 @@ _ROUNDING = 32 * np.finfo(np.float64).eps
 class LinearTrajectory:
     """The exact solution of inference in a deep linear network from one start.
 
-    `start` holds the states at the beginning and `start_errors` their errors; build it with `linear_trajectory`.
+    `start` holds the states at the beginning and `start_errors` their errors; build it with `LinearSystem.trajectory`.
     `curvatures` are the eigenvalues of the activity Hessian in ascending order, `modes` its eigenvectors in columns.
     """
 
-    system: LinearSystem
+    system: QuadraticForm
     start: Float64[NDArray[np.float64], "batch unknowns"]
     start_errors: Float64[NDArray[np.float64], "batch errors"]
     curvatures: Float64[NDArray[np.float64], " unknowns"]
@@ -101,27 +100,31 @@ class LinearTrajectory:
         return self.system.push(self.modes.T).T
 
 
-def linear_trajectory(system: LinearSystem, start: tuple[Values, ...] | None = None) -> LinearTrajectory:
-    """Diagonalise the activity Hessian and return the exact solution from `start`.
+@dataclass(frozen=True)
+class LinearSystem(QuadraticForm):
+    """The energy of a batch in a deep linear network, and how inference moves on it."""
 
-    `start` holds one array (batch, units) a free state, or is None for a feedforward pass. Source: thesis C.9; model:
-    section 4. Takes seconds for some thousand unknowns, and raises `UsageError` for more than 6000.
-    """
-    if start is None:
-        states = system.join(system.feedforward())
-        errors = system.errors(states)
-        # Rounding must not give a feedforward pass errors: that they are exactly zero is where every signal starts.
-        errors[:, : states.shape[1]] = 0.0
-    else:
-        states = system.join(start)
-        if states.shape != (len(system.offsets), system.unknowns):
-            raise UsageError(
-                f"the start has {states.shape[1]} units for {len(states)} samples; it needs one array a free state, "
-                f"{system.units[:-1]} units for {len(system.offsets)} samples"
-            )
-        errors = system.errors(states)
-    curvatures, modes = np.linalg.eigh(system.hessian())
-    return LinearTrajectory(system, states, errors, curvatures, modes)
+    def trajectory(self, start: States | None = None) -> LinearTrajectory:
+        """Return the exact solutions of gradient descent and of the gradient flow from `start` (None: feedforward).
+
+        `start` holds one array (batch, units) a free state. Source: thesis C.9; model: section 4. Takes seconds for
+        some thousand unknowns; raises `UsageError` where H has more than 6000 rows: all its eigenvectors are needed.
+        """
+        if start is None:
+            states = self.join(self.feedforward())
+            errors = self.errors(states)
+            # Rounding must not give a feedforward pass errors: that they are exactly zero is where every signal starts.
+            errors[:, : states.shape[1]] = 0.0
+        else:
+            states = self.join(start)
+            if states.shape != (len(self.offsets), self.unknowns):
+                raise UsageError(
+                    f"the start has {states.shape[1]} units for {len(states)} samples; it needs one array a free "
+                    f"state, {self.units[:-1]} units for {len(self.offsets)} samples"
+                )
+            errors = self.errors(states)
+        curvatures, modes = np.linalg.eigh(self.hessian())
+        return LinearTrajectory(self, states, errors, curvatures, modes)
 
 
 def _column(name: str, values: Numbers) -> Values:

@@ -18,6 +18,9 @@ Array: TypeAlias = Any
 Values: TypeAlias = NDArray[np.float64]
 """An array on the host in float64, whatever the precision of the run."""
 
+Numbers: TypeAlias = int | float | np.number[Any] | Sequence[int | float] | NDArray[Any]
+"""A number or some, for functions of theory that broadcast over what they are given."""
+
 Parameters: TypeAlias = dict[str, Array]
 """The named parameter arrays of one layer, e.g. `{"W": (n_in, n_out), "b": (n_out,)}`."""
 

@@ -6,13 +6,14 @@ The only place that knows the words of the files; everything else sees the froze
 from pcsim.scenario.arithmetic import BackendTable, Bits
 from pcsim.scenario.catalogue import list_scenarios
 from pcsim.scenario.flow import LogTimes
-from pcsim.scenario.inference import InferenceTable, Stop
+from pcsim.scenario.inference import InferenceTable
 from pcsim.scenario.learning import LearningTable, RateSchedule
 from pcsim.scenario.mask import Masked
 from pcsim.scenario.model import DataTable, LogSpaced, Scenario, TraceTable
 from pcsim.scenario.network import NetworkTable
 from pcsim.scenario.read import Run, parse_scenario, read_scenario, runs_of
 from pcsim.scenario.schema import json_schema
+from pcsim.scenario.stop import Stop
 from pcsim.scenario.study import StudyTable
 from pcsim.scenario.write import scenario_text
 

@@ -16,34 +16,11 @@ from pcsim.scenario.fields import (
     Table,
     require_consistent,
 )
-from pcsim.scenario.flow import ADAPTIVE, SOLVERS, TOLERANCES, LogTimes, Solver, flow_problems, implied_end, must_ascend
+from pcsim.scenario.flow import ADAPTIVE, NOISY, SOLVERS, TOLERANCES, LogTimes, Solver, implied_end, must_ascend
+from pcsim.scenario.stop import Stop, single_steps_problems
 
 MOST_EVALUATIONS = 1000
 """Of a search for equilibria that names no steps."""
-
-
-class Stop(Table):
-    """When to stop before the end, `stop = { grad_norm = 1e-6 }`: as soon as all that is given holds."""
-
-    grad_norm: Annotated[Positive | None, Allowed("a number greater than 0")] = None
-    """In every sample the norm of the gradient over all moving variables is at most this."""
-    relative_change: Annotated[Positive | None, Allowed("a number greater than 0")] = None
-    """In every sample the energy of every layer has changed by at most this times itself in the last step."""
-    arrival: Flag = False
-    """A signal has reached every layer."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.grad_norm is None and not self.of_steps:
-            text = "inference.stop says nothing; give grad_norm, relative_change or arrival = true in it"
-            require_consistent([Inconsistency(("inference.stop",), text)])
-        return self
-
-    @property
-    def of_steps(self) -> tuple[str, ...]:
-        """The parts that speak of single steps."""
-        given = {"relative_change": self.relative_change is not None, "arrival": self.arrival}
-        return tuple(word for word, is_given in given.items() if is_given)
 
 
 class InferenceTable(Table):
@@ -176,7 +153,7 @@ class InferenceTable(Table):
         found += _free_problems(self)
         found += _auto_problems(self)
         if self.solver is not None:
-            found += flow_problems(self, self.solver)
+            found += _flow_problems(self, self.solver)
         require_consistent(found)
         return self
 
@@ -212,13 +189,8 @@ def _equilibrium_problems(table: InferenceTable) -> list[Inconsistency]:
         )
         found.append(Inconsistency(("inference.curvature", "inference.input"), text))
     reason = "its steps are trials on the way, and only the gradient tells how near the equilibrium is"
-    return found + [
-        Inconsistency(
-            (f"inference.stop.{word}", "inference.method"),
-            f'inference.stop.{word} does not go with method = "equilibrium": {reason}; give grad_norm instead',
-        )
-        for word in (table.stop.of_steps if table.stop is not None else ())
-    ]
+    reasons = {"relative_change": reason, "arrival": reason}
+    return found + single_steps_problems(table.stop, "inference.method", 'method = "equilibrium"', reasons)
 
 
 def _free_problems(table: InferenceTable) -> list[Inconsistency]:
@@ -251,4 +223,66 @@ def _free_problems(table: InferenceTable) -> list[Inconsistency]:
             'write noise = 0 or input = "free"'
         )
         found.append(Inconsistency(("inference.input", "inference.noise"), text))
+    return found
+
+
+def _flow_problems(table: InferenceTable, solver: Solver) -> list[Inconsistency]:
+    """Return what in a table with a solver does not go together."""
+    problems = (_time_problems, _step_problems, _noise_problems, _stop_problems)
+    return [found for problems_of in problems for found in problems_of(table, solver)]
+
+
+def _time_problems(table: InferenceTable, solver: Solver) -> list[Inconsistency]:
+    if table.t_end is None:
+        text = (
+            f'inference.t_end is missing; solver = "{solver}" needs it, a number greater than 0, '
+            "or a save_at that ends with it"
+        )
+        return [Inconsistency(("inference.solver",), text)]
+    last = table.save_at.last if isinstance(table.save_at, LogTimes) else (table.save_at or (0.0,))[-1]
+    if last <= table.t_end:
+        return []
+    text = (
+        f"inference.save_at goes on to {last}, but inference.t_end is {table.t_end}; "
+        f"leave out the later times, or make t_end {last} or more"
+    )
+    return [Inconsistency(("inference.save_at", "inference.t_end"), text)]
+
+
+def _step_problems(table: InferenceTable, solver: Solver) -> list[Inconsistency]:
+    is_constant = "step_size" in table.model_fields_set
+    if solver == "euler" and not is_constant:
+        text = 'inference.step_size is missing; solver = "euler" has no error estimate and needs it, a number above 0'
+        return [Inconsistency(("inference.solver",), text)]
+    written = [f"inference.{key}" for key in TOLERANCES if getattr(table, key) is not None]
+    if is_constant and written:
+        text = (
+            f"inference.step_size makes constant steps, {' and '.join(written)} adaptive ones; keep one of the two ways"
+        )
+        return [Inconsistency(("inference.step_size", *written), text)]
+    return []
+
+
+def _stop_problems(table: InferenceTable, solver: Solver) -> list[Inconsistency]:
+    reasons = {
+        "relative_change": "the steps of a solver are its own, and what changes in one says nothing of the flow",
+        "arrival": "in continuous time a signal is in every layer from the first moment on",
+    }
+    return single_steps_problems(table.stop, "inference.solver", f'solver = "{solver}"', reasons)
+
+
+def _noise_problems(table: InferenceTable, solver: Solver) -> list[Inconsistency]:
+    if table.noise == 0:
+        return []
+    found: list[Inconsistency] = []
+    subject = f"inference.noise = {table.noise}"
+    if solver not in NOISY:
+        text = f'{subject} does not go with solver = "{solver}"; choose euler, heun or midpoint, or write noise = 0'
+        found.append(Inconsistency(("inference.noise", "inference.solver"), text))
+    elif table.tolerances is not None:
+        text = f"{subject} needs constant steps; write a step_size without rtol and atol, or noise = 0"
+        found.append(Inconsistency(("inference.noise", "inference.solver"), text))
+    if table.form == "increment":
+        text = f'{subject} does not go with form = "increment"; write form = "standard" or noise = 0'
+        found.append(Inconsistency(("inference.noise", "inference.form"), text))
     return found

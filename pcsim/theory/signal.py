@@ -15,18 +15,14 @@ underflows however deep the network.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, gammainc, gammaln, xlog1py, xlogy
 
 from pcsim.errors import UsageError
-from pcsim.model.arrays import Values
-
-Numbers: TypeAlias = int | float | np.number[Any] | Sequence[int | float] | NDArray[Any]
-"""A number or some; what the profiles broadcast over."""
+from pcsim.model.arrays import Numbers, Values
 
 _UNDERFLOW = 1e-280
 """Below this the regularised functions of SciPy lose digits and then vanish; a series in the log takes over."""

@@ -42,7 +42,7 @@ def measured(case: Case, solver: str, powers: tuple[int, int], reference: NDArra
 
 
 def test_every_solver_has_an_order() -> None:
-    assert set(ORDERS) == set(flow.SOLVERS)
+    assert set(ORDERS) == set(flow.SOLVERS) == set(flow.METHODS)
 
 
 @pytest.mark.parametrize("solver", list(ORDERS))

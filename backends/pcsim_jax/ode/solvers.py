@@ -48,7 +48,6 @@ METHODS = {
     "kvaerno3": Method(diffrax.Kvaerno3, 3, 4, first_is_last=True, implicit=True, share=0.2),
     "kvaerno5": Method(diffrax.Kvaerno5, 5, 7, first_is_last=True, implicit=True, share=0.2),
 }
-SOLVERS = tuple(METHODS)
 
 
 class Tolerances(NamedTuple):

@@ -1,11 +1,11 @@
 """What there are kernels for, and what is said of the rest before anything starts."""
 
-import numpy as np
+from pcsim_numpy.support import check_eps
 
 from pcsim.engine.lowering import lowered_method, lowered_stepper, masks, without_kernels
 from pcsim.errors import UsageError
 from pcsim.inference import Inference
-from pcsim.inference.steppers import Adam, Stepper, undecayed
+from pcsim.inference.steppers import Stepper
 from pcsim.model.arithmetic import Arithmetic, check_arithmetic
 
 HALVING = without_kernels("cupy", "inference.step_halving")
@@ -30,9 +30,7 @@ def check_rounding(precision: str, arithmetic: Arithmetic, stepper: Stepper) -> 
     check_arithmetic(precision, arithmetic)
     if (arithmetic.rounding, arithmetic.accumulate) != ("nearest", "float32"):
         raise UsageError(ROUNDING)
-    plain = undecayed(stepper)
-    if precision == "float16" and isinstance(plain, Adam) and np.float16(plain.eps) == 0:
-        raise UsageError(f"inference.eps = {plain.eps:g} is 0 in float16; give 1e-7 or more, 1e-4 is safe")
+    check_eps(precision, stepper)
 
 
 def check_training(precision: str) -> None:

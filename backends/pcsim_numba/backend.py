@@ -8,14 +8,13 @@ import numpy as np
 from pcsim_numpy import NumpyBackend
 from pcsim_numpy.ode.solvers import SOLVERS, constant_steps, flow_seconds
 from pcsim_numpy.ode.solvers import check as check_flow
+from pcsim_numpy.support import DTYPES
 
 from pcsim.engine.backend import Capabilities, Flow, Settled, Task
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.arithmetic import check_arithmetic
 from pcsim.trace.layout import Block
 from pcsim_numba.support import MASKS, check
-
-DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 
 
 class NumbaBackend:

@@ -77,11 +77,12 @@ class _Run:
 
     def finish(self) -> dict[str, Any]:
         samples = self._samples
-        *states, output = samples.states()
+        layers = range(len(self._task.parameters))
+        *states, output = map(samples.states, layers)
         last = self._task.inference.energy.loss.output_state(NumpyNamespace(), output, self._y)
         return {
             "states": (*states, last),
-            "errors": samples.errors(),
+            "errors": tuple(map(samples.errors, layers)),
             "output": output,
             "gradient": samples.gradient() if "weight_gradient" in self._task.record else None,
         }

@@ -11,7 +11,6 @@ from pcsim.engine.backend import Capabilities, Flow, Settled, Task
 from pcsim.engine.loop import check_equilibrium, expected_evaluations, settle, settle_equilibrium
 from pcsim.engine.loop.flow import settle_flow
 from pcsim.errors import UsageError
-from pcsim.inference.steppers import Adam, undecayed
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.arithmetic import check_arithmetic
 from pcsim.model.arrays import Array
@@ -21,10 +20,8 @@ from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.number.rounded import unit_of
 from pcsim_numpy.number.rounding import FORMATS
 from pcsim_numpy.ode.solvers import ADAPTIVE, SOLVERS, check, constant_steps, flow_seconds, wide_alone
+from pcsim_numpy.support import DTYPES, TRAINING, check_eps
 from pcsim_numpy.threads import blas_threads
-
-TRAINING = 'numpy trains in float32 and float64; use one of these, or backend = "jax" for bfloat16'
-DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 
 
 class NumpyBackend:
@@ -54,9 +51,7 @@ class NumpyBackend:
         if isinstance(task.motion, Flow):
             check(task, task.motion, "numpy")
             return flow_seconds(task, task.motion)
-        stepper = undecayed(task.descent.stepper)
-        if task.precision == "float16" and isinstance(stepper, Adam) and np.float16(stepper.eps) == 0:
-            raise UsageError(f"inference.eps = {stepper.eps:g} is 0 in float16; give 1e-7 or more, 1e-4 is safe")
+        check_eps(task.precision, task.descent.stepper)
         check_equilibrium(task, "numpy", tuple(DTYPES))
         weights = sum(array.size for layer in task.parameters for array in layer.values())
         narrow = 1.0

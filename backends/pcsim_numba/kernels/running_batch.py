@@ -148,13 +148,13 @@ class RunningBatch:
         """Return the energies (layers, batch) last looked at."""
         return np.concatenate([block.energies for block in self._blocks], axis=1)
 
-    def states(self) -> States:
-        """Return the free states, and last the output."""
-        return self._gathered("states")
+    def states(self, i: int) -> NDArray[Any]:
+        """Return the states (batch, units) of a layer, the output's last."""
+        return np.concatenate([matrix(self._plan, block, block.states, i) for block in self._blocks])
 
-    def errors(self) -> States:
-        """Return the errors, the output's last."""
-        return self._gathered("errors")
+    def errors(self, i: int) -> NDArray[Any]:
+        """Return the errors (batch, units) of a layer, the output's last."""
+        return np.concatenate([matrix(self._plan, block, block.errors, i) for block in self._blocks])
 
     def gradient(self) -> tuple[dict[str, NDArray[Any]], ...]:
         """Return the batch mean of ∂E/∂θ of every layer."""
@@ -196,12 +196,6 @@ class RunningBatch:
             anchors = block.points, block.lows, block.below, block.input_lows, block.output_low
             return block.states, block.errors, block.slopes, block.inputs, *anchors, *memory
         return (block.errors if self._traits.moves_errors else block.states), *memory
-
-    def _gathered(self, name: str) -> States:
-        return tuple(
-            np.concatenate([matrix(self._plan, block, getattr(block, name), i) for block in self._blocks])
-            for i in range(len(self._plan.net.layers))
-        )
 
 
 def _earliest(arrivals: list[NDArray[np.int64]]) -> NDArray[np.int64]:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.inference.steppers import with_step_size
+from pcsim.learning.batch import Batch
 from pcsim.learning.diagnosis import Diagnosis, diagnose
 from pcsim.learning.learner import AfterEveryStep, follow, fresh
-from pcsim.learning.loop import python_repeat
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
 from pcsim.model.arrays import Array, Parameters
 from pcsim_cupy.kernels.device import Device
@@ -52,7 +52,7 @@ class CupyTrainer:
         with self._device.active():
             x, y = self._chosen(batch)
             parameters, memory, number = self._parameters, self._by_layer(self._memory), self._updates + 1
-            found = diagnose(self._xp, self._learner, parameters, memory, x, y, rate, number, python_repeat)
+            found = diagnose(Batch(self._xp, self._learner, x, y), parameters, memory, rate, number)
             return _mapped(self._device.get, found)
 
     def evaluate(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Outcome:
@@ -61,8 +61,8 @@ class CupyTrainer:
         with self._device.active():
             for first in range(0, len(x), SAMPLES_AT_ONCE):
                 rows = slice(first, first + SAMPLES_AT_ONCE)
-                chosen = self._to_run(x[rows]), self._to_run(y[rows])
-                measured = self._evaluation.measure(self._xp, self._learner, self._parameters, *chosen, python_repeat)
+                chosen = Batch(self._xp, self._learner, self._to_run(x[rows]), self._to_run(y[rows]))
+                measured = self._evaluation.measure(chosen, self._parameters)
                 found.append(tuple(map(self._device.get, measured)))
         return Outcome(*map(np.concatenate, zip(*found, strict=True)))
 

@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.inference.steppers import with_step_size
-from pcsim.learning.batch import learn
+from pcsim.learning.batch import Batch
 from pcsim.learning.diagnosis import Diagnosis, diagnose
 from pcsim.learning.learner import fresh
-from pcsim.learning.loop import python_repeat
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
 from pcsim.model.arrays import Array
 from pcsim_numpy.namespace import NumpyNamespace
@@ -46,17 +45,8 @@ class NumpyTrainer:
     def diagnose(self, batch: NDArray[np.int64], rate: float) -> Diagnosis:
         """Return what `run` would do next with one batch."""
         with np.errstate(all="ignore"), blas_threads(self._parameters, len(batch)):
-            return diagnose(
-                self._xp,
-                self._learner,
-                self._parameters,
-                self._memory,
-                self._x[batch],
-                self._y[batch],
-                rate,
-                self._updates + 1,
-                python_repeat,
-            )
+            chosen = self._batch(self._x[batch], self._y[batch])
+            return diagnose(chosen, self._parameters, self._memory, rate, self._updates + 1)
 
     def evaluate(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Outcome:
         """Return losses and answers, as the task's evaluation has them."""
@@ -82,8 +72,7 @@ class NumpyTrainer:
 
     def _learn(self, x: NDArray[Any], y: NDArray[Any], rate: float) -> tuple[Array, ...]:
         """Update the parameters with a batch; return its row of `Updates`."""
-        parameters, memory, number = self._parameters, self._memory, self._updates
-        learned = learn(self._xp, self._learner, parameters, memory, x, y, rate, number, python_repeat)
+        learned = self._batch(x, y).learn(self._parameters, self._memory, rate, self._updates)
         self._parameters, self._memory = learned.parameters, learned.memory
         loss = self._learner.inference.energy.loss.value(self._xp, learned.output, y).mean()
         signal = np.array(learned.has_signal, dtype=np.bool_)
@@ -92,7 +81,10 @@ class NumpyTrainer:
 
     def _measure(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[Array, Array]:
         """Return losses and answers of some samples."""
-        return self._evaluation.measure(self._xp, self._learner, self._parameters, x, y, python_repeat)
+        return self._evaluation.measure(self._batch(x, y), self._parameters)
+
+    def _batch(self, x: NDArray[Any], y: NDArray[Any]) -> Batch:
+        return Batch(self._xp, self._learner, x, y)
 
     def _to_run(self, array: NDArray[Any]) -> NDArray[Any]:
         return np.ascontiguousarray(array, dtype=self._dtype)

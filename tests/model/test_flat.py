@@ -5,7 +5,7 @@ import pytest
 
 from pcsim.model.flat import Flat
 
-SHAPES = ((2, 3), (), (4,))
+SHAPES = ((2, 3), (1,), (4,))
 
 
 @pytest.mark.parametrize("order", [None, (2, 0, 1)])

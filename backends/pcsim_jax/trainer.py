@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.inference.steppers import step_size_of, with_step_size
-from pcsim.learning.batch import learn
+from pcsim.learning.batch import Batch
 from pcsim.learning.diagnosis import Diagnosis, diagnose
 from pcsim.learning.evaluation import Scoring
 from pcsim.learning.learner import Learner, fresh
@@ -36,6 +36,21 @@ class Program:
     xp: Namespace
     learner: Learner
     evaluation: Scoring
+
+
+class Learning(NamedTuple):
+    """What a compiled function is given of training, on the device: all samples, the updates made, the step size."""
+
+    parameters: tuple[Parameters, ...]
+    memory: Any
+    x: Array
+    y: Array
+    updates: Array
+    step_size: Array
+
+    def batch(self, program: Program, rows: Array) -> Batch:
+        """Return the learner before some of the samples."""
+        return _batch(program, _samples(self.x, rows), _samples(self.y, rows), self.step_size)
 
 
 class Progress(NamedTuple):
@@ -88,19 +103,7 @@ class JaxTrainer:
         order[:count] = batches
         speeds = np.zeros(STRETCH, dtype=self._rate_dtype)
         speeds[:count] = rates
-        end: Progress = self._compiler.call(
-            _update,
-            self._program,
-            self._parameters,
-            self._memory,
-            self._x,
-            self._y,
-            order,
-            speeds,
-            np.int32(count),
-            np.int32(self._updates),
-            self._rate_dtype.type(self._step_size),
-        )
+        end: Progress = self._compiler.call(_update, self._program, self._learning, order, speeds, np.int32(count))
         self._parameters, self._memory = end.parameters, end.memory
         self._updates += count
         rows = (end.energy, end.loss, end.outputs, end.signal, end.steps)
@@ -109,19 +112,14 @@ class JaxTrainer:
     def diagnose(self, batch: NDArray[np.int64], rate: float) -> Diagnosis:
         """Return what `run` would do next with one batch."""
         with settings(), memory_errors():
-            found: Diagnosis = self._compiler.call(
-                _diagnose,
-                self._program,
-                self._parameters,
-                self._memory,
-                self._x,
-                self._y,
-                batch.astype(np.int32),
-                self._rate_dtype.type(rate),
-                np.int32(self._updates),
-                self._rate_dtype.type(self._step_size),
-            )
+            rows, speed = batch.astype(np.int32), self._rate_dtype.type(rate)
+            found: Diagnosis = self._compiler.call(_diagnose, self._program, self._learning, rows, speed)
         return jax.tree.map(np.asarray, found)
+
+    @property
+    def _learning(self) -> Learning:
+        step_size = self._rate_dtype.type(self._step_size)
+        return Learning(self._parameters, self._memory, self._x, self._y, np.int32(self._updates), step_size)
 
     @property
     def _rate_dtype(self) -> np.dtype[Any]:
@@ -177,15 +175,16 @@ def _begin(program: Program, parameters: tuple[Parameters, ...]) -> Any:
     return fresh(program.xp, program.learner.optimizer, parameters)
 
 
-def _paced(program: Program, step_size: Array) -> Learner:
-    """Return the learner with a traced step size."""
-    return replace(program.learner, stepper=with_step_size(program.learner.stepper, step_size))
+def _batch(program: Program, x: Array, y: Array, step_size: Array) -> Batch:
+    """Return the learner before some samples, with a traced step size."""
+    learner = replace(program.learner, stepper=with_step_size(program.learner.stepper, step_size))
+    return Batch(program.xp, learner, x, y, compiled_repeat)
 
 
 def _evaluate(
     program: Program, parameters: tuple[Parameters, ...], x: Array, y: Array, step_size: Array
 ) -> tuple[Array, Array]:
-    return program.evaluation.measure(program.xp, _paced(program, step_size), parameters, x, y, compiled_repeat)
+    return program.evaluation.measure(_batch(program, x, y, step_size), parameters)
 
 
 def _samples(array: Array, rows: Array) -> Array:
@@ -195,51 +194,19 @@ def _samples(array: Array, rows: Array) -> Array:
     return jax.tree.map(chosen, array)
 
 
-def _diagnose(
-    program: Program,
-    parameters: tuple[Parameters, ...],
-    memory: Any,
-    x: Array,
-    y: Array,
-    rows: Array,
-    rate: Array,
-    before: Array,
-    step_size: Array,
-) -> Diagnosis:
-    batch, learner = (_samples(x, rows), _samples(y, rows)), _paced(program, step_size)
-    return diagnose(program.xp, learner, parameters, memory, *batch, rate, number(before + 1), compiled_repeat)
+def _diagnose(program: Program, now: Learning, rows: Array, rate: Array) -> Diagnosis:
+    return diagnose(now.batch(program, rows), now.parameters, now.memory, rate, number(now.updates + 1))
 
 
-def _update(
-    program: Program,
-    parameters: tuple[Parameters, ...],
-    memory: Any,
-    x: Array,
-    y: Array,
-    order: Array,
-    rates: Array,
-    count: Array,
-    before: Array,
-    step_size: Array,
-) -> Progress:
+def _update(program: Program, start: Learning, order: Array, rates: Array, count: Array) -> Progress:
     """Go through the first `count` rows of `order` (updates, batch)."""
-    xp, learner = program.xp, _paced(program, step_size)
 
     def one(now: Progress) -> Progress:
         i = now.done
-        target = _samples(y, order[i])
-        learned = learn(
-            xp,
-            learner,
-            now.parameters,
-            now.memory,
-            _samples(x, order[i]),
-            target,
-            rates[i],
-            number(before + i + 1),
-            compiled_repeat,
-        )
-        loss = learner.inference.energy.loss.value(xp, learned.output, target).mean()
+        batch = start.batch(program, order[i])
+        xp, learner = batch.xp, batch.learner
+        learned = batch.learn(now.parameters, now.memory, rates[i], number(start.updates + i + 1))
+        loss = learner.inference.energy.loss.value(xp, learned.output, batch.y).mean()
         return Progress(
             learned.parameters,
             learned.memory,
@@ -251,14 +218,14 @@ def _update(
             now.steps.at[i].set(learner.steps if learned.steps is None else learned.steps),
         )
 
-    layers, (rows, batch) = len(parameters), order.shape
+    layers, (rows, batch) = len(start.parameters), order.shape
     empty = Progress(
-        parameters,
-        memory,
+        start.parameters,
+        start.memory,
         jnp.int32(0),
         jnp.zeros((rows, layers), jnp.float64),
         jnp.zeros(rows, jnp.float64),
-        jnp.zeros((rows, batch, y.shape[1]), jnp.float64 if x.dtype == jnp.float64 else jnp.float32),
+        jnp.zeros((rows, batch, start.y.shape[1]), jnp.float64 if start.x.dtype == jnp.float64 else jnp.float32),
         jnp.zeros((rows, layers), jnp.bool_),
         jnp.zeros(rows, jnp.int64),
     )

@@ -7,9 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.learning.batch import learn
 from pcsim.learning.host_trainer import HostTrainer, Row
-from pcsim.learning.loop import python_repeat
 from pcsim.learning.trainer import Snapshot, TrainingTask
 from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.support import DTYPES
@@ -50,8 +48,7 @@ class NumpyTrainer(HostTrainer):
         return np.stack(column)
 
     def _learn(self, x: NDArray[Any], y: NDArray[Any], rate: float) -> Row:
-        standing = self._learned, self._memory, x, y
-        learned = learn(self._xp, self._learner, *standing, rate, self._updates, python_repeat)
+        learned = self._batch(x, y).learn(self._learned, self._memory, rate, self._updates)
         self._learned, self._memory = learned.parameters, learned.memory
         loss = self._learner.inference.energy.loss.value(self._xp, learned.output, y).mean()
         signal = np.array(learned.has_signal, dtype=np.bool_)

@@ -6,6 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def new_figure(size: tuple[float, float], *shape: int, **options: Any) -> tuple[Any, Any]:
+    """Return a figure of a size in inches, and its panels as Matplotlib's `subplots` has them."""
+    # Matplotlib takes half a second to import, and not every run draws.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, figure.subplots(*shape, **options)
+
+
 def log_clock(axes: Any, clock: NDArray[np.float64], name: str) -> None:
     """Make the clock's axis logarithmic, the start at 0 included."""
     positive = clock[clock > 0]

@@ -1,8 +1,7 @@
 """Learning: settled errors become weight changes. Inference knows nothing of it, and it knows nothing of layers."""
 
-from pcsim.learning.batch import learn
+from pcsim.learning.batch import Batch
 from pcsim.learning.learner import AfterEveryStep, AtTheEnd, Learned, Learner, fresh
-from pcsim.learning.loop import python_repeat
 from pcsim.learning.optimizers import MQ, SGD, Adam, AdamW, Momentum, Optimizer
 from pcsim.learning.scaling import PerLayer
 from pcsim.learning.schedules import Constant, Schedule, StepDecay, WarmupCosine
@@ -14,6 +13,7 @@ __all__ = [
     "AdamW",
     "AfterEveryStep",
     "AtTheEnd",
+    "Batch",
     "Constant",
     "Learned",
     "Learner",
@@ -24,6 +24,4 @@ __all__ = [
     "StepDecay",
     "WarmupCosine",
     "fresh",
-    "learn",
-    "python_repeat",
 ]

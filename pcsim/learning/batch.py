@@ -1,4 +1,4 @@
-"""Learning from one batch: inference, and what becomes of the weights, as one pure function."""
+"""Learning from one batch: inference, and what becomes of the weights, as pure functions."""
 
 import math
 from dataclasses import dataclass
@@ -10,30 +10,9 @@ from jaxtyping import Shaped
 
 from pcsim.inference.stopping import StopRule, gradient_norm
 from pcsim.learning.learner import AfterEveryStep, Learned, Learner, Memory, follow
-from pcsim.learning.loop import Advance, Loop
+from pcsim.learning.loop import Advance, Loop, python_loop
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.energy import Clamped, Energy, Evaluation
-
-
-def learn(
-    xp: Namespace,
-    learner: Learner,
-    parameters: tuple[Parameters, ...],
-    memory: Memory,
-    x: Shaped[Array, "batch ..."],
-    y: Shaped[Array, "batch outputs"],
-    rate: Any,
-    number: Any,
-    repeat: Loop,
-) -> Learned:
-    """Return what batch `number` = 1, 2, … with input x (batch, *input_shape) and target y changes.
-
-    `rate` is the learning rate; `number` a Python int or a weakly typed traced scalar.
-    """
-    batch = Batch(xp, learner, x, y, rate, repeat)
-    if isinstance(learner.rule, AfterEveryStep):
-        return batch.learn_after_every_step(parameters, memory, (number - 1) * learner.steps)
-    return batch.learn_at_the_end(parameters, memory, number)
 
 
 class _Progress(NamedTuple):
@@ -57,19 +36,23 @@ class _Watched(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch:
-    """A learner with everything that stays the same while it learns from one batch."""
+    """A learner before one batch, input x (batch, *input_shape) and target y."""
 
     xp: Namespace
     learner: Learner
     x: Shaped[Array, "batch ..."]
     y: Shaped[Array, "batch outputs"]
-    rate: Any
-    repeat: Loop
+    repeat: Loop = python_loop
 
-    def learn_at_the_end(self, parameters: tuple[Parameters, ...], memory: Memory, number: Any) -> Learned:
-        """Infer with fixed weights, then update them."""
+    def learn(self, parameters: tuple[Parameters, ...], memory: Memory, rate: Any, number: Any) -> Learned:
+        """Return what the batch changes as number 1, 2, …, a Python int or a weakly typed traced scalar.
+
+        `rate` is the learning rate.
+        """
+        if isinstance(self.learner.rule, AfterEveryStep):
+            return self.learn_after_every_step(parameters, memory, rate, number)
         clamped, point, output, steps = self.settle(parameters)
-        parameters, memory = self.updated(clamped, point, memory, number)
+        parameters, memory = self.updated(clamped, point, memory, rate, number)
         layerwise, has_signal = self._seen(clamped, point)
         return Learned(parameters, memory, layerwise, output, has_signal, steps)
 
@@ -120,16 +103,19 @@ class Batch:
         start = _Watched(begun, nothing, before, (xp.any(nothing),) * layers)
         return self.repeat.until(self.learner.steps, one_step, start)
 
-    def learn_after_every_step(self, parameters: tuple[Parameters, ...], memory: Memory, updates: Any) -> Learned:
-        """Infer and update in turn; `updates` of the weights were made before this batch."""
+    def learn_after_every_step(
+        self, parameters: tuple[Parameters, ...], memory: Memory, rate: Any, number: Any
+    ) -> Learned:
+        """Infer and update in turn."""
         xp, inference, stepper = self.xp, self.learner.inference, self.learner.stepper
+        updates = (number - 1) * self.learner.steps
 
         def one_step(step: Any, now: _Progress) -> _Progress:
             clamped = self._clamped(now.parameters)
             point = inference.evaluate(xp, clamped, now.carry)
             carry = inference.advance(xp, clamped, point, now.carry, stepper, step)
             point = inference.evaluate(xp, clamped, carry)
-            learned = self.updated(clamped, point, now.memory, updates + step)
+            learned = self.updated(clamped, point, now.memory, rate, updates + step)
             return _Progress(carry, *learned, *self._seen(clamped, point))
 
         clamped = self._clamped(parameters)
@@ -159,9 +145,9 @@ class Batch:
         return self._energy.layerwise(self.xp, clamped, point), tuple(map(self.xp.any, point.errors))
 
     def updated(
-        self, clamped: Clamped, point: Evaluation, memory: Memory, number: Any
+        self, clamped: Clamped, point: Evaluation, memory: Memory, rate: Any, number: Any
     ) -> tuple[tuple[Parameters, ...], Memory]:
         """Return the parameters and the optimiser's memory after an update with the gradient at a point."""
         gradient = self._energy.parameter_gradient(self.xp, clamped, point)
         optimizer, clip = self.learner.optimizer, self.learner.clip
-        return follow(self.xp, optimizer, clip, clamped.parameters, gradient, memory, self.rate, number)
+        return follow(self.xp, optimizer, clip, clamped.parameters, gradient, memory, rate, number)

@@ -12,8 +12,8 @@ from jaxtyping import Shaped
 
 from pcsim.inference import Backprop, Inference
 from pcsim.learning.batch import Batch
-from pcsim.learning.learner import AfterEveryStep, AtTheEnd, Learner, Memory
-from pcsim.learning.loop import Loop, python_repeat
+from pcsim.learning.learner import AfterEveryStep, AtTheEnd, Memory
+from pcsim.learning.loop import python_loop
 from pcsim.learning.scaling import largest_size, nonzero
 from pcsim.model.arrays import Array, Namespace, Parameters
 
@@ -45,27 +45,17 @@ def is_aligned(inference: Inference) -> bool:
     return not inference.traits.backpropagates and not inference.energy.network.has_free_input
 
 
-def diagnose(
-    xp: Namespace,
-    learner: Learner,
-    parameters: tuple[Parameters, ...],
-    memory: Memory,
-    x: Shaped[Array, "batch ..."],
-    y: Shaped[Array, "batch outputs"],
-    rate: Any,
-    number: Any,
-    repeat: Loop,
-) -> Diagnosis:
-    """Return what `learn` does with the same arguments; nothing is changed.
+def diagnose(batch: Batch, parameters: tuple[Parameters, ...], memory: Memory, rate: Any, number: Any) -> Diagnosis:
+    """Return what `Batch.learn` does with the same arguments; nothing is changed.
 
     Incremental learning has no one gradient a batch: compared is that at the end of inference with the weights fixed.
     """
-    batch = Batch(xp, learner, x, y, rate, repeat)
+    xp, learner = batch.xp, batch.learner
     clamped, point, *_ = batch.settle(parameters)
     if isinstance(learner.rule, AfterEveryStep):
-        after = batch.learn_after_every_step(parameters, memory, (number - 1) * learner.steps).parameters
+        after = batch.learn_after_every_step(parameters, memory, rate, number).parameters
     else:
-        after = batch.updated(clamped, point, memory, number)[0]
+        after = batch.updated(clamped, point, memory, rate, number)[0]
     # A free input is a layer without weights.
     moved = [update_ratio(xp, old["W"], new["W"]) for old, new in zip(parameters, after, strict=True) if "W" in old]
     ratios = xp.stack(moved).reshape(-1)
@@ -80,7 +70,7 @@ def _backpropagated(batch: Batch, parameters: tuple[Parameters, ...]) -> tuple[P
     """Return the gradient of the loss alone."""
     energy = batch.learner.inference.energy.bare
     learner = replace(batch.learner, inference=Backprop(energy), steps=1, rule=AtTheEnd(), stop=None)
-    clamped, point, *_ = replace(batch, learner=learner, repeat=python_repeat).settle(parameters)
+    clamped, point, *_ = replace(batch, learner=learner, repeat=python_loop).settle(parameters)
     return energy.parameter_gradient(batch.xp, clamped, point)
 
 

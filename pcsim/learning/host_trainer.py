@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from pcsim.inference.steppers import with_step_size
 from pcsim.inference.stopping import StopRule
+from pcsim.learning.batch import Batch
 from pcsim.learning.diagnosis import Diagnosis, diagnose
 from pcsim.learning.learner import AfterEveryStep, follow, fresh
-from pcsim.learning.loop import python_repeat
 from pcsim.learning.trainer import Outcome, TrainingTask, Updates
 from pcsim.model.arrays import Array, Namespace, Parameters
 
@@ -75,9 +75,7 @@ class HostTrainer(ABC):
         """Return what `run` would do next with one batch."""
         with self._computing(len(batch)):
             known = self._parameters, self._by_layer(self._memory)
-            x, y = self._chosen(batch)
-            number = self._updates + 1
-            return self._on_host(diagnose(self._xp, self._learner, *known, x, y, rate, number, python_repeat))
+            return self._on_host(diagnose(self._batch(*self._chosen(batch)), *known, rate, self._updates + 1))
 
     def evaluate(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Outcome:
         """Return losses and answers, as the task's evaluation has them."""
@@ -123,7 +121,10 @@ class HostTrainer(ABC):
         return self._by_layer(self._learned)
 
     def _measure(self, x: Array, y: Array) -> tuple[Array, Array]:
-        return self._evaluation.measure(self._xp, self._learner, self._parameters, x, y, python_repeat)
+        return self._evaluation.measure(self._batch(x, y), self._parameters)
+
+    def _batch(self, x: Array, y: Array) -> Batch:
+        return Batch(self._xp, self._learner, x, y)
 
     def _learn_from(self, batch: Settling, y: Array, rate: float) -> Row:
         """Update the parameters with a batch that has kernels of its own."""

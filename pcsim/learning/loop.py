@@ -23,7 +23,7 @@ class Loop(Protocol):
         ...
 
 
-class PythonRepeat:
+class PythonLoop:
     """A loop in Python."""
 
     def __call__(self, count: int, body: Callable[[Any, Any], Any], carry: Any) -> Any:
@@ -42,4 +42,4 @@ class PythonRepeat:
         return carry, count
 
 
-python_repeat = PythonRepeat()
+python_loop = PythonLoop()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pcsim.figures.axes import log_clock
+from pcsim.figures.axes import log_clock, new_figure
 from pcsim.figures.layer_lines import draw_lines
 from pcsim.report.plotting import save
 from pcsim.runs.comparison import Comparison
@@ -24,13 +24,12 @@ def plot_comparison(comparison: Comparison, path: str | Path) -> Path:
 
 def draw_comparison(comparison: Comparison) -> Any:
     """Return a matplotlib figure with one panel a combination."""
-    from matplotlib.figure import Figure
-
     count = len(comparison.traces)
     columns = next((c for c in range(min(COLUMNS, count), 1, -1) if count % c == 0), min(COLUMNS, count))
     rows = -(-count // columns)
-    figure = Figure(figsize=(1 + 3.2 * columns, 0.6 + 3.0 * rows), layout="constrained")
-    panels: Any = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    figure, panels = new_figure(
+        (1 + 3.2 * columns, 0.6 + 3.0 * rows), rows, columns, squeeze=False, sharex=True, sharey=True
+    )
     for i, (label, trace) in enumerate(zip(comparison.labels, comparison.traces, strict=True)):
         axes = panels.flat[i]
         clock = np.asarray(trace.steps, dtype=np.float64)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
-from pcsim.figures.axes import log_clock
+from pcsim.figures.axes import log_clock, new_figure
 from pcsim.figures.completion_plot import draw_completion, has_completion
 from pcsim.figures.layer_lines import draw_lines, drawable
 from pcsim.figures.training_plot import by_training, draw_alignment, draw_training, has_alignment, has_training
@@ -71,12 +71,9 @@ def draw(traces: Sequence[Trace], overlays: "Sequence[Overlay] | None" = None) -
     A trace with training has a row for that first, and no other where it recorded no inference; training runs that
     differ in nothing but their seed share it.
     """
-    from matplotlib.figure import Figure
-
     trainings = by_training(traces)
     planned = [(group, kind) for lesson in trainings for group, kind in _rows(traces, lesson)]
-    figure = Figure(figsize=(11, 0.6 + 3.8 * len(planned)), layout="constrained")
-    rows: Any = figure.subplots(len(planned), 2, squeeze=False)
+    figure, rows = new_figure((11, 0.6 + 3.8 * len(planned)), len(planned), 2, squeeze=False)
     for (group, kind), (left, right) in zip(planned, rows, strict=True):
         chosen = [traces[i] for i in group]
         left.set_title(_caption(chosen[0], kind), fontsize=9, loc="left", parse_math=False)

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,13 +19,11 @@ from pcsim.trace.space import release_reserved, reserve, why
 from pcsim.version import __version__
 
 FORMAT = "pcsim-checkpoint"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Up to 1 the head said how arrays were nested, too; they are named alike."""
 _HEAD = "checkpoint.json"
 _START_OF_ZIP = b"PK\x03\x04"
 _LONGEST_VALUE = 60
-
-Structure = dict[str, Any]
-"""How nested tuples, lists and dicts were put together, for JSON; arrays by the name they are stored under."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +43,24 @@ class Checkpoint:
     """Where training stands, to the bit."""
 
     origin: Origin
-    parameters: Mapping[str, NDArray[Any]]
-    """By name: `W_0`, `b_0`, …"""
-    memory: Any
-    """Of the optimiser: tuples, lists, dicts with text as keys, arrays, numbers, None."""
+    arrays: Mapping[str, NDArray[Any]]
+    """By path: parameters, the optimiser's memory, and the parameters that early stopping comes back to."""
     numbers: Mapping[str, int | float]
     """Epoch, updates, best loss, how long patience has been tried, …"""
-    best: Mapping[str, NDArray[Any]] | None = None
-    """The parameters to come back to, where early stopping keeps any."""
     path: Path | None = None
     """Where it was read from."""
+
+    def restored(self, like: Any, path: str) -> Any:
+        """Return the arrays below a path, nested, typed and shaped as in `like`, a tree of tuples and dicts."""
+        if isinstance(like, dict):
+            return {key: self.restored(item, f"{path}/{key}") for key, item in like.items()}
+        if isinstance(like, tuple):
+            return tuple(self.restored(item, f"{path}/{i}") for i, item in enumerate(like))
+        try:
+            # What numpy has no name for is stored as unsigned integers.
+            return self.arrays[path].view(like.dtype).reshape(like.shape)
+        except (KeyError, ValueError, TypeError):
+            raise UsageError(_damaged(self.path)) from None
 
     def check_fits(self, origin: Origin) -> str | None:
         """Raise UsageError, naming the first key that differs, where another run than `origin` made this.
@@ -77,6 +82,14 @@ class Checkpoint:
         return f"{name} was made with {self.origin.versions}, this is {origin.versions}: the last bits may differ"
 
 
+def by_path(tree: Any, path: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays in nested tuples and dicts, named by where they are: `memory/0/W/1`."""
+    if not isinstance(tree, tuple | dict):
+        return {path: np.asarray(tree)}
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    return {name: array for key, item in items for name, array in by_path(item, f"{path}/{key}").items()}
+
+
 def checkpoint_path(trace: Path) -> Path:
     """Return where the checkpoint of a trace lies: beside it, `TRACE.checkpoint`."""
     return trace.with_name(f"{trace.name}.checkpoint")
@@ -87,21 +100,17 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
     RunFailed where that cannot be done: the previous one is then as it was.
     """
-    arrays: dict[str, NDArray[Any]] = {}
-    best = None if checkpoint.best is None else dict(checkpoint.best)
-    held = {"parameters": dict(checkpoint.parameters), "memory": checkpoint.memory, "best": best}
     head = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "pcsim_version": __version__,
         "origin": asdict(checkpoint.origin),
-        "numbers": {name: _plain(value) for name, value in checkpoint.numbers.items()},
-        **{name: _flat(value, name, arrays) for name, value in held.items()},
+        "numbers": checkpoint.numbers,
     }
     try:
         with temporary_beside(path) as temporary:
-            with temporary.open("xb") as file:
-                _write_archive(file, json.dumps(head), arrays)
+            with temporary.open("x+b") as file:
+                _write_archive(file, json.dumps(head), checkpoint.arrays)
             release_reserved(temporary)
             replace_synced(temporary, path)
     except OSError as error:
@@ -115,8 +124,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint; UsageError, one line, for a missing, damaged or foreign file and for a newer format."""
     try:
         with path.open("rb") as file:
-            is_zip = file.read(len(_START_OF_ZIP)) == _START_OF_ZIP
-            return _read_archive(path, file if is_zip else None)
+            if file.read(len(_START_OF_ZIP)) != _START_OF_ZIP:
+                raise UsageError(f"{path} is not a pcsim checkpoint")
+            file.seek(0)
+            return _read_archive(path, file)
     except FileNotFoundError:
         others = [other.name for other in path.parent.glob("*.checkpoint")]
         raise UsageError(f"no checkpoint at {path}{did_you_mean(path.name, others)}") from None
@@ -127,23 +138,21 @@ def read_checkpoint(path: Path) -> Checkpoint:
 def _write_archive(file: BinaryIO, head: str, arrays: Mapping[str, NDArray[Any]]) -> None:
     objects = 1024 * (len(arrays) + 1)
     reserve(file.fileno(), len(head) + sum(array.nbytes for array in arrays.values()) + objects)
-    with zipfile.ZipFile(file, "w") as archive:
+    stored: dict[str, Any] = {
+        path: array if array.dtype.kind in "biufc" else array.view(f"u{array.dtype.itemsize}")
+        for path, array in arrays.items()
+    }
+    np.savez(file, **stored)
+    with zipfile.ZipFile(file, "a") as archive:
         archive.writestr(_HEAD, head)
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
-def _read_archive(path: Path, file: BinaryIO | None) -> Checkpoint:
-    if file is None:
-        raise UsageError(f"{path} is not a pcsim checkpoint")
+def _read_archive(path: Path, file: BinaryIO) -> Checkpoint:
     try:
-        with zipfile.ZipFile(file) as archive:
-            if archive.testzip() is not None:
+        with np.load(file, allow_pickle=False) as archive:
+            if archive.zip.testzip() is not None:
                 raise UsageError(_damaged(path))
-            if _HEAD not in archive.namelist():
-                raise UsageError(f"{path} is not a pcsim checkpoint")
-            head = json.loads(archive.read(_HEAD))
+            head: dict[str, Any] = json.loads(archive[_HEAD]) if _HEAD in archive else {"format": None}
             if head["format"] != FORMAT:
                 raise UsageError(f"{path} is not a pcsim checkpoint")
             if head["format_version"] > FORMAT_VERSION:
@@ -151,66 +160,16 @@ def _read_archive(path: Path, file: BinaryIO | None) -> Checkpoint:
                     f"{path} is written in checkpoint format {head['format_version']}, this pcsim {__version__} "
                     f"reads up to {FORMAT_VERSION}; upgrade pcsim"
                 )
-            held = {name: _nested(head[name], archive) for name in ("parameters", "memory", "best")}
-            return Checkpoint(origin=Origin(**head["origin"]), numbers=head["numbers"], path=path, **held)
+            arrays = {name: archive[name] for name in archive.files if name != _HEAD}
+            return Checkpoint(Origin(**head["origin"]), arrays, head["numbers"], path)
     except UsageError:
         raise
     except Exception:  # zipfile, json and numpy raise nearly anything on damaged bytes
         raise UsageError(_damaged(path)) from None
 
 
-def _damaged(path: Path) -> str:
+def _damaged(path: Path | None) -> str:
     return f"{path} is damaged or truncated; use another copy, or start training anew"
-
-
-def _flat(value: Any, path: str, arrays: dict[str, NDArray[Any]]) -> Structure:
-    """Return how `value` is put together and collect its arrays, named by where they are in it.
-
-    TypeError for what would come back as another type, subclasses of tuples and dicts too.
-    """
-    if hasattr(value, "dtype"):
-        array = np.asarray(value)
-        arrays[path] = _storable(array, path)
-        return {"array": path, "dtype": array.dtype.name}
-    if type(value) is dict:
-        for key in value:
-            if not isinstance(key, str) or "/" in key:
-                raise TypeError(f"{path}: key {key!r}; a checkpoint holds dicts with text without '/' as keys")
-        return {"dict": {key: _flat(item, f"{path}/{key}", arrays) for key, item in value.items()}}
-    if type(value) in (tuple, list):
-        return {type(value).__name__: [_flat(item, f"{path}/{i}", arrays) for i, item in enumerate(value)]}
-    if value is None or isinstance(value, bool | int | float | str):
-        return {"value": value}
-    raise TypeError(f"{path}: a checkpoint cannot hold a {type(value).__name__}")
-
-
-def _nested(structure: Structure, archive: zipfile.ZipFile) -> Any:
-    """Return the value that `_flat` described."""
-    kind = next(iter(structure))
-    content = structure[kind]
-    if kind == "array":
-        with archive.open(f"{content}.npy") as member:
-            array = np.lib.format.read_array(member, allow_pickle=False)
-        name = structure["dtype"]
-        return array if array.dtype.name == name else array.view(getattr(ml_dtypes, name))
-    if kind == "dict":
-        return {key: _nested(item, archive) for key, item in content.items()}
-    if kind == "value":
-        return content
-    return {"tuple": tuple, "list": list}[kind](_nested(item, archive) for item in content)
-
-
-def _storable(array: NDArray[Any], path: str) -> NDArray[Any]:
-    """Return an array whose type `.npy` knows: bfloat16 and its like as unsigned integers of the same bits."""
-    if array.dtype.kind in "biufc":
-        return array
-    if hasattr(ml_dtypes, array.dtype.name):
-        return array.view(f"u{array.dtype.itemsize}")
-    raise TypeError(f"{path}: a checkpoint cannot hold arrays of {array.dtype}")
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _first_difference(there: str, here: str) -> str | None:

@@ -54,7 +54,7 @@ def run_experiment(
     start, note, opened = None, None, _Opened(simulation, target, force)
     if resume is not None:
         target = resume
-        start, note = _state(simulation, target, origin)
+        start, note = _state(trainer, target, origin)
         opened = replace(opened, target=target, start=start)
     with deferred_interrupt() as interrupted, opened.writer() as writer:
         attempt = _Attempt(simulation, writer, origin, target, progress, interrupted)
@@ -160,12 +160,12 @@ class _Attempt:
         return poll
 
 
-def _state(simulation: Simulation, trace: Path, origin: Origin) -> tuple[TrainingState, str | None]:
+def _state(trainer: Trainer | None, trace: Path, origin: Origin) -> tuple[TrainingState, str | None]:
     """Return where the training run of a trace stood at its last checkpoint, and a note if others made it.
 
     Raises `UsageError` if it cannot go on.
     """
-    if simulation.training is None:
+    if trainer is None:
         raise UsageError(f"{trace} cannot be resumed: the scenario has no [learning], and inference starts anew")
     with open_trace(trace) as old:
         status = old.status
@@ -175,7 +175,7 @@ def _state(simulation: Simulation, trace: Path, origin: Origin) -> tuple[Trainin
         raise UsageError(f"{trace} has no checkpoint ({checkpoint_path(trace)}); start anew with --force")
     checkpoint = read_checkpoint(checkpoint_path(trace))
     note = checkpoint.check_fits(origin)
-    return to_training_state(checkpoint), note
+    return to_training_state(checkpoint, trainer.snapshot()), note
 
 
 def _origin(simulation: Simulation) -> Origin:

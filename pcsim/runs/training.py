@@ -1,6 +1,6 @@
 """Carrying out training: rows into the trace, checkpoints beside it, and the way back to where one ended."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,9 @@ from pcsim.assemble import TrainingSetup
 from pcsim.learning.progress import TrainingResult, TrainingState
 from pcsim.learning.trainer import Snapshot, Trainer
 from pcsim.learning.training import Training
-from pcsim.runs.checkpoint import Checkpoint, Origin, checkpoint_path, write_checkpoint
+from pcsim.runs.checkpoint import Checkpoint, Origin, by_path, checkpoint_path, write_checkpoint
 from pcsim.trace import TraceWriter
 from pcsim.trace.training import EpochBlock, UpdateBlock
-
-Named = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -67,18 +65,28 @@ def to_checkpoint(state: TrainingState, origin: Origin) -> Checkpoint:
         "waited": state.waited,
         "seconds": state.seconds,
     }
-    best = None if state.best is None else by_name(state.best)
-    return Checkpoint(origin, by_name(state.snapshot.parameters), state.snapshot.memory, numbers, best)
+    arrays = by_path(by_name(state.snapshot.parameters), "parameters") | by_path(state.snapshot.memory, "memory")
+    if state.best is not None:
+        arrays |= by_path(by_name(state.best), "best")
+    return Checkpoint(origin, arrays, numbers)
 
 
-def to_training_state(checkpoint: Checkpoint) -> TrainingState:
-    """Return where training stood at a checkpoint."""
+def to_training_state(checkpoint: Checkpoint, fresh: Snapshot) -> TrainingState:
+    """Return where training stood at a checkpoint; `fresh` is the same trainer's before its first update."""
     numbers = checkpoint.numbers
+
+    def parameters(part: str) -> tuple[dict[str, NDArray[Any]], ...]:
+        return tuple(
+            {name: checkpoint.restored(array, f"{part}/{name}_{i}") for name, array in layer.items()}
+            for i, layer in enumerate(fresh.parameters)
+        )
+
+    memory = checkpoint.restored(fresh.memory, "memory")
     return TrainingState(
-        Snapshot(by_layer(checkpoint.parameters), checkpoint.memory, int(numbers["updates"])),
+        Snapshot(parameters("parameters"), memory, int(numbers["updates"])),
         int(numbers["epoch"]),
         float(numbers["best_loss"]),
-        None if checkpoint.best is None else by_layer(checkpoint.best),
+        parameters("best") if any(path.startswith("best/") for path in checkpoint.arrays) else None,
         int(numbers["best_epoch"]),
         int(numbers["waited"]),
         float(numbers["seconds"]),
@@ -88,17 +96,6 @@ def to_training_state(checkpoint: Checkpoint) -> TrainingState:
 def by_name(parameters: tuple[dict[str, NDArray[Any]], ...]) -> dict[str, NDArray[Any]]:
     """Return parameters by layer as `W_0`, `b_0`, `W_1`, …"""
     return {f"{name}_{i}": array for i, layer in enumerate(parameters) for name, array in layer.items()}
-
-
-def by_layer(named: Named) -> tuple[dict[str, NDArray[Any]], ...]:
-    """Return parameters by name, in order, as a tuple by layer."""
-    layers: list[dict[str, NDArray[Any]]] = []
-    for key, array in named.items():
-        name, _, number = key.rpartition("_")
-        if int(number) == len(layers):
-            layers.append({})
-        layers[int(number)][name] = array
-    return tuple(layers)
 
 
 def in_float64(parameters: tuple[dict[str, NDArray[Any]], ...]) -> tuple[dict[str, NDArray[np.float64]], ...]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pcsim.assemble import build_network, load_inputs, read_dataset
 from pcsim.errors import UsageError
+from pcsim.figures.axes import new_figure
 from pcsim.landscape import WeightLandscape, Weights, angle, trust_region_activity_step, weight_landscape
 from pcsim.runs.simulation import prepare
 from pcsim.scenario import Run, Scenario
@@ -66,10 +67,7 @@ def _loss(landscape: WeightLandscape, weights: Weights, places: NDArray[np.float
 
 def draw(results: Results) -> Any:
     """Draw the loss over the two states, backpropagation's direction, the path of inference and trust-region steps."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 5.2), layout="constrained")
-    axes: Any = figure.subplots()
+    figure, axes = new_figure((7.2, 5.2))
     place, loss, states = (results[name].values for name in ("place", "loss", "state"))
     mesh = axes.contourf(place[..., 0], place[..., 1], loss, levels=24, cmap="Greys")
     figure.colorbar(mesh, ax=axes, label="loss", shrink=0.9)

@@ -8,6 +8,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
+from pcsim.figures.axes import new_figure
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.exact import equilibrium
 from pcsim.studies.parts import OKABE_ITO, require_recorded, settle, trained_inputs, without_learning
@@ -90,12 +91,9 @@ def _reached(steps: NDArray[Any], deviation: NDArray[Any]) -> NDArray[np.float64
 
 def draw(results: Results) -> Any:
     """Draw a panel a layer: deviation over steps, a line a run, coloured by what moves."""
-    from matplotlib.figure import Figure
-
     labels, method, layers = (results[name].values for name in ("run", "method", "layer"))
     step, deviation = results["step"].values, results["deviation"].values
-    figure = Figure(figsize=(3.9 * len(layers), 4.2), layout="constrained")
-    panels: Any = figure.subplots(1, len(layers), squeeze=False, sharey=True)[0]
+    figure, (panels,) = new_figure((3.9 * len(layers), 4.2), 1, len(layers), squeeze=False, sharey=True)
     style = {label: _LINES[_rank(i, method) % len(_LINES)] for i, label in enumerate(labels)}
     for j, axes in enumerate(panels):
         for i, label in enumerate(labels):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.figures.axes import log_clock
+from pcsim.figures.axes import log_clock, new_figure
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.parts import OKABE_ITO, require_recorded, settle, trained_inputs, without_learning
 from pcsim.studies.results import Measured, Results, padded
@@ -56,12 +56,9 @@ def _together(runs: Sequence[Run], steps: list[NDArray[Any]], energies: list[NDA
 
 def draw(results: Results) -> Any:
     """Draw total energies over steps, a panel a run, and the layers' energies at the end of the last one."""
-    from matplotlib.figure import Figure
-
     labels, step, energy = (results[name].values for name in ("run", "step", "energy"))
     total = energy.sum(axis=2)
-    figure = Figure(figsize=(3.9 * (len(labels) + 1), 4), layout="constrained")
-    *panels, last = figure.subplots(1, len(labels) + 1)
+    figure, (*panels, last) = new_figure((3.9 * (len(labels) + 1), 4), 1, len(labels) + 1)
     for i, axes in enumerate(panels):
         rows = np.isfinite(step[i])
         for g, group in enumerate(GROUPS):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pcsim.errors import RunFailed
-from pcsim.figures.axes import log_clock
+from pcsim.figures.axes import log_clock, new_figure
 from pcsim.figures.layer_lines import draw_lines
 from pcsim.runs.experiment import run_experiment
 from pcsim.scenario import Run, Scenario
@@ -64,13 +64,10 @@ def _stacked(found: list[dict[str, Any]], name: str, dims: tuple[str, ...], mean
 
 def draw(results: Results) -> Any:
     """Draw a panel a run, all with the same energies on their axes."""
-    from matplotlib.figure import Figure
-
     labels, energy, step = (results[name].values for name in ("run", "energy", "step"))
     across = 2 if len(labels) == 4 else min(COLUMNS, len(labels))
     down = -(-len(labels) // across)
-    figure = Figure(figsize=(4.6 * across + 0.6, 3.6 * down + 0.4), layout="constrained")
-    panels: Any = figure.subplots(down, across, squeeze=False, sharey=True)
+    figure, panels = new_figure((4.6 * across + 0.6, 3.6 * down + 0.4), down, across, squeeze=False, sharey=True)
     for axes, label, clock, lines in zip(panels.flat, labels, step, energy, strict=False):
         rows, layers = np.isfinite(clock), np.isfinite(lines).any(axis=0)
         names = [f"layer {i}" for i in range(int(layers.sum()) - 1)] + ["output"]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pcsim.figures.axes import new_figure
 from pcsim.runs.experiment import run_experiment
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.exact import loss_and_energy
@@ -46,13 +47,10 @@ def _training(scenario: Scenario) -> NDArray[np.float64]:
 
 def draw(results: Results) -> Any:
     """Draw the ratio over depth by width, and where runs train over the updates, of the deepest networks."""
-    from matplotlib.figure import Figure
-
     width, depth, ratio = (results[name].values for name in ("width", "depth", "ratio"))
     curves = results["training_ratio"].values
     trains = curves.size > 0
-    figure = Figure(figsize=(10.5 if trains else 6.4, 4.2), layout="constrained")
-    panels: Any = figure.subplots(1, 2 if trains else 1, squeeze=False)[0]
+    figure, (panels,) = new_figure((10.5 if trains else 6.4, 4.2), 1, 2 if trains else 1, squeeze=False)
     colours = sequential_colours(np.unique(width))
     for size, colour in colours.items():
         depths = np.unique(depth[width == size])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pcsim.assemble import Inputs, build_network, load_inputs, read_dataset
 from pcsim.errors import UsageError
+from pcsim.figures.axes import new_figure
 from pcsim.landscape import WeightLandscape, weight_landscape
 from pcsim.runs.simulation import prepare
 from pcsim.scenario import Run, Scenario
@@ -71,11 +72,8 @@ def _settled(scenario: Scenario, inputs: Inputs, weights: tuple[NDArray[np.float
 
 def draw(results: Results) -> Any:
     """Draw loss and energies over the updates, a panel a depth."""
-    from matplotlib.figure import Figure
-
     depths, update = results["hidden"].values, results["update"].values
-    figure = Figure(figsize=(3.9 * len(depths) + 0.6, 3.8), layout="constrained")
-    panels: Any = figure.subplots(1, len(depths), squeeze=False, sharey=True)
+    figure, panels = new_figure((3.9 * len(depths) + 0.6, 3.8), 1, len(depths), squeeze=False, sharey=True)
     for i, axes in enumerate(panels[0]):
         theory, simulated = (results[name].values[i] for name in ("theory", "simulated"))
         axes.plot(update, results["loss"].values[i], color=BACKPROP, linewidth=1.4, label="loss")

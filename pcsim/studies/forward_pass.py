@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pcsim.figures.axes import new_figure
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.grid import AXES, grid_of
 from pcsim.studies.parts import OKABE_ITO, settle, trained_inputs, without_learning
@@ -45,10 +46,7 @@ def _together(runs: Sequence[Run], sizes: NDArray[np.float64]) -> Results:
 
 def draw(results: Results) -> Any:
     """Draw the sizes in the middle and in the last hidden layer over depth, a line a variant."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10.5, 4.4), layout="constrained")
-    panels: Any = figure.subplots(1, len(_SHOWN), sharey=True)
+    figure, panels = new_figure((10.5, 4.4), 1, len(_SHOWN), sharey=True)
     variant, depth = results["variant"].values.astype(str), results["depth"].values
     for axes, name in zip(panels, _SHOWN, strict=True):
         for i, label in enumerate(dict.fromkeys(variant)):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
+from pcsim.figures.axes import new_figure
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.results import Measured, Results
 
@@ -66,14 +67,13 @@ def unknowns_of(scenario: Scenario) -> int:
 
 def draw_grid(results: Results, quantity: Lines) -> Any:
     """Draw a panel a variant: lines over depth by width, or over what else is swept."""
-    from matplotlib.figure import Figure
-
     variants = list(dict.fromkeys(str(name) for name in results["variant"].values))
     columns = 2 if len(variants) == 4 else min(3, len(variants))
     rows = -(-len(variants) // columns)
     across, by = _axes(results)
-    figure = Figure(figsize=(4.2 * columns + 1.2, 3.4 * rows + 0.4), layout="constrained")
-    panels: Any = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    figure, panels = new_figure(
+        (4.2 * columns + 1.2, 3.4 * rows + 0.4), rows, columns, squeeze=False, sharex=True, sharey=True
+    )
     for axes, variant in zip(panels.flat, variants, strict=False):
         chosen = results["variant"].values.astype(str) == variant
         _draw_lines(axes, results, chosen, quantity, across, by)

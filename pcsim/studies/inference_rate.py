@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
+from pcsim.figures.axes import new_figure
 from pcsim.linear import LinearTrajectory
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.exact import distance_left, trajectory
@@ -58,12 +59,9 @@ def _steps(path: LinearTrajectory, step_size: float) -> float:
 
 def draw(results: Results) -> Any:
     """Draw steps against condition number, a mark a run, with the bound κ/2 · log(1/level) of the theory."""
-    from matplotlib.figure import Figure
-
     condition, steps = results["condition"].values, results["steps"].values
     variant = results["variant"].values.astype(str)
-    figure = Figure(figsize=(6.4, 4.6), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = new_figure((6.4, 4.6))
     for i, name in enumerate(dict.fromkeys(variant)):
         own = variant == name
         axes.plot(condition[own], steps[own], _MARKS[i % len(_MARKS)], color=OKABE_ITO[i % len(OKABE_ITO)], label=name)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
+from pcsim.figures.axes import new_figure
 from pcsim.runs.experiment import run_experiment
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.parts import OKABE_ITO
@@ -36,10 +37,7 @@ def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
 
 def draw(results: Results) -> Any:
     """Draw means over the seeds, and the range of them shaded."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10.5, 4.4), layout="constrained")
-    panels: Any = figure.subplots(1, len(MEASURES))
+    figure, panels = new_figure((10.5, 4.4), 1, len(MEASURES))
     for axes, (name, words) in zip(panels, MEASURES.items(), strict=True):
         percent = name.endswith("accuracy")
         for i, (label, values) in enumerate(_by_variant(results, name).items()):

@@ -7,6 +7,7 @@ import numpy as np
 
 from pcsim.assemble import method_of
 from pcsim.errors import RunFailed, UsageError
+from pcsim.figures.axes import new_figure
 from pcsim.runs.experiment import run_experiment
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.one_unit import BACKPROP, PREDICTIVE
@@ -54,11 +55,8 @@ def _escapes(losses: Any) -> Any:
 
 def draw(results: Results) -> Any:
     """Draw the loss of every run over the updates, a panel a depth."""
-    from matplotlib.figure import Figure
-
     depths = np.unique(results["hidden"].values)
-    figure = Figure(figsize=(3.9 * len(depths) + 2.4, 3.8), layout="constrained")
-    panels: Any = figure.subplots(1, len(depths), squeeze=False, sharey=True)
+    figure, panels = new_figure((3.9 * len(depths) + 2.4, 3.8), 1, len(depths), squeeze=False, sharey=True)
     for axes, depth in zip(panels[0], depths, strict=True):
         for word, (name, colour) in METHODS.items():
             own = (results["hidden"].values == depth) & (results["method"].values.astype(str) == word)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pcsim.figures.axes import new_figure
 from pcsim.landscape import Chain, escape_time, flow
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.one_unit import BACKPROP, PREDICTIVE, chain_of, draw_optima, grid
@@ -67,10 +68,7 @@ def _paths(
 
 def draw(results: Results) -> Any:
     """Draw both landscapes with slopes, optima and paths, and the loss of the paths over time."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 4.3), layout="constrained")
-    panels: Any = figure.subplots(1, 3)
+    figure, panels = new_figure((13, 4.3), 1, 3)
     for axes, kind in zip(panels, KINDS, strict=False):
         _draw_landscape(figure, axes, results, kind)
     for kind in KINDS:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pcsim.assemble import build_network, load_inputs, read_dataset
+from pcsim.figures.axes import new_figure
 from pcsim.landscape import (
     WeightLandscape,
     energy_hessian,
@@ -51,11 +52,8 @@ def _landscape(scenario: Scenario) -> WeightLandscape:
 
 def draw(results: Results) -> Any:
     """Draw all eigenvalues in ascending order, a panel a depth: closed forms as lines, the computed ones as points."""
-    from matplotlib.figure import Figure
-
     depths = results["hidden"].values
-    figure = Figure(figsize=(3.9 * len(depths) + 0.6, 3.8), layout="constrained")
-    panels: Any = figure.subplots(1, len(depths), squeeze=False, sharey=True)
+    figure, panels = new_figure((3.9 * len(depths) + 0.6, 3.8), 1, len(depths), squeeze=False, sharey=True)
     for i, (axes, depth) in enumerate(zip(panels[0], depths, strict=True)):
         for kind, colour in (("loss", BACKPROP), ("energy", PREDICTIVE)):
             closed, formed = (results[name].values[i] for name in (f"{kind}_closed", kind))

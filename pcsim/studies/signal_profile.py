@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pcsim.errors import UsageError
-from pcsim.figures.axes import log_clock
+from pcsim.figures.axes import log_clock, new_figure
 from pcsim.figures.layer_lines import draw_lines
 from pcsim.recorded.resimulation import setting_of
 from pcsim.runs.experiment import run_experiment
@@ -40,13 +40,11 @@ def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
 
 def draw(results: Results) -> Any:
     """Draw gradients as lines with the closed form dashed over them, and how far they are apart."""
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
     step, gradient, theory = (results[name].values.astype(np.float64) for name in ("step", "gradient", "theory"))
     names = [str(name) for name in results["layer"].values]
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = new_figure((11, 4.2), 1, 2)
     draw_lines(left, step, gradient, names)
     shown = np.where(theory > 0, theory, np.nan)
     left.plot(step, shown, color="black", linestyle=(0, (4, 4)), linewidth=0.8)

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
+from pcsim.figures.axes import new_figure
 from pcsim.landscape import Chain, angle, nearest_optimum, newton_direction, trust_region_direction
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.one_unit import chain_of, draw_optima, grid
@@ -49,10 +50,7 @@ def _angles(chain: Chain, w: Float64[NDArray[np.float64], "2"]) -> list[tuple[fl
 
 def draw(results: Results) -> Any:
     """Draw a map of the angle to the nearest optimum for every kind of step."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(15.5, 4.1), layout="constrained")
-    panels: Any = figure.subplots(1, len(NAMES), sharey=True)
+    figure, panels = new_figure((15.5, 4.1), 1, len(NAMES), sharey=True)
     places, meshes = grid(*SHAPE), list[Any]()
     for axes, name, values in zip(panels, NAMES, results["to_optimum"].values, strict=True):
         meshes.append(axes.pcolormesh(places[..., 0], places[..., 1], values, vmin=0, vmax=180, cmap="RdBu_r"))

@@ -17,7 +17,7 @@ from pcsim.errors import UsageError
 from pcsim.inference import Halving
 from pcsim.inference.steppers import Adam, Decaying, GradientDescent, Momentum
 from pcsim.inference.stopping import StopRule
-from pcsim.learning import SGD, AfterEveryStep, AtTheEnd, Learner, fresh, learn, python_repeat
+from pcsim.learning import SGD, AfterEveryStep, AtTheEnd, Batch, Learner, fresh
 from pcsim.model.arithmetic import Arithmetic
 from pcsim.recorded.local_update import learn_from
 from tests.support.cases import METHODS, XP, Case, join, make_case, make_task, settle
@@ -119,7 +119,7 @@ def test_it_goes_with_learning(rule: Any) -> None:
     case = make_case("linear")
     learner = Learner(halving(case), GradientDescent(TOO_LARGE), 60, SGD(), rule)
     memory = fresh(XP, learner.optimizer, case.parameters)
-    learned = learn(XP, learner, case.parameters, memory, case.x, case.y, 1e-3, 1, python_repeat)
+    learned = Batch(XP, learner, case.x, case.y).learn(case.parameters, memory, 1e-3, 1)
     assert np.isfinite(learned.layerwise).all()
     assert learned.layerwise.sum() < 100 * len(case.x)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pcsim.inference import Backprop, ErrorOptimization, IncrementStateOptimization, StateOptimization
 from pcsim.inference.steppers import GradientDescent
-from pcsim.learning import Adam, AfterEveryStep, Learner, Momentum, fresh, learn, python_repeat
+from pcsim.learning import Adam, AfterEveryStep, Batch, Learner, Momentum, fresh
 from pcsim.learning.diagnosis import Alignment, Diagnosis, diagnose
 from tests.learning.test_learner import CASES, RATE, SETTLED, learner_on, loss_gradient, weight_gradient
 from tests.support.cases import METHODS, XP, Case, make_case
@@ -23,7 +23,7 @@ def diagnosed(case: Case, learner: Learner, precision: str = "float64", number: 
     parameters = tuple({k: v.astype(dtype) for k, v in own.items()} for own in case.parameters)
     memory, data = fresh(XP, learner.optimizer, parameters), (case.x.astype(dtype), case.y.astype(dtype))
     with np.errstate(all="ignore"):
-        return diagnose(XP, learner, parameters, memory, *data, RATE, number, python_repeat)
+        return diagnose(Batch(XP, learner, *data), parameters, memory, RATE, number)
 
 
 def aligned(case: Case, learner: Learner, precision: str = "float64") -> Alignment:
@@ -67,7 +67,7 @@ def test_the_whole_update_is_measured(rule: str) -> None:
     inference = Backprop(case.energy) if rule == "backprop" else StateOptimization(case.energy)
     learner = learner_on(inference, **options)
     memory = fresh(XP, learner.optimizer, case.parameters)
-    learned = learn(XP, learner, case.parameters, memory, case.x, case.y, RATE, 1, python_repeat)
+    learned = Batch(XP, learner, case.x, case.y).learn(case.parameters, memory, RATE, 1)
     changes = [
         {"W": after["W"] - before["W"]} for after, before in zip(learned.parameters, case.parameters, strict=True)
     ]

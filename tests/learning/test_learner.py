@@ -24,13 +24,12 @@ from pcsim.learning import (
     Adam,
     AfterEveryStep,
     AtTheEnd,
+    Batch,
     Learned,
     Learner,
     Momentum,
     PerLayer,
     fresh,
-    learn,
-    python_repeat,
 )
 from tests.support.cases import METHODS, XP, Case, make_case
 
@@ -62,7 +61,8 @@ def train(case: Case, learner: Learner, precision: str = "float64") -> list[Lear
     parameters = tuple({k: v.astype(dtype) for k, v in own.items()} for own in case.parameters)
     memory, found = fresh(XP, learner.optimizer, parameters), []
     for k, (x, y) in enumerate(batches(case), 1):
-        found.append(learn(XP, learner, parameters, memory, x.astype(dtype), y.astype(dtype), RATE, k, python_repeat))
+        batch = Batch(XP, learner, x.astype(dtype), y.astype(dtype))
+        found.append(batch.learn(parameters, memory, RATE, k))
         parameters, memory = found[-1].parameters, found[-1].memory
     return found
 

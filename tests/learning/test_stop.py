@@ -13,7 +13,7 @@ from pcsim.errors import Interrupted, ScenarioError, UsageError
 from pcsim.inference import Halving, StateOptimization
 from pcsim.inference.steppers import Decaying, GradientDescent
 from pcsim.inference.stopping import StopRule
-from pcsim.learning import AfterEveryStep, Learned, Learner, fresh, learn, python_repeat
+from pcsim.learning import AfterEveryStep, Batch, Learned, Learner, fresh
 from pcsim.learning.optimizers import SGD
 from pcsim.report.training_summary import training_headline
 from tests.backends.jax.test_learning import train_compiled
@@ -41,7 +41,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
 
 def learn_once(case: Case, learner: Learner) -> Learned:
     memory = fresh(XP, learner.optimizer, case.parameters)
-    return learn(XP, learner, case.parameters, memory, case.x, case.y, RATE, 1, python_repeat)
+    return Batch(XP, learner, case.x, case.y).learn(case.parameters, memory, RATE, 1)
 
 
 @pytest.mark.parametrize("method", ["state", "increment", "error", "sequential"])

@@ -4,19 +4,17 @@
 usage: python -m tools.pages.make_step_size_page [--inference-only]   (training needs MNIST: PCSIM_DATA)
 """
 
-import datetime
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 import pcsim
 from pcsim.errors import RunFailed
-from pcsim.runs.provenance import describe_machine
 from pcsim.scenario import Scenario
+from tools.studies.pages import DOCS, measured, table
 
-TARGET = Path(__file__).parents[2] / "docs" / "step-size-figures.md"
+TARGET = DOCS / "step-size-figures.md"
 SHARES = (0.25, 0.5, 0.75, 0.95)
 STEPS = 200
 NETWORKS: dict[str, tuple[str, ...]] = {
@@ -42,11 +40,6 @@ LESSONS: list[tuple[str, tuple[str, ...]]] = [
     ("train-deep-mnist-eo-mse", ("inference.steps=20",)),
 ]
 SIZES = ("auto", "0.0001", "0.001", "0.01", "0.1")
-
-
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
 def after(scenario: Scenario) -> str:
@@ -76,7 +69,7 @@ def inference_table() -> str:
                 ]
                 rows.append([name, loss, method, f"{found.automatic:.3g}", *cells])
                 print(rows[-1], flush=True)
-    return markdown(["network", "loss", "method", "auto", *(f"{share:g} of stable" for share in SHARES)], rows)
+    return table(["network", "loss", "method", "auto", *(f"{share:g} of stable" for share in SHARES)], rows)
 
 
 def setup(scenario: Scenario) -> str:
@@ -108,15 +101,13 @@ def training_table() -> str:
         ]
         rows.append([name, overrides[0].rpartition("=")[2], *cells])
         print(rows[-1], flush=True)
-    return markdown(["scenario", "steps", *SIZES], rows)
+    return table(["scenario", "steps", *SIZES], rows)
 
 
 def main(arguments: Sequence[str]) -> None:
-    machine = describe_machine(("jax",))
     text = (
         '# `step_size = "auto"`: measured figures\n\n'
-        f"Measured {datetime.date.today()} by `tools/pages/make_step_size_page.py` on {machine['processor']}, "
-        f"{machine['versions']}.\n\n"
+        f"{measured('pages/make_step_size_page.py')}\n"
         f"## Inference: energy after {STEPS} steps over that of the start\n\n"
         "20 layers of 128 (unless said), orthogonal weights, 32 digits, float64. In brackets the samples whose energy "
         "ever rose by more than 1 % in a step.\n\n" + inference_table()

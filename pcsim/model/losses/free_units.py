@@ -3,51 +3,39 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Shaped
 
 from pcsim.model.arrays import Array, Namespace
+from pcsim.model.losses.loss import Bound, Directions, Loss, Outputs, PerSample
 from pcsim.model.losses.squared_error import SoftClampedSquaredError, SquaredError
 
 
 @dataclass(frozen=True)
-class NoTarget:
+class NoTarget(Loss):
     """ℓ = 0: a free output, whose state is its prediction; the equilibrium is the feedforward pass."""
 
-    def value(
-        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
-    ) -> Shaped[Array, " batch"]:
+    def value(self, xp: Namespace, output: Outputs, target: Outputs) -> PerSample:
         """Return 0 for every sample."""
         return xp.sum_of_squares(xp.zeros_like(output))
 
-    def error(
-        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
-    ) -> Shaped[Array, "batch units"]:
+    def error(self, xp: Namespace, output: Outputs, target: Outputs) -> Outputs:
         """Return zeros."""
         return xp.zeros_like(output)
 
-    def curvature_bound(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
+    def curvature_bound(self, xp: Namespace, target: Outputs) -> Bound:
         """Return 0."""
         return 0.0
 
-    def curvature(
-        self,
-        xp: Namespace,
-        output: Shaped[Array, "batch units"],
-        target: Shaped[Array, "batch units"],
-        v: Shaped[Array, "_ units"],
-    ) -> Shaped[Array, "_ units"]:
+    def curvature(self, xp: Namespace, output: Outputs, target: Outputs, v: Directions) -> Directions:
         """Return zeros."""
         return xp.zeros_like(v)
 
-    def output_state(
-        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
-    ) -> Shaped[Array, "batch units"]:
+    def output_state(self, xp: Namespace, output: Outputs, target: Outputs) -> Outputs:
         """Return the output."""
         return output
 
 
 @dataclass(frozen=True)
-class PartlyClamped:
+class PartlyClamped(Loss):
     """A squared error in which masked output units take no part: each is its own target, as if its output were free.
 
     `masked` tells for every output unit whether it is; `loss` is a squared error, clamped hard or softly.
@@ -56,35 +44,23 @@ class PartlyClamped:
     loss: SquaredError | SoftClampedSquaredError
     masked: tuple[bool, ...]
 
-    def value(
-        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
-    ) -> Shaped[Array, " batch"]:
+    def value(self, xp: Namespace, output: Outputs, target: Outputs) -> PerSample:
         """Return the loss of every sample over the known units."""
         return self.loss.value(xp, output, self._completed(xp, output, target))
 
-    def error(
-        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
-    ) -> Shaped[Array, "batch units"]:
+    def error(self, xp: Namespace, output: Outputs, target: Outputs) -> Outputs:
         """Return the output error, zero at masked units."""
         return self.loss.error(xp, output, self._completed(xp, output, target))
 
-    def output_state(
-        self, xp: Namespace, output: Shaped[Array, "batch units"], target: Shaped[Array, "batch units"]
-    ) -> Shaped[Array, "batch units"]:
+    def output_state(self, xp: Namespace, output: Outputs, target: Outputs) -> Outputs:
         """Return the output at masked units, and what the loss says at known ones."""
         return self.loss.output_state(xp, output, self._completed(xp, output, target))
 
-    def curvature_bound(self, xp: Namespace, target: Shaped[Array, "batch units"]) -> Shaped[Array, "batch 1"] | float:
+    def curvature_bound(self, xp: Namespace, target: Outputs) -> Bound:
         """Return that of the squared error: some units are known."""
         return self.loss.curvature_bound(xp, target)
 
-    def curvature(
-        self,
-        xp: Namespace,
-        output: Shaped[Array, "batch units"],
-        target: Shaped[Array, "batch units"],
-        v: Shaped[Array, "_ units"],
-    ) -> Shaped[Array, "_ units"]:
+    def curvature(self, xp: Namespace, output: Outputs, target: Outputs, v: Directions) -> Directions:
         """Return that of the squared error at known units, zeros at masked ones."""
         return xp.where(np.array(self.masked), xp.zeros_like(v), self.loss.curvature(xp, output, target, v))
 

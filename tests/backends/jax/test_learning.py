@@ -20,12 +20,12 @@ from pcsim.learning import (
     AdamW,
     AfterEveryStep,
     AtTheEnd,
+    Batch,
     Learned,
     Learner,
     Momentum,
     PerLayer,
     fresh,
-    learn,
 )
 from tests.learning.test_learner import RATE, assert_same, batches, learner_on, train
 from tests.support.cases import METHODS, Case, make_case
@@ -36,7 +36,7 @@ def train_compiled(case: Case, learner: Learner, precision: str) -> list[Learned
 
     @jax.jit
     def update(parameters: Any, memory: Any, x: Any, y: Any, rate: Any, k: Any) -> Learned:
-        return learn(xp, learner, parameters, memory, x, y, rate, number(k), compiled_repeat)
+        return Batch(xp, learner, x, y, compiled_repeat).learn(parameters, memory, rate, number(k))
 
     with settings():
         parameters: Any = tuple({k: to_run(v, precision) for k, v in own.items()} for own in case.parameters)

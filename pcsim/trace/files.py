@@ -17,9 +17,6 @@ from pcsim.trace.owner import living_writer, may_be_written
 from pcsim.trace.snapshot import Snapshot, is_cut, left_by_writer
 from pcsim.trace.space import abandon, temporary_name
 
-LIBVER = ("v110", "v110")
-"""HDF5 1.10 introduced what readers beside a writer need; anything newer would shut out older tools."""
-
 _PAUSES = (0.02, 0.1, 0.3)
 
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError)

@@ -4,7 +4,6 @@ A run of some milliseconds makes a hundred objects, which takes HDF5 longer than
 have the same.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any
 import h5py
 import numpy as np
 from h5py import h5f  # pyright: ignore[reportAttributeAccessIssue]
-from numpy.typing import NDArray
 
 from pcsim.trace.beginning import Arrays
 from pcsim.trace.layout import Layout
@@ -38,27 +36,29 @@ def new_file(path: Path | None, layout: Layout, arrays: Arrays, room: int = 0) -
             reserve(file.id.get_vfd_handle(), room)
         _fill(file, layout, arrays)
         return file
-    image = _blank(layout, tuple((name, values.shape, values.dtype) for name, values in arrays.items())).filled(arrays)
+    parts = _blank(layout, tuple((name, values.shape, values.dtype) for name, values in arrays.items())).filled(arrays)
     if path is None:
-        return h5py.File(h5f.open_file_image(bytes(image), h5f.FILE_IMAGE_OPEN_RW))
+        return h5py.File(h5f.open_file_image(b"".join(parts), h5f.FILE_IMAGE_OPEN_RW))
     with path.open("xb") as raw:
         reserve(raw.fileno(), room)
-        raw.write(image)
+        raw.writelines(parts)
     return h5py.File(path, "r+", libver=LIBVER)
 
 
 @dataclass(frozen=True)
 class _Blank:
     image: bytes
-    offsets: Mapping[str, int]
-    """Where the numbers of every array begin."""
+    starts: tuple[tuple[int, str], ...]
+    """Where the numbers of every array begin, in order."""
 
-    def filled(self, arrays: Arrays) -> bytearray:
-        image = bytearray(self.image)
-        for name, start in self.offsets.items():
-            values: NDArray[Any] = arrays[name]
-            np.frombuffer(image, values.dtype, values.size, start)[:] = values.ravel()
-        return image
+    def filled(self, arrays: Arrays) -> list[Any]:
+        """Return the file in parts, bytes of the image and of the arrays in turn."""
+        parts, image, done = list[Any](), memoryview(self.image), 0
+        for start, name in self.starts:
+            values = np.ascontiguousarray(arrays[name])
+            parts += [image[done:start], values.view(np.uint8).data]
+            done = start + values.nbytes
+        return [*parts, image[done:]]
 
 
 @lru_cache(maxsize=4)
@@ -66,8 +66,8 @@ def _blank(layout: Layout, shapes: Shapes) -> _Blank:
     with _empty_file() as file:
         _fill(file, layout, {name: np.zeros(shape, dtype) for name, shape, dtype in shapes})
         file.flush()
-        offsets = {name: file[name].id.get_offset() for name, shape, _ in shapes if 0 not in shape}
-        return _Blank(file.id.get_file_image(), offsets)
+        starts = sorted((file[name].id.get_offset(), name) for name, shape, _ in shapes if 0 not in shape)
+        return _Blank(file.id.get_file_image(), tuple(starts))
 
 
 def _fill(file: Any, layout: Layout, arrays: Arrays) -> None:

@@ -5,14 +5,14 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5d, h5ds, h5o, h5s  # pyright: ignore[reportAttributeAccessIssue]
+from h5py import h5ds  # pyright: ignore[reportAttributeAccessIssue]
 
 from pcsim.trace.training import EPOCH, GROUP, UPDATE
 
 _TAIL = 4096
+_NAMES = ("step", "time", "energy", "energy_bound", "grad_norm", "energy_per_sample")
 _GROUPS = ("states", "errors", GROUP)
-"""Where datasets grow, besides the root."""
-_GROWS = (h5s.UNLIMITED,)
+"""What grows in the root, and groups where datasets grow."""
 _CLOCKS = {path.rpartition("/")[2]: path for path in ("step", "time", UPDATE, EPOCH)}
 """Paths of the clocks by the labels of their scales."""
 _WORDS = {UPDATE: "updates", EPOCH: "epochs"}
@@ -34,13 +34,11 @@ def clock_of(item: Any) -> str:
 def growing_by_clock(file: Any) -> dict[str, list[Any]]:
     """Return the datasets that grow, the clock among them, by the path of their clock."""
     found: dict[str, list[Any]] = {}
-    for group in (file, *(file[name] for name in _GROUPS if name in file)):
-        for name in group.id:
-            # Not by h5py's ways: there are as many scales in the root as layers, and each would become an object.
-            item = h5o.open(group.id, name)
-            if isinstance(item, h5d.DatasetID) and item.get_space().get_simple_extent_dims(True)[:1] == _GROWS:
-                dataset = h5py.Dataset(item)
-                found.setdefault(clock_of(dataset), []).append(dataset)
+    names = [name for name in _NAMES if name in file]
+    names += [f"{group}/{name}" for group in _GROUPS if group in file for name in file[group]]
+    for item in (file[name] for name in names):
+        if grows(item):
+            found.setdefault(clock_of(item), []).append(item)
     return found
 
 

@@ -71,7 +71,8 @@ class TraceWriter:
 
         beginning = with_own_attributes(beginning)
         if path is None:
-            return cls(start_file(None, beginning), None, beginning)
+            # Nobody reads it before the end, which makes it anew.
+            return cls(start_file(None, replace(beginning, network={}, data={})), None, beginning)
         target = check_target(path, force)
         check_room(target.parent, beginning.whole_bytes, target.stat().st_blocks * 512 if target.exists() else 0)
         return cls(create_file(target, beginning, begin, force=force), target, beginning)

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.trace.beginning import Arrays, Attributes, Beginning
 from pcsim.trace.blank import new_file
 from pcsim.trace.files import closing, publish_new, replace_synced, sync, temporary_beside
-from pcsim.trace.layout import FORMAT, FORMAT_VERSION, Layout, streams
+from pcsim.trace.layout import FORMAT, FORMAT_VERSION, Dimensions, Layout, streams
 from pcsim.trace.objects import LIBVER, Objects, copy_objects, copy_rows, write_attributes
 from pcsim.trace.owner import OWNER_ATTRIBUTES, owner_attributes
 from pcsim.trace.space import abandon, release_reserved, reserve, why
@@ -81,11 +82,14 @@ def finished_file(
 ) -> Any:
     """Return a new file, open for writing, with the whole of a run: of each clock so many `rows` of `source`.
 
-    Raises as `start_file` does.
+    What ended as it began is there once, under both names. Raises as `start_file` does.
     """
-    layout = _fitted(beginning.layout, rows)
-    file = start_file(path, replace(beginning, layout=layout), final, room)
+    layout, same = _fitted(beginning.layout, rows), _as_it_began(beginning, final)
+    rest = {name: values for name, values in final.items() if name not in same}
+    file = start_file(path, replace(beginning, layout=layout), rest, room)
     try:
+        for name, start in same.items():
+            file[name] = file[start]
         for stream in streams(layout):
             file[stream.path].resize(rows[stream.clock], axis=0)
             copy_rows(source[stream.path], file[stream.path], rows[stream.clock])
@@ -93,6 +97,25 @@ def finished_file(
         abandon(file)
         raise
     return file
+
+
+def _as_it_began(beginning: Beginning, final: Arrays) -> dict[str, str]:
+    """Return the paths of final arrays that are the same as at the beginning, and the paths they had there.
+
+    Those with axes of their own are left out: netCDF looks for these in the group of the array alone.
+    """
+    arrays, dimensions = beginning.arrays, Dimensions(beginning.layout)
+    found = {path: start for path in final if (start := path.removeprefix("final/")) in arrays}
+    return {
+        path: start
+        for path, start in found.items()
+        if _same_bits(final[path], arrays[start])
+        and not any("/" in name for name in dimensions.names(path, final[path].shape))
+    }
+
+
+def _same_bits(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
 def _fitted(layout: Layout, rows: Mapping[str, int]) -> Layout:

@@ -115,8 +115,7 @@ def initial_parameters(scenario: Scenario, network: Network) -> tuple[dict[str, 
     if file is None:
         if sum(prod(shape) for _, _, shape in network.parameter_names) > MOST_KEPT:
             return network.draw_parameters(_initialiser(scenario), scenario.seed)
-        drawn = _drawn(network, _initialiser(scenario), scenario.seed)
-        return tuple({name: array.copy() for name, array in layer.items()} for layer in drawn)
+        return tuple(dict(layer) for layer in _drawn(network, _initialiser(scenario), scenario.seed))
     with named(scenario, "network.weights"):
         return read_parameters(file, network)
 
@@ -125,7 +124,10 @@ def initial_parameters(scenario: Scenario, network: Network) -> tuple[dict[str, 
 def _drawn(
     network: Network, initialiser: initialisers.Initialiser, seed: int
 ) -> tuple[dict[str, NDArray[np.float64]], ...]:
-    return network.draw_parameters(initialiser, seed)
+    drawn = network.draw_parameters(initialiser, seed)
+    for array in (array for layer in drawn for array in layer.values()):
+        array.setflags(write=False)  # other runs start from it too
+    return drawn
 
 
 def load_samples(scenario: Scenario, network: Network, dataset: Dataset) -> DataParts:

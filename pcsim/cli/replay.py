@@ -45,6 +45,8 @@ def report(result: Verification, path: Path) -> None:
             f"note: the signal reaches {layers(result.other_arrivals)} earlier or later than in the trace; "
             f"pcsim compare shows what a precision loses"
         )
+    if result.rounded_to is not None:
+        click.echo(f"note: simulated from the parameters of the trace, which are rounded to {result.rounded_to}")
     if result.trained:
         click.echo("note: inference was simulated again with the trained parameters; training was not repeated")
     click.echo(f"{path}: verified, {count(result.rows, 'row')} of {', '.join(result.compared)} ({allowed})")

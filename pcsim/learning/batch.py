@@ -42,7 +42,7 @@ class Batch:
     learner: Learner
     x: Shaped[Array, "batch ..."]
     y: Shaped[Array, "batch outputs"]
-    repeat: Loop = python_loop
+    loop: Loop = python_loop
 
     def learn(self, parameters: tuple[Parameters, ...], memory: Memory, rate: Any, number: Any) -> Learned:
         """Return what the batch changes as number 1, 2, …, a Python int or a weakly typed traced scalar.
@@ -73,7 +73,7 @@ class Batch:
 
         begun = inference.begin(xp, clamped, None, stepper)
         if self.learner.stop is None:
-            carry, output = self.repeat(self.learner.steps, one_step, (begun, xp.zeros_like(self.y)))
+            carry, output = self.loop(self.learner.steps, one_step, (begun, xp.zeros_like(self.y)))
             point = inference.evaluate(xp, clamped, carry)
             return clamped, point, self._shown(clamped, point, output), None
         end, steps = self._until(self.learner.stop, clamped, begun)
@@ -101,7 +101,7 @@ class Batch:
         # From infinity no energy changes by little: not before the first step.
         before = xp.stack([xp.sum_of_squares(nothing)] * layers) + math.inf
         start = _Watched(begun, nothing, before, (xp.any(nothing),) * layers)
-        return self.repeat.until(self.learner.steps, one_step, start)
+        return self.loop.until(self.learner.steps, one_step, start)
 
     def learn_after_every_step(
         self, parameters: tuple[Parameters, ...], memory: Memory, rate: Any, number: Any
@@ -122,7 +122,7 @@ class Batch:
         carry = inference.begin(xp, clamped, None, stepper)
         point = inference.evaluate(xp, clamped, carry)
         start = _Progress(carry, parameters, memory, *self._seen(clamped, point))
-        end: _Progress = self.repeat(self.learner.steps, one_step, start)
+        end: _Progress = self.loop(self.learner.steps, one_step, start)
         output = point.output
         if self._energy.network.has_free_input:
             clamped = self._clamped(end.parameters)

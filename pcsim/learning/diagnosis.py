@@ -70,7 +70,7 @@ def _backpropagated(batch: Batch, parameters: tuple[Parameters, ...]) -> tuple[P
     """Return the gradient of the loss alone."""
     energy = batch.learner.inference.energy.bare
     learner = replace(batch.learner, inference=Backprop(energy), steps=1, rule=AtTheEnd(), stop=None)
-    clamped, point, *_ = replace(batch, learner=learner, repeat=python_loop).settle(parameters)
+    clamped, point, *_ = replace(batch, learner=learner, loop=python_loop).settle(parameters)
     return energy.parameter_gradient(batch.xp, clamped, point)
 
 

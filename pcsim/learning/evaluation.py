@@ -90,5 +90,5 @@ def _inferred_input(batch: Batch, parameters: tuple[Parameters, ...]) -> Array:
         point = learner.inference.evaluate(xp, clamped, carry)
         return learner.inference.advance(xp, clamped, point, carry, learner.stepper, step)
 
-    carry = batch.repeat(learner.steps, one_step, learner.inference.begin(xp, clamped, None, learner.stepper))
+    carry = batch.loop(learner.steps, one_step, learner.inference.begin(xp, clamped, None, learner.stepper))
     return learner.inference.evaluate(xp, clamped, carry).states[0]

@@ -8,7 +8,6 @@ from pcsim.recorded.network import (
     precision_of,
     require_run,
     scenario_text_of,
-    stored_parameters_of,
 )
 from pcsim.recorded.point import RecordedPoint, read_point
 
@@ -22,5 +21,4 @@ __all__ = [
     "read_point",
     "require_run",
     "scenario_text_of",
-    "stored_parameters_of",
 ]

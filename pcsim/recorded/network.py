@@ -36,17 +36,10 @@ def precision_of(trace: Trace) -> str:
 
 
 def parameters_of(trace: Trace) -> dict[str, NDArray[Any]]:
-    """Return what `stored_parameters_of` does in the type of the run; `UsageError` also where none is known."""
-    stored = stored_parameters_of(trace)
-    dtype = dtype_of(precision_of(trace))
-    return {name: array.astype(dtype) for name, array in stored.items()}
-
-
-def stored_parameters_of(trace: Trace) -> dict[str, NDArray[Any]]:
-    """Return the parameters that inference started from, `W_0`, `b_0`, …, as the trace holds them.
+    """Return the parameters that inference started from, `W_0`, `b_0`, …, in the type of the run.
 
     Where the trace is of training they are those after it. Raises `UsageError` where the trace has none, or entries
-    that are no finite numbers.
+    that are no finite numbers, and where no precision is known.
     """
     require_run(trace)
     group = f"final/{_BEFORE}" if f"final/{_BEFORE}" in trace or GROUP in trace else _BEFORE
@@ -54,7 +47,8 @@ def stored_parameters_of(trace: Trace) -> dict[str, NDArray[Any]]:
     if not found:
         why = "" if group == _BEFORE else "; training has not ended: go on with pcsim run … --resume"
         raise UsageError(f"{called(trace)} (status {trace.status}) holds no {group}/W_0{why}")
-    return {name: checked(trace, f"{group}/{name}", array) for name, array in found.items()}
+    dtype = dtype_of(precision_of(trace))
+    return {name: checked(trace, f"{group}/{name}", array).astype(dtype) for name, array in found.items()}
 
 
 def require_run(trace: Trace) -> None:

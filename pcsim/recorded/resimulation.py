@@ -9,7 +9,7 @@ from pcsim.assemble import Hidden, Inputs, build_network
 from pcsim.engine.backend import Descent, Task
 from pcsim.errors import UsageError
 from pcsim.model.network import Network
-from pcsim.recorded import called, check_parameters, fitting, scenario_text_of, stored_parameters_of
+from pcsim.recorded import called, check_parameters, fitting, parameters_of, scenario_text_of
 from pcsim.runs.provenance import describe_machine
 from pcsim.runs.simulation import Simulation, prepare
 from pcsim.scenario import Scenario, parse_scenario
@@ -38,7 +38,7 @@ def setting_of(
     """
     scenario = with_recorded_step(trace, parse_scenario(scenario_text_of(trace)).on(backend, precision))
     network = build_network(scenario)
-    parameters = check_parameters(trace, network, stored_parameters_of(trace))
+    parameters = check_parameters(trace, network, parameters_of(trace))
     batch = trace.array("data/x").shape[:1]
     x, y = (
         fitting(trace, path, trace.array(path), (*batch, *shape)).astype(np.float64)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pcsim.engine.backend import Descent, Settled
 from pcsim.errors import UsageError
 from pcsim.inference import search_of
-from pcsim.recorded import require_run
+from pcsim.model.arithmetic import significand_bits
+from pcsim.recorded import precision_of, require_run
 from pcsim.recorded.resimulation import ended_itself, is_same_place, simulation_of
 from pcsim.runs.simulation import Simulation
 from pcsim.trace import Block, Trace
@@ -51,6 +52,8 @@ class Verification:
     other_arrivals: tuple[int, ...]
     trained: bool = False
     """Whether inference was preceded by training, which was not repeated."""
+    rounded_to: str | None = None
+    """The precision of the trace where the new simulation has a higher one, and yet starts from its parameters."""
 
     @property
     def agrees(self) -> bool:
@@ -88,7 +91,13 @@ def verify(trace: Trace, *, backend: str | None = None, precision: str | None = 
         compared,
         _other_arrivals(trace, settled),
         bool(trace.training),
+        _rounded_to(trace, simulation),
     )
+
+
+def _rounded_to(trace: Trace, simulation: Simulation) -> str | None:
+    before = precision_of(trace)
+    return before if significand_bits(simulation.task.precision) > significand_bits(before) else None
 
 
 def _other_arrivals(trace: Trace, settled: Settled) -> tuple[int, ...]:

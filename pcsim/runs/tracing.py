@@ -14,7 +14,7 @@ from pcsim.inference import with_free_input
 from pcsim.learning.diagnosis import is_aligned
 from pcsim.learning.metrics import has_top_5
 from pcsim.learning.progress import TrainingResult
-from pcsim.model.arithmetic import NARROW
+from pcsim.model.arithmetic import NARROW, dtype_of
 from pcsim.runs.provenance import describe_machine
 from pcsim.runs.simulation import Simulation
 from pcsim.runs.training import by_name
@@ -43,7 +43,11 @@ def _beginning(simulation: Simulation) -> Beginning:
         "command": " ".join(sys.argv),
         **describe_machine(simulation.capabilities.packages),
     }
-    given = {f"{name}_{i}": task.parameters[i][name] for name, i, _ in network.parameter_names}
+    dtype = dtype_of(task.precision)
+    given = {
+        f"{name}_{i}": _plain(task.parameters[i][name].astype(dtype, copy=False))
+        for name, i, _ in network.parameter_names
+    }
     data: dict[str, Any] = {"x": task.x, "y": task.y}
     if (hidden := simulation.inputs.hidden) is not None:
         data |= {"mask": hidden.mask.astype(np.uint8), "truth": hidden.truth, "mean": hidden.mean}

@@ -14,8 +14,8 @@ from pcsim.runs.provenance import describe_machine
 from pcsim.scenario import Scenario, scenario_text
 from pcsim.studies.results import Measured, Results
 from pcsim.trace import Beginning, Layout, Trace, open_trace
-from pcsim.trace.assemble import create_memory, write_beginning
-from pcsim.trace.files import LIBVER, closing, publish_new, replace_synced, temporary_beside
+from pcsim.trace.assemble import start_file, with_own_attributes
+from pcsim.trace.files import closing, publish_new, replace_synced, temporary_beside
 from pcsim.trace.objects import write_attributes
 from pcsim.trace.space import why
 
@@ -31,15 +31,12 @@ def write_study(path: Path | None, scenario: Scenario, attributes: Attributes, r
     written.
     """
 
-    def fill(file: Any) -> None:
-        _write(file, scenario, attributes, results)
-
     if path is None:
-        return Trace(create_memory(fill), None)
+        return Trace(_written(None, scenario, attributes, results), None)
     try:
         with temporary_beside(path) as temporary:
-            with closing(h5py.File(temporary, "x", libver=LIBVER)) as file:
-                fill(file)
+            with closing(_written(temporary, scenario, attributes, results)):
+                pass
             if new:
                 publish_new(temporary, path, force=False)
             else:
@@ -55,7 +52,7 @@ def results_of(trace: Trace) -> Results:
     return {name: _measured(item) for name, item in group.items()}
 
 
-def _write(file: Any, scenario: Scenario, attributes: Attributes, results: Results) -> None:
+def _written(path: Path | None, scenario: Scenario, attributes: Attributes, results: Results) -> Any:
     network = build_network(scenario)
     layout = Layout(
         clock="step",
@@ -68,13 +65,14 @@ def _write(file: Any, scenario: Scenario, attributes: Attributes, results: Resul
         rows=0,
     )
     provenance = {"scenario": scenario_text(scenario), "command": " ".join(sys.argv), **describe_machine()}
-    write_beginning(file, Beginning(layout, attributes, {}, {}, provenance))
+    file = start_file(path, with_own_attributes(Beginning(layout, attributes, {}, {}, provenance)))
     group = file.create_group(GROUP)
     for name, measured in results.items():
         _create(group, name, measured)
     for name, measured in results.items():
         for axis, dimension in enumerate(measured.dims if measured.dims != (name,) else ()):
             group[name].dims[axis].attach_scale(_scale(group, dimension, measured.values.shape[axis]))
+    return file
 
 
 def _create(group: Any, name: str, measured: Measured) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pcsim.assemble import Inputs, build_network, load_inputs, read_dataset
 from pcsim.errors import UsageError
-from pcsim.recorded import check_parameters, stored_parameters_of
+from pcsim.recorded import check_parameters, parameters_of
 from pcsim.runs.experiment import run_experiment
 from pcsim.runs.simulation import Simulation, prepare
 from pcsim.runs.tracing import create_trace, final_arrays, outcome_of, status_of
@@ -38,7 +38,7 @@ def trained_inputs(scenario: Scenario) -> Inputs:
     if scenario.learning is None:
         return inputs
     with run_experiment(scenario.alone()) as trace:
-        parameters = check_parameters(trace, build_network(scenario), stored_parameters_of(trace))
+        parameters = check_parameters(trace, build_network(scenario), parameters_of(trace))
     return replace(inputs, parameters=parameters)
 
 

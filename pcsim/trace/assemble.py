@@ -1,24 +1,30 @@
-"""Put a trace file together: its beginning before the first row, its end after the last."""
+"""Put a trace file together: its beginning before the first row, the whole after the last."""
 
-import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import h5py
+from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.trace.beginning import Arrays, Attributes, Beginning
-from pcsim.trace.files import LIBVER, closing, publish_new, replace_synced, sync, temporary_beside
-from pcsim.trace.layout import FORMAT, FORMAT_VERSION, Layout
-from pcsim.trace.objects import SLAB_BYTES, Objects, copy_objects, write_attributes
+from pcsim.trace.blank import new_file
+from pcsim.trace.files import closing, publish_new, replace_synced, sync, temporary_beside
+from pcsim.trace.layout import FORMAT, FORMAT_VERSION, Dimensions, Layout, streams
+from pcsim.trace.objects import LIBVER, Objects, copy_objects, copy_rows, write_attributes
 from pcsim.trace.owner import OWNER_ATTRIBUTES, owner_attributes
-from pcsim.trace.space import abandon, release_reserved, reserve, temporary_name, why
+from pcsim.trace.space import abandon, release_reserved, reserve, why
+from pcsim.trace.training import EPOCH, UPDATE
+
+_SPARE_BYTES = 16 * 1024
+"""What the chunks of a finished trace may hold beyond its rows."""
 
 
-def write_beginning(file: Any, beginning: Beginning) -> None:
-    """Write everything that is known before the first row, and make the datasets that grow."""
+def with_own_attributes(beginning: Beginning) -> Beginning:
+    """Return a beginning with the attributes that every trace has."""
     from pcsim.version import __version__
 
     own: dict[str, str | int | float] = {
@@ -28,34 +34,35 @@ def write_beginning(file: Any, beginning: Beginning) -> None:
         "pcsim_version": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    write_attributes(file, own | dict(beginning.attributes))
-    objects = Objects(file, beginning.layout)
-    objects.write_scales()
-    objects.write_streams()
-    objects.write_arrays(beginning.arrays)
-    write_attributes(file.create_group("provenance"), beginning.provenance)
+    return replace(beginning, attributes=own | dict(beginning.attributes))
 
 
-def create_memory(fill: Callable[[Any], None]) -> Any:
-    """Return a new HDF5 file in memory, filled."""
-    # two open in-memory files of one name would be the same file to HDF5
-    file = h5py.File(temporary_name(), "w", driver="core", backing_store=False, libver=LIBVER)
-    fill(file)
+def start_file(path: Path | None, beginning: Beginning, final: Arrays | None = None, room: int = 0) -> Any:
+    """Return a new file, open for writing, with all there is but rows; `path` None keeps it in memory.
+
+    OSError or RuntimeError where the disk does not take it, or not `room` bytes.
+    """
+    file = new_file(path, beginning.layout, {**beginning.arrays, **(final or {})}, room)
+    try:
+        write_attributes(file, beginning.attributes)
+        write_attributes(file["provenance"], beginning.provenance)
+    except BaseException:
+        abandon(file)
+        raise
     return file
 
 
-def create_file(target: Path, fill: Callable[[Any], None], *, force: bool) -> Any:
-    """Return a new HDF5 file at `target`, filled and open for writing beside readers.
+def create_file(target: Path, beginning: Beginning, begin: Callable[[Any], None] | None, *, force: bool) -> Any:
+    """Return a new HDF5 file at `target`, open for writing beside readers, with the rows that `begin` writes.
 
     It appears under its name only when it is whole. UsageError when it cannot be made; what was there stays.
     """
+    file = None
     with temporary_beside(target) as temporary:
         try:
-            file = h5py.File(temporary, "x", libver=LIBVER)
-        except OSError as error:
-            raise UsageError(f"cannot write {target}: {why(error)}; choose another place with -o") from None
-        try:
-            fill(file)
+            file = start_file(temporary, beginning)
+            if begin is not None:
+                begin(file)
             write_attributes(file, owner_attributes())
             file.swmr_mode = True
             if target.exists():  # it may replace rows that are safe
@@ -65,46 +72,91 @@ def create_file(target: Path, fill: Callable[[Any], None], *, force: bool) -> An
         except BaseException as error:
             abandon(file)
             if isinstance(error, OSError | RuntimeError):
-                raise UsageError(f"cannot write {target}: {why(error)}; choose another with -o") from None
+                raise UsageError(f"cannot write {target}: {why(error)}; choose another place with -o") from None
             raise
         return file
 
 
-def replace_by_finished(
-    source: Any, path: Path, rows: Mapping[str, int], room: int, finish: Callable[[Any], None]
-) -> dict[str, int]:
-    """Put a finished copy of `source` in the place of `path`; return the rows cut off each dataset.
+def finished_file(
+    path: Path | None, beginning: Beginning, final: Arrays, source: Any, rows: Mapping[str, int], room: int = 0
+) -> Any:
+    """Return a new file, open for writing, with the whole of a run: of each clock so many `rows` of `source`.
 
-    Of the datasets along each clock `rows` are kept. `room` bytes are made sure of first. OSError or
-    RuntimeError when the disk does not take it: `path` is then as it was.
+    What ended as it began is there once, under both names. Raises as `start_file` does.
+    """
+    layout, same = _fitted(beginning.layout, rows), _as_it_began(beginning, final)
+    rest = {name: values for name, values in final.items() if name not in same}
+    file = start_file(path, replace(beginning, layout=layout), rest, room)
+    try:
+        for name, start in same.items():
+            file[name] = file[start]
+        for stream in streams(layout):
+            file[stream.path].resize(rows[stream.clock], axis=0)
+            copy_rows(source[stream.path], file[stream.path], rows[stream.clock])
+    except BaseException:
+        abandon(file)
+        raise
+    return file
+
+
+def _as_it_began(beginning: Beginning, final: Arrays) -> dict[str, str]:
+    """Return the paths of final arrays that are the same as at the beginning, and the paths they had there.
+
+    Those with axes of their own are left out: netCDF looks for these in the group of the array alone.
+    """
+    arrays, dimensions = beginning.arrays, Dimensions(beginning.layout)
+    found = {path: start for path in final if (start := path.removeprefix("final/")) in arrays}
+    return {
+        path: start
+        for path, start in found.items()
+        if _same_bits(final[path], arrays[start])
+        and not any("/" in name for name in dimensions.names(path, final[path].shape))
+    }
+
+
+def _same_bits(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+def _fitted(layout: Layout, rows: Mapping[str, int]) -> Layout:
+    """Return a layout whose chunks hold little more than the rows that there are: before the run none may be known."""
+    spare = sum(max(0, s.chunk[0] - rows[s.clock]) * s.row_bytes for s in streams(layout))
+    if spare <= _SPARE_BYTES:
+        return layout
+    training = layout.training and replace(layout.training, updates=rows[UPDATE], epochs=rows[EPOCH])
+    return replace(layout, rows=rows[layout.clock], training=training)
+
+
+def replace_by(path: Path, write: Callable[[Path], Any]) -> None:
+    """Put the file that `write` leaves open, at a place it is given, in the place of `path`.
+
+    OSError or RuntimeError when the disk does not take it: `path` is then as it was.
     """
     with temporary_beside(path) as temporary:
-        with closing(h5py.File(temporary, "x", libver=LIBVER)) as file:
-            reserve(file.id.get_vfd_handle(), room)
-            cut = copy_objects(source, file, rows)
-            finish(file)
-        _take_place(temporary, path)
-    return cut
+        with closing(write(temporary)):
+            pass
+        release_reserved(temporary)
+        temporary.chmod(path.stat().st_mode & 0o777)
+        replace_synced(temporary, path)
 
 
-def replace_by_continued(path: Path, room: int, finish: Callable[[Any], None]) -> None:
-    """Put a copy of a closed file, with its end, in the file's place, as `replace_by_finished` does but faster."""
-    with temporary_beside(path) as temporary:
-        with temporary.open("xb") as target, path.open("rb") as source:
-            reserve(target.fileno(), room)
-            shutil.copyfileobj(source, target, SLAB_BYTES)
-        with closing(h5py.File(temporary, "r+", libver=LIBVER)) as file:
-            finish(file)
-        _take_place(temporary, path)
+def copied_file(path: Path, source: Any, rows: Mapping[str, int], room: int, cut: dict[str, int]) -> Any:
+    """Return a new file with all that `source` holds, of each clock so many `rows`, but the mark of its writer.
+
+    The rows cut off each dataset are entered in `cut`. Raises as `start_file` does.
+    """
+    file = h5py.File(path, "x", libver=LIBVER)
+    try:
+        reserve(file.id.get_vfd_handle(), room)
+        cut |= copy_objects(source, file, rows)
+        _drop_owner(file)
+    except BaseException:
+        abandon(file)
+        raise
+    return file
 
 
-def _take_place(temporary: Path, path: Path) -> None:
-    release_reserved(temporary)
-    temporary.chmod(path.stat().st_mode & 0o777)
-    replace_synced(temporary, path)
-
-
-def finish_in_place(path: Path, room: int, finish: Callable[[Any], None]) -> None:
+def finish_in_place(path: Path, room: int, layout: Layout, attributes: Attributes, final: Arrays) -> None:
     """Write the end into the file itself, where the disk has no room for a second one.
 
     OSError where that room cannot be reserved: a write that fails halfway would cost the rows.
@@ -113,18 +165,13 @@ def finish_in_place(path: Path, room: int, finish: Callable[[Any], None]) -> Non
         if not reserve(raw.fileno(), path.stat().st_size + room):
             raise OSError("no room for the end of the run")
     with closing(h5py.File(path, "r+", libver=LIBVER)) as file:
-        finish(file)
+        Objects(file, layout).write_arrays(final)
+        _drop_owner(file)
+        write_attributes(file, attributes)
     release_reserved(path)
 
 
-def write_end(file: Any, layout: Layout, attributes: Attributes, final: Arrays) -> None:
-    """Write what is known after the last row; the writer's mark goes."""
-    Objects(file, layout).write_arrays(final)
-    drop_owner(file)
-    write_attributes(file, attributes)
-
-
-def drop_owner(file: Any) -> None:
+def _drop_owner(file: Any) -> None:
     """Remove the attributes that name the writing process."""
     for name in OWNER_ATTRIBUTES:
         if name in file.attrs:

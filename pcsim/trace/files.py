@@ -13,12 +13,10 @@ import h5py
 
 from pcsim.errors import UsageError, did_you_mean
 from pcsim.trace.layout import FORMAT
+from pcsim.trace.objects import read_attributes
 from pcsim.trace.owner import living_writer, may_be_written
 from pcsim.trace.snapshot import Snapshot, is_cut, left_by_writer
 from pcsim.trace.space import abandon, temporary_name
-
-LIBVER = ("v110", "v110")
-"""HDF5 1.10 introduced what readers beside a writer need; anything newer would shut out older tools."""
 
 _PAUSES = (0.02, 0.1, 0.3)
 
@@ -58,7 +56,7 @@ def check_replaceable(path: Path) -> None:
 def _writer_of(path: Path) -> int | None:
     try:
         with open_file(path) as file:
-            return living_writer(dict(file.attrs))
+            return living_writer(read_attributes(file))
     except UsageError:
         return None
 
@@ -131,7 +129,7 @@ def open_file(path: Path) -> Any:
     except DAMAGE as error:
         raise damaged(path, error) from None
     try:
-        found = dict(file.attrs).get("format")  # get alone takes a damaged attribute for a missing one
+        found = read_attributes(file).get("format")  # file.attrs.get takes a damaged attribute for a missing one
     except DAMAGE as error:
         file.close()
         raise damaged(path, error) from None
@@ -181,7 +179,7 @@ def _open(path: Path) -> Any:
 
 def _open_unclosed(path: Path) -> Any:
     file = h5py.File(Snapshot(path), "r")
-    if not may_be_written(dict(file.attrs)):
+    if not may_be_written(read_attributes(file)):
         return file
     file.close()
     if is_cut(path):

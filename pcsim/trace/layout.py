@@ -16,6 +16,7 @@ FORMAT_VERSION = 1
 EQUILIBRIUM = ("residual", "energy", "evaluations", "converged", "stalled", "smallest_eigenvalue", "minimum")
 """Arrays of the group `equilibrium`, one value a sample each."""
 INPUT_STATES = "states/input"
+_BY_LAYER = re.compile(r"(?:final/)?(?:\w+)/(layer|W|b)_(\d+)")
 
 
 @dataclass(frozen=True)
@@ -128,46 +129,50 @@ class Dimensions:
     def sizes(self) -> dict[str, int]:
         """Dimensions without a coordinate that all groups share: `sample` and every layer's units."""
         sizes = {"sample": self.layout.samples}
-        for layer in ("in", *range(len(self.layout.unit_shapes))):
-            sizes.update(zip(self._units(layer), self._shape(layer), strict=True))
+        for units, shape in zip(self._units, (*self.layout.unit_shapes, self.layout.input_shape), strict=True):
+            sizes.update(zip(units, shape, strict=True))
         return sizes
 
     def names(self, path: str, shape: tuple[int, ...]) -> tuple[str, ...]:
         """Return the dimension names for the array at `path`; axes that fit no shared one get their own."""
-        own = tuple(f"{path}_{axis}" for axis in range(len(shape)))
-        wanted = self._wanted(path)
+        wanted, sizes = self._wanted(path), self._all_sizes
         if len(wanted) != len(shape):
-            return own
-        sizes, layers = self.sizes, len(self.layout.layer_names)
-        return tuple(w if sizes.get(w, layers) == n else o for w, n, o in zip(wanted, shape, own, strict=True))
+            return tuple(f"{path}_{axis}" for axis in range(len(shape)))
+        return tuple(w if sizes[w] == n else f"{path}_{i}" for i, (w, n) in enumerate(zip(wanted, shape, strict=True)))
 
     def _wanted(self, path: str) -> tuple[str, ...]:
-        last = len(self.layout.unit_shapes) - 1
-        fixed = {
+        match = _BY_LAYER.fullmatch(path)
+        layer = int(match[2]) if match else 0
+        if match is None or layer >= len(self.layout.unit_shapes):
+            return self._fixed.get(path, ())
+        units = self._units[layer]
+        return {"layer": ("sample", *units), "W": (*self._units[layer - 1], *units), "b": units}[match[1]]
+
+    @cached_property
+    def _all_sizes(self) -> dict[str, int]:
+        return self.sizes | {"layer": len(self.layout.layer_names)}
+
+    @cached_property
+    def _units(self) -> tuple[tuple[str, ...], ...]:
+        """Names of one sample's axes by layer; last, and thus before the first layer, the input's."""
+        shapes = self.layout.unit_shapes
+        return (*map(unit_names, range(len(shapes)), shapes), unit_names("in", self.layout.input_shape))
+
+    @cached_property
+    def _fixed(self) -> dict[str, tuple[str, ...]]:
+        *_, last, given = self._units
+        return {
             "arrival_step": ("layer",),
             "arrival_time": ("layer",),
             "solver/steps": ("sample",),
             "solver/rejected": ("sample",),
             "solver/evaluations": ("sample",),
             **{f"equilibrium/{name}": ("sample",) for name in EQUILIBRIUM},
-            "data/x": ("sample", *self._units("in")),
-            "data/y": ("sample", *self._units(last)),
-            "data/truth": ("sample", *self._units(last)),
-            "data/mask": self._units(last),
-            "data/mean": self._units(last),
-            "final/input": ("sample", *self._units("in")),
-            "final/output": ("sample", *self._units(last)),
+            "data/x": ("sample", *given),
+            "data/y": ("sample", *last),
+            "data/truth": ("sample", *last),
+            "data/mask": last,
+            "data/mean": last,
+            "final/input": ("sample", *given),
+            "final/output": ("sample", *last),
         }
-        match = re.fullmatch(r"(?:final/)?(?:\w+)/(layer|W|b)_(\d+)", path)
-        if match is None or int(match[2]) > last:
-            return fixed.get(path, ())
-        layer = int(match[2])
-        units = self._units(layer)
-        before = self._units(layer - 1 if layer else "in")
-        return {"layer": ("sample", *units), "W": (*before, *units), "b": units}[match[1]]
-
-    def _shape(self, layer: int | Literal["in"]) -> tuple[int, ...]:
-        return self.layout.input_shape if layer == "in" else self.layout.unit_shapes[layer]
-
-    def _units(self, layer: int | Literal["in"]) -> tuple[str, ...]:
-        return unit_names(layer, self._shape(layer))

@@ -5,6 +5,7 @@ more time than HDF5 takes.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import h5py
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 from pcsim.trace.layout import Dimensions, Layout, streams
 from pcsim.trace.rows import clock_of, grows
 from pcsim.trace.stream import Stream
+
+LIBVER = ("v110", "v110")
+"""HDF5 1.10 introduced what readers beside a writer need; anything newer would shut out older tools."""
 
 NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
 """How netCDF-4 marks a scale that only has a length: tools then show a dimension and no array."""
@@ -54,22 +58,44 @@ _TEXT = h5py.string_dtype()
 _SCALAR = h5s.create(h5s.SCALAR)
 _IN_GROUPS: Any = h5p.create(h5p.LINK_CREATE)
 _IN_GROUPS.set_create_intermediate_group(True)
+_FIXED: Any = h5p.create(h5p.DATASET_CREATE)
+_FIXED.set_obj_track_times(False)
 
 
 def write_attributes(target: Any, attributes: Mapping[str, str | int | float]) -> None:
     """Set attributes; text becomes UTF-8 of any length, characters that HDF5 cannot hold are escaped."""
     for name, value in attributes.items():
-        array = np.asarray(value)
-        if isinstance(value, str):
-            clean = value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
-            array = np.array(clean, dtype=_TEXT)
         if h5a.exists(target.id, name.encode()):
             h5a.delete(target.id, name.encode())
-        h5a.create(target.id, name.encode(), h5t.py_create(array.dtype, logical=True), _SCALAR).write(array)
+        _write_attribute(target.id, name, value)
+
+
+def _write_attribute(target: Any, name: str, value: str | int | float) -> None:
+    array = np.asarray(value)
+    if isinstance(value, str):
+        clean = value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+        array = np.array(clean, dtype=_TEXT)
+    h5a.create(target, name.encode(), _stored(array.dtype), _SCALAR).write(array)
+
+
+def read_attributes(source: Any) -> dict[str, Any]:
+    """Return attributes as plain values: numbers and text."""
+    found: dict[str, Any] = {}
+    for index in range(h5a.get_num_attrs(source.id)):
+        attribute: Any = h5a.open(source.id, index=index)
+        name = attribute.name.decode()
+        if attribute.shape != ():
+            found[name] = source.attrs[name]
+            continue
+        held = np.empty((), attribute.dtype)
+        attribute.read(held)
+        value: Any = held.item()
+        found[name] = value.decode("utf-8", "surrogateescape") if held.dtype.kind == "O" else value
+    return found
 
 
 class Objects:
-    """Makes the objects of a trace in its file, every axis of an array bound to its dimension scale."""
+    """Makes the objects of a trace, every axis of an array with its dimension scale."""
 
     def __init__(self, file: Any, layout: Layout) -> None:
         self._file = file
@@ -80,68 +106,76 @@ class Objects:
     def write_scales(self) -> None:
         """Make the dimensions all arrays share, and the layers' names and widths along `layer`."""
         layout = self._layout
-        self._scale("layer", self._write("layer", np.arange(len(layout.layer_names))), "layer")
+        self._make_scale("layer", _write(self._file, "layer", np.arange(len(layout.layer_names))), "layer")
         for name, size in self._dimensions.sizes.items():
-            self._scale_of(name, size)
+            self._scale(name, size)
         widths = np.array([np.prod(shape, dtype=np.int64) for shape in layout.unit_shapes], dtype=np.int64)
         for name, values in (("layer_name", np.array(layout.layer_names, dtype=_TEXT)), ("layer_width", widths)):
-            self._attach(self._write(name, values), ("layer",), values.shape)
+            self._attach(_write(self._file, name, values), ("layer",), values.shape)
 
     def write_streams(self) -> None:
         """Make the datasets that grow; a row not yet written reads NaN, in an integer clock -1."""
         for stream in reversed(streams(self._layout)):  # a clock first: the others refer to it
             made = _grow(self._file, stream)
             if stream.path == stream.clock:
-                self._scale(stream.path, made, stream.path.rpartition("/")[2])
+                self._make_scale(stream.path, made, stream.path.rpartition("/")[2])
             else:
                 self._describe(made, stream.path, stream.dimensions, made.shape)
 
     def write_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Write whole arrays at their paths below the root, every axis named."""
         for path, values in arrays.items():
-            self._describe(self._write(path, values), path, self._dimensions.names(path, values.shape), values.shape)
-
-    def _write(self, path: str, values: NDArray[Any]) -> Any:
-        made = _create(self._file, path, values.dtype, h5s.create_simple(values.shape))
-        if values.size:
-            made.write(h5s.ALL, h5s.ALL, np.ascontiguousarray(values).reshape(values.shape))
-        return made
+            made = _write(self._file, path, values)
+            self._describe(made, path, self._dimensions.names(path, values.shape), values.shape)
 
     def _describe(self, made: Any, path: str, names: tuple[str, ...], shape: tuple[int, ...]) -> None:
         self._attach(made, names, shape)
-        dataset = h5py.Dataset(made)
         if path in _MEANINGS:
-            write_attributes(dataset, {"long_name": _MEANINGS[path]})
+            _write_attribute(made, "long_name", _MEANINGS[path])
         if "layer" in names:
-            write_attributes(dataset, {"coordinates": "layer_name layer_width"})
+            _write_attribute(made, "coordinates", "layer_name layer_width")
 
     def _attach(self, made: Any, names: tuple[str, ...], shape: tuple[int, ...]) -> None:
         for axis, (name, size) in enumerate(zip(names, shape, strict=True)):
-            h5ds.attach_scale(made, self._scale_of(name, size), axis)
+            h5ds.attach_scale(made, self._scale(name, size), axis)
 
-    def _scale_of(self, name: str, size: int) -> Any:
+    def _scale(self, name: str, size: int) -> Any:
         """Return a scale, made where there is none of its name."""
         if name not in self._scales and name in self._file:
             self._scales[name] = h5d.open(self._file.id, name.encode())
         elif name not in self._scales:
             made = _create(self._file, name, np.dtype(">f4"), h5s.create_simple((size,)))
-            self._scale(name, made, f"{NO_VARIABLE}{size:>11d}")
+            self._make_scale(name, made, f"{NO_VARIABLE}{size:>11d}")
         return self._scales[name]
 
-    def _scale(self, path: str, made: Any, label: str) -> None:
+    def _make_scale(self, path: str, made: Any, label: str) -> None:
         h5ds.set_scale(made, label.encode())
         self._scales[path] = made
 
 
+def _write(file: Any, path: str, values: NDArray[Any]) -> Any:
+    made = _create(file, path, values.dtype, h5s.create_simple(values.shape))
+    if values.size:
+        made.write(h5s.ALL, h5s.ALL, np.ascontiguousarray(values).reshape(values.shape))
+    return made
+
+
 def _create(file: Any, path: str, dtype: np.dtype[Any], space: Any, properties: Any = None) -> Any:
-    properties = properties or h5p.create(h5p.DATASET_CREATE)
-    properties.set_obj_track_times(False)
-    kind = h5t.py_create(dtype, logical=True)
-    return h5d.create(file.id, path.encode(), kind, space, properties, _IN_GROUPS)
+    return h5d.create(file.id, path.encode(), _stored(dtype), space, properties or _FIXED, _IN_GROUPS)
+
+
+def _stored(dtype: np.dtype[Any]) -> Any:
+    """Return HDF5's type; those of text are equal to numpy, whatever they hold."""
+    return h5t.py_create(dtype, logical=True) if dtype.kind == "O" else _of_numbers(dtype)
+
+
+@cache
+def _of_numbers(dtype: np.dtype[Any]) -> Any:
+    return h5t.py_create(dtype, logical=True)
 
 
 def _grow(file: Any, stream: Stream) -> Any:
-    properties: Any = h5p.create(h5p.DATASET_CREATE)
+    properties = _FIXED.copy()
     properties.set_chunk(stream.chunk)
     properties.set_fill_value(np.array(-1 if stream.dtype.kind == "i" else np.nan, dtype=stream.dtype))
     space = h5s.create_simple((0, *stream.shape), (h5s.UNLIMITED, *stream.shape))
@@ -154,27 +188,26 @@ def copy_objects(source: Any, target: Any, rows: Mapping[str, int]) -> dict[str,
     HDF5's own copy of one object does not carry dimension scales over, and of a whole file cannot cut rows.
     """
     cut: dict[str, int] = {}
-    found: dict[int, str] = {}
+    found: dict[int, Any] = {}
     copy_attributes(source, target)
     for name, item in _objects(source):
         address = h5o.get_info(item.id).addr
         if isinstance(item, h5py.Group):
             made = target.require_group(name)
         elif address in found:  # a second name
-            target[name] = target[found[address]]
+            target[name] = found[address]
             continue
         else:
-            found[address] = name
             kept = _kept(item, rows)
             if kept is not None and item.shape[0] > kept:
                 cut[name] = item.shape[0] - kept
-            made = _copy_dataset(item, target, name, kept)
+            made = found[address] = _copy_dataset(item, target, name, kept)
         copy_attributes(item, made)
-    for name in found.values():
-        for axis, dimension in enumerate(source[name].dims):
+    for name, item in _objects(source):
+        for axis, dimension in enumerate(item.dims if isinstance(item, h5py.Dataset) else ()):
             for scale in dimension.values():
                 # By its address: HDF5 would look for the name of what is referred to through the whole file.
-                target[name].dims[axis].attach_scale(target[found[h5o.get_info(scale.id).addr]])
+                target[name].dims[axis].attach_scale(found[h5o.get_info(scale.id).addr])
     return cut
 
 
@@ -213,7 +246,12 @@ def _copy_dataset(item: Any, target: Any, name: str, kept: int | None) -> Any:
     if not shape:
         made[()] = item[()]
         return made
-    step = max(1, SLAB_BYTES // max(1, item.nbytes // max(1, item.shape[0])))
-    for start in range(0, shape[0], step):
-        made[start : start + step] = item[start : min(start + step, shape[0])]
+    copy_rows(item, made, shape[0])
     return made
+
+
+def copy_rows(source: Any, target: Any, rows: int) -> None:
+    """Copy the first rows of a dataset into another one, some megabytes at a time."""
+    step = max(1, SLAB_BYTES // max(1, source.nbytes // max(1, source.shape[0])))
+    for start in range(0, rows, step):
+        target[start : min(start + step, rows)] = source[start : min(start + step, rows)]

@@ -13,6 +13,7 @@ from pcsim.errors import UsageError
 from pcsim.trace.files import DAMAGE, damaged, identity, open_file
 from pcsim.trace.history import History
 from pcsim.trace.layout import FORMAT_VERSION
+from pcsim.trace.objects import read_attributes
 from pcsim.trace.rows import clock_of, growing_by_clock, grows, whole_rows
 from pcsim.trace.training import GROUP
 from pcsim.version import __version__
@@ -33,7 +34,7 @@ class Trace:
 
     def _load(self) -> None:
         try:
-            self.attributes: dict[str, Any] = {k: _plain(v) for k, v in self.file.attrs.items()}
+            self.attributes: dict[str, Any] = read_attributes(self.file)
             self._check_version()
             self.clock = "step" if "step" in self.file else "time"
             self.layer_names: tuple[str, ...] = tuple(self.file["layer_name"].asstr()[()])
@@ -188,7 +189,7 @@ class Trace:
     def provenance(self) -> dict[str, str]:
         """Where the trace comes from: scenario text, versions, command line."""
         try:
-            return {k: str(v) for k, v in self.file["provenance"].attrs.items()}
+            return {name: str(value) for name, value in read_attributes(self.file["provenance"]).items()}
         except DAMAGE as error:
             raise damaged(self.path, error) from None
 
@@ -267,7 +268,3 @@ def _hint(path: str) -> str:
     if path.startswith("data"):
         return "; every run writes it"
     return f'; record it with [trace] record = ["{path.partition("/")[0]}"]'
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value

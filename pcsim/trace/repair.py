@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pcsim.errors import UsageError
-from pcsim.trace.assemble import drop_owner, replace_by_finished
+from pcsim.trace.assemble import copied_file, replace_by
 from pcsim.trace.files import DAMAGE, remove_leftovers
 from pcsim.trace.objects import write_attributes
 from pcsim.trace.owner import living_writer
@@ -52,13 +52,16 @@ def repair(path: Path | str) -> RepairReport:
             return RepairReport(path, False, trace.rows, trace.status, trace.status, {}, trace.rows_by_clock)
         after = "interrupted" if trace.status == "running" else trace.status
 
-        def end(file: Any) -> None:
-            drop_owner(file)
-            write_attributes(file, {"status": after})
+        target, trimmed = path.resolve(), dict[str, int]()
 
-        target = path.resolve()
+        def write(temporary: Path) -> Any:
+            room = target.stat().st_size
+            file = copied_file(temporary, trace.file, trace.rows_by_clock, room, trimmed)
+            write_attributes(file, {"status": after})
+            return file
+
         try:
-            trimmed = replace_by_finished(trace.file, target, trace.rows_by_clock, target.stat().st_size, end)
+            replace_by(target, write)
         except DAMAGE as error:
             raise UsageError(f"{path} cannot be repaired and is left as it was: {why(error)}") from None
         remove_leftovers(trace.attributes, target)

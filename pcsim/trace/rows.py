@@ -10,8 +10,9 @@ from h5py import h5ds  # pyright: ignore[reportAttributeAccessIssue]
 from pcsim.trace.training import EPOCH, GROUP, UPDATE
 
 _TAIL = 4096
+_NAMES = ("step", "time", "energy", "energy_bound", "grad_norm", "energy_per_sample")
 _GROUPS = ("states", "errors", GROUP)
-"""Where datasets grow, besides the root."""
+"""What grows in the root, and groups where datasets grow."""
 _CLOCKS = {path.rpartition("/")[2]: path for path in ("step", "time", UPDATE, EPOCH)}
 """Paths of the clocks by the labels of their scales."""
 _WORDS = {UPDATE: "updates", EPOCH: "epochs"}
@@ -33,10 +34,11 @@ def clock_of(item: Any) -> str:
 def growing_by_clock(file: Any) -> dict[str, list[Any]]:
     """Return the datasets that grow, the clock among them, by the path of their clock."""
     found: dict[str, list[Any]] = {}
-    for group in (file, *(file[name] for name in _GROUPS if name in file)):
-        for item in group.values():
-            if grows(item):
-                found.setdefault(clock_of(item), []).append(item)
+    names = [name for name in _NAMES if name in file]
+    names += [f"{group}/{name}" for group in _GROUPS if group in file for name in file[group]]
+    for item in (file[name] for name in names):
+        if grows(item):
+            found.setdefault(clock_of(item), []).append(item)
     return found
 
 

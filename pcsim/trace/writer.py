@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -10,12 +11,11 @@ from typing import Any
 from pcsim.errors import RunFailed, UsageError
 from pcsim.trace.assemble import (
     create_file,
-    create_memory,
     finish_in_place,
-    replace_by_continued,
-    replace_by_finished,
-    write_beginning,
-    write_end,
+    finished_file,
+    replace_by,
+    start_file,
+    with_own_attributes,
 )
 from pcsim.trace.beginning import Arrays, Attributes, Beginning
 from pcsim.trace.files import check_target, identity, open_file
@@ -29,8 +29,6 @@ from pcsim.trace.training import EPOCH, UPDATE, EpochBlock, UpdateBlock
 FINAL_STATUSES = ("complete", "interrupted", "failed")
 _INDEX_BYTES = 32 * 1024
 """What the growing datasets' indices may take beyond their rows in one append."""
-_SPARE_BYTES = 16 * 1024
-"""What the chunks of a finished trace may hold beyond its rows."""
 
 
 class TraceWriter:
@@ -45,6 +43,7 @@ class TraceWriter:
     def __init__(self, file: Any, path: Path | None, beginning: Beginning) -> None:
         self.path = path
         self._file = file
+        self._beginning = beginning
         self._layout = beginning.layout
         self._tail = beginning.final_bytes
         self.streams = streams(self._layout)
@@ -70,16 +69,13 @@ class TraceWriter:
         made or changed, where the path cannot be written or the disk is too small for the trace.
         """
 
-        def fill(file: Any) -> None:
-            write_beginning(file, beginning)
-            if begin is not None:
-                begin(file)
-
+        beginning = with_own_attributes(beginning)
         if path is None:
-            return cls(create_memory(fill), None, beginning)
+            # Nobody reads it before the end, which makes it anew.
+            return cls(start_file(None, replace(beginning, network={}, data={})), None, beginning)
         target = check_target(path, force)
         check_room(target.parent, beginning.whole_bytes, target.stat().st_blocks * 512 if target.exists() else 0)
-        return cls(create_file(target, fill, force=force), target, beginning)
+        return cls(create_file(target, beginning, begin, force=force), target, beginning)
 
     @property
     def rows(self) -> int:
@@ -154,21 +150,19 @@ class TraceWriter:
         if status not in FINAL_STATUSES:
             raise ValueError(f"status {status!r}; allowed: {', '.join(FINAL_STATUSES)}")
         self._finished = True
-
-        def end(file: Any) -> None:
-            write_end(file, self._layout, {**attributes, "status": status}, final)
-
+        attributes = {**self._beginning.attributes, **attributes, "status": status}
         if self.path is None:
-            end(self._file)
-            return Trace(self._file, None)
+            file = finished_file(None, replace(self._beginning, attributes=attributes), final, self._file, self._rows)
+            self._file.close()
+            return Trace(file, None)
         if self._identity != identity(self.path):
             self.close()
             raise RunFailed(f"{self.path} was moved or replaced while the run wrote it; the end is lost")
         try:
-            self._replace(self.path, end)
+            self._replace(self.path, attributes, final)
         except (OSError, RuntimeError):
             self.close()
-            self._end_in_place(self.path, end)
+            self._end_in_place(self.path, attributes, final)
         self.close()
         return open_trace(self.path)
 
@@ -205,29 +199,19 @@ class TraceWriter:
             reserve(descriptor, upto)
             self._reserved = upto
 
-    def _replace(self, path: Path, end: Callable[[Any], None]) -> None:
+    def _replace(self, path: Path, attributes: Attributes, final: Arrays) -> None:
         """Put the finished trace in the place of the one being written."""
-        room = path.stat().st_size + self._tail
-        if self._file and self._spare_bytes <= _SPARE_BYTES:
-            self._file.close()
-            replace_by_continued(path, room, end)
-            return
+        whole, room = replace(self._beginning, attributes=attributes), path.stat().st_size + self._tail
         source = self._file if self._file else open_file(path)
         try:
-            replace_by_finished(source, path, self._rows, room, end)
+            replace_by(path, lambda to: finished_file(to, whole, final, source, self._rows, room))
         finally:
             if source is not self._file:
                 source.close()
 
-    @property
-    def _spare_bytes(self) -> int:
-        """Bytes that a copy object by object would save: chunks are made before it is known how many rows there are."""
-        unused = ((s.chunk[0] - self._rows[s.clock]) * s.row_bytes for s in self.streams)
-        return sum(max(0, each) for each in unused)
-
-    def _end_in_place(self, path: Path, end: Callable[[Any], None]) -> None:
+    def _end_in_place(self, path: Path, attributes: Attributes, final: Arrays) -> None:
         try:
-            finish_in_place(path, self._tail, end)
+            finish_in_place(path, self._tail, self._layout, attributes, final)
         except (OSError, RuntimeError) as error:
             raise RunFailed(
                 f"{path}: the end of the run could not be written ({why(error)}); its {self._safe} are "

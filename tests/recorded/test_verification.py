@@ -167,6 +167,7 @@ def test_in_another_precision(files: Files, precision: str):
         result = pcsim.verify(trace, precision=precision)
     assert result.agrees
     assert 0 < result.deviation.max() <= result.tolerance == {"float64": 1e-4, "bfloat16": 0.2}[precision]
+    assert result.rounded_to == {"float64": "float32", "bfloat16": None}[precision]
 
 
 @pytest.mark.parametrize(

@@ -227,3 +227,18 @@ def test_text_that_hdf5_cannot_hold_is_escaped(tmp_path: Path) -> None:
         trace = writer.finish("complete", {}, {})
     with trace:
         assert trace.provenance["command"] == "run \\udcff.toml\\0"
+
+
+def test_parameters_that_end_as_they_began_are_stored_once_under_both_names(tmp_path: Path) -> None:
+    path = tmp_path / "run.h5"
+    moved = NETWORK | {"W_1": NETWORK["W_1"] + 1}
+    with create(path) as writer:
+        writer.finish("complete", {}, {f"final/network/{name}": values for name, values in moved.items()}).close()
+    with h5py.File(path) as file:
+        shared = {name for name in NETWORK if file[f"network/{name}"] == file[f"final/network/{name}"]}
+        assert shared == NETWORK.keys() - {"W_1"}
+    with open_trace(path) as trace, xr.open_datatree(path, engine="h5netcdf") as tree:
+        for name, values in moved.items():
+            np.testing.assert_array_equal(trace.trained[name], values)
+            np.testing.assert_array_equal(trace.network[name], NETWORK[name])
+        assert tree["final/network/W_0"].dims == tree["network/W_0"].dims == ("unit_in", "unit_0")

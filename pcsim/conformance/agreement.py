@@ -47,6 +47,9 @@ def assert_agreement(subject: Subject, task: Task, numpy: Backend) -> None:
     if task.precision != "exact":
         # Where no signal has come, errors are 0 to the bit.
         np.testing.assert_array_equal(present(rows.energy) == 0.0, present(others.energy) == 0.0, "energies that are 0")
+    if subject.able.bounds:
+        bounds, room = present(rows.energy_bound), 4.0 * np.spacing(present(rows.energy))
+        assert (bounds <= room).all(), "bounds of energies are wider than 4 units in the last place"
     for what, mine, other in _pairs(ours, rows, theirs, others):
         assert mine.dtype == other.dtype, f"{what} are {mine.dtype}; numpy's are {other.dtype}"
         assert_close(what, mine, other, tolerance, floor)

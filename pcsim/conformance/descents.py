@@ -117,9 +117,14 @@ def _masked_output(method: str, precision: str) -> Task:
     return _plain(case, METHODS[method](replace(case.energy, loss=loss)), precision)
 
 
-def _halving(method: str, precision: str) -> Task:
-    case = _small(batch=7, decays=True, precisions=True)
-    return _plain(case, Halving(METHODS[method](case.energy)), precision, stepper=GradientDescent(1.5), steps=12)
+def _halving(stepper: Stepper) -> Callable[[str, str], Task]:
+    def task(method: str, precision: str) -> Task:
+        case = _small(batch=7, decays=True, precisions=True)
+        # Adam divides by differences that rounding decides.
+        own = GradientDescent(1.5) if precision in NARROW else stepper
+        return _plain(case, Halving(METHODS[method](case.energy)), precision, stepper=own, steps=12)
+
+    return task
 
 
 def _decaying(stepper: GradientDescent | Momentum) -> Callable[[str, str], Task]:
@@ -149,12 +154,14 @@ def _rounded(**options: Any) -> Callable[[str, str], Task]:
 VARIANTS: dict[str, Callable[[str, str], Task]] = {
     "own-start": _own_start,
     "soft-clamp-sigmoid-output": _soft_clamp,
-    "free-input": _sized(),
     "masked-input": _sized(),
-    "masked-output": _masked_output,
-    "halving": _halving,
+    "halving": _halving(GradientDescent(1.5)),
     "decaying-gd": _decaying(GradientDescent(0.2)),
+    "free-input": _sized(),
+    "masked-output": _masked_output,
     "decaying-momentum": _decaying(Momentum(0.1)),
+    "halving-momentum": _halving(Momentum(0.6)),
+    "halving-adam": _halving(Adam(0.7)),
     "one-layer": _sized(widths=(4, 3)),
     "odd-widths": _sized(widths=(9, 37, 70, 33, 3), batch=7, bias=False),
     "one-sample": _sized(batch=1),
@@ -168,7 +175,9 @@ ROUNDED = {"stochastic": _rounded(rounding="stochastic"), "narrow-sums": _rounde
 def variants_of(subject: Subject, strength: int) -> list[Variant]:
     """Return what a backend may be asked for beside the factors."""
     moving = [form for form in subject.forms if form != "backprop"]
-    levels = [moving, tuple(VARIANTS), subject.able.precisions]
+    # The first are what no other combination has anything like.
+    asked = list(VARIANTS)[: 6 if strength == WORDS else None]
+    levels = [moving, asked, subject.able.precisions]
     if not moving:
         return []
     found = [Variant(*words) for words in (covering(levels, strength) if strength != ALL else product(*levels))]

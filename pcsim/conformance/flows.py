@@ -31,13 +31,14 @@ class Course(NamedTuple):
 
 
 def courses_of(subject: Subject, strength: int) -> list[Course]:
-    """Return what a backend claims of continuous time, the first and the last solver alone where words must come."""
+    """Return what a backend claims of continuous time, two solvers alone where words must come."""
     solvers = subject.able.solvers
     forms = [form for form in FORMS if METHODS[form].name in subject.able.methods]
     if not (solvers and forms):
         return []
     if strength == 1:
-        return [Course(forms[-1], solvers[0], subject.precision), Course(forms[0], solvers[-1], subject.precision)]
+        chosen = (forms[-1], solvers[0]), (forms[0], solvers[len(solvers) // 2])
+        return [Course(*words, subject.precision) for words in chosen]
     levels = [forms, solvers, subject.able.precisions]
     found = [Course(*words) for words in (covering(levels, strength) if strength else product(*levels))]
     adaptive = [solver for solver in solvers if solver not in CONSTANT]

@@ -19,7 +19,7 @@ from pcsim.learning import MQ, SGD, Adam, AdamW, AfterEveryStep, AtTheEnd, Learn
 from pcsim.learning.evaluation import Reconstruction
 from pcsim.learning.trainer import TrainingTask
 
-SAMPLES, BATCH, UPDATES = 24, 6, 5
+SAMPLES, BATCH, UPDATES = 24, 6, 6
 RATES = np.linspace(0.02, 0.01, UPDATES)
 BATCHES = np.random.default_rng(3).permuted(np.tile(np.arange(SAMPLES), (UPDATES, 1)), axis=1)[:, :BATCH]
 LEARNERS: dict[str, tuple[str, str]] = {
@@ -63,7 +63,7 @@ def lessons_of(subject: Subject, strength: int) -> list[Lesson]:
     """Return what a backend claims of learning; one learner a rule where words must come."""
     learners = _learners(subject)
     if strength == 1:
-        learners = list({LEARNERS[learner][0]: learner for learner in learners}.values())
+        learners = list({LEARNERS[learner][0]: learner for learner in reversed(learners)}.values())
         turns = zip(learners, ("adam", "momentum", "mq-per-layer"), strict=False)
         return [Lesson(*words, subject.precision) for words in turns]
     levels: list[Sequence[str]] = [learners, tuple(OPTIMIZERS), subject.able.precisions]
@@ -76,7 +76,7 @@ def training_variants_of(subject: Subject, strength: int) -> list[str]:
     """Return what a backend that learns by predictive coding may be asked for beside that."""
     learners = _learners(subject)
     found = [what for what in VARIANTS if ("incremental" if what.startswith("incremental") else "state") in learners]
-    return found[:1] if strength == 1 else found
+    return [] if strength == 1 else found
 
 
 def _learners(subject: Subject) -> list[str]:

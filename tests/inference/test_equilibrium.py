@@ -84,16 +84,6 @@ def test_searches_that_gradient_descent_cannot_follow_end_lower(name: str) -> No
     assert rows.energy[-1].sum() < rows.energy[0].sum()
 
 
-@pytest.mark.parametrize("name", ["gelu-ce", "precisions-decays"])
-def test_jax_agrees_with_numpy(name: str) -> None:
-    case = make_case(**HARD[name])
-    settled, other = search(case)[0], search(case, BACKENDS["jax"])[0]
-    assert other.converged
-    for mine, theirs in zip(other.states, settled.states, strict=True):
-        np.testing.assert_allclose(mine, theirs, atol=1e-8)
-    np.testing.assert_allclose(found(other).evaluations, found(settled).evaluations, rtol=0.2)
-
-
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", ["linear-sp", "linear-mupc"])
 def test_golden_equilibria(name: str, backend: str, tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ import pytest
 from pcsim_cupy import CupyBackend
 
 import pcsim
+from pcsim.conformance.agreement import present
+from pcsim.conformance.cases import settle_on
 from pcsim.errors import UsageError
 from pcsim.inference import ErrorOptimization, IncrementStateOptimization, StateOptimization
 from tests.backends.cupy.devices import needs_gpu
-from tests.conformance.agreement import present, settle_on
 from tests.support.cases import make_case, make_task, settle
 
 pytestmark = [*needs_gpu]

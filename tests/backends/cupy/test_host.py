@@ -20,6 +20,8 @@ from pcsim_cupy.kernels.memory import needed
 from pcsim_cupy.kernels.plan import plan
 from pcsim_cupy.kernels.storage import STORAGES
 
+from pcsim.conformance.agreement import RECORD
+from pcsim.conformance.cases import settle_on
 from pcsim.engine.lowering import lowered_stepper
 from pcsim.errors import DeviceFailed, UsageError
 from pcsim.inference import ErrorOptimization, IncrementStateOptimization, StateOptimization
@@ -27,7 +29,6 @@ from pcsim.learning import Adam, AtTheEnd
 from pcsim.learning.trainer import TrainingTask
 from pcsim.model.network import Layer
 from tests.backends.cupy.devices import needs_compiler
-from tests.conformance.agreement import RECORD, settle_on
 from tests.learning.test_learner import learner_on
 from tests.shim.device import CpuCupyBackend, CpuDevice
 from tests.shim.fake_cupy import CUDARuntimeError, FakeCupy, multiply

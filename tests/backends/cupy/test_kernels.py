@@ -16,9 +16,10 @@ from pcsim_cupy import kernels
 from pcsim_cupy.kernels.buffers import FIELDS, NUMBERS, REALS
 from pcsim_cupy.kernels.storage import STORAGES
 
+from pcsim.conformance.agreement import RECORD, present
+from pcsim.conformance.cases import settle_on
 from pcsim.engine import lowering
 from tests.backends.cupy.devices import needs_compiler
-from tests.conformance.agreement import RECORD, present, settle_on
 from tests.shim.build import GXX, HERE
 from tests.shim.device import CpuCupyBackend
 from tests.support.cases import METHODS, make_case, make_task

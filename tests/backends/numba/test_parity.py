@@ -1,65 +1,30 @@
-"""The Numba backend against numpy: the same energies, gradients, arrivals and ends, in kernels."""
+"""What the Numba backend holds to beyond the conformance suite: tiles, bits, other people's methods, imports."""
 
 import subprocess
 import sys
 from dataclasses import replace
-from typing import Any
+from itertools import product
 
 import numpy as np
 import pytest
 from pcsim_numba import NumbaBackend
+from pcsim_numpy import NumpyBackend
 
-from pcsim.engine.backend import Task
-from pcsim.inference import Halving, with_free_input
-from pcsim.inference.steppers import Adam, Decaying, GradientDescent, Momentum
-from pcsim.inference.stopping import StopRule
-from pcsim.trace import Block
-from tests.conformance.agreement import NETWORKS, RECORD, assert_close, present, settle_on, small
-from tests.conformance.agreement import assert_parity as assert_parity_of
-from tests.support.cases import METHODS, join, make_case, make_task, settle
+from pcsim.conformance.agreement import RECORD, assert_agreement, present
+from pcsim.conformance.cases import ACTIVATIONS, settle_on
+from pcsim.conformance.subject import Subject
+from pcsim.engine.backend import Flow, Task
+from pcsim.errors import UsageError
+from pcsim.inference import StateOptimization
+from pcsim.learning.trainer import TrainingTask
+from tests.learning.test_learner import learner_on
+from tests.support.cases import METHODS, make_case, make_task, settle
 
 NUMBA = NumbaBackend()
 
 
 def assert_parity(task: Task) -> None:
-    assert_parity_of(NUMBA, task)
-
-
-@pytest.mark.parametrize("activation", ["gelu", "tanh", "sigmoid"])
-@pytest.mark.parametrize("network", NETWORKS)
-def test_exact_zeros_at_the_start_in_float32(activation: str, network: str) -> None:
-    task = make_task(small(activation, **NETWORKS[network]), record=("energy",), steps=3, precision="float32")
-    (ours, rows), (theirs, reference) = settle_on(NUMBA, task), settle(task)
-    np.testing.assert_array_equal(ours.arrival_steps, theirs.arrival_steps)
-    np.testing.assert_array_equal(present(rows.energy) == 0, present(reference.energy) == 0)
-    # The standard form's errors are good to an ulp of the states.
-    np.testing.assert_allclose(present(rows.energy), present(reference.energy), rtol=1e-3)
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_from_a_start_of_ones_own(method: str) -> None:
-    case = small("tanh")
-    initial = case.states[: len(case.network.layers) - 1]
-    inference = METHODS[method](case.energy)
-    if method != "backprop":
-        assert_parity(make_task(case, inference, record=RECORD, steps=4, initial=initial))
-
-
-@pytest.mark.parametrize("precision", ["float64", "float32"])
-@pytest.mark.parametrize("stepper", [GradientDescent(1.5), Momentum(0.6), Adam(0.7)])
-@pytest.mark.parametrize("method", [m for m in METHODS if m != "backprop"])
-def test_step_sizes_are_halved_where_numpy_halves_them(method: str, stepper: Any, precision: str) -> None:
-    case = make_case("tanh", widths=(5, 6, 6, 3), batch=7, decays=True, precisions=True)
-    plain = METHODS[method](case.energy)
-    task = make_task(case, Halving(plain), stepper=stepper, record=RECORD, steps=12, precision=precision)
-    assert_parity(task)
-    settled, whole = settle(task)[0], settle(replace(task, inference=plain))[0]
-    assert any((a != b).any() for a, b in zip(settled.states, whole.states, strict=True))
-
-
-def test_soft_clamping_and_a_sigmoid_output() -> None:
-    case = small("sigmoid", clamp_precision=0.7, sigmoid_output=True)
-    assert_parity(make_task(case, record=RECORD, steps=4))
+    assert_agreement(Subject("numba", NUMBA), task, NumpyBackend())
 
 
 @pytest.mark.parametrize("batch", [1, 7, 130])
@@ -67,81 +32,6 @@ def test_widths_and_batches_that_fill_no_tile(batch: int) -> None:
     case = make_case("tanh", widths=(9, 37, 70, 33, 3), batch=batch, bias=False)
     assert_parity(make_task(case, record=RECORD, steps=4))
     assert_parity(make_task(case, record=RECORD, steps=4, precision="float32"))
-
-
-@pytest.mark.parametrize("stepper", [GradientDescent(0.2), Momentum(0.1), Adam(0.1)])
-def test_step_sizes_that_decay(stepper: Any) -> None:
-    assert_parity(make_task(small("tanh"), stepper=Decaying(stepper, 0.5), record=RECORD, steps=6))
-
-
-@pytest.mark.parametrize(
-    "rule", [StopRule(arrival=True), StopRule(relative_change=0.05), StopRule(0.02, 0.1, arrival=True)]
-)
-def test_stop_rules_end_where_numpys_do(rule: StopRule) -> None:
-    case = make_case("tanh", batch=40, widths=(5, 40, 40, 40, 3))
-    task = make_task(case, steps=900, stop=rule, record=("energy",), recorded=range(0, 901, 50))
-    (ours, rows), (theirs, reference) = settle_on(NUMBA, task), settle(task)
-    assert ours.converged
-    assert ours.steps_taken == theirs.steps_taken < 900
-    np.testing.assert_array_equal(rows.clock, reference.clock)
-    np.testing.assert_array_equal(ours.arrival_steps, theirs.arrival_steps)
-
-
-@pytest.mark.parametrize("method", ["state", "increment", "error", "sequential", "fixed"])
-def test_a_free_input(method: str) -> None:
-    case = small("tanh")
-    task = make_task(case, with_free_input(METHODS[method](case.energy)), record=RECORD, steps=5)
-    assert_parity(replace(task, parameters=({}, *task.parameters)))
-
-
-def test_a_network_of_one_layer() -> None:
-    assert_parity(make_task(make_case("linear", widths=(4, 3)), record=RECORD, steps=2))
-
-
-@pytest.mark.parametrize("recorded", [range(0, 30, 7), (0, 1, 2, 5, 11, 29), range(0, 30, 100)])
-def test_only_steps_that_are_asked_for(recorded: Any) -> None:
-    task = make_task(small("tanh"), steps=29, recorded=recorded, record=("energy", "grad_norm"))
-    (_, rows), (_, reference) = settle_on(NUMBA, task), settle(task)
-    np.testing.assert_array_equal(rows.clock, reference.clock)
-    assert_close(present(rows.grad_norm), present(reference.grad_norm), 1e-10)
-
-
-def test_a_stop_rule_ends_where_numpys_does() -> None:
-    case = make_case("tanh", batch=40, widths=(5, 40, 40, 40, 3))
-    task = make_task(case, steps=3000, stop=StopRule(grad_norm=1e-3), record=("energy",), recorded=range(0, 3001, 50))
-    (ours, rows), (theirs, reference) = settle_on(NUMBA, task), settle(task)
-    assert ours.converged
-    assert ours.steps_taken == theirs.steps_taken < 3000
-    np.testing.assert_array_equal(ours.arrival_steps, theirs.arrival_steps)
-    np.testing.assert_array_equal(rows.clock, reference.clock)
-    for a, b in zip(ours.states, theirs.states, strict=True):
-        assert_close(a, b, 1e-9)
-
-
-def test_divergence_is_found_at_its_step() -> None:
-    case = small("linear", gain=2.0)
-    task = make_task(case, stepper=GradientDescent(50.0), steps=2000, record=("energy",))
-    (ours, rows), (theirs, reference) = settle_on(NUMBA, task), settle(task)
-    assert ours.failure == theirs.failure
-    assert "diverged" in str(ours.failure)
-    np.testing.assert_array_equal(rows.clock, reference.clock)
-
-
-@pytest.mark.parametrize("after", [-1, 0])
-def test_an_interruption_ends_the_run_with_what_was_recorded(after: int) -> None:
-    task = make_task(small("tanh"), steps=10**6, recorded=range(0, 10**6, 1000), record=("energy",))
-    blocks: list[Block] = []
-    settled = NUMBA.settle(task, blocks.append, lambda clock: clock > after)
-    assert settled.interrupted
-    assert after < settled.steps_taken < 10**6
-    assert join(blocks).clock[-1] == settled.steps_taken
-
-
-def test_more_rows_than_are_held_at_once() -> None:
-    task = make_task(small("linear"), steps=3000, record=("energy",))
-    (_, rows), (_, reference) = settle_on(NUMBA, task), settle(task)
-    np.testing.assert_array_equal(rows.clock, reference.clock)
-    assert_close(present(rows.energy), present(reference.energy), 1e-10)
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
@@ -154,6 +44,32 @@ def test_samples_do_not_know_their_batch_nor_runs_the_hour(precision: str) -> No
     for a, b, c in zip(whole.states, again.states, part.states, strict=True):
         np.testing.assert_array_equal(a, b)
         np.testing.assert_array_equal(a[50:57], c)
+
+
+@pytest.mark.parametrize("method", ["state", "increment", "error"])
+def test_flows_are_numpys_to_the_bit(method: str) -> None:
+    for activation, precision in product(ACTIVATIONS, ("float64", "float32")):
+        case = make_case(activation, widths=(4, 5, 5, 3), batch=2)
+        motion = Flow("euler", (0.0, 0.3), step_size=0.1)
+        task = make_task(case, METHODS[method](case.energy), motion=motion, record=RECORD, precision=precision)
+        (ours, rows), (theirs, reference) = settle_on(NUMBA, task), settle(task)
+        assert present(rows.energy).tobytes() == reference.energy.tobytes()
+        for a, b in zip((*ours.states, *ours.errors), (*theirs.states, *theirs.errors), strict=True):
+            assert a.dtype == precision
+            assert a.tobytes() == b.tobytes()
+
+
+class Unheard(StateOptimization):
+    """A method of somebody else's."""
+
+
+def test_methods_without_kernels_are_refused() -> None:
+    case = make_case("tanh")
+    with pytest.raises(UsageError, match=r'^numba has no kernels for Unheard; use backend = "jax" or "numpy"$'):
+        NUMBA.estimate(make_task(case, Unheard(case.energy)))
+    learner = learner_on(Unheard(case.energy))
+    with pytest.raises(UsageError, match=r'^numba has no kernels for Unheard; use backend = "jax" or "numpy"$'):
+        NUMBA.trainer(TrainingTask(learner, case.parameters, case.x, case.y, "float64"))
 
 
 def test_numba_is_imported_only_to_run() -> None:

@@ -1,0 +1,138 @@
+"""What is compared of learning: learner × optimiser × precision, and what can be asked beside."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcsim.conformance.agreement import assert_close
+from pcsim.conformance.cases import METHODS, make_case
+from pcsim.conformance.covering import covering
+from pcsim.conformance.subject import Subject
+from pcsim.inference import Halving, with_free_input
+from pcsim.inference.steppers import GradientDescent
+from pcsim.inference.stopping import StopRule
+from pcsim.learning import MQ, SGD, Adam, AdamW, AfterEveryStep, AtTheEnd, Learner, Momentum, PerLayer
+from pcsim.learning.evaluation import Reconstruction
+from pcsim.learning.trainer import TrainingTask
+
+SAMPLES, BATCH, UPDATES = 24, 6, 6
+RATES = np.linspace(0.02, 0.01, UPDATES)
+BATCHES = np.random.default_rng(3).permuted(np.tile(np.arange(SAMPLES), (UPDATES, 1)), axis=1)[:, :BATCH]
+LEARNERS: dict[str, tuple[str, str]] = {
+    "state": ("pc", "state"),
+    "error": ("pc", "error"),
+    "increment": ("pc", "increment"),
+    "fixed": ("pc", "fixed"),
+    "sequential": ("pc", "sequential"),
+    "incremental": ("incremental", "state"),
+    "incremental-sequential": ("incremental", "sequential"),
+    "backprop": ("backprop", "backprop"),
+}
+"""The rule that a backend claims, and the method in its form."""
+# Divided by 1e-8, differences that rounding decides would decide an update.
+OPTIMIZERS = {
+    "sgd": SGD(1e-3),
+    "momentum": Momentum(0.9),
+    "adam": Adam(eps=1e-3),
+    "adamw": AdamW(weight_decay=0.1, eps=1e-3),
+    "mq-per-layer": PerLayer(MQ()),
+}
+TOLERANCE = {"float64": 1e-10, "float32": 4e-3}
+"""Of |a| + 10⁻³ max|a|; in float32 numpy's own distance from float64 is up to 2.9e-3 (incremental)."""
+RULES = {
+    "arrival": StopRule(arrival=True),
+    "relative-change": StopRule(relative_change=0.3),
+    "grad-norm": StopRule(grad_norm=0.05),
+}
+VARIANTS = ("free-input", "incremental-free-input", "halving", "incremental-halving", *RULES)
+
+
+class Lesson(NamedTuple):
+    """Some updates of a small network."""
+
+    learner: str
+    optimizer: str
+    precision: str
+
+
+def lessons_of(subject: Subject, strength: int) -> list[Lesson]:
+    """Return what a backend claims of learning; one learner a rule where words must come."""
+    learners = _learners(subject)
+    if strength == 1:
+        learners = list({LEARNERS[learner][0]: learner for learner in reversed(learners)}.values())
+        turns = zip(learners, ("adam", "momentum", "mq-per-layer"), strict=False)
+        return [Lesson(*words, subject.precision) for words in turns]
+    levels: list[Sequence[str]] = [learners, tuple(OPTIMIZERS), subject.able.precisions]
+    if not learners:
+        return []
+    return [Lesson(*words) for words in (covering(levels, strength) if strength else product(*levels))]
+
+
+def training_variants_of(subject: Subject, strength: int) -> list[str]:
+    """Return what a backend that learns by predictive coding may be asked for beside that."""
+    learners = _learners(subject)
+    found = [what for what in VARIANTS if ("incremental" if what.startswith("incremental") else "state") in learners]
+    return [] if strength == 1 else found
+
+
+def _learners(subject: Subject) -> list[str]:
+    able = subject.able
+    return [name for name, (rule, form) in LEARNERS.items() if rule in able.rules and form in subject.forms]
+
+
+def training_task(which: Lesson) -> TrainingTask:
+    """Return the task of some updates."""
+    rule, form = LEARNERS[which.learner]
+    case = make_case("gelu", widths=(5, 6, 6, 3), loss="cross-entropy", batch=SAMPLES)
+    learner = Learner(
+        METHODS[form](case.energy),
+        GradientDescent(0.2),
+        1 if rule == "backprop" else 7,
+        OPTIMIZERS[which.optimizer],
+        AfterEveryStep() if rule == "incremental" else AtTheEnd(),
+        clip=0.5,
+    )
+    return TrainingTask(learner, case.parameters, case.x, case.y, which.precision)
+
+
+def variant_task(what: str, precision: str) -> TrainingTask:
+    """Return the task of a variant."""
+    task = training_task(Lesson("incremental" if what.startswith("incremental") else "state", "momentum", precision))
+    learner = task.learner
+    if what in RULES:
+        return replace(task, learner=replace(learner, stop=RULES[what]))
+    if what.endswith("halving"):
+        return replace(
+            task, learner=replace(learner, inference=Halving(learner.inference), stepper=GradientDescent(1.5))
+        )
+    learner = replace(learner, inference=with_free_input(learner.inference))
+    return replace(task, learner=learner, parameters=({}, *task.parameters), evaluation=Reconstruction())
+
+
+def leaves(tree: Any) -> Iterator[NDArray[Any]]:
+    """Yield all arrays of nested tuples and dicts in order."""
+    if isinstance(tree, dict):
+        tree = tuple(tree.values())
+    if isinstance(tree, tuple):
+        for part in tree:
+            yield from leaves(part)
+    elif tree is not None:
+        yield np.asarray(tree)
+
+
+def assert_trees_close(what: str, ours: Any, theirs: Any, tolerance: float) -> None:
+    """Assert that nested arrays have the same types, and differ by no more than a tolerance."""
+    for k, (a, b) in enumerate(zip(leaves(ours), leaves(theirs), strict=True)):
+        assert a.dtype == b.dtype, f"{what}, array {k}: {a.dtype}; numpy has {b.dtype}"
+        assert_close(f"{what}, array {k}: ", a, b, tolerance)
+
+
+def assert_same_bits(what: str, ours: Any, theirs: Any) -> None:
+    """Assert that nested arrays are the same to the bit."""
+    for k, (a, b) in enumerate(zip(leaves(ours), leaves(theirs), strict=True)):
+        assert a.dtype == b.dtype, f"{what}, array {k}: {a.dtype} and {b.dtype}"
+        assert a.tobytes() == b.tobytes(), f"{what}, array {k}: not the same bits"

@@ -1,0 +1,56 @@
+"""Our own backends in the suite that any backend must pass: few combinations by default, more behind `exhaustive`."""
+
+from typing import Any, NamedTuple
+
+import pytest
+from pcsim_cupy import CupyBackend
+from pcsim_exact import ExactBackend
+from pcsim_jax import JaxBackend
+from pcsim_numba import NumbaBackend
+from pcsim_numpy import NumpyBackend
+
+from pcsim.conformance.choice import choose
+from pcsim.conformance.descents import ALL, PAIRS, WORDS
+from pcsim.conformance.subject import Subject
+from tests.backends.cupy.devices import needs_compiler
+from tests.shim.device import CpuCupyBackend
+
+
+class Examined(NamedTuple):
+    """A backend, how many combinations it does by default and behind the marker, and what it cannot be without."""
+
+    subject: Subject
+    usual: int
+    exhaustive: int
+    marks: tuple[Any, ...] = ()
+
+
+# JAX compiles a combination for a second or more; numpy and exact run the core's own lines.
+EXAMINED = [
+    Examined(Subject("numpy", NumpyBackend()), WORDS, PAIRS),
+    Examined(Subject("exact", ExactBackend()), WORDS, PAIRS),
+    Examined(Subject("jax", JaxBackend()), WORDS, PAIRS),
+    Examined(Subject("numba", NumbaBackend()), PAIRS, ALL),
+    Examined(Subject("cupy-on-the-cpu", CpuCupyBackend()), WORDS, PAIRS, (needs_compiler,)),
+    Examined(Subject("cupy", CupyBackend()), PAIRS, ALL, (pytest.mark.gpu,)),
+]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Do each test with what our backends claim."""
+    if "subject" not in metafunc.fixturenames:
+        return
+    found: dict[str, Any] = {}
+    names: tuple[str, ...] = ("subject",)
+    for subject, usual, exhaustive, marks in EXAMINED:
+        problem = subject.able.problem
+        for strength, more in ((usual, []), (exhaustive, [pytest.mark.exhaustive])):
+            names, chosen = choose(metafunc.fixturenames, subject, strength)
+            if problem is not None:
+                skipped = pytest.mark.skip(reason=f"{subject.name}: {problem}")
+                absent = (subject, *(None for _ in names[1:]))
+                found[subject.name] = pytest.param(*absent, id=subject.name, marks=[*marks, skipped])
+                break
+            for word, values in chosen.items():
+                found.setdefault(word, pytest.param(*values, id=word, marks=[*marks, *more]))
+    metafunc.parametrize(names, list(found.values()))

@@ -1,0 +1,3 @@
+"""The suite's own tests, on our backends."""
+
+from pcsim.conformance.test_runs import *  # noqa: F403

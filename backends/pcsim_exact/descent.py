@@ -8,7 +8,7 @@ import numpy as np
 from flint import arb, ctx
 from numpy.typing import NDArray
 
-from pcsim.engine.backend import Settled, Task
+from pcsim.engine.backend import Ending, Settled, Task
 from pcsim.engine.loop import divergence, final_arrays
 from pcsim.inference.observables import gradient_norms
 from pcsim.inference.stopping import StopRule, gradient_norm
@@ -139,8 +139,7 @@ class _Run:
             **final_arrays(self._xp, self._task, end.clamped, end.point, to_floats),
             arrival_steps=self._arrivals,
             steps_taken=end.step,
+            ending=Ending.of(failure, end.converged, end.interrupted),
             inference_seconds=seconds,
-            converged=end.converged,
-            interrupted=end.interrupted,
             failure=failure,
         )

@@ -2,7 +2,6 @@
 
 import platform
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -80,9 +79,9 @@ class NumpyBackend:
                 # SciPy's solvers take long to import, and discrete runs do without.
                 from pcsim_numpy.flow import integrator
 
-                settled = settle_flow(task, task.motion, integrator(xp, task, task.motion, to_run), sink, poll)
+                samples = integrator(xp, task, task.motion, to_run)
                 wider = task.precision != "float64" and task.motion.solver in ADAPTIVE
-                return replace(settled, solver_precision="float64") if wider else settled
+                return settle_flow(task, task.motion, samples, sink, poll, precision="float64" if wider else None)
             if task.inference.traits.searches:
                 searcher = NumpySearcher(xp, task, DTYPES[task.precision])
                 return settle_equilibrium(task, searcher, np.asarray, sink, poll)

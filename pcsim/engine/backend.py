@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -116,15 +117,47 @@ class Equilibria:
 
 
 @dataclass(frozen=True)
+class FlowOutcome:
+    """What continuous time adds to what a run leaves behind.
+
+    `end` is where the solver had got to, `arrival_times` (layers,) are the recorded times at which a signal was first
+    seen, NaN if never; `precision` is what the solver computed in where that is not the precision of the run.
+    """
+
+    end: float
+    arrival_times: NDArray[np.float64]
+    work: SolverWork
+    precision: str | None = None
+
+
+class Ending(Enum):
+    """Why a run stopped."""
+
+    FINISHED = auto()
+    """All steps are taken, or the last time is reached."""
+    CONVERGED = auto()
+    """The stop rule is met, or every sample has found its equilibrium."""
+    INTERRUPTED = auto()
+    """Someone asked it to."""
+    FAILED = auto()
+    """It could not go on."""
+
+    @classmethod
+    def of(cls, failure: str | None, converged: bool, interrupted: bool) -> "Ending":
+        """Return what weighs most of all that holds at the end of a run."""
+        if failure is not None:
+            return cls.FAILED
+        return cls.CONVERGED if converged else cls.INTERRUPTED if interrupted else cls.FINISHED
+
+
+@dataclass(frozen=True)
 class Settled:
     """What an inference run leaves behind: host arrays in the type of the run, one a layer.
 
-    `failure` is a sentence on why a run stopped early on an error, and what to do (None: it did not); `converged` says
-    that its stop rule was met. In continuous time `steps_taken` and `arrival_steps` count the solver's steps (those of
-    the sample that took most), `arrival_times` are the recorded times at which a signal was first seen, NaN if never,
-    and `end` is where the solver had got to: the arrays are those of the last recorded time. `solver_precision` is what
-    a solver computed in where that is not the precision of the run. `input` is there where the
-    input is free, `equilibria` where the method looks for them.
+    `failure` is a sentence on why a run could not go on, and what to do (None: it did not fail). In continuous time
+    `steps_taken` and `arrival_steps` count the solver's steps (those of the sample that took most), the arrays are
+    those of the last recorded time, and `flow` says more. `input` is there where the input is free, `equilibria` where
+    the method looks for them.
     """
 
     states: tuple[NDArray[Any], ...]
@@ -133,17 +166,23 @@ class Settled:
     gradient: tuple[dict[str, NDArray[Any]], ...] | None
     arrival_steps: NDArray[np.int64]
     steps_taken: int
+    ending: Ending
     inference_seconds: float
     compile_seconds: float = 0.0
-    converged: bool = False
-    interrupted: bool = False
     failure: str | None = None
-    work: SolverWork | None = None
-    arrival_times: NDArray[np.float64] | None = None
-    end: float | None = None
-    solver_precision: str | None = None
+    flow: FlowOutcome | None = None
     input: NDArray[Any] | None = None
     equilibria: Equilibria | None = None
+
+    @property
+    def converged(self) -> bool:
+        """Whether it stopped where it was to arrive."""
+        return self.ending is Ending.CONVERGED
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was broken off, and could go on."""
+        return self.ending is Ending.INTERRUPTED
 
 
 @dataclass(frozen=True)

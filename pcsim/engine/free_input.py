@@ -6,7 +6,7 @@ it. Outside, layers count from 0 as ever, and the input has a place of its own.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,13 +110,13 @@ def _block(block: Block) -> Block:
 
 
 def _settled(settled: Settled) -> Settled:
-    times: Any = settled.arrival_times
+    flow = settled.flow
     return replace(
         settled,
         states=settled.states[1:],
         errors=settled.errors[1:],
         gradient=settled.gradient and settled.gradient[1:],
         arrival_steps=settled.arrival_steps[1:],
-        arrival_times=None if times is None else times[1:],
+        flow=flow and replace(flow, arrival_times=flow.arrival_times[1:]),
         input=settled.states[0],
     )

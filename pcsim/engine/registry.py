@@ -3,6 +3,7 @@
 A backend is any class registered there that fulfils `Backend`; other packages can add theirs.
 """
 
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 
 from pcsim.engine.backend import Backend, Capabilities
@@ -51,6 +52,17 @@ def require(name: str, backend: Backend, precision: str, method: str, solver: st
     return able
 
 
+def others_that(name: str, asked: Callable[[Capabilities], bool]) -> list[str]:
+    """Return the backends besides one that can be used here, and whose capabilities hold what is asked."""
+    return [other for other in installed_backends() if other != name and _can(other, asked)]
+
+
+def trainers_besides(name: str, rule: str | None = None) -> str:
+    """Return in words which other backends can train here, by a rule or at all: `jax, numba or numpy`."""
+    names = ", ".join(others_that(name, lambda able: rule in able.rules if rule else bool(able.rules)))
+    return " or ".join(names.rsplit(", ", 1))
+
+
 def _require_word(name: str, what: str, word: str, words: tuple[str, ...]) -> None:
     if word not in words:
         raise UsageError(
@@ -59,7 +71,7 @@ def _require_word(name: str, what: str, word: str, words: tuple[str, ...]) -> No
 
 
 def _without_solver(name: str, able: Capabilities, solver: str) -> str:
-    others = [f"'{other}'" for other in installed_backends() if other != name and solver in _solvers_of(other)]
+    others = [f"'{other}'" for other in others_that(name, lambda able: solver in able.solvers)]
     if able.solvers:
         found, ways = f"has no solver '{solver}'; it has {', '.join(able.solvers)}", ["choose one of these"]
     else:
@@ -69,10 +81,9 @@ def _without_solver(name: str, able: Capabilities, solver: str) -> str:
     return f"backend '{name}' {found}; {', or '.join(ways)}"
 
 
-def _solvers_of(name: str) -> tuple[str, ...]:
-    """Return the solvers of a backend, none where it cannot be used here."""
+def _can(name: str, asked: Callable[[Capabilities], bool]) -> bool:
     try:
         able = load_backend(name).capabilities()
     except UsageError:
-        return ()
-    return able.solvers if able.problem is None else ()
+        return False
+    return able.problem is None and asked(able)

@@ -42,11 +42,6 @@ class Traits:
         """Whether its steps are the discrete map of a gradient flow."""
         return not (self.is_sequential or self.backpropagates or self.searches)
 
-    @property
-    def has_step_size(self) -> bool:
-        """Whether it takes the steps of a stepper."""
-        return not (self.backpropagates or self.searches)
-
 
 @runtime_checkable
 class Inference(Protocol):

@@ -24,7 +24,7 @@ from pcsim.assemble import (
 )
 from pcsim.engine.backend import TrainingBackend
 from pcsim.engine.free_input import FreeInputBackend
-from pcsim.engine.registry import load_backend
+from pcsim.engine.registry import load_backend, trainers_besides
 from pcsim.errors import UsageError
 from pcsim.learning import SGD, Learner
 from pcsim.learning.evaluation import ForwardPass, Scoring
@@ -126,7 +126,7 @@ def _training_backend(scenario: Scenario) -> TrainingBackend:
         if able.problem is not None:
             raise UsageError(f"backend '{name}' cannot be used here: {able.problem}; {able.fix}")
         if not able.rules:
-            raise UsageError(f"backend '{name}' cannot evaluate on data sets; use --backend numpy, jax, numba or cupy")
+            raise UsageError(f"backend '{name}' cannot evaluate on data sets; use --backend {trainers_besides(name)}")
     # What trains says so in its capabilities.
     return cast("TrainingBackend", backend)
 

@@ -95,8 +95,8 @@ def _other_arrivals(trace: Trace, settled: Settled) -> tuple[int, ...]:
     if "arrival_step" not in trace:
         return ()
     # Solver steps are the solver's own, times are the run's.
-    if trace.clock == "time" and settled.arrival_times is not None:
-        same = _same_floats(trace.arrival_times, settled.arrival_times)
+    if trace.clock == "time" and settled.flow is not None:
+        same = _same_floats(trace.arrival_times, settled.flow.arrival_times)
     else:
         same = trace.arrival_steps == settled.arrival_steps
     return tuple(int(i) for i in np.flatnonzero(~same))
@@ -167,19 +167,17 @@ class Comparison:
             for name, value in layer.items():
                 again = _largest_deviation(value, trace.array(f"final/gradient/{name}_{i}"))
                 self.deviation[i] = max(self.deviation[i], again)
-        if settled.arrival_times is not None:
-            self._note(np.where(_same_floats(settled.arrival_times, trace.arrival_times), 0.0, np.inf))
+        if settled.flow is not None:
+            self._note(np.where(_same_floats(settled.flow.arrival_times, trace.arrival_times), 0.0, np.inf))
         self._compare_work(settled)
         self.compared += ["final errors", f"arrival {trace.clock}s", *(["weight_gradient"] if settled.gradient else [])]
 
     def _compare_work(self, settled: Settled) -> None:
         # An interrupted solver had gone on beyond the last row.
-        if settled.work is None or self._trace.status != "complete":
+        if settled.flow is None or self._trace.status != "complete":
             return
-        kept = self._trace.solver_work
-        if any(
-            name not in kept or not np.array_equal(counts, kept[name]) for name, counts in vars(settled.work).items()
-        ):
+        kept, found = self._trace.solver_work, vars(settled.flow.work)
+        if any(name not in kept or not np.array_equal(counts, kept[name]) for name, counts in found.items()):
             self.deviation[:] = np.inf
         self.compared.append("solver steps")
 

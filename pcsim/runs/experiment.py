@@ -185,4 +185,4 @@ def _origin(simulation: Simulation) -> Origin:
 
 
 def _when(settled: Settled) -> str:
-    return f"after step {settled.steps_taken}" if settled.end is None else f"at time {settled.end:g}"
+    return f"after step {settled.steps_taken}" if settled.flow is None else f"at time {settled.flow.end:g}"

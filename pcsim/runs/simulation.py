@@ -21,7 +21,7 @@ from pcsim.assemble import (
 )
 from pcsim.engine.backend import Backend, Capabilities, Task, TrainingBackend
 from pcsim.engine.free_input import FreeInputBackend
-from pcsim.engine.registry import load_backend, require
+from pcsim.engine.registry import load_backend, require, trainers_besides
 from pcsim.errors import UsageError
 from pcsim.inference.steppers import with_step_size
 from pcsim.learning.trainer import AdjustableTrainer, Trainer
@@ -54,9 +54,10 @@ class Simulation:
             # What trains says so in its capabilities, which `prepare` has asked.
             trainer = cast("TrainingBackend", self.backend).trainer(self.training.task)
         if self.step_size is not None and not isinstance(trainer, AdjustableTrainer):
+            name = self.scenario.backend.name
             raise UsageError(
-                f"{self.scenario.where('inference.step_size')}: the backend '{self.scenario.backend.name}' cannot "
-                'train with step_size = "auto"; give a number, or use the backend numpy, jax, numba or cupy'
+                f"{self.scenario.where('inference.step_size')}: the backend '{name}' cannot "
+                f'train with step_size = "auto"; give a number, or use the backend {trainers_besides(name)}'
             )
         return trainer
 
@@ -135,8 +136,9 @@ def _precision_key(scenario: Scenario) -> str:
 def _check_rule(scenario: Scenario, able: Capabilities) -> None:
     """Raise `UsageError` for a backend that cannot train by the scenario's rule."""
     if scenario.learning is not None and scenario.learning.rule not in able.rules:
+        name, rule = scenario.backend.name, scenario.learning.rule
         has = f"it has {', '.join(able.rules)}" if able.rules else "it cannot train"
         raise UsageError(
-            f"{scenario.where('learning.rule')}: backend '{scenario.backend.name}' has no rule "
-            f"'{scenario.learning.rule}': {has}; use the backend numpy, jax, numba or cupy"
+            f"{scenario.where('learning.rule')}: backend '{name}' has no rule '{rule}': {has}; use the backend "
+            f"{trainers_besides(name, rule)}"
         )

@@ -149,10 +149,9 @@ def _plain(array: NDArray[Any]) -> NDArray[Any]:
 def final_arrays(settled: Settled) -> Mapping[str, NDArray[Any]]:
     """Return what a trace keeps of the end of a run, by path."""
     arrays: dict[str, NDArray[Any]] = {"arrival_step": settled.arrival_steps, "final/output": settled.output}
-    if settled.arrival_times is not None:
-        arrays["arrival_time"] = settled.arrival_times
-    if settled.work is not None:
-        arrays |= {f"solver/{name}": counts for name, counts in vars(settled.work).items()}
+    if settled.flow is not None:
+        arrays["arrival_time"] = settled.flow.arrival_times
+        arrays |= {f"solver/{name}": counts for name, counts in vars(settled.flow.work).items()}
     if settled.equilibria is not None:
         arrays |= _of_equilibria(settled.equilibria)
     for i, (state, error) in enumerate(zip(settled.states, settled.errors, strict=True)):
@@ -194,11 +193,11 @@ def outcome_of(settled: Settled) -> Attributes:
         "inference_seconds": settled.inference_seconds,
         "compile_seconds": settled.compile_seconds,
     }
-    if settled.work is not None:
-        outcome["rejected_steps"] = int(settled.work.rejected.max())
-        outcome["field_evaluations"] = int(settled.work.evaluations.max())
-    if settled.solver_precision is not None:
-        outcome["solver_precision"] = settled.solver_precision
+    if settled.flow is not None:
+        outcome["rejected_steps"] = int(settled.flow.work.rejected.max())
+        outcome["field_evaluations"] = int(settled.flow.work.evaluations.max())
+        if settled.flow.precision is not None:
+            outcome["solver_precision"] = settled.flow.precision
     if settled.failure is not None:
         outcome["failure"] = settled.failure
     return outcome

@@ -134,7 +134,7 @@ def test_a_flow_carries_the_input_along(method: str, backend: Backend) -> None:
     flow = Flow("dopri5", (0.0, 1.0, 200.0), rtol=1e-6, atol=1e-8)
     settled, rows = run(task_of(case, method, motion=flow, stop=StopRule(1e-6)), backend)
     np.testing.assert_allclose(present(settled.input), best_input(case), rtol=0, atol=1e-5)
-    assert present(rows.energy).shape[1] == len(present(settled.arrival_times)) == 3
+    assert present(rows.energy).shape[1] == len(present(settled.flow).arrival_times) == 3
 
 
 def test_an_implicit_solver_carries_the_input_along() -> None:

@@ -186,17 +186,17 @@ def test_what_python_asks_for_is_not_blamed_on_the_file(files: Files):
 
 
 class Able:
-    """A backend that names its solvers and can do nothing."""
+    """A backend that names its solvers and rules and can do nothing."""
 
-    def __init__(self, *solvers: str) -> None:
-        self.able = Capabilities("cpu", ("float32",), ("state", "error"), (), solvers)
+    def __init__(self, *solvers: str, rules: tuple[str, ...] = ()) -> None:
+        self.able = Capabilities("cpu", ("float32",), ("state", "error"), (), solvers, rules=rules)
 
     def capabilities(self) -> Capabilities:
         return self.able
 
 
-def test_a_solver_the_backend_lacks(files: Files, monkeypatch: pytest.MonkeyPatch):
-    backends = {"numpy": Able("euler", "dopri5"), "other": Able("heun", "dopri5"), "plain": Able()}
+def install(monkeypatch: pytest.MonkeyPatch, backends: dict[str, Able]) -> None:
+    """Let these backends be installed, and one that is broken."""
     monkeypatch.setattr("pcsim.engine.registry.installed_backends", lambda: dict.fromkeys([*backends, "broken"]))
 
     def load(name: str) -> Able:
@@ -206,6 +206,10 @@ def test_a_solver_the_backend_lacks(files: Files, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("pcsim.engine.registry.load_backend", load)
     monkeypatch.setattr("pcsim.runs.simulation.load_backend", load)
+
+
+def test_a_solver_the_backend_lacks(files: Files, monkeypatch: pytest.MonkeyPatch):
+    install(monkeypatch, {"numpy": Able("euler", "dopri5"), "other": Able("heun", "dopri5"), "plain": Able()})
 
     def line(name: str, solver: str) -> str:
         change = [f"inference.solver={solver}", "inference.t_end=1", f"backend.name={name}"]
@@ -226,6 +230,24 @@ def test_a_solver_the_backend_lacks(files: Files, monkeypatch: pytest.MonkeyPatc
     )
     assert line("plain", "bdf") == (
         "--set inference.solver=bdf: backend 'plain' has no continuous time; remove inference.solver"
+    )
+
+
+def test_a_rule_the_backend_lacks(files: Files, monkeypatch: pytest.MonkeyPatch):
+    every = Able(rules=("pc", "incremental", "backprop"))
+    install(monkeypatch, {"a": every, "b": every, "c": every, "numpy": Able(), "other": Able(rules=("pc",))})
+
+    def line(name: str, rule: str) -> str:
+        text = f'{TEXT}[learning]\nrule = "{rule}"\noptimizer = "sgd"\nlr = 0.1\nepochs = 1\nbatch = 2\n'
+        with pytest.raises(UsageError) as caught:
+            prepare(files.read(text, f"backend.name={name}"))
+        return str(caught.value).partition("learning.rule: ")[2]
+
+    assert line("numpy", "pc") == (
+        "backend 'numpy' has no rule 'pc': it cannot train; use the backend a, b, c or other"
+    )
+    assert line("other", "incremental") == (
+        "backend 'other' has no rule 'incremental': it has pc; use the backend a, b or c"
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.engine.backend import Settled, Task
+from pcsim.engine.backend import Ending, Settled, Task
 from pcsim.engine.loop.failure import divergence
 from pcsim.inference.observables import finish, gradient_norms, on_host
 from pcsim.inference.stopping import gradient_norm
@@ -61,9 +61,8 @@ def settle(
         **final_arrays(xp, task, clamped, point, to_host),
         arrival_steps=arrivals.steps,
         steps_taken=step,
+        ending=Ending.of(failure, converged, stopped and step < motion.steps),
         inference_seconds=seconds,
-        converged=converged,
-        interrupted=stopped and step < motion.steps and not converged,
         failure=failure,
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64, Shaped
 from numpy.typing import NDArray
 
-from pcsim.engine.backend import Equilibria, Settled, Task
+from pcsim.engine.backend import Ending, Equilibria, Settled, Task
 from pcsim.engine.loop.failure import divergence
 from pcsim.errors import UsageError
 from pcsim.inference.equilibrium import CONVERGED, SEARCHING, STALLED
@@ -117,15 +117,14 @@ def settle_equilibrium(
     batch.record_last(recorder, taken, seen)
     recorder.flush()
     equilibria = batch.equilibria()
-    converged = bool(equilibria.converged.all())
+    stopped = stopped and batch.searches and done < steps
     return Settled(
         **on_host(final, to_host),
         arrival_steps=_arrived(searcher.arrivals, seen, taken),
         steps_taken=taken,
+        ending=Ending.of(failure, bool(equilibria.converged.all()), stopped),
         inference_seconds=time.perf_counter() - start,
         compile_seconds=searcher.compile_seconds,
-        converged=converged,
-        interrupted=stopped and batch.searches and done < steps,
         failure=failure,
         equilibria=equilibria,
     )

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.engine.backend import Flow, Settled, SolverWork, Task
+from pcsim.engine.backend import Ending, Flow, FlowOutcome, Settled, SolverWork, Task
 from pcsim.engine.loop.failure import divergence
 from pcsim.errors import UsageError, did_you_mean
 from pcsim.inference.observables import Observation
@@ -84,8 +84,9 @@ def settle_flow(
     sink: Callable[[Block], None],
     poll: Callable[[float], bool],
     compile_seconds: float = 0.0,
+    precision: str | None = None,
 ) -> Settled:
-    """Run a task in continuous time with an integrator that stands at time 0."""
+    """Run a task in continuous time with an integrator at time 0; `precision` is its own where it computes in one."""
     layers = len(task.inference.energy.network.layers)
     recorder = Recorder((), task.record, sink)
     steps, times = np.full(layers, -1, dtype=np.int64), np.full(layers, np.nan)
@@ -114,14 +115,11 @@ def settle_flow(
         **integrator.finish(),
         arrival_steps=steps,
         steps_taken=int(work.steps.max()),
+        ending=Ending.of(reached.failure, reached.at_rest, reached.interrupted),
         inference_seconds=time.perf_counter() - start,
         compile_seconds=compile_seconds,
-        converged=reached.at_rest,
-        interrupted=reached.interrupted and not reached.at_rest,
         failure=reached.failure,
-        work=work,
-        arrival_times=times,
-        end=reached.time,
+        flow=FlowOutcome(reached.time, times, work, precision),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.engine.backend import Descent, Settled, Task
+from pcsim.engine.backend import Descent, Ending, Settled, Task
 from pcsim.engine.loop.failure import divergence
 
 FIRST_STRETCH = 64
@@ -82,10 +82,9 @@ def settle_in_stretches(task: Task, samples: Runner, since: float, poll: Callabl
         **samples.finish(),
         arrival_steps=last.arrivals,
         steps_taken=samples.step,
+        ending=Ending.of(failure, last.converged, stopped and samples.step < steps),
         inference_seconds=seconds,
         compile_seconds=samples.compile_seconds,
-        converged=last.converged,
-        interrupted=stopped and samples.step < steps and not last.converged and failure is None,
         failure=failure,
     )
 

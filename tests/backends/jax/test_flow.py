@@ -75,8 +75,8 @@ def test_linear_flow_is_exact_to_the_tolerance(solver: str) -> None:
         settled, _, states = settle(flow_task(case, solver, rtol=rtol, atol=rtol * 1e-3))
         assert settled.failure is None
         assert deviation(states, case, TIMES) <= 3 * rtol
-        assert settled.work is not None
-        assert (settled.work.evaluations > settled.work.steps).all()
+        assert settled.flow is not None
+        assert (settled.flow.work.evaluations > settled.flow.work.steps).all()
 
 
 @pytest.mark.parametrize("name", ["skips, mupc", "precisions, decay"])
@@ -96,8 +96,8 @@ def test_increment_form_is_right_in_every_layer_however_small() -> None:
         task = flow_task(case, solver, IncrementStateOptimization(case.energy), rtol=1e-8, atol=1e-40, times=times)
         settled, energies, _ = settle(task)
         np.testing.assert_allclose(energies, exact, rtol=1e-6)
-        assert settled.arrival_times is not None
-        assert (settled.arrival_times == 0.01).all()
+        assert settled.flow is not None
+        assert (settled.flow.arrival_times == 0.01).all()
 
 
 def taylor_energies(case: Case, times: tuple[float, ...]) -> Arrays:
@@ -156,10 +156,10 @@ def test_a_trajectory_does_not_depend_on_its_batch(solver: str) -> None:
     part, _, alone = settle(replace(flow_task(case, solver, rtol=1e-5), x=case.x[1:3], y=case.y[1:3]))
     for a, b in zip(states, alone, strict=True):
         np.testing.assert_allclose(a[:, 1:3], b, rtol=1e-12, atol=1e-13)
-    assert whole.work is not None
-    assert part.work is not None
-    np.testing.assert_array_equal(whole.work.steps[1:3], part.work.steps)
-    np.testing.assert_array_equal(whole.work.evaluations[1:3], part.work.evaluations)
+    assert whole.flow is not None
+    assert part.flow is not None
+    np.testing.assert_array_equal(whole.flow.work.steps[1:3], part.flow.work.steps)
+    np.testing.assert_array_equal(whole.flow.work.evaluations[1:3], part.flow.work.evaluations)
 
 
 @pytest.mark.parametrize("form", [StateOptimization, IncrementStateOptimization])
@@ -168,8 +168,8 @@ def test_start_has_no_errors(form: Any, precision: str) -> None:
     case = make_case("tanh", widths=(17, *(33,) * 6, 5), batch=7, mupc=True, skip=1)
     task = flow_task(case, "tsit5", form(case.energy), times=(0.0,), rtol=1e-5, precision=precision)
     settled = settle(task)[0]
-    assert settled.arrival_times is not None
-    assert np.isnan(settled.arrival_times[:-1]).all()
+    assert settled.flow is not None
+    assert np.isnan(settled.flow.arrival_times[:-1]).all()
     assert settled.states[0].dtype == precision
 
 

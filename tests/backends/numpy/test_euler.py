@@ -33,7 +33,7 @@ def test_euler_is_gradient_descent(method: Any) -> None:
     settled, _ = run(case, "euler", method, np.arange(0, 11) / 10, step_size=0.1)
     descended, _ = settle(make_task(case, method(case.energy), steps=10))
     assert settled.steps_taken == 10
-    assert settled.work.evaluations.tolist() == [10] * 4
+    assert settled.flow.work.evaluations.tolist() == [10] * 4
     # The increment form of a flow linearises each step, that of the descent does not.
     bound = 0.05 if method is IncrementStateOptimization else 1e-13
     assert distance(settled.states, descended.states) < bound

@@ -70,7 +70,7 @@ def test_increments_keep_every_layer_to_relative_accuracy(solver: str) -> None:
     rtol = {"dopri8": 1e-7, "radau": 1e-3}.get(solver, 1e-4)
     settled, rows = run(case, solver, IncrementStateOptimization, times, rtol=rtol, atol=1e-40)
     np.testing.assert_allclose(rows.energy, np.stack(expected), rtol=50 * rtol, atol=0)
-    assert (settled.arrival_times == times[0]).all()
+    assert (settled.flow.arrival_times == times[0]).all()
 
 
 @pytest.mark.parametrize("options", [{"skip": 2}, {"precisions": True, "decays": True}], ids=str)
@@ -118,7 +118,7 @@ def test_recording_does_not_change_a_trajectory() -> None:
         few, _ = run(case, solver, times=(5.0,))
         many, _ = run(case, solver, times=np.linspace(0.0, 5.0, 41))
         assert distance(few.states, many.states) == 0.0
-        assert (few.work.steps == many.work.steps).all()
+        assert (few.flow.work.steps == many.flow.work.steps).all()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -129,7 +129,7 @@ def test_a_sample_moves_as_it_does_alone(solver: str, method: Any) -> None:
     together, rows = run(case, solver, method, (0.3, 2.0), step_size=step_size, record=("states", "weight_gradient"))
     for b in (0, 3):
         alone, own = run(one_sample(case, b), solver, method, (0.3, 2.0), step_size=step_size, record=("states",))
-        assert alone.work.steps[0] == together.work.steps[b]
+        assert alone.flow.work.steps[0] == together.flow.work.steps[b]
         bound = 1e-13 if solver == "euler" else 0.0
         assert distance([s[:, b : b + 1] for s in rows.states], own.states) <= bound
     assert [g["W"].shape for g in together.gradient] == [w["W"].shape for w in case.parameters]
@@ -160,7 +160,7 @@ def test_samples_come_to_rest(solver: str, method: Any) -> None:
     assert 1.0 < rows.clock[-1] < 5000.0
     assert rows.clock[:2].tolist() == [0.0, 1.0]
     # The first sample starts at its equilibrium.
-    assert settled.work.steps[0] == 0 < settled.work.steps[1:].min()
+    assert settled.flow.work.steps[0] == 0 < settled.flow.work.steps[1:].min()
     assert rows.grad_norm[-1, :-1].max() <= threshold
 
 
@@ -232,10 +232,10 @@ def test_a_run_stops_when_asked(solver: str) -> None:
 def test_work_is_counted_for_every_sample() -> None:
     case = make_case("tanh", widths=(4, 3, 3, 2), batch=2)
     for solver in ADAPTIVE:
-        work = run(case, solver, times=(20.0,), rtol=1e-4)[0].work
+        work = run(case, solver, times=(20.0,), rtol=1e-4)[0].flow.work
         assert work.steps.min() > 5
         assert (work.evaluations > work.steps + work.rejected).all()
-    plain = run(case, "dopri5", times=(20.0,))[0].work
+    plain = run(case, "dopri5", times=(20.0,))[0].flow.work
     # One looks whether the start is finite, two choose the first step, and six make an attempt.
     assert (plain.evaluations == 3 + 6 * (plain.steps + plain.rejected)).all()
 

@@ -10,7 +10,7 @@ from numba.core import config
 SHORT = 2e6
 """Operations of a stretch below which handing half of it to another thread takes longer than doing it."""
 TALL = 64
-"""RunningBatch of a block at most: their states stay in the cache for a whole stretch."""
+"""Samples of a block at most: their states stay in the cache for a whole stretch."""
 STEP = 8
 
 

@@ -3,6 +3,7 @@
 `net.cu` has the same words in the same order.
 """
 
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -131,7 +132,7 @@ def lowered(backend: str, energy: Energy) -> Lowered:
             raise UsageError(without_kernels(backend, "skips from the input"))
         operation, skip = layer.operation, NOTHING if layer.skip is None else layer.skip
         first, starts = not isinstance(operation, ActivationFirst), isinstance(operation, Start)
-        n_in, n_out = int(np.prod(operation.input_shape)), int(np.prod(shape))
+        n_in, n_out = prod(operation.input_shape), prod(shape)
         biased = "b" in operation.parameter_shapes
         layers.append(LoweredLayer(n_in, n_out, layer.source, skip, activation, first, starts, biased))
         gamma, delta = (energy.precisions[i], energy.decays[i]) if i < len(shapes) - 1 else (1.0, 0.0)

@@ -1,4 +1,4 @@
-"""Windows: a stretch of a flat array as an array of its own, at no cost."""
+"""Unchecked slices: a part of a flat array as an array of its own, at no cost."""
 
 from typing import Any
 

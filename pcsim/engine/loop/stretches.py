@@ -82,9 +82,9 @@ def settle_in_stretches(task: Task, samples: Runner, since: float, poll: Callabl
         **samples.finish(),
         arrival_steps=last.arrivals,
         steps_taken=samples.step,
+        ending=Ending.of(failure, last.converged, stopped and samples.step < steps),
         inference_seconds=seconds,
         compile_seconds=samples.compile_seconds,
-        ending=Ending.of(failure, last.converged, stopped and samples.step < steps),
         failure=failure,
     )
 

@@ -188,7 +188,9 @@ def _of_equilibria(found: Equilibria) -> dict[str, NDArray[Any]]:
 
 
 def _rows(motion: Descent | Flow) -> int:
-    return len(motion.times) if isinstance(motion, Flow) else len(motion.recorded) + 1
+    if isinstance(motion, Flow):
+        return len(motion.times)
+    return len(motion.recorded) + (motion.steps not in motion.recorded)  # the last step is recorded in any case
 
 
 def status_of(settled: Settled | TrainingResult) -> str:

@@ -45,8 +45,12 @@ def parameters_of(trace: Trace) -> dict[str, NDArray[Any]]:
     group = f"final/{_BEFORE}" if f"final/{_BEFORE}" in trace or GROUP in trace else _BEFORE
     found = trace.trained if group != _BEFORE else trace.network
     if not found:
-        why = "" if group == _BEFORE else "; training has not ended: go on with pcsim run … --resume"
-        raise UsageError(f"{called(trace)} (status {trace.status}) holds no {group}/W_0{why}")
+        if group == _BEFORE:
+            raise trace.lacks(f"{group}/W_0")
+        raise UsageError(
+            f"{called(trace)} (status {trace.status}) holds no {group}/W_0; training has not ended: go on with pcsim "
+            "run … --resume"
+        )
     dtype = dtype_of(precision_of(trace))
     return {name: checked(trace, f"{group}/{name}", array).astype(dtype) for name, array in found.items()}
 

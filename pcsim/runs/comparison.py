@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pcsim.engine.backend import Capabilities
 from pcsim.engine.registry import installed_backends, load_backend
 from pcsim.errors import RunFailed, UsageError
-from pcsim.model.arithmetic import is_exact, significand_bits
+from pcsim.model.arithmetic import dtype_of, is_exact, significand_bits
 from pcsim.runs.experiment import run_experiment
 from pcsim.runs.simulation import prepare
 from pcsim.scenario import Scenario
@@ -99,17 +99,17 @@ def compare(
     """Run a scenario under every combination and refer all to the most precise one.
 
     What is not given is the scenario's own, and if nothing is, float32 and float64 in both forms; the precision
-    "exact" runs on the exact backend. Traces are kept in
-    `folder` (created if need be), or in memory. Raises `UsageError` for a combination that cannot run and for a form
-    where the method has none. A run that diverges is kept as far as it went.
+    "exact" runs on the exact backend. Traces are kept in `folder` (created if need be), or in memory; network and data
+    are in the folder once, in the most precise one, where types allow that. Raises `UsageError` for a combination that
+    cannot run and for a form where the method has none. A run that diverges is kept as far as it went.
     """
     combinations = combine(scenario, _listed(backend), _listed(precision), _listed(form))
     paths = _paths(combinations, folder)
     for path in paths:
         if path is not None:
             check_target(path, force)
-    traces = _run_all(combinations, paths, force)
     reference = max(range(len(combinations)), key=lambda i: combinations[i].rank)
+    traces = _run_all(combinations, paths, reference, force)
     return Comparison(combinations, tuple(traces), reference)
 
 
@@ -199,30 +199,45 @@ def _paths(combinations: tuple[Combination, ...], folder: str | Path | None) -> 
     return [target / f"{c.backend}-{c.label.replace(' ', '-')}.h5" for c in combinations]
 
 
-def _run_all(combinations: tuple[Combination, ...], paths: list[Path | None], force: bool) -> list[Trace]:
-    long = {
-        i: path
-        for i, (c, path) in enumerate(zip(combinations, paths, strict=True))
-        if c.estimate >= WORTH_A_PROCESS and path is not None
-    }
-    if len(long) < 2:
-        return [_run_one(c, path, force) for c, path in zip(combinations, paths, strict=True)]
+def _run_all(
+    combinations: tuple[Combination, ...], paths: list[Path | None], reference: int, force: bool
+) -> list[Trace]:
+    ways = [
+        (combination, path, force, _holder(combination, combinations[reference], paths[reference]))
+        for combination, path in zip(combinations, paths, strict=True)
+    ]
+    apart = {i: path for i, (c, path, *_) in enumerate(ways) if c.estimate >= WORTH_A_PROCESS and path is not None}
+    # The others refer to the reference, which is therefore there first.
+    order = sorted(range(len(ways)), key=lambda i: i != reference)
+    if len(apart) < 2:
+        found = {i: _run_one(*ways[i]) for i in order}
+        return [found[i] for i in range(len(ways))]
     # A fresh process each: forking would copy threads of numerical libraries in an unknown state.
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        waiting = {i: pool.submit(_run_apart, combinations[i], path, force) for i, path in long.items()}
-        here = {i: _run_one(c, paths[i], force) for i, c in enumerate(combinations) if i not in waiting}
-        return [here[i] if i in here else open_trace(waiting[i].result()) for i in range(len(combinations))]
+        waiting = [pool.submit(_run_apart, *ways[i]) for i in order if i in apart]
+        found = {i: _run_one(*ways[i]) for i in order if i not in apart}
+        for run in waiting:
+            run.result()
+        found |= {i: open_trace(path) for i, path in apart.items()}
+        return [found[i] for i in range(len(ways))]
 
 
-def _run_one(combination: Combination, path: Path | None, force: bool) -> Trace:
+def _holder(combination: Combination, reference: Combination, path: Path | None) -> str | None:
+    """Return the name of the reference's trace where that holds parameters and batch of another run to the bit."""
+    mine, wide = dtype_of(combination.precision), dtype_of(reference.precision)
+    # Of what is rounded twice, and of bfloat16, which files hold as float32, that cannot be said.
+    holds = mine == wide or (wide == np.float64 and mine.kind == "f")
+    return path.name if path is not None and combination is not reference and holds else None
+
+
+def _run_one(combination: Combination, path: Path | None, force: bool, shared_in: str | None) -> Trace:
     try:
-        return run_experiment(combination.scenario, path=path, force=force)
+        return run_experiment(combination.scenario, path=path, force=force, shared_in=shared_in)
     except RunFailed as error:
         if error.trace is None or error.exit_code != RunFailed.exit_code:
             raise
         return error.trace
 
 
-def _run_apart(combination: Combination, path: Path, force: bool) -> Path:
-    _run_one(combination, path, force).close()
-    return path
+def _run_apart(combination: Combination, path: Path | None, force: bool, shared_in: str | None) -> None:
+    _run_one(combination, path, force, shared_in).close()

@@ -43,15 +43,19 @@ def run_experiment(
     force: bool = False,
     progress: Progress | None = None,
     resume: Path | None = None,
+    shared_in: str | None = None,
 ) -> Trace:
-    """Simulate one scenario, training first where it asks for that, and return its trace; as `pcsim.run`."""
+    """Simulate one scenario, training first where it asks for that, and return its trace; as `pcsim.run`.
+
+    Network and data may be left to the trace with the file name `shared_in` beside it.
+    """
     simulation = prepare(scenario)
     trainer = simulation.trainer()
     target = path
     if target is not None and force:
         check_replaceable(target)
     origin = _origin(simulation)
-    start, note, opened = None, None, _Opened(simulation, target, force)
+    start, note, opened = None, None, _Opened(simulation, target, force, shared_in)
     if resume is not None:
         target = resume
         start, note = _state(trainer, target, origin)
@@ -74,11 +78,12 @@ class _Opened:
     simulation: Simulation
     target: Path | None
     force: bool
+    shared_in: str | None = None
     start: TrainingState | None = None
 
     def writer(self) -> AbstractContextManager[TraceWriter]:
         if self.start is None or self.target is None:
-            writer = create_trace(self.simulation, self.target, self.force)
+            writer = create_trace(self.simulation, self.target, self.force, self.shared_in)
             if self.target is not None:
                 # One that a trace of the same name has left behind belongs to other rows.
                 remove_checkpoint(self.target)

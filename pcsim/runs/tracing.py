@@ -20,14 +20,19 @@ from pcsim.runs.simulation import Simulation
 from pcsim.runs.training import by_name
 from pcsim.scenario import Scenario, scenario_text
 from pcsim.trace import Beginning, Layout, Trace, TraceWriter, resume
+from pcsim.trace.shared import left_to
 from pcsim.trace.training import Training
 
 Attributes = dict[str, str | int | float]
 
 
-def create_trace(simulation: Simulation, path: Path | None, force: bool) -> TraceWriter:
-    """Create the trace of a simulation, with everything that is needed to simulate it again."""
-    return TraceWriter.create(path, _beginning(simulation), force=force)
+def create_trace(simulation: Simulation, path: Path | None, force: bool, shared_in: str | None = None) -> TraceWriter:
+    """Create the trace of a simulation, with everything that is needed to simulate it again.
+
+    Network and data may be left to the trace with the file name `shared_in` beside it.
+    """
+    beginning = _beginning(simulation)
+    return TraceWriter.create(path, left_to(shared_in, beginning) if shared_in else beginning, force=force)
 
 
 def resume_trace(simulation: Simulation, path: Path, old: Trace, updates: int, epochs: int) -> TraceWriter:
@@ -187,7 +192,9 @@ def _of_equilibria(found: Equilibria) -> dict[str, NDArray[Any]]:
 
 
 def _rows(motion: Descent | Flow) -> int:
-    return len(motion.times) if isinstance(motion, Flow) else len(motion.recorded) + 1
+    if isinstance(motion, Flow):
+        return len(motion.times)
+    return len(motion.recorded) + (motion.steps not in motion.recorded)  # the last step is recorded in any case
 
 
 def status_of(settled: Settled | TrainingResult) -> str:

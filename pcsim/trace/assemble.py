@@ -58,23 +58,24 @@ def create_file(target: Path, beginning: Beginning, begin: Callable[[Any], None]
     It appears under its name only when it is whole. UsageError when it cannot be made; what was there stays.
     """
     file = None
-    with temporary_beside(target) as temporary:
-        try:
+    try:
+        with temporary_beside(target) as temporary:
             file = start_file(temporary, beginning)
             if begin is not None:
                 begin(file)
             write_attributes(file, owner_attributes())
-            file.swmr_mode = True
+            file.close()  # not every platform moves a file that is open
             if target.exists():  # it may replace rows that are safe
-                file.flush()
                 sync(temporary)
             publish_new(temporary, target, force)
-        except BaseException as error:
-            abandon(file)
-            if isinstance(error, OSError | RuntimeError):
-                raise UsageError(f"cannot write {target}: {why(error)}; choose another place with -o") from None
-            raise
-        return file
+        file = h5py.File(target, "r+", libver=LIBVER)
+        file.swmr_mode = True
+    except BaseException as error:
+        abandon(file)
+        if isinstance(error, OSError | RuntimeError):
+            raise UsageError(f"cannot write {target}: {why(error)}; choose another place with -o") from None
+        raise
+    return file
 
 
 def finished_file(

@@ -16,7 +16,7 @@ from pcsim.trace.layout import FORMAT
 from pcsim.trace.objects import read_attributes
 from pcsim.trace.owner import living_writer, may_be_written
 from pcsim.trace.snapshot import Snapshot, is_cut, left_by_writer
-from pcsim.trace.space import abandon, temporary_name
+from pcsim.trace.space import POSIX, abandon, temporary_name
 
 _PAUSES = (0.02, 0.1, 0.3)
 
@@ -102,8 +102,8 @@ def replace_synced(temporary: Path, path: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file's bytes, or a folder's names, are on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    """Wait until a file's bytes, or a folder's names, are on disk; OSError where folders cannot be opened."""
+    descriptor = os.open(path, os.O_RDONLY if POSIX else os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:

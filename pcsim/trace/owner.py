@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pcsim.trace.space import POSIX
+
 OWNER_ATTRIBUTES = ("writer_pid", "writer_host", "writer_started")
 
 
@@ -38,6 +40,8 @@ def may_be_written(attributes: Mapping[str, Any]) -> bool:
 
 
 def _exists(pid: int) -> bool:
+    if not POSIX:  # signal 0 would end the process; a file that another one writes cannot be replaced there
+        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -15,6 +15,7 @@ from pcsim.trace.history import History
 from pcsim.trace.layout import FORMAT_VERSION
 from pcsim.trace.objects import read_attributes
 from pcsim.trace.rows import clock_of, growing_by_clock, grows, whole_rows
+from pcsim.trace.shared import as_left, holder_of
 from pcsim.trace.training import GROUP
 from pcsim.version import __version__
 
@@ -30,6 +31,7 @@ class Trace:
         self.path = path
         self.file = file
         self._identity = identity(path)
+        self._left: dict[str, NDArray[Any]] | None = None
         self._load()
 
     def _load(self) -> None:
@@ -204,7 +206,9 @@ class Trace:
     def array(self, path: str, rows: slice = slice(None)) -> NDArray[Any]:
         """Return the array at a path below the root, or some of its rows; UsageError where there is none."""
         if path not in self:
-            raise self._lacks(path)
+            raise self.lacks(path)
+        if path in self._shared:
+            return self._shared[path][rows]
         try:
             dataset = self.file[path]
             if grows(dataset):
@@ -218,7 +222,7 @@ class Trace:
         self.file.close()
 
     def __contains__(self, path: str) -> bool:
-        return path in self.file
+        return path in self.file or any(f"{name}/".startswith(f"{path}/") for name in self._shared)
 
     def __enter__(self) -> "Trace":
         return self
@@ -228,18 +232,38 @@ class Trace:
     ) -> None:
         self.close()
 
-    def _lacks(self, path: str) -> UsageError:
-        return UsageError(f"{self.path or 'the trace'} (status {self.status}) holds no {path}{_hint(path)}")
+    @property
+    def _shared(self) -> dict[str, NDArray[Any]]:
+        """Arrays by path that a trace beside this one holds for it; none where that is gone or holds others."""
+        holder = holder_of(self.path, self.attributes)
+        if holder is None:
+            return {}
+        if self._left is None and holder.is_file():
+            with open_trace(holder) as other:
+                if holder_of(holder, other.attributes) is None:
+                    self._left = as_left(self.attributes, other.network, other.data)
+        return self._left or {}
+
+    def lacks(self, path: str) -> UsageError:
+        """Return the error for an array that the trace does not hold, and why it does not."""
+        holder = holder_of(self.path, self.attributes)
+        hint = _hint(path)
+        if holder is not None and path.startswith(("network", "data")):
+            hint = f": it was left to {holder}, which is gone or another one; bring that back, or run again"
+        return UsageError(f"{self.path or 'the trace'} (status {self.status}) holds no {path}{hint}")
 
     def _layers(self, group: str) -> list[NDArray[Any]]:
         found = self._group(group)
         if not found:
-            raise self._lacks(group)
+            raise self.lacks(group)
         return [found[f"layer_{i}"] for i in range(len(found))]
 
     def _group(self, path: str) -> dict[str, NDArray[Any]]:
         if path not in self:
             return {}
+        shared = [name.partition("/")[2] for name in self._shared if name.startswith(f"{path}/")]
+        if shared:
+            return {name: self.array(f"{path}/{name}") for name in shared}
         try:
             names = [name for name, item in self.file[path].items() if not item.is_scale]
         except DAMAGE as error:
@@ -263,6 +287,8 @@ def open_trace(path: Path | str) -> Trace:
 def _hint(path: str) -> str:
     if path.startswith(("final", "arrival", "solver", "equilibrium")):
         return "; it is written when a run ends"
+    if path.startswith("network"):
+        return ""
     if path.startswith(GROUP):
         return "; runs that train write it"
     if path.startswith("data"):

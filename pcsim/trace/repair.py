@@ -55,8 +55,9 @@ def repair(path: Path | str) -> RepairReport:
         target, trimmed = path.resolve(), dict[str, int]()
 
         def write(temporary: Path) -> Any:
-            room = target.stat().st_size
-            file = copied_file(temporary, trace.file, trace.rows_by_clock, room, trimmed)
+            with trace:  # not every platform replaces a file that is open
+                room = target.stat().st_size
+                file = copied_file(temporary, trace.file, trace.rows_by_clock, room, trimmed)
             write_attributes(file, {"status": after})
             return file
 

@@ -41,10 +41,10 @@ class Snapshot(io.RawIOBase):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self._descriptor = os.open(path, os.O_RDONLY)
+        self._file = path.open("rb", buffering=0)
         self._position = 0
-        self._size = os.fstat(self._descriptor).st_size
-        head = bytearray(os.pread(self._descriptor, _SIZE, 0))
+        self._size = os.fstat(self._file.fileno()).st_size
+        head = bytearray(self._file.read(_SIZE))
         head[_FLAGS] = 0
         head[_END] = struct.pack("<Q", self._size)
         head[_CHECKSUM] = struct.pack("<I", lookup3(bytes(head[: _CHECKSUM.start])))
@@ -62,7 +62,8 @@ class Snapshot(io.RawIOBase):
     def readinto(self, buffer: Any, /) -> int:
         """Read into a buffer, the superblock corrected."""
         view = memoryview(buffer).cast("B")
-        count = os.preadv(self._descriptor, [view], self._position)
+        self._file.seek(self._position)
+        count = self._file.readinto(view) or 0
         if count < len(view):  # HDF5 would take what was in the buffer before for data
             raise OSError("truncated file")
         part = self._head[self._position : self._position + count]
@@ -72,8 +73,7 @@ class Snapshot(io.RawIOBase):
 
     def close(self) -> None:
         """Close the file."""
-        if not self.closed:
-            os.close(self._descriptor)
+        self._file.close()
         super().close()
 
 

@@ -1,11 +1,13 @@
-"""Room on disk: asked for before HDF5 writes, since HDF5 cannot be closed after a write that failed."""
+"""Room on disk: asked for before HDF5 writes, since HDF5 cannot be closed after a write that failed.
+
+A safeguard that the platform has not got is left out (docs/traces.md says which).
+"""
 
 import contextlib
 import ctypes
 import errno
 import os
 import re
-import resource
 import secrets
 import shutil
 from pathlib import Path
@@ -13,8 +15,15 @@ from typing import Any
 
 from pcsim.errors import UsageError
 
+resource: Any
+try:
+    import resource
+except ImportError:  # not POSIX
+    resource = None
+
+POSIX = os.name == "posix"
 _KEEP_SIZE = 1
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 def readable_size(size: int | float) -> str:
@@ -32,10 +41,11 @@ def reserve(descriptor: int, upto: int) -> bool:
     Honours quotas, full disks and the process's file size limit: OSError (ENOSPC, EDQUOT, EFBIG). Where the
     file system cannot reserve it does nothing; posix_fallocate would write every block there instead.
     """
-    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
-    if limit != resource.RLIM_INFINITY and upto > limit:
-        raise OSError(errno.EFBIG, f"file size limit of {readable_size(limit)} (ulimit -f)")
-    fallocate: Any = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)
+    if resource is not None:
+        limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+        if limit != resource.RLIM_INFINITY and upto > limit:
+            raise OSError(errno.EFBIG, f"file size limit of {readable_size(limit)} (ulimit -f)")
+    fallocate = _fallocate()
     if fallocate is None:
         return False
     fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
@@ -44,6 +54,14 @@ def reserve(descriptor: int, upto: int) -> bool:
     if ctypes.get_errno() in _NO_ROOM:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()).lower())
     return False
+
+
+def _fallocate() -> Any:
+    """Return the C library's function, None where there is none."""
+    try:
+        return getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)
+    except TypeError:  # Windows has no library of the process itself
+        return None
 
 
 def why(error: BaseException) -> str:
@@ -79,6 +97,14 @@ def check_room(folder: Path, needed: int, reclaimed: int) -> None:
     finally:
         os.close(descriptor)
         probe.unlink()
+
+
+def allocated_bytes(path: Path) -> int:
+    """Return how many bytes of the disk a file has, 0 where there is none."""
+    if not path.exists():
+        return 0
+    stat = path.stat()
+    return stat.st_blocks * 512 if hasattr(stat, "st_blocks") else stat.st_size
 
 
 def temporary_name(process: int | None = None, token: str = "") -> str:

@@ -22,7 +22,7 @@ from pcsim.trace.files import check_target, identity, open_file
 from pcsim.trace.layout import Block, streams
 from pcsim.trace.reader import Trace, open_trace
 from pcsim.trace.rows import rows_in_words
-from pcsim.trace.space import abandon, check_room, reserve, why
+from pcsim.trace.space import POSIX, abandon, allocated_bytes, check_room, reserve, why
 from pcsim.trace.stream import RowBlock, Stream, by_clock
 from pcsim.trace.training import EPOCH, UPDATE, EpochBlock, UpdateBlock
 
@@ -74,7 +74,7 @@ class TraceWriter:
             # Nobody reads it before the end, which makes it anew.
             return cls(start_file(None, replace(beginning, network={}, data={})), None, beginning)
         target = check_target(path, force)
-        check_room(target.parent, beginning.whole_bytes, target.stat().st_blocks * 512 if target.exists() else 0)
+        check_room(target.parent, beginning.whole_bytes, allocated_bytes(target))
         return cls(create_file(target, beginning, begin, force=force), target, beginning)
 
     @property
@@ -189,7 +189,7 @@ class TraceWriter:
 
     def _reserve(self, growing: list[Stream], count: int) -> None:
         """Reserve room for rows to come and for the end of the run; OSError without it."""
-        if self.path is None:
+        if self.path is None or not POSIX:
             return
         descriptor = self._file.id.get_vfd_handle()
         rows = self._rows[growing[0].clock]
@@ -203,11 +203,12 @@ class TraceWriter:
         """Put the finished trace in the place of the one being written."""
         whole, room = replace(self._beginning, attributes=attributes), path.stat().st_size + self._tail
         source = self._file if self._file else open_file(path)
-        try:
-            replace_by(path, lambda to: finished_file(to, whole, final, source, self._rows, room))
-        finally:
-            if source is not self._file:
-                source.close()
+
+        def write(to: Path) -> Any:
+            with source:  # not every platform replaces a file that is open
+                return finished_file(to, whole, final, source, self._rows, room)
+
+        replace_by(path, write)
 
     def _end_in_place(self, path: Path, attributes: Attributes, final: Arrays) -> None:
         try:

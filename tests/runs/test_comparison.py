@@ -152,3 +152,34 @@ def test_the_command_writes_traces_and_a_figure(tmp_path: Path, capsys: pytest.C
     assert call(words) == 2
     assert "exists" in capsys.readouterr().err
     assert call([*words, "--force"]) == 0
+
+
+def test_what_the_runs_share_is_stored_once(scenario: Scenario, tmp_path: Path) -> None:
+    precisions = ["float16", "bfloat16", "float32", "float64"]
+    with pcsim.compare(scenario, precision=precisions, folder=tmp_path) as comparison:
+        for trace in comparison.traces:
+            result = pcsim.verify(trace)
+            assert result.agrees
+            assert result.tolerance == 0
+    reference = "numpy-float64-standard.h5"
+    for precision, holder in zip(precisions, (reference, None, reference, None), strict=True):
+        with pcsim.open_trace(tmp_path / f"numpy-{precision}-standard.h5") as trace:
+            assert trace.attributes.get("shared_in") == holder
+            assert ("network" in trace.file) == ("data" in trace.file) == (holder is None)
+            assert trace.data.keys() == {"x", "y"}
+            assert trace.network["W_0"].dtype == (np.float32 if precision == "bfloat16" else np.dtype(precision))
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_trace_apart_from_what_it_shares_says_so(scenario: Scenario, tmp_path: Path, gone: bool) -> None:
+    with pcsim.compare(scenario, precision=["float32", "float64"], folder=tmp_path):
+        pass
+    holder = tmp_path / "numpy-float64-standard.h5"
+    if gone:
+        holder.unlink()
+    else:
+        pcsim.run(scenario.at_seed(5), path=holder, force=True).close()
+    with pcsim.open_trace(tmp_path / "numpy-float32-standard.h5") as trace:
+        assert trace.rows > 0
+        with pytest.raises(UsageError, match=f"holds no .*: it was left to {holder}, which is gone or another one"):
+            pcsim.verify(trace)

@@ -4,6 +4,7 @@ import os
 import resource
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from pcsim.errors import RunFailed, UsageError
 from pcsim.trace import TraceWriter, open_trace, repair, space
 from tests.support import trace_samples as samples
+from tests.support.places import ROOT
 from tests.support.trace_samples import ALL, SMALL, block, cannot_reserve, create, final, layout, start_child
 
 
@@ -167,3 +169,11 @@ def test_a_full_disk_without_reserving(small_disk: Path, monkeypatch: pytest.Mon
 
 def test_sizes_in_words() -> None:
     assert [space.readable_size(n) for n in (7, 1500, 2**20, 5e12)] == ["7 bytes", "1.5 kB", "1.05 MB", "5 TB"]
+
+
+def test_where_the_platform_has_no_safeguards(tmp_path: Path) -> None:
+    """Nor lets files be moved that are open, as on Windows."""
+    command = [sys.executable, "-m", "tests.support.elsewhere", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.stdout.strip() == "done ['again.h5', 'copy.h5', 'killed.h5', 'run.h5', 'trained.h5']"

@@ -17,8 +17,9 @@ from pcsim.learning import AfterEveryStep, Learned, Learner, fresh, learn, pytho
 from pcsim.learning.optimizers import SGD
 from pcsim.report.training_summary import training_headline
 from tests.backends.jax.test_learning import train_compiled
-from tests.learning.test_learner import RATE, assert_same, learner_on, train
 from tests.support.cases import METHODS, XP, Case, make_case
+from tests.support.covering import covering
+from tests.support.learning import RATE, assert_same, learner_on, train
 from tests.support.scenario_files import Files
 from tests.support.training_files import TRAINING, assert_same_bits, interrupting
 
@@ -60,9 +61,9 @@ def test_an_update_is_that_of_as_many_steps_without_a_rule(rule: str, method: st
     assert_same(stopped._replace(steps=None), plain, 0.0)
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("float64", 1e-11), ("float32", 3e-4)])
-@pytest.mark.parametrize("method", ["state", "sequential-increment", "halving"])
-def test_compiled_updates_take_as_many_steps_as_numpys(method: str, precision: str, tolerance: float) -> None:
+@covering(method=["state", "sequential-increment", "halving"], precision=["float64", "float32"])
+def test_compiled_updates_take_as_many_steps_as_numpys(method: str, precision: str) -> None:
+    tolerance = {"float64": 1e-11, "float32": 3e-4}[precision]
     case = make_case("gelu", loss="cross-entropy")
     inference = Halving(StateOptimization(case.energy)) if method == "halving" else METHODS[method](case.energy)
     stepper = Decaying(GradientDescent(0.4), 0.02)

@@ -40,7 +40,12 @@ def both(trace: Trace) -> None:
 
 @pytest.mark.parametrize(
     ("backend", "precision"),
-    [("numpy", "float32"), ("numpy", "float64"), ("jax", "float32"), ("jax", "bfloat16")],
+    [
+        ("numpy", "float32"),
+        ("numpy", "float64"),
+        pytest.param("jax", "float32", marks=pytest.mark.exhaustive),
+        ("jax", "bfloat16"),
+    ],
 )
 def test_trained_weights_infer_as_the_run_that_trained_them(files: Files, backend: str, precision: str):
     with pcsim.run(files.read(TRAINING, *FAST), backend=backend, precision=precision) as trained:

@@ -19,8 +19,9 @@ from pcsim.learning.trainer import AdjustableTrainer, TrainingTask
 from tests.backends.cupy.devices import BACKENDS
 from tests.conformance.training import BATCHES, LEARNERS, OPTIMIZERS, RATES, assert_close, leaves, make
 from tests.conformance.training import assert_parity as assert_parity_of
-from tests.learning.test_learner import learner_on
 from tests.support.cases import make_case
+from tests.support.covering import covering
+from tests.support.learning import learner_on
 
 # In float32 numpy's own distance from float64 is up to 2.9e-3 (incremental), CuPy's 1.6e-3.
 TOLERANCE = {"float64": 1e-10, "float32": 4e-3}
@@ -36,8 +37,7 @@ def assert_parity(backend: CupyBackend, task: TrainingTask) -> None:
     assert_parity_of(backend.trainer(task), task, TOLERANCE[task.precision])
 
 
-@pytest.mark.parametrize("precision", ["float64", "float32"])
-@pytest.mark.parametrize("name", WITH_KERNELS)
+@covering(name=WITH_KERNELS, precision=["float64", "float32"])
 def test_updates_agree_with_numpys(backend: CupyBackend, name: str, precision: str) -> None:
     # In single precision Adam divides by differences that rounding decides: momentum is what can be compared.
     assert_parity(backend, make(name, precision, **({} if precision == "float64" else {"optimizer": Momentum(0.9)})))

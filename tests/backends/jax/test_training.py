@@ -19,8 +19,9 @@ from pcsim.learning.diagnosis import Diagnosis
 from pcsim.learning.trainer import TrainingTask, Updates
 from pcsim.recorded.verification import verify
 from pcsim.scenario import read_scenario
-from tests.learning.test_learner import learner_on
 from tests.support.cases import make_case
+from tests.support.covering import covering, sampled
+from tests.support.learning import learner_on
 from tests.support.training_files import assert_same_bits, interrupting
 
 SAMPLES, BATCH, UPDATES = 24, 6, 5
@@ -79,8 +80,7 @@ def assert_parity(task: TrainingTask) -> None:
     assert_close(ours.evaluate(task.x, task.y), theirs.evaluate(task.x, task.y), tolerance)
 
 
-@pytest.mark.parametrize("precision", ["float64", "float32"])
-@pytest.mark.parametrize("name", LEARNERS)
+@covering(name=list(LEARNERS), precision=["float64", "float32"])
 def test_updates_agree_with_numpys(name: str, precision: str) -> None:
     # In single precision Adam divides by differences that rounding decides: momentum is what can be compared.
     assert_parity(make(name, precision, **({} if precision == "float64" else {"optimizer": Momentum(0.9)})))
@@ -91,8 +91,7 @@ def test_optimizers_agree_with_numpys(optimizer: str) -> None:
     assert_parity(make("state", "float64", optimizer=PerLayer(OPTIMIZERS[optimizer]), clip=0.5))
 
 
-@pytest.mark.parametrize("precision", ["float64", "float32"])
-@pytest.mark.parametrize("name", LEARNERS)
+@covering(name=list(LEARNERS), precision=["float64", "float32"])
 def test_diagnoses_agree_with_numpys_and_change_nothing(name: str, precision: str) -> None:
     task = make(name, precision, optimizer=Momentum(0.9))
     found: list[Diagnosis] = []
@@ -115,12 +114,11 @@ def test_bfloat16_is_diagnosed() -> None:
     np.testing.assert_allclose(found.norm_ratio, reference.norm_ratio, rtol=0.1)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize(
-    ("backend", "precision"),
-    [("numpy", "float32"), ("numpy", "float64"), ("jax", "float32"), ("jax", "float64"), ("jax", "bfloat16")],
+@covering(
+    place=["numpy float32", "numpy float64", "jax float32", "jax float64", "jax bfloat16"], optimizer=list(OPTIMIZERS)
 )
-def test_a_snapshot_goes_on_to_the_same_bits(backend: str, precision: str, optimizer: str) -> None:
+def test_a_snapshot_goes_on_to_the_same_bits(place: str, optimizer: str) -> None:
+    backend, precision = place.split()
     task = make("error", precision, optimizer=OPTIMIZERS[optimizer])
     whole, first, second = (TRAINERS[backend](task) for _ in range(3))
     rows = whole.run(BATCHES, RATES)
@@ -171,7 +169,7 @@ def test_a_device_without_memory_is_a_memory_error(monkeypatch: pytest.MonkeyPat
         trainer.run(BATCHES, RATES)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", sampled(["float32", "bfloat16"], ["bfloat16"]))
 def test_an_interrupted_training_goes_on_to_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:

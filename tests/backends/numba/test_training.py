@@ -19,8 +19,9 @@ from pcsim.learning.evaluation import Reconstruction
 from pcsim.learning.trainer import TrainingTask
 from tests.conformance.training import BATCHES, LEARNERS, OPTIMIZERS, RATES, SAMPLES, leaves, make
 from tests.conformance.training import assert_parity as assert_parity_of
-from tests.learning.test_learner import learner_on
 from tests.support.cases import make_case
+from tests.support.covering import covering
+from tests.support.learning import learner_on
 
 TOLERANCE = {"float64": 1e-10, "float32": 1e-3}
 
@@ -29,8 +30,7 @@ def assert_parity(task: TrainingTask) -> None:
     assert_parity_of(NumbaTrainer(task), task, TOLERANCE[task.precision])
 
 
-@pytest.mark.parametrize("precision", ["float64", "float32"])
-@pytest.mark.parametrize("name", LEARNERS)
+@covering(name=list(LEARNERS), precision=["float64", "float32"])
 def test_updates_agree_with_numpys(name: str, precision: str) -> None:
     # In single precision Adam divides by differences that rounding decides: momentum is what can be compared.
     assert_parity(make(name, precision, **({} if precision == "float64" else {"optimizer": Momentum(0.9)})))

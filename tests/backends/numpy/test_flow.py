@@ -24,6 +24,7 @@ from pcsim.inference import (
 from pcsim.inference.base import Moving
 from pcsim.inference.stopping import StopRule
 from tests.support.cases import XP, join, make_case, make_task
+from tests.support.covering import covering
 from tests.support.flow_cases import METHODS, TIMES, distance, one_sample, run, trajectory
 
 LINEAR: list[dict[str, Any]] = [
@@ -34,9 +35,7 @@ LINEAR: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("tolerance", [1e-4, 1e-9])
-@pytest.mark.parametrize("solver", ADAPTIVE)
-@pytest.mark.parametrize("options", LINEAR, ids=str)
+@covering(options=LINEAR, solver=ADAPTIVE, tolerance=[1e-4, 1e-9])
 def test_linear_networks_follow_the_exact_exponential(solver: str, tolerance: float, options: dict[str, Any]) -> None:
     if solver == "radau":
         # Its order makes small tolerances slow.
@@ -95,8 +94,7 @@ def test_errors_and_states_flow_to_one_equilibrium(solver: str) -> None:
     assert distance(ends[0].states, ends[1].states) < 1e-6
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("solver", ADAPTIVE)
+@covering(method=METHODS, solver=ADAPTIVE)
 def test_errors_start_as_exact_zeros(solver: str, method: Any) -> None:
     _, rows = run(make_case("gelu", batch=3), solver, method, (0.0, 0.5), record=("energy", "errors"))
     assert not rows.energy[0, :-1].any()
@@ -121,8 +119,7 @@ def test_recording_does_not_change_a_trajectory() -> None:
         assert (few.work.steps == many.work.steps).all()
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("solver", ["euler", *ADAPTIVE])
+@covering(method=METHODS, solver=["euler", *ADAPTIVE])
 def test_a_sample_moves_as_it_does_alone(solver: str, method: Any) -> None:
     case = make_case("tanh", batch=4)
     step_size = 0.05 if solver == "euler" else None
@@ -144,8 +141,7 @@ def test_the_weight_gradient_is_that_of_the_final_states(method: Any) -> None:
         assert distance(ours.values(), theirs.values()) < 1e-13
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("solver", ["euler", *ADAPTIVE])
+@covering(method=METHODS, solver=["euler", *ADAPTIVE])
 def test_samples_come_to_rest(solver: str, method: Any) -> None:
     case = make_case("tanh", batch=2, widths=(5, 4, 4, 3), gain=0.9)
     case.y[0] = case.energy.feedforward(XP, case.clamped())[1][-1][0]

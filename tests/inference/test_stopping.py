@@ -18,6 +18,7 @@ from pcsim.inference.steppers import GradientDescent
 from pcsim.inference.stopping import StopRule
 from pcsim.report.findings import findings
 from tests.support.cases import Case, join, make_case, make_task
+from tests.support.covering import covering
 from tests.support.scenario_files import TEXT, Files
 
 BACKENDS: dict[str, tuple[Callable[[], Backend], str]] = {
@@ -66,8 +67,7 @@ def first_met(stop: StopRule, rows: Any) -> int:
     raise AssertionError("the rule is never met")
 
 
-@pytest.mark.parametrize("backend", list(BACKENDS))
-@pytest.mark.parametrize("rule", list(RULES))
+@covering(rule=list(RULES), backend=list(BACKENDS))
 def test_a_run_ends_at_the_first_step_at_which_the_rule_holds(rule: str, backend: str) -> None:
     case = make_case("tanh", batch=1, widths=(4, 5, 5, 5, 3))
     _, every = run(case, None)

@@ -35,6 +35,7 @@ from tests.support.places import GOLDEN, ROOT
 
 FLOW = GOLDEN / "flow-tanh-bias-mse"
 TIMES = (0.25, 1.0, 4.0, 10.0)
+FORMS = {"standard": StateOptimization, "increment": IncrementStateOptimization}
 Arrays = NDArray[Any]
 
 
@@ -130,9 +131,7 @@ def test_implicit_solver_beats_explicit_ones_on_a_stiff_network() -> None:
     assert steps["kvaerno5"] < steps["dopri5"] / 8
 
 
-@pytest.mark.parametrize(
-    "form", sampled([StateOptimization, IncrementStateOptimization], ["IncrementStateOptimization"])
-)
+@pytest.mark.parametrize("form", sampled(FORMS, ["increment"]))
 def test_golden_case(form: Any) -> None:
     weights, data, expected = (np.load(FLOW / f"{name}.npz") for name in ("weights", "data", "expected"))
     network = dense_chain((12, 10, 8, 6, 4), Tanh(), activation_first=True)
@@ -168,10 +167,13 @@ def test_a_trajectory_does_not_depend_on_its_batch(solver: str) -> None:
     np.testing.assert_array_equal(whole.work.evaluations[1:3], part.work.evaluations)
 
 
-@covering(form=[StateOptimization, IncrementStateOptimization], precision=["float32", "float64"])
-def test_start_has_no_errors(form: Any, precision: str) -> None:
-    case = make_case("tanh", widths=(17, *(33,) * 6, 5), batch=7, mupc=True, skip=1)
-    task = flow_task(case, "tsit5", form(case.energy), times=(0.0,), rtol=1e-5, precision=precision)
+@pytest.mark.parametrize(
+    "way", sampled([f"{form} {p}" for form in FORMS for p in ("float32", "float64")], ["standard float32"])
+)
+def test_start_has_no_errors(way: str) -> None:
+    form, precision = way.split()
+    case = make_case("tanh", widths=(17, *(33,) * 4, 5), batch=7, mupc=True, skip=1)
+    task = flow_task(case, "tsit5", FORMS[form](case.energy), times=(0.0,), rtol=1e-5, precision=precision)
     settled = settle(task)[0]
     assert settled.arrival_times is not None
     assert np.isnan(settled.arrival_times[:-1]).all()
@@ -187,19 +189,18 @@ def test_saving_more_often_costs_few_steps() -> None:
     assert many.steps_taken <= few.steps_taken + 40
 
 
-def test_rest_is_judged_by_the_derivative() -> None:
-    case = make_case("tanh")
-    for solver, step_size in (("dopri5", None), ("kvaerno3", None), ("heun", 0.125)):
-        stop = StopRule(1e-3)
-        task = flow_task(case, solver, times=(1.0, 1000.0, 2000.0), stop=stop, step_size=step_size)
-        blocks: list[Block] = []
-        task = replace(task, record=frozenset({"energy", "grad_norm"}))
-        settled = flow.settle(task, blocks.append, lambda _: False)
-        clock, norms = blocks[-1].clock, blocks[-1].grad_norm
-        assert settled.converged
-        assert norms is not None
-        assert 1.0 < clock[-1] < 1000.0
-        assert 1e-6 < np.sqrt(np.sum(norms[-1][:-1] ** 2)) <= 1e-3
+@pytest.mark.parametrize("solver", sampled(["dopri5", "kvaerno3", "heun"], ["dopri5", "heun"]))
+def test_rest_is_judged_by_the_derivative(solver: str) -> None:
+    case, step_size = make_case("tanh"), 0.125 if solver == "heun" else None
+    task = flow_task(case, solver, times=(1.0, 1000.0, 2000.0), stop=StopRule(1e-3), step_size=step_size)
+    blocks: list[Block] = []
+    task = replace(task, record=frozenset({"energy", "grad_norm"}))
+    settled = flow.settle(task, blocks.append, lambda _: False)
+    clock, norms = blocks[-1].clock, blocks[-1].grad_norm
+    assert settled.converged
+    assert norms is not None
+    assert 1.0 < clock[-1] < 1000.0
+    assert 1e-6 < np.sqrt(np.sum(norms[-1][:-1] ** 2)) <= 1e-3
 
 
 def test_interruption() -> None:
@@ -265,7 +266,7 @@ def test_methods_that_cannot_run_are_refused() -> None:
         flow.check(task)
 
 
-@pytest.mark.parametrize("solver", sampled(["euler", "heun", "midpoint"], ["euler", "heun"]))
+@pytest.mark.parametrize("solver", sampled(["euler", "heun", "midpoint"], ["euler"]))
 def test_langevin_covariance(solver: str) -> None:
     """The stationary covariance is T H⁻¹, for Euler's method T H⁻¹ (1 − hH/2)⁻¹."""
     case = make_case("linear", widths=(2, 2, 2, 1), batch=512, gain=0.8)

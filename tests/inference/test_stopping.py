@@ -1,7 +1,6 @@
 """Stop rules: the first step at which they hold, on every backend, and what is said where they never do."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,12 +31,6 @@ RULES = {
     "norm": StopRule(0.1),
     "all": StopRule(0.2, 0.02, arrival=True),
 }
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    monkeypatch.chdir(tmp_path)
-    return Files(tmp_path)
 
 
 def run(case: Case, stop: StopRule | None, backend: str = "numpy", **options: Any) -> tuple[Any, Any]:

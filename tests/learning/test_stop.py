@@ -1,6 +1,5 @@
 """Stop rules inside training: every update infers until its own batch meets the rule."""
 
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -32,12 +31,6 @@ RULES = {
     "never": StopRule(1e-300),
     "at once": StopRule(1e300),
 }
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    monkeypatch.chdir(tmp_path)
-    return Files(tmp_path)
 
 
 def learn_once(case: Case, learner: Learner) -> Learned:

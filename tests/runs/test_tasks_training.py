@@ -1,6 +1,5 @@
 """Training of the tasks beside the supervised one: generative and autoencoding, and evaluation by inference."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,12 +20,6 @@ from tests.support.scenario_files import Files
 from tests.support.training_files import assert_same_bits, interrupting
 
 LEARNING = "\n[learning]\nlr = 1e-2\nepochs = 2\nbatch = 64\n"
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    monkeypatch.chdir(tmp_path)
-    return Files(tmp_path)
 
 
 def test_labels_are_inferred_as_a_run_of_their_own_would(files: Files) -> None:

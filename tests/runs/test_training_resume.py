@@ -21,12 +21,6 @@ from tests.support.scenario_files import TEXT, Files
 from tests.support.training_files import TRAINING, UPDATES, assert_same_bits, interrupting, learned, only_line
 
 
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    monkeypatch.chdir(tmp_path)
-    return Files(tmp_path)
-
-
 @covering(update=[2 * UPDATES, 2 * UPDATES + 1], every=[1, 3])
 def test_an_interrupted_training_goes_on_to_the_same_bits(
     files: Files, monkeypatch: pytest.MonkeyPatch, update: int, every: int

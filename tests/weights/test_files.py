@@ -27,12 +27,6 @@ FAST = ("learning.epochs=1", "network.widths=[64,12,10]", "inference.steps=2")
 PLAIN = TEXT.replace("[64, 32, 32, 10]", "[64, 12, 10]").replace("steps = 20", "steps = 2")
 
 
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    monkeypatch.chdir(tmp_path)
-    return Files(tmp_path)
-
-
 def both(trace: Trace) -> None:
     for suffix in ("npz", "safetensors"):
         pcsim.export_weights(trace, f"w.{suffix}")

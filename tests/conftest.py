@@ -1,12 +1,16 @@
-"""What every test has: counts of checked calls that begin anew; and, for those that ask, JAX in double precision."""
+"""What every test has: counts of checked calls that begin anew; and for those that ask, a folder, and JAX in double."""
 
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
 from tests.support import sparing
 
 sparing.install()
+
+# Only now: what this imports of pcsim is then checked too.
+from tests.support.scenario_files import Files  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -21,3 +25,10 @@ def jax_in_double() -> Generator[None]:
 
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
+    """Run a test in a folder of its own, and write and read scenarios there."""
+    monkeypatch.chdir(tmp_path)
+    return Files(tmp_path)

@@ -16,12 +16,6 @@ SMALL = ("--set", "network.widths=[64,8,10]", "--set", "inference.steps=4")
 
 
 @pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    monkeypatch.chdir(tmp_path)
-    return Files(tmp_path)
-
-
-@pytest.fixture
 def trace(files: Files, capsys: pytest.CaptureFixture[str]) -> Path:
     files.write(TEXT)
     assert call(["run", "s.toml", *SMALL, "--quiet"]) == 0

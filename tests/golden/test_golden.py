@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 import pcsim
+from tests.support.covering import covering
 
 HERE = Path(__file__).parent
 CASES = sorted(path.name for path in HERE.iterdir() if (path / "scenario.toml").exists())
@@ -21,9 +22,7 @@ def agree(ours: NDArray[Any], theirs: NDArray[Any], tolerance: float) -> None:
     assert (np.abs(ours - theirs) <= bound).all()
 
 
-@pytest.mark.parametrize("precision", TOLERANCE)
-@pytest.mark.parametrize("backend", ["numpy", "jax"])
-@pytest.mark.parametrize("case", CASES)
+@covering(case=CASES, backend=["numpy", "jax"], precision=list(TOLERANCE))
 def test_energies_states_and_gradients_agree(case: str, backend: str, precision: str) -> None:
     if case.startswith("flow") and precision != "float64":
         pytest.skip("the tolerance of 1e-12 is beyond float32")

@@ -18,6 +18,7 @@ from pcsim.inference.stopping import StopRule
 from pcsim.model.losses import NoTarget
 from pcsim.trace import Block
 from tests.support.cases import METHODS, Case, join, make_case, make_task, settle
+from tests.support.covering import sampled
 
 pytestmark = pytest.mark.usefixtures("jax_in_double")
 
@@ -35,6 +36,9 @@ MOVING = ("state", "increment", "error", "sequential", "sequential-increment")
 def task_of(case: Case, method: str = "state", **options: Any) -> Task:
     chosen: dict[str, Any] = {"steps": STEPS, "stepper": GradientDescent(RATE), "record": RECORD} | options
     return make_task(case, METHODS[method](case.energy), **chosen)
+
+
+BACKENDS: dict[str, Backend] = {"numpy": NumpyBackend(), "jax": JaxBackend()}
 
 
 def run(task: Task, backend: Backend | None = None) -> tuple[Settled, Block]:
@@ -129,12 +133,18 @@ def test_a_linear_network_infers_the_least_squares_input(method: str) -> None:
     np.testing.assert_allclose(present(settled.input), best_input(case), rtol=0, atol=1e-8)
 
 
-@pytest.mark.parametrize("backend", [NumpyBackend(), JaxBackend()], ids=["numpy", "jax"])
-@pytest.mark.parametrize("method", ["state", "increment", "error"])
-def test_a_flow_carries_the_input_along(method: str, backend: Backend) -> None:
+@pytest.mark.parametrize(
+    "way",
+    sampled(
+        [f"{method} {name}" for method in ("state", "increment", "error") for name in BACKENDS],
+        ["state numpy", "increment numpy", "error jax"],
+    ),
+)
+def test_a_flow_carries_the_input_along(way: str) -> None:
+    method, backend = way.split()
     case = linear_case()
     flow = Flow("dopri5", (0.0, 1.0, 200.0), rtol=1e-6, atol=1e-8)
-    settled, rows = run(task_of(case, method, motion=flow, stop=StopRule(1e-6)), backend)
+    settled, rows = run(task_of(case, method, motion=flow, stop=StopRule(1e-6)), BACKENDS[backend])
     np.testing.assert_allclose(present(settled.input), best_input(case), rtol=0, atol=1e-5)
     assert present(rows.energy).shape[1] == len(present(settled.flow).arrival_times) == 3
 
@@ -146,10 +156,14 @@ def test_an_implicit_solver_carries_the_input_along() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "precision"),
-    [*((method, "float64") for method in MOVING), ("error", "float32"), ("state", "bfloat16")],
+    "way",
+    sampled(
+        [*(f"{method} float64" for method in MOVING), "error float32", "state bfloat16"],
+        ["increment float64", "sequential float64", "error float32"],
+    ),
 )
-def test_jax_agrees_with_numpy(method: str, precision: str) -> None:
+def test_jax_agrees_with_numpy(way: str) -> None:
+    method, precision = way.split()
     task = task_of(make_case(**NETWORKS["mupc-skips"]), method, precision=precision)
     (ours, rows), (theirs, reference) = run(task, JaxBackend()), run(task)
     tolerance = {"float64": 1e-12, "float32": 1e-5, "bfloat16": 0.05}[precision]

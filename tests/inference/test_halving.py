@@ -21,6 +21,7 @@ from pcsim.learning import SGD, AfterEveryStep, AtTheEnd, Batch, Learner, fresh
 from pcsim.model.arithmetic import Arithmetic
 from pcsim.recorded.local_update import learn_from
 from tests.support.cases import METHODS, XP, Case, join, make_case, make_task, settle
+from tests.support.covering import covering, sampled
 
 pytestmark = pytest.mark.usefixtures("jax_in_double")
 
@@ -65,8 +66,7 @@ def test_a_step_size_that_diverges_converges(method: str) -> None:
     assert rows.grad_norm[-1, :-1].max() < 1e-2 * rows.grad_norm[:, :-1].max()
 
 
-@pytest.mark.parametrize("stepper", [GradientDescent(0.05), Decaying(GradientDescent(0.05), 0.5), Momentum(0.01, 0.5)])
-@pytest.mark.parametrize("method", MOVING)
+@covering(method=MOVING, stepper=[GradientDescent(0.05), Decaying(GradientDescent(0.05), 0.5), Momentum(0.01, 0.5)])
 def test_where_no_energy_rises_every_bit_is_the_same(method: str, stepper: Any) -> None:
     case = make_case("gelu", decays=True)
     for precision in ("bfloat16", "float32", "float64"):
@@ -94,7 +94,7 @@ def jax_settle(task: Task) -> tuple[Settled, Any]:
     return JaxBackend().settle(task, blocks.append, lambda clock: False), join(blocks)
 
 
-@pytest.mark.parametrize("method", MOVING)
+@pytest.mark.parametrize("method", sampled(MOVING, ["increment", "error"]))
 def test_jax_agrees_with_numpy(method: str) -> None:
     case = make_case("gelu", decays=True)
     task = make_task(case, halving(case, method), stepper=Decaying(GradientDescent(1.0), 0.1), steps=20)

@@ -20,6 +20,7 @@ from pcsim.inference.steppers import Adam, GradientDescent, Momentum
 from pcsim.inference.stopping import StopRule
 from pcsim.model.arithmetic import FORMATS
 from tests.support.cases import ACTIVATIONS, XP, make_case, make_task, settle
+from tests.support.covering import covering, sampled
 
 METHODS = [StateOptimization, ErrorOptimization, SequentialStateOptimization, FixedPredictions, Backprop]
 INCREMENT_FORMS = [IncrementStateOptimization, IncrementSequentialStateOptimization]
@@ -34,10 +35,7 @@ NETWORKS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("precision", FORMATS)
-@pytest.mark.parametrize("options", NETWORKS, ids=str)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("method", [*METHODS, *INCREMENT_FORMS], ids=lambda m: m.__name__)
+@covering(method=[*METHODS, *INCREMENT_FORMS], activation=list(ACTIVATIONS), options=NETWORKS, precision=FORMATS)
 def test_hidden_energies_are_exactly_zero_after_a_feedforward_start(
     method: Any, activation: str, options: dict[str, Any], precision: str
 ) -> None:
@@ -62,7 +60,12 @@ def test_a_trajectory_does_not_depend_on_the_batch(method: Any) -> None:
         )
 
 
-@pytest.mark.parametrize("options", [*NETWORKS, {"precisions": True, "decays": True}], ids=str)
+DECAYING: dict[str, Any] = {"precisions": True, "decays": True}
+
+
+@pytest.mark.parametrize(
+    "options", sampled([*NETWORKS, DECAYING], [str(o) for o in (NETWORKS[0], NETWORKS[4], DECAYING)])
+)
 def test_state_and_error_optimization_reach_the_same_equilibrium(options: dict[str, Any]) -> None:
     case = make_case("tanh", gain=0.6, widths=(4, 5, 5, 5, 5, 3), batch=2, **options)
     settings: dict[str, Any] = {

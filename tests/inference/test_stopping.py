@@ -1,7 +1,6 @@
 """Stop rules: the first step at which they hold, on every backend, and what is said where they never do."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from pcsim.inference.steppers import GradientDescent
 from pcsim.inference.stopping import StopRule
 from pcsim.report.findings import findings
 from tests.support.cases import Case, join, make_case, make_task
+from tests.support.covering import covering
 from tests.support.scenario_files import TEXT, Files
 
 BACKENDS: dict[str, tuple[Callable[[], Backend], str]] = {
@@ -31,12 +31,6 @@ RULES = {
     "norm": StopRule(0.1),
     "all": StopRule(0.2, 0.02, arrival=True),
 }
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    monkeypatch.chdir(tmp_path)
-    return Files(tmp_path)
 
 
 def run(case: Case, stop: StopRule | None, backend: str = "numpy", **options: Any) -> tuple[Any, Any]:
@@ -66,8 +60,7 @@ def first_met(stop: StopRule, rows: Any) -> int:
     raise AssertionError("the rule is never met")
 
 
-@pytest.mark.parametrize("backend", list(BACKENDS))
-@pytest.mark.parametrize("rule", list(RULES))
+@covering(rule=list(RULES), backend=list(BACKENDS))
 def test_a_run_ends_at_the_first_step_at_which_the_rule_holds(rule: str, backend: str) -> None:
     case = make_case("tanh", batch=1, widths=(4, 5, 5, 5, 3))
     _, every = run(case, None)

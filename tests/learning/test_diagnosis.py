@@ -1,9 +1,7 @@
 """Cosine and norm ratio to backpropagation, and how far weights move, against automatic differentiation."""
 
-from functools import partial
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -12,8 +10,8 @@ from pcsim.inference import Backprop, ErrorOptimization, IncrementStateOptimizat
 from pcsim.inference.steppers import GradientDescent
 from pcsim.learning import Adam, AfterEveryStep, Batch, Learner, Momentum, fresh
 from pcsim.learning.diagnosis import Alignment, Diagnosis, diagnose
-from tests.learning.test_learner import CASES, RATE, SETTLED, learner_on, loss_gradient, weight_gradient
 from tests.support.cases import METHODS, XP, Case, make_case
+from tests.support.learning import CASES, RATE, SETTLED, learner_on, settled, textbook
 
 pytestmark = pytest.mark.usefixtures("jax_in_double")
 
@@ -49,9 +47,9 @@ def ratios(ours: Any, theirs: Any) -> list[float]:
 @pytest.mark.parametrize("method", list(SETTLED))
 def test_gradients_are_compared_with_those_of_the_loss(method: str, name: str) -> None:
     case = make_case(**CASES[name])
-    states = jax.jit(partial(SETTLED[method], case))(case.parameters, case.x, case.y)
-    ours = weight_gradient(case, states, case.parameters, case.x, case.y)
-    theirs = loss_gradient(case, case.parameters, case.x, case.y)
+    book, given = textbook(name), (case.parameters, case.x, case.y)
+    ours = book.weight_slopes(settled(SETTLED[method], name)(*given), *given)
+    theirs = book.loss_slopes(*given)
     found = aligned(case, learner_on(METHODS[method](case.energy), optimizer=Adam()))
     np.testing.assert_allclose(found.cosine, cosines(ours, theirs), rtol=1e-9)
     np.testing.assert_allclose(found.norm_ratio, ratios(ours, theirs), rtol=1e-9)

@@ -1,7 +1,7 @@
 """Optimisers against their formulas written a second time, across namespaces and at the ends of the number range."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -55,17 +55,22 @@ def follow(optimizer: Optimizer, shape: tuple[int, ...], precision: str = "float
     return path
 
 
-def follow_compiled(optimizer: Optimizer, shape: tuple[int, ...], precision: str, scale: float = 1.0) -> list[Any]:
+@cache
+def compiled(optimizer: Optimizer, precision: str) -> Any:
     xp = namespace(precision)
 
-    @jax.jit
     def update(w: Any, g: Any, memory: Any, rate: Any, k: Any) -> Any:
         return optimizer.update(xp, w, g, memory, rate, number(k))
 
+    return jax.jit(update)
+
+
+def follow_compiled(optimizer: Optimizer, shape: tuple[int, ...], precision: str, scale: float = 1.0) -> list[Any]:
+    update = compiled(optimizer, precision)
     with settings():
         w = to_run(start(shape), precision)
         rate = jnp.asarray(RATE, jnp.float64 if precision == "float64" else jnp.float32)
-        memory, path = optimizer.begin(xp, w), []
+        memory, path = optimizer.begin(namespace(precision), w), []
         for k, g in enumerate(gradients(shape, scale), 1):
             w, after = update(w, to_run(g, precision), memory, rate, jnp.int32(k))
             assert [m.dtype for m in after] == [m.dtype for m in memory] == [w.dtype] * len(memory)

@@ -13,6 +13,7 @@ from pcsim.errors import UsageError
 from pcsim.linear import LinearSystem, condition_numbers, linear_system, system
 from pcsim.scenario import read_scenario
 from tests.support.cases import Case, make_case
+from tests.support.covering import covering
 from tests.support.places import GOLDEN
 
 pytestmark = pytest.mark.usefixtures("jax_in_double")
@@ -47,8 +48,7 @@ def test_what_other_programs_found(name: str) -> None:
     assert system.equilibrated_energy().mean() == pytest.approx(expected["equilibrium_energy"].sum(), rel=1e-12)
 
 
-@pytest.mark.parametrize("free", [False, True], ids=["clamped", "free"])
-@pytest.mark.parametrize("options", NETWORKS, ids=str)
+@covering(options=NETWORKS, free={"clamped": False, "free": True})
 def test_hessian_and_equilibrium_are_automatic_differentiations(options: dict[str, Any], free: bool) -> None:
     if free and not options.get("decays"):
         options = {**options, "widths": (2, *options.get("widths", (5, 6, 6, 6, 6, 3))[1:])}

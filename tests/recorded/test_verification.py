@@ -3,7 +3,6 @@
 import re
 import signal
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -18,12 +17,6 @@ from tests.support.scenario_files import TEXT, Files, changed
 
 EVERYTHING = 'trace.record=["energy","grad_norm","states","errors","energy_per_sample","weight_gradient"]'
 SMALL = ("network.widths=[64,8,8,10]", "inference.steps=6", "data.batch=3")
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    monkeypatch.chdir(tmp_path)
-    return Files(tmp_path)
 
 
 def verified(files: Files, *overrides: str, text: str = TEXT) -> Verification:

@@ -1,6 +1,5 @@
 """Masked samples from scenario files: what is hidden, what a trace keeps of it, and what completion comes to."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,12 +42,6 @@ precision = "float64"
 """
 STATES = 'trace.record=["energy","states","errors","weight_gradient"]'
 BOTH = ("inference.input=masked", "network.widths=[64,24,64]")
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    monkeypatch.chdir(tmp_path)
-    return Files(tmp_path)
 
 
 def hidden(files: Files, *changes: str) -> NDArray[np.bool_]:

@@ -19,12 +19,6 @@ from tests.support.scenario_files import TEXT, Files
 EVERYTHING = 'trace.record=["energy","grad_norm","states","errors","energy_per_sample","weight_gradient"]'
 
 
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    monkeypatch.chdir(tmp_path)
-    return Files(tmp_path)
-
-
 def arrays(path: Path) -> dict[str, NDArray[np.generic]]:
     """Return every array of numbers in a trace."""
     found: dict[str, NDArray[np.generic]] = {}

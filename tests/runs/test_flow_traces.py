@@ -2,10 +2,8 @@
 
 import re
 import signal
-from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 import xarray
@@ -14,51 +12,13 @@ from rich.console import Console
 import pcsim
 from pcsim.cli import call
 from pcsim.cli.run import TIME, progress_bar
-from pcsim.errors import Interrupted, RunFailed, UsageError
-from pcsim.recorded.resimulation import simulation_of
-from pcsim.recorded.verification import SOLVER_MARGIN, Verification
+from pcsim.errors import Interrupted
 from pcsim.report.comparison_report import print_comparison
 from pcsim.report.findings import findings
 from pcsim.report.plotting import draw
 from pcsim.report.summary import headline, layer_table, work
-from pcsim.theory import log_poisson_profile
-from pcsim.theory.overlay import EXACT, FIXED_LIMIT, LIMIT, theory_of
-from pcsim.trace import Trace
+from tests.support.flow_files import EVERYTHING, NOISE, STOP, TEXT, interrupting, run
 from tests.support.scenario_files import Files
-
-TEXT = """\
-[network]
-widths = [64, 16, 16, 16, 10]
-activation = "tanh"
-init = "orthogonal"
-
-[data]
-name = "digits"
-batch = 3
-
-[inference]
-method = "state"
-loss = "squared-error"
-solver = "dopri5"
-t_end = 5.0
-save_at = [0.0, 0.5, 1.0, 5.0]
-
-[backend]
-precision = "float64"
-"""
-EVERYTHING = 'trace.record=["energy","grad_norm","states","errors","energy_per_sample","weight_gradient"]'
-STOP = ("inference.stop={grad_norm=1e-2}", "inference.t_end=300.0")
-NOISE = ("inference.solver=euler", "inference.step_size=0.05", "inference.noise=0.01")
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    monkeypatch.chdir(tmp_path)
-    return Files(tmp_path)
-
-
-def run(files: Files, *overrides: str, **options: Any) -> Trace:
-    return pcsim.run(files.read(TEXT, *overrides), **options)
 
 
 def test_a_trace_in_continuous_time_opens_in_other_tools(files: Files) -> None:
@@ -135,11 +95,6 @@ def test_the_progress_bar_shows_the_time(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "time 3.21 of 20" in console.export_text()
 
 
-def interrupting(clock: float, end: float) -> None:
-    if 0 < clock < end:
-        signal.raise_signal(signal.SIGINT)
-
-
 def test_an_interrupted_flow_says_when(files: Files) -> None:
     with pytest.raises(Interrupted, match=r"interrupted at time 0\.5; the trace up to there is in s\.h5"):
         run(files, path="s.h5", progress=interrupting)
@@ -166,67 +121,6 @@ def test_a_flow_that_fails_before_its_first_row_leaves_a_trace_that_every_comman
     for words in (["replay", "s.h5"], ["replay", "s.h5", "--verify"], ["plot", "s.h5"]):
         assert call(words) == 2
         assert "holds no rows" in capsys.readouterr().err
-
-
-def verified(trace: Trace, **options: Any) -> Verification:
-    with trace:
-        return pcsim.verify(trace, **options)
-
-
-@pytest.mark.parametrize(
-    "overrides",
-    [
-        (),
-        ("network.widths=[64,128,128,10]",),
-        ("inference.form=increment",),
-        ("inference.method=error", "inference.solver=radau"),
-        ("inference.save_at={log=[0.01,5.0,30]}", "inference.solver=bdf"),
-        STOP,
-        NOISE,
-    ],
-    ids=str,
-)
-def test_the_same_bits_again(files: Files, overrides: tuple[str, ...]) -> None:
-    result = verified(run(files, EVERYTHING, *overrides))
-    assert result.agrees
-    assert result.tolerance == 0
-    assert {"solver steps", "arrival times", "errors"} <= set(result.compared)
-
-
-@pytest.mark.parametrize("path", ["solver/evaluations", "arrival_time", "time"])
-def test_every_change_is_found(files: Files, path: str) -> None:
-    run(files, path="s.h5").close()
-    with h5py.File("s.h5", "r+") as file:
-        changed: Any = file[path]
-        changed[0] += 1
-    assert not verified(pcsim.open_trace("s.h5")).agrees
-
-
-def elsewhere(trace: Trace) -> Trace:
-    trace.file["provenance"].attrs["processor"] = trace.file["provenance"].attrs["platform"] = "another"
-    return trace
-
-
-@pytest.mark.parametrize(
-    ("overrides", "off"),
-    [((), 1e-6 + 1e-9), (("inference.stop={grad_norm=1e-4}", "inference.t_end=300.0"), 1e-4 + 1e-6 + 1e-9)],
-    ids=["end", "stop"],
-)
-def test_elsewhere_solvers_agree_to_the_tolerance_asked_for(
-    files: Files, overrides: tuple[str, ...], off: float
-) -> None:
-    with elsewhere(run(files, *overrides)) as trace:
-        task = simulation_of(trace).task
-        assert task.stop is None
-        assert getattr(task.motion, "times", None) == tuple(trace.steps)
-        result = pcsim.verify(trace)
-    assert result.agrees
-    assert result.tolerance == pytest.approx(SOLVER_MARGIN * off)
-
-
-def test_noise_is_not_verified_where_it_would_be_drawn_otherwise(files: Files) -> None:
-    with run(files, *NOISE) as trace, pytest.raises(UsageError, match="has noise, which another backend or precision"):
-        pcsim.verify(trace, precision="float32")
 
 
 def test_silence_and_tolerance_are_said_in_terms_of_time() -> None:
@@ -265,66 +159,3 @@ def test_figures_have_an_axis_of_time(files: Files, overrides: tuple[str, ...]) 
         figure: Any = draw([trace])
     assert [axes.get_xlabel() for axes in figure.axes[:2]] == ["time", "time"]
     figure.canvas.draw()
-
-
-LINEAR = ("network.activation=linear", "inference.solver=dopri8", "inference.rtol=1e-9", "inference.atol=1e-12")
-
-
-@pytest.mark.parametrize(
-    "overrides",
-    [
-        (),
-        ("inference.form=increment",),
-        ("inference.start=normal", "network.precisions=[1.0, 0.5, 2.0]"),
-        ("network.activity_decay=0.1", "network.skip=2", "inference.clamp=soft"),
-    ],
-    ids=str,
-)
-def test_a_deep_linear_network_gets_its_exact_flow(files: Files, overrides: tuple[str, ...]) -> None:
-    with run(files, *LINEAR, *overrides) as trace:
-        overlay = theory_of(trace)
-        assert overlay.label == EXACT
-        told = np.isfinite(overlay.energy)
-        assert told[-1].all()
-        np.testing.assert_allclose(overlay.energy[told], trace.energy[told], rtol=1e-6)
-
-
-def test_other_networks_get_the_limit_of_the_signal_profile(files: Files) -> None:
-    with run(files, "data.batch=1") as trace:
-        overlay = theory_of(trace)
-        assert trace.grad_norm is not None
-        expected = 0.5 * trace.grad_norm[0, -1] ** 2 * np.exp(2 * log_poisson_profile(trace.steps, 2))
-    assert overlay.label == LIMIT
-    np.testing.assert_allclose(overlay.energy[:, 1], expected, rtol=1e-12)
-    with run(files, "inference.predictions=fixed") as trace:
-        assert theory_of(trace).label == FIXED_LIMIT
-
-
-@pytest.mark.parametrize(
-    ("overrides", "words"),
-    [(NOISE, "no theory for a run with noise = 0.01"), (("inference.method=error",), 'method = "error"')],
-)
-def test_other_flows_have_no_theory(files: Files, overrides: tuple[str, ...], words: str) -> None:
-    with run(files, *overrides) as trace, pytest.raises(UsageError, match=words):
-        theory_of(trace)
-
-
-def test_theory_needs_no_backend_with_the_solver_of_the_trace(files: Files) -> None:
-    with run(files) as trace:
-        text = trace.provenance["scenario"].replace('"dopri5"', '"tsit5"')
-        trace.file["provenance"].attrs["scenario"] = text
-        assert theory_of(trace).label == LIMIT
-
-
-def test_a_diverged_flow_is_verified_as_far_as_it_went(files: Files) -> None:
-    with pytest.raises(RunFailed, match="time 0") as caught:
-        run(files, "network.init=normal", "network.std=1e200")
-    assert verified(caught.value.trace).agrees
-
-
-def test_a_trace_ended_by_a_full_disk_is_run_again_up_to_its_last_row(files: Files) -> None:
-    with pytest.raises(Interrupted):
-        run(files, path="s.h5", progress=interrupting)
-    with h5py.File("s.h5", "r+") as file:
-        file.attrs["status"] = "failed"
-    assert verified(pcsim.open_trace("s.h5")).agrees

@@ -1,6 +1,5 @@
 """Tasks from scenario files: generative and autoencoding, free ends, and evaluation by inference."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,12 +39,6 @@ FREE = "inference.input=free"
 AUTO = ("data.task=autoencoding", "network.widths=[64,12,64]")
 UNSUPERVISED = ("data.task=autoencoding", FREE)
 STATES = 'trace.record=["energy","grad_norm","states","errors","energy_per_sample","weight_gradient"]'
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    monkeypatch.chdir(tmp_path)
-    return Files(tmp_path)
 
 
 def test_each_task_has_its_input_and_target(files: Files) -> None:

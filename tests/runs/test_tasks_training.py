@@ -1,6 +1,5 @@
 """Training of the tasks beside the supervised one: generative and autoencoding, and evaluation by inference."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,16 +15,11 @@ from pcsim.runs.simulation import prepare
 from pcsim.scenario import read_scenario
 from tests.runs.test_tasks import AUTO, FREE, TEXT, UNSUPERVISED
 from tests.support.cases import XP
+from tests.support.covering import sampled
 from tests.support.scenario_files import Files
 from tests.support.training_files import assert_same_bits, interrupting
 
 LEARNING = "\n[learning]\nlr = 1e-2\nepochs = 2\nbatch = 64\n"
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    monkeypatch.chdir(tmp_path)
-    return Files(tmp_path)
 
 
 def test_labels_are_inferred_as_a_run_of_their_own_would(files: Files) -> None:
@@ -54,7 +48,10 @@ def test_labels_are_inferred_as_a_run_of_their_own_would(files: Files) -> None:
     np.testing.assert_allclose(outcome.losses, losses, rtol=1e-12)
 
 
-@pytest.mark.parametrize("changes", [(), AUTO, UNSUPERVISED, (*UNSUPERVISED, "learning.rule=incremental")], ids=str)
+TASKS = {"generative": (), "auto": AUTO, "free": UNSUPERVISED, "steps": (*UNSUPERVISED, "learning.rule=incremental")}
+
+
+@pytest.mark.parametrize("changes", sampled(TASKS, ["generative", "steps"]))
 def test_jax_trains_and_evaluates_as_numpy_does(files: Files, changes: tuple[str, ...]) -> None:
     traces = [pcsim.run(files.read(TEXT + LEARNING, *changes, f"backend.name={name}")) for name in ("numpy", "jax")]
     ours, theirs = (trace.training for trace in traces)

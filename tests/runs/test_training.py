@@ -1,6 +1,5 @@
 """Training from scenario files: what a trace holds, early stopping, divergence, and going on after an interruption."""
 
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -19,12 +18,6 @@ from pcsim.scenario import read_scenario
 from pcsim.trace import Trace
 from tests.support.scenario_files import TEXT, Files
 from tests.support.training_files import TRAINING, assert_same_bits, only_line
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    monkeypatch.chdir(tmp_path)
-    return Files(tmp_path)
 
 
 def test_a_trace_holds_updates_epochs_and_the_trained_network(files: Files):

@@ -16,18 +16,12 @@ from pcsim.runs.checkpoint import checkpoint_path
 from pcsim.runs.provenance import describe_machine
 from pcsim.scenario import Scenario, read_scenario
 from pcsim.trace import Trace
+from tests.support.covering import covering, sampled
 from tests.support.scenario_files import TEXT, Files
 from tests.support.training_files import TRAINING, UPDATES, assert_same_bits, interrupting, learned, only_line
 
 
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    monkeypatch.chdir(tmp_path)
-    return Files(tmp_path)
-
-
-@pytest.mark.parametrize("every", [1, 3])
-@pytest.mark.parametrize("update", [2 * UPDATES, 2 * UPDATES + 1])
+@covering(update=[2 * UPDATES, 2 * UPDATES + 1], every=[1, 3])
 def test_an_interrupted_training_goes_on_to_the_same_bits(
     files: Files, monkeypatch: pytest.MonkeyPatch, update: int, every: int
 ):
@@ -116,7 +110,7 @@ pcsim.run(pcsim.read_scenario("s.toml"), path="s.h5", progress=progress)
 """
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.03, 0.08])
+@pytest.mark.parametrize("delay", sampled([0.0, 0.03, 0.08], ["0.03"]))
 def test_a_killed_training_goes_on_to_the_same_bits(files: Files, delay: float):
     scenario = files.read(TRAINING.replace("epochs = 4", "epochs = 12"))
     pcsim.run(scenario, path="whole.h5").close()

@@ -1,19 +1,12 @@
 """Every mistake in a scenario is one line that says where, what was found, what is allowed and what to do."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from pcsim.errors import ScenarioError
 from pcsim.scenario import read_scenario
 from tests.support.scenario_files import TEXT, Files, changed
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    monkeypatch.chdir(tmp_path)
-    return Files(tmp_path)
 
 
 @pytest.mark.parametrize(

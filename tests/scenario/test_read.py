@@ -15,12 +15,6 @@ WIDTHS = "widths = [64, 32, 32, 10]"
 SIZES = "input = 64\nhidden = { layers = 2, width = 32 }\noutput = 10"
 
 
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    monkeypatch.chdir(tmp_path)
-    return Files(tmp_path)
-
-
 def test_values_and_defaults(files: Files):
     scenario = files.read(TEXT)
     assert (scenario.title, scenario.seed, scenario.notes) == ("A small one", 3, ())

@@ -1,7 +1,6 @@
 """Keys that a scenario's choices make no use of: an error in a file, dropped with a note after an override."""
 
 from operator import attrgetter
-from pathlib import Path
 
 import pytest
 
@@ -22,12 +21,6 @@ MOVING = [
     "eps",
     "stop",
 ]
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    monkeypatch.chdir(tmp_path)
-    return Files(tmp_path)
 
 
 def test_a_key_the_method_does_not_use(files: Files):

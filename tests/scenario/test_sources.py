@@ -9,12 +9,6 @@ from pcsim.scenario import read_scenario
 from tests.support.scenario_files import TEXT, Files
 
 
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    monkeypatch.chdir(tmp_path)
-    return Files(tmp_path)
-
-
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

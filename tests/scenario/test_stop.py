@@ -1,6 +1,5 @@
 """The words for step sizes that change and for when to stop."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +13,6 @@ from pcsim.scenario import parse_scenario, scenario_text
 from tests.support.scenario_files import TEXT, Files
 
 FLOW = TEXT.replace("steps = 20\nstep_size = 0.1\n", 'solver = "dopri5"\nt_end = 1.0\n')
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    monkeypatch.chdir(tmp_path)
-    return Files(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 The dynamics call the same few functions thousands of times with arrays of the same shapes, and checking an argument
 costs as much as computing with it. In every test a function is checked in its first calls, and from there on in those
-whose number is a power of two. `pytest -m exhaustive` checks every call.
+whose number is a power of two.
 """
 
 from collections import Counter

@@ -27,12 +27,6 @@ FAST = ("learning.epochs=1", "network.widths=[64,12,10]", "inference.steps=2")
 PLAIN = TEXT.replace("[64, 32, 32, 10]", "[64, 12, 10]").replace("steps = 20", "steps = 2")
 
 
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    monkeypatch.chdir(tmp_path)
-    return Files(tmp_path)
-
-
 def both(trace: Trace) -> None:
     for suffix in ("npz", "safetensors"):
         pcsim.export_weights(trace, f"w.{suffix}")
@@ -40,7 +34,12 @@ def both(trace: Trace) -> None:
 
 @pytest.mark.parametrize(
     ("backend", "precision"),
-    [("numpy", "float32"), ("numpy", "float64"), ("jax", "float32"), ("jax", "bfloat16")],
+    [
+        ("numpy", "float32"),
+        ("numpy", "float64"),
+        pytest.param("jax", "float32", marks=pytest.mark.exhaustive),
+        ("jax", "bfloat16"),
+    ],
 )
 def test_trained_weights_infer_as_the_run_that_trained_them(files: Files, backend: str, precision: str):
     with pcsim.run(files.read(TRAINING, *FAST), backend=backend, precision=precision) as trained:

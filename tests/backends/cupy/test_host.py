@@ -29,10 +29,10 @@ from pcsim.learning import Adam, AtTheEnd
 from pcsim.learning.trainer import TrainingTask
 from pcsim.model.network import Layer
 from tests.backends.cupy.devices import needs_compiler
-from tests.learning.test_learner import learner_on
 from tests.shim.device import CpuCupyBackend, CpuDevice
 from tests.shim.fake_cupy import CUDARuntimeError, FakeCupy, multiply
 from tests.support.cases import METHODS, make_case, make_task
+from tests.support.learning import learner_on
 
 
 def graph_of(hidden: int, method: str, *, activation_first: bool = False) -> list[str]:

@@ -1,5 +1,6 @@
 """The exact backend beyond the conformance suite: bounds that hold, zeros that are exact, ends of runs."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -27,14 +28,19 @@ from pcsim.inference.steppers import GradientDescent
 from pcsim.inference.stopping import StopRule
 from pcsim.trace import Block
 from tests.support.cases import ACTIVATIONS, join, make_case, make_task, settle
+from tests.support.covering import covering
 
 METHODS: list[Any] = [StateOptimization, ErrorOptimization, SequentialStateOptimization]
 
 
-def exactly(task: Task, precision: str = "128 bits") -> tuple[Settled, Any, Any]:
+def never(step: float) -> bool:
+    return False
+
+
+def exactly(task: Task, precision: str = "128 bits", poll: Callable[[float], bool] = never) -> tuple[Settled, Any, Any]:
     """Return what an exact run leaves, all its rows in one block, and the bounds (step, layer)."""
     blocks: list[Block] = []
-    settled = loop.settle(replace(task, precision=precision), blocks.append, lambda step: False)
+    settled = loop.settle(replace(task, precision=precision), blocks.append, poll)
     rows = join(blocks)
     return settled, rows, rows.energy_bound
 
@@ -53,8 +59,7 @@ def energy_balls(task: Task, working: int) -> list[Balls]:
     return rows
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.__name__)
+@covering(method=METHODS, activation=list(ACTIVATIONS))
 def test_balls_at_128_bits_meet_those_at_256_and_512(method: Any, activation: str) -> None:
     case = make_case(activation, loss="cross-entropy", batch=2)
     task = make_task(case, method(case.energy), steps=8)
@@ -65,19 +70,15 @@ def test_balls_at_128_bits_meet_those_at_256_and_512(method: Any, activation: st
             assert all(a.overlaps(b) for a, b in zip(row.entries.flat, finer.entries.flat, strict=True))
 
 
-@pytest.mark.parametrize("options", [{}, {"skip": 2, "activation_first": True}], ids=str)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize(
-    ("standard", "increment"),
-    [
-        (StateOptimization, IncrementStateOptimization),
-        (SequentialStateOptimization, IncrementSequentialStateOptimization),
-    ],
-    ids=["state", "sequential"],
-)
-def test_the_increment_form_is_the_same_map(
-    standard: Any, increment: Any, activation: str, options: dict[str, Any]
-) -> None:
+FORMS: dict[str, tuple[Any, Any]] = {
+    "state": (StateOptimization, IncrementStateOptimization),
+    "sequential": (SequentialStateOptimization, IncrementSequentialStateOptimization),
+}
+
+
+@covering(forms=FORMS, activation=list(ACTIVATIONS), options=[{}, {"skip": 2, "activation_first": True}])
+def test_the_increment_form_is_the_same_map(forms: Any, activation: str, options: dict[str, Any]) -> None:
+    standard, increment = forms
     case = make_case(activation, loss="cross-entropy", batch=2, **options)
     settled, rows, _ = exactly(make_task(case, standard(case.energy), steps=5))
     other, others, _ = exactly(make_task(case, increment(case.energy), steps=5))
@@ -120,17 +121,16 @@ def test_too_few_guard_bits_start_the_run_again_without_a_trace_of_it(monkeypatc
     task = make_task(make_case("gelu", widths=(5, *(8,) * 10, 3)), steps=30)
     expected_settled, expected, expected_bounds = exactly(task)
     used: list[int] = []
-    attempt = loop._Run.attempt  # pyright: ignore[reportPrivateUsage]
 
-    def counted(run: Any, working: int) -> Any:
-        used.append(working)
-        return attempt(run, working)
+    def poll(step: float) -> bool:
+        used.append(ctx.prec)
+        return False
 
-    monkeypatch.setattr(loop._Run, "attempt", counted)  # pyright: ignore[reportPrivateUsage]
     monkeypatch.setattr(loop, "first_guess", lambda task, bits: bits + 20)  # pyright: ignore
-    settled, rows, bounds = exactly(task)
-    assert used[0] == 148
-    assert len(used) > 1
+    settled, rows, bounds = exactly(task, poll=poll)
+    assert used[0] == 148 < used[-1]
+    assert used == sorted(used)
+    assert used.count(used[-1]) == task.descent.steps + 1
     np.testing.assert_array_equal(rows.clock, expected.clock)
     np.testing.assert_array_equal(rows.energy, expected.energy)
     np.testing.assert_array_equal(bounds, expected_bounds)

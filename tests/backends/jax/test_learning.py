@@ -27,8 +27,9 @@ from pcsim.learning import (
     PerLayer,
     fresh,
 )
-from tests.learning.test_learner import RATE, assert_same, batches, learner_on, train
 from tests.support.cases import METHODS, Case, make_case
+from tests.support.covering import sampled
+from tests.support.learning import RATE, assert_same, batches, learner_on, train
 
 
 def train_compiled(case: Case, learner: Learner, precision: str) -> list[Learned]:
@@ -50,28 +51,41 @@ def train_compiled(case: Case, learner: Learner, precision: str) -> list[Learned
 
 
 # Of 10 updates; the increment form's exact errors are what single precision agrees on least.
-@pytest.mark.parametrize(("precision", "tolerance"), [("float64", 1e-11), ("float32", 3e-4)])
-@pytest.mark.parametrize("method", list(METHODS))
-def test_compiled_learning_agrees_with_numpys(method: str, precision: str, tolerance: float) -> None:
+TOLERANCE = {"float64": 1e-11, "float32": 3e-4}
+
+
+# Those that are not among the learners of `test_training` come first.
+WAYS = [f"{method} {precision}" for method in METHODS for precision in TOLERANCE]
+
+
+@pytest.mark.parametrize("way", sampled(WAYS, ["sequential float64", "sequential-increment float32", "fixed float64"]))
+def test_compiled_learning_agrees_with_numpys(way: str) -> None:
+    method, precision = way.split()
     case = make_case("gelu", loss="cross-entropy")
     learner = learner_on(METHODS[method](case.energy), optimizer=PerLayer(Momentum(0.5)), clip=0.5)
-    assert_parity(case, learner, precision, tolerance)
+    assert_parity(case, learner, precision)
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("float64", 1e-11), ("float32", 3e-4)])
-@pytest.mark.parametrize("optimizer", [SGD(), Adam(eps=1e-3), AdamW(eps=1e-3), MQ()])
-def test_compiled_incremental_learning_agrees_with_numpys(optimizer: Any, precision: str, tolerance: float) -> None:
+OPTIMIZERS = {"sgd": SGD(), "adam": Adam(eps=1e-3), "adamw": AdamW(eps=1e-3), "mq": MQ()}
+
+
+@pytest.mark.parametrize(
+    "way", sampled([f"{name} {p}" for name in OPTIMIZERS for p in TOLERANCE], ["adamw float64", "mq float32"])
+)
+def test_compiled_incremental_learning_agrees_with_numpys(way: str) -> None:
+    name, precision = way.split()
+    optimizer = OPTIMIZERS[name]
     case = make_case("tanh", mupc=True, skip=2, activation_first=True)
     learner = learner_on(StateOptimization(case.energy), optimizer=optimizer, rule=AfterEveryStep())
-    assert_parity(case, learner, precision, tolerance)
+    assert_parity(case, learner, precision)
 
 
-def assert_parity(case: Case, learner: Learner, precision: str, tolerance: float) -> None:
+def assert_parity(case: Case, learner: Learner, precision: str) -> None:
     for ours, theirs in zip(train_compiled(case, learner, precision), train(case, learner, precision), strict=True):
         for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
             assert a.dtype == b.dtype
         assert ours.layerwise.dtype == np.float64
-        assert_same(ours, theirs, tolerance)
+        assert_same(ours, theirs, TOLERANCE[precision])
 
 
 @pytest.mark.parametrize("rule", [AtTheEnd(), AfterEveryStep()])

@@ -7,23 +7,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pcsim_numpy import NumpyBackend
-from pcsim_numpy.ode.sample_field import Jacobian, Pattern, SampleField
-from pcsim_numpy.ode.solvers import ADAPTIVE, solver_bytes
-from pcsim_numpy.ode.structure import structure_of
+from pcsim_numpy.ode.solvers import ADAPTIVE
 
 from pcsim.engine.backend import Flow
 from pcsim.errors import UsageError
 from pcsim.inference import (
     Backprop,
     ErrorOptimization,
-    FixedPredictions,
     IncrementStateOptimization,
     StateOptimization,
-    gradient_flow,
 )
 from pcsim.inference.base import Moving
 from pcsim.inference.stopping import StopRule
 from tests.support.cases import XP, join, make_case, make_task
+from tests.support.covering import covering
 from tests.support.flow_cases import METHODS, TIMES, distance, one_sample, run, trajectory
 
 LINEAR: list[dict[str, Any]] = [
@@ -34,9 +31,7 @@ LINEAR: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("tolerance", [1e-4, 1e-9])
-@pytest.mark.parametrize("solver", ADAPTIVE)
-@pytest.mark.parametrize("options", LINEAR, ids=str)
+@covering(options=LINEAR, solver=ADAPTIVE, tolerance=[1e-4, 1e-9])
 def test_linear_networks_follow_the_exact_exponential(solver: str, tolerance: float, options: dict[str, Any]) -> None:
     if solver == "radau":
         # Its order makes small tolerances slow.
@@ -95,8 +90,7 @@ def test_errors_and_states_flow_to_one_equilibrium(solver: str) -> None:
     assert distance(ends[0].states, ends[1].states) < 1e-6
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("solver", ADAPTIVE)
+@covering(method=METHODS, solver=ADAPTIVE)
 def test_errors_start_as_exact_zeros(solver: str, method: Any) -> None:
     _, rows = run(make_case("gelu", batch=3), solver, method, (0.0, 0.5), record=("energy", "errors"))
     assert not rows.energy[0, :-1].any()
@@ -121,8 +115,7 @@ def test_recording_does_not_change_a_trajectory() -> None:
         assert (few.flow.work.steps == many.flow.work.steps).all()
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("solver", ["euler", *ADAPTIVE])
+@covering(method=METHODS, solver=["euler", *ADAPTIVE])
 def test_a_sample_moves_as_it_does_alone(solver: str, method: Any) -> None:
     case = make_case("tanh", batch=4)
     step_size = 0.05 if solver == "euler" else None
@@ -144,8 +137,7 @@ def test_the_weight_gradient_is_that_of_the_final_states(method: Any) -> None:
         assert distance(ours.values(), theirs.values()) < 1e-13
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("solver", ["euler", *ADAPTIVE])
+@covering(method=METHODS, solver=["euler", *ADAPTIVE])
 def test_samples_come_to_rest(solver: str, method: Any) -> None:
     case = make_case("tanh", batch=2, widths=(5, 4, 4, 3), gain=0.9)
     case.y[0] = case.energy.feedforward(XP, case.clamped())[1][-1][0]
@@ -240,31 +232,6 @@ def test_work_is_counted_for_every_sample() -> None:
     assert (plain.evaluations == 3 + 6 * (plain.steps + plain.rejected)).all()
 
 
-@pytest.mark.parametrize("options", [{}, {"skip": 1}, {"skip": 3}, {"widths": (4, 7, 2, 5, 3, 2)}], ids=str)
-@pytest.mark.parametrize("method", [*METHODS, FixedPredictions])
-def test_grouped_differences_give_the_whole_jacobian(method: Any, options: dict[str, Any]) -> None:
-    case = make_case("gelu", batch=1, precisions=True, decays=True, loss="cross-entropy", **options)
-    inference = method(case.energy)
-    flow, structure = gradient_flow(inference), structure_of(inference)
-    field = SampleField(XP, flow, structure, case.parameters, case.x, case.y)
-    vector = np.random.default_rng(0).standard_normal(structure.size)
-    dense = Jacobian(field, None)(0.0, vector)
-    central = [(field(0.0, vector + d) - field(0.0, vector - d)) / 2e-6 for d in 1e-6 * np.eye(structure.size)]
-    np.testing.assert_allclose(dense, np.stack(central, axis=1), atol=1e-6)
-    np.testing.assert_allclose(Jacobian(field, Pattern(structure))(0.0, vector).toarray(), dense, atol=1e-6)
-    rows, columns = np.nonzero(np.abs(dense) > 1e-6)
-    assert np.abs(rows - columns).max() <= structure.bandwidth
-
-
-def test_a_deep_network_has_a_sparse_jacobian() -> None:
-    case = make_case("gelu", widths=(20, *(16,) * 19, 10))
-    structure = structure_of(StateOptimization(case.energy))
-    assert structure.groups.max() + 1 == 3 * 16
-    assert structure.bandwidth == 2 * 16 - 1
-    assert not structure.is_dense
-    assert structure_of(ErrorOptimization(case.energy)).is_dense
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -311,13 +278,3 @@ def test_float32_is_that_of_parameters_data_and_results() -> None:
         np.testing.assert_array_equal(ours, theirs.astype(np.float32))
     for a, b in zip(narrow.gradient, wide.gradient, strict=True):
         np.testing.assert_array_equal(a["W"], b["W"].astype(np.float32))
-
-
-def test_jacobians_beyond_the_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    case = make_case("tanh", widths=(5, *(64,) * 20, 3))
-    for method, solver in ((ErrorOptimization, "radau"), (StateOptimization, "bdf"), (StateOptimization, "lsoda")):
-        need = solver_bytes(solver, structure_of(method(case.energy)), 4)
-        monkeypatch.setattr("pcsim_numpy.ode.solvers._memory", lambda need=need: need)
-        with pytest.raises(UsageError, match="dopri5 or dopri8"):
-            run(case, solver, method)
-    assert solver_bytes("dopri5", structure_of(ErrorOptimization(case.energy)), 4) == 0.0

@@ -21,6 +21,7 @@ from pcsim.inference import (
 from pcsim.inference.steppers import Momentum
 from pcsim.model.arithmetic import Arithmetic, check_arithmetic
 from tests.support.cases import ACTIVATIONS, LOSSES, Case, make_case, make_task, settle
+from tests.support.covering import covering
 from tests.support.narrow import NARROW, unit
 
 METHODS = [
@@ -33,14 +34,10 @@ METHODS = [
 ]
 
 
-@pytest.fixture(params=NARROW)
-def precision(request: pytest.FixtureRequest) -> str:
-    return request.param
+each_precision = pytest.mark.parametrize("precision", NARROW)
 
 
-@pytest.mark.parametrize("loss", [*LOSSES, "soft"])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.__name__)
+@covering(method=METHODS, activation=list(ACTIVATIONS), loss=[*LOSSES, "soft"], precision=NARROW)
 def test_trajectories_stay_in_the_format_and_near_float64(
     method: Any, activation: str, loss: str, precision: str
 ) -> None:
@@ -73,6 +70,7 @@ def final_energy(precision: str, **options: Any) -> NDArray[np.float64]:
     return settle(task)[1].energy[-1]
 
 
+@each_precision
 def test_narrow_formats_follow_float64_at_the_top_and_fall_silent_below(precision: str) -> None:
     exact, narrow = final_energy("float64"), final_energy(precision)
     tolerance = {"float16": 0.01, "bfloat16": 0.2}[precision]
@@ -87,6 +85,7 @@ def test_stochastic_rounding_keeps_the_top_energies_nearer_than_nearest_does() -
     assert (np.abs(stochastic / reference - 1) < np.abs(nearest / reference - 1)).all()
 
 
+@each_precision
 def test_stochastic_runs_repeat_bit_for_bit_and_follow_their_seed(precision: str) -> None:
     case = make_case("tanh", loss="cross-entropy")
 

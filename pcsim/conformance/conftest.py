@@ -3,7 +3,7 @@
 import pytest
 
 from pcsim.conformance.choice import choose
-from pcsim.conformance.descents import ALL, PAIRS
+from pcsim.conformance.covering import ALL, PAIRS
 from pcsim.conformance.plugin import SUBJECT
 
 

@@ -4,6 +4,8 @@ import platform
 from collections.abc import Callable
 from importlib.util import find_spec
 
+import numpy as np
+
 from pcsim.engine.backend import Capabilities, Settled, Task
 from pcsim.errors import UsageError
 from pcsim.model.arithmetic import check_arithmetic
@@ -54,4 +56,6 @@ class ExactBackend:
         # Only here, so that the package can be imported, and say what is missing, without python-flint.
         from pcsim_exact.descent import settle
 
-        return settle(task, sink, poll)
+        # Means of energies on their way to infinity overflow; the loop reports them.
+        with np.errstate(over="ignore"):
+            return settle(task, sink, poll)

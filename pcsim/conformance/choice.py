@@ -5,7 +5,7 @@ from functools import cache, partial
 from typing import Any, get_args
 
 from pcsim.conformance import descents, flows, trainings
-from pcsim.conformance.descents import ALL, PAIRS, WORDS
+from pcsim.conformance.covering import ALL, FEW, PAIRS, WORDS
 from pcsim.conformance.subject import Subject
 from pcsim.engine.backend import TrainingBackend
 from pcsim.engine.registry import installed_backends
@@ -25,7 +25,7 @@ CLAIMABLE: dict[str, tuple[str, ...]] = {
 def choose(arguments: Sequence[str], subject: Subject, strength: int) -> tuple[tuple[str, ...], dict[str, Any]]:
     """Return names of arguments, and their values by an id: the backend, and one of `CHOICES` if a test asks for it.
 
-    `strength` says how many combinations: `WORDS`, `PAIRS` or `ALL`.
+    `strength` says how many combinations: `FEW`, `WORDS`, `PAIRS` or `ALL`.
     """
     asked = [name for name in CHOICES if name in arguments]
     if not asked:
@@ -74,17 +74,17 @@ def _tuples(found: Sequence[tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
 
 def _forms(subject: Subject, strength: int) -> dict[str, str]:
     moving = [form for form in subject.forms if form != "backprop"]
-    return _words(moving[:1] if strength == WORDS else moving)
+    return _words(moving[:1] if strength in (FEW, WORDS) else moving)
 
 
 def _solvers(subject: Subject, strength: int) -> dict[str, str]:
     solvers = subject.able.solvers if "state" in subject.able.methods else ()
-    return _words(() if strength == WORDS else solvers)
+    return _words(() if strength == FEW else solvers)
 
 
 def _stop_rules(subject: Subject, strength: int) -> dict[str, Any]:
     found = list(descents.STOP_RULES.items()) if _forms(subject, strength) else []
-    return dict(found[:1] if strength == WORDS else found)
+    return dict(found[:1] if strength == FEW else found)
 
 
 CHOICES: dict[str, Callable[[Subject, int], dict[str, Any]]] = {

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pcsim.conformance.agreement import RECORD
 from pcsim.conformance.cases import ACTIVATIONS, LOSSES, METHODS, Case, make_case, make_task
-from pcsim.conformance.covering import covering
+from pcsim.conformance.covering import ALL, FEW, covering
 from pcsim.conformance.subject import Subject
 from pcsim.engine.backend import Backend, Task
 from pcsim.engine.free_input import FreeInputBackend
@@ -17,8 +17,6 @@ from pcsim.inference.stopping import StopRule
 from pcsim.model.arithmetic import NARROW, Arithmetic
 from pcsim.model.losses import NoTarget, PartlyClamped, SquaredError
 
-WORDS, PAIRS, ALL = 1, 2, 0
-"""How many combinations: so many that every word comes, that every two meet, or all."""
 NETWORKS: dict[str, dict[str, Any]] = {
     "plain": {},
     "skips": {"skip": 1, "bias": False},
@@ -176,11 +174,11 @@ def variants_of(subject: Subject, strength: int) -> list[Variant]:
     """Return what a backend may be asked for beside the factors."""
     moving = [form for form in subject.forms if form != "backprop"]
     # The first are what no other combination has anything like.
-    asked = list(VARIANTS)[: 6 if strength == WORDS else None]
+    asked = list(VARIANTS)[: 6 if strength == FEW else None]
     levels = [moving, asked, subject.able.precisions]
     if not moving:
         return []
-    found = [Variant(*words) for words in (covering(levels, strength) if strength != ALL else product(*levels))]
+    found = [Variant(*words) for words in covering(levels, strength)]
     narrow = [precision for precision in NARROW if precision in subject.able.precisions]
     return found + [Variant(moving[0], what, precision) for what in ROUNDED for precision in narrow]
 

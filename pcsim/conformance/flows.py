@@ -1,10 +1,9 @@
 """What is compared of continuous time: form × solver × precision."""
 
-from itertools import product
 from typing import NamedTuple
 
 from pcsim.conformance.cases import METHODS, make_case, make_task
-from pcsim.conformance.covering import covering
+from pcsim.conformance.covering import FEW, covering
 from pcsim.conformance.subject import Subject
 from pcsim.engine.backend import Flow, Task
 from pcsim.inference.stopping import StopRule
@@ -31,16 +30,16 @@ class Course(NamedTuple):
 
 
 def courses_of(subject: Subject, strength: int) -> list[Course]:
-    """Return what a backend claims of continuous time, two solvers alone where words must come."""
+    """Return what a backend claims of continuous time, two solvers alone where they are to be few."""
     solvers = subject.able.solvers
     forms = [form for form in FORMS if METHODS[form].name in subject.able.methods]
     if not (solvers and forms):
         return []
-    if strength == 1:
+    if strength == FEW:
         chosen = (forms[-1], solvers[0]), (forms[0], solvers[len(solvers) // 2])
         return [Course(*words, subject.precision) for words in chosen]
     levels = [forms, solvers, subject.able.precisions]
-    found = [Course(*words) for words in (covering(levels, strength) if strength else product(*levels))]
+    found = [Course(*words) for words in covering(levels, strength)]
     adaptive = [solver for solver in solvers if solver not in CONSTANT]
     return found + [Course(forms[0], solver, subject.precision, "constant") for solver in adaptive]
 

@@ -9,6 +9,7 @@ import pytest
 
 from pcsim.conformance.cases import METHODS
 from pcsim.engine.backend import Backend, Capabilities, Task, TrainingBackend
+from pcsim.engine.registry import load_backend
 from pcsim.errors import UsageError
 from pcsim.learning.trainer import Trainer, TrainingTask
 
@@ -69,3 +70,11 @@ class Subject:
         if met is not None:
             pytest.skip(f"refused, as listed: {met}")
         return made[0]
+
+
+def subject_named(name: str) -> Subject:
+    """Return an installed backend; raises `UsageError` where there is none of that name, or it cannot be used here."""
+    subject = Subject(name, load_backend(name))
+    if subject.able.problem is not None:
+        raise UsageError(f"backend '{name}' cannot be used here: {subject.able.problem}; {subject.able.fix}")
+    return subject

@@ -42,7 +42,7 @@ def test_what_is_not_claimed_is_refused(subject: Subject, unclaimed: tuple[str, 
     if what == "rule":
         method = {"backprop": "backprop", "incremental": "state"}.get(word, subject.able.methods[0])
         changes.append(f'inference.method="{method}"')
-    with pytest.raises(UsageError, match=rf"has no {what} '{word}'|has no continuous time"):
+    with pytest.raises(UsageError, match=rf"has no ({what}|method) '{word}'|has no continuous time"):
         prepare(read_scenario(scenario, changes))
 
 

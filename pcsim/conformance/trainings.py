@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from pcsim.conformance.agreement import assert_close
 from pcsim.conformance.cases import METHODS, make_case
-from pcsim.conformance.covering import covering
+from pcsim.conformance.covering import FEW, covering
 from pcsim.conformance.subject import Subject
 from pcsim.inference import Halving, with_free_input
 from pcsim.inference.steppers import GradientDescent
@@ -60,23 +59,23 @@ class Lesson(NamedTuple):
 
 
 def lessons_of(subject: Subject, strength: int) -> list[Lesson]:
-    """Return what a backend claims of learning; one learner a rule where words must come."""
+    """Return what a backend claims of learning; one learner a rule where they are to be few."""
     learners = _learners(subject)
-    if strength == 1:
+    if strength == FEW:
         learners = list({LEARNERS[learner][0]: learner for learner in reversed(learners)}.values())
         turns = zip(learners, ("adam", "momentum", "mq-per-layer"), strict=False)
         return [Lesson(*words, subject.precision) for words in turns]
     levels: list[Sequence[str]] = [learners, tuple(OPTIMIZERS), subject.able.precisions]
     if not learners:
         return []
-    return [Lesson(*words) for words in (covering(levels, strength) if strength else product(*levels))]
+    return [Lesson(*words) for words in covering(levels, strength)]
 
 
 def training_variants_of(subject: Subject, strength: int) -> list[str]:
     """Return what a backend that learns by predictive coding may be asked for beside that."""
     learners = _learners(subject)
     found = [what for what in VARIANTS if ("incremental" if what.startswith("incremental") else "state") in learners]
-    return [] if strength == 1 else found
+    return [] if strength == FEW else found
 
 
 def _learners(subject: Subject) -> list[str]:

@@ -10,29 +10,29 @@ from pcsim_numba import NumbaBackend
 from pcsim_numpy import NumpyBackend
 
 from pcsim.conformance.choice import choose
-from pcsim.conformance.descents import ALL, PAIRS, WORDS
+from pcsim.conformance.covering import ALL, FEW, PAIRS, WORDS
 from pcsim.conformance.subject import Subject
 from tests.backends.cupy.devices import needs_compiler
 from tests.shim.device import CpuCupyBackend
 
 
 class Examined(NamedTuple):
-    """A backend, how many combinations it does by default and behind the marker, and what it cannot be without."""
+    """A backend, how much it does by default and behind the marker (of discrete steps, of the rest), and its marks."""
 
     subject: Subject
-    usual: int
-    exhaustive: int
+    usual: tuple[int, int]
+    exhaustive: tuple[int, int]
     marks: tuple[Any, ...] = ()
 
 
 # JAX compiles a combination for a second or more; numpy and exact run the core's own lines.
 EXAMINED = [
-    Examined(Subject("numpy", NumpyBackend()), WORDS, PAIRS),
-    Examined(Subject("exact", ExactBackend()), WORDS, PAIRS),
-    Examined(Subject("jax", JaxBackend()), WORDS, PAIRS),
-    Examined(Subject("numba", NumbaBackend()), PAIRS, ALL),
-    Examined(Subject("cupy-on-the-cpu", CpuCupyBackend()), WORDS, PAIRS, (needs_compiler,)),
-    Examined(Subject("cupy", CupyBackend()), PAIRS, ALL, (pytest.mark.gpu,)),
+    Examined(Subject("numpy", NumpyBackend()), (FEW, FEW), (PAIRS, PAIRS)),
+    Examined(Subject("exact", ExactBackend()), (FEW, FEW), (PAIRS, PAIRS)),
+    Examined(Subject("jax", JaxBackend()), (FEW, FEW), (PAIRS, WORDS)),
+    Examined(Subject("numba", NumbaBackend()), (PAIRS, WORDS), (ALL, ALL)),
+    Examined(Subject("cupy-on-the-cpu", CpuCupyBackend()), (FEW, FEW), (PAIRS, PAIRS), (needs_compiler,)),
+    Examined(Subject("cupy", CupyBackend()), (PAIRS, PAIRS), (ALL, ALL), (pytest.mark.gpu,)),
 ]
 
 
@@ -42,9 +42,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     found: dict[str, Any] = {}
     names: tuple[str, ...] = ("subject",)
+    of_steps = "combination" in metafunc.fixturenames
     for subject, usual, exhaustive, marks in EXAMINED:
         problem = subject.able.problem
-        for strength, more in ((usual, []), (exhaustive, [pytest.mark.exhaustive])):
+        for (steps, rest), more in ((usual, []), (exhaustive, [pytest.mark.exhaustive])):
+            strength = steps if of_steps else rest
             names, chosen = choose(metafunc.fixturenames, subject, strength)
             if problem is not None:
                 skipped = pytest.mark.skip(reason=f"{subject.name}: {problem}")

@@ -12,7 +12,7 @@ from pcsim_cupy.kernels.dynamics import form_of
 from pcsim_cupy.kernels.memory import check_fits, needed, needed_to_train
 from pcsim_cupy.kernels.plan import plan
 from pcsim_cupy.kernels.storage import STORAGES
-from pcsim_cupy.support import HALVING, MASKS, ROUNDING, TRAINING, check, check_rounding, check_training
+from pcsim_cupy.support import HALVING, KERNELS, ROUNDING, TRAINING, check, check_rounding, check_training
 
 
 class CupyBackend:
@@ -26,7 +26,7 @@ class CupyBackend:
             precisions=tuple(STORAGES),
             methods=("state", "error", "sequential", "backprop"),
             layers=("dense",),
-            limits=(HALVING, MASKS, ROUNDING, TRAINING),
+            limits=(HALVING, KERNELS.masks, ROUNDING, TRAINING),
             problem=found.problem,
             fix=found.fix,
             rules=("pc", "incremental", "backprop"),
@@ -43,7 +43,7 @@ class CupyBackend:
         check_rounding(task.precision, task.arithmetic, motion.stepper)
         net = plan(task.inference.energy)
         form = form_of(task.inference, net)
-        stepper = lowered_stepper("cupy", motion.stepper)
+        stepper = lowered_stepper(KERNELS, motion.stepper)
         check_fits(needed(net, len(task.x), form, stepper, STORAGES[task.precision]), self.free_memory())
         return 3.0 + 4e-13 * net.weights * len(task.x) * (motion.steps + 1)
 

@@ -2,14 +2,14 @@
 
 from pcsim_numpy.support import check_eps
 
-from pcsim.engine.lowering import lowered_method, lowered_stepper, masks, without_kernels
+from pcsim.engine.lowering import Kernels, lowered_method, lowered_stepper
 from pcsim.errors import UsageError
 from pcsim.inference import Inference
 from pcsim.inference.steppers import Stepper
 from pcsim.model.arithmetic import Arithmetic, check_arithmetic
 
-HALVING = without_kernels("cupy", "inference.step_halving")
-MASKS = masks("cupy")
+KERNELS = Kernels("cupy", 'use backend = "jax" or "numpy"')
+HALVING = KERNELS.without("inference.step_halving")
 ROUNDING = (
     "cupy rounds to nearest and accumulates in float32; drop inference.rounding and inference.accumulate, or use "
     'backend = "numpy"'
@@ -21,8 +21,8 @@ def check(inference: Inference, stepper: Stepper) -> None:
     """Raise `UsageError` for inference without kernels."""
     if inference.traits.halves_steps:
         raise UsageError(HALVING)
-    lowered_method("cupy", inference)
-    lowered_stepper("cupy", stepper)
+    lowered_method(KERNELS, inference)
+    lowered_stepper(KERNELS, stepper)
 
 
 def check_rounding(precision: str, arithmetic: Arithmetic, stepper: Stepper) -> None:

@@ -14,7 +14,7 @@ from pcsim.engine.backend import Capabilities, Flow, Settled, Task
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.arithmetic import check_arithmetic
 from pcsim.trace.layout import Block
-from pcsim_numba.support import MASKS, check
+from pcsim_numba.support import KERNELS, check
 
 
 class NumbaBackend:
@@ -29,7 +29,7 @@ class NumbaBackend:
             methods=("state", "error", "sequential", "backprop"),
             layers=("dense",),
             solvers=SOLVERS,
-            limits=(constant_steps("numba"), MASKS),
+            limits=(constant_steps("numba"), KERNELS.masks),
             problem="not installed: numba" if missing else None,
             fix="install it with: pip install 'pcsim[numba]'" if missing else None,
             rules=("pc", "incremental", "backprop"),

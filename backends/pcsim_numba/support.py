@@ -1,11 +1,11 @@
 """What there are kernels for, and what is said of the rest before anything starts."""
 
-from pcsim.engine.lowering import lowered_method, masks
+from pcsim.engine.lowering import Kernels, lowered_method
 from pcsim.inference import Inference, unhalved
 
-MASKS = masks("numba")
+KERNELS = Kernels("numba", 'use backend = "jax" or "numpy"')
 
 
 def check(inference: Inference) -> None:
     """Raise `UsageError` for inference without kernels."""
-    lowered_method("numba", unhalved(inference))
+    lowered_method(KERNELS, unhalved(inference))

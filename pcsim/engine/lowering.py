@@ -64,6 +64,22 @@ class Motion(NamedTuple):
     decay: float = 0.0
 
 
+class Kernels(NamedTuple):
+    """A backend with hand-written kernels, and what to do about all that it has none for."""
+
+    backend: str
+    remedy: str
+
+    def without(self, what: str) -> str:
+        """Return the line on something without kernels."""
+        return f"{self.backend} has no kernels for {what}; {self.remedy}"
+
+    @property
+    def masks(self) -> str:
+        """The line on masks."""
+        return self.without("masked inputs and outputs")
+
+
 class LoweredLayer(NamedTuple):
     """A layer; `starts` says that it is the start of a free input, which has no weights."""
 
@@ -87,30 +103,20 @@ class Lowered(NamedTuple):
     share: float
 
 
-def without_kernels(backend: str, what: str) -> str:
-    """Return the line on what a backend has no kernels for."""
-    return f'{backend} has no kernels for {what}; use backend = "jax" or "numpy"'
-
-
-def masks(backend: str) -> str:
-    """Return the line on masks."""
-    return without_kernels(backend, "masked inputs and outputs")
-
-
-def lowered_method(backend: str, inference: Inference) -> int:
+def lowered_method(kernels: Kernels, inference: Inference) -> int:
     """Return a method in numbers; raises `UsageError` for what the backend has no kernels for."""
     if is_masked(inference):
-        raise UsageError(masks(backend))
+        raise UsageError(kernels.masks)
     if type(inference) not in METHODS:
-        raise UsageError(without_kernels(backend, type(inference).__name__))
+        raise UsageError(kernels.without(type(inference).__name__))
     return METHODS[type(inference)]
 
 
-def lowered_stepper(backend: str, stepper: Stepper, decay: float = 0.0) -> Motion:
+def lowered_stepper(kernels: Kernels, stepper: Stepper, decay: float = 0.0) -> Motion:
     """Return a stepper in numbers; raises `UsageError` for what the backend has no kernels for."""
     match stepper:
         case Decaying():
-            return lowered_stepper(backend, stepper.stepper, stepper.decay)
+            return lowered_stepper(kernels, stepper.stepper, stepper.decay)
         case GradientDescent():
             return Motion(DESCENT, 0, stepper.step_size, decay=decay)
         case Momentum():
@@ -118,18 +124,18 @@ def lowered_stepper(backend: str, stepper: Stepper, decay: float = 0.0) -> Motio
         case Adam():
             return Motion(ADAM, 2, stepper.step_size, stepper.beta1, stepper.beta2, stepper.eps, decay)
         case _:
-            raise UsageError(without_kernels(backend, type(stepper).__name__))
+            raise UsageError(kernels.without(type(stepper).__name__))
 
 
-def lowered(backend: str, energy: Energy) -> Lowered:
+def lowered(kernels: Kernels, energy: Energy) -> Lowered:
     """Return a network in numbers; raises `UsageError` for what the backend has no kernels for."""
     network, shapes = energy.network, energy.network.layer_shapes
     layers: list[LoweredLayer] = []
     scales = np.ones((len(shapes), 4))
     for i, (layer, shape) in enumerate(zip(network.layers, shapes, strict=True)):
-        activation, slope = _lowered_operation(backend, layer)
+        activation, slope = _lowered_operation(kernels, layer)
         if layer.skip == -1:
-            raise UsageError(without_kernels(backend, "skips from the input"))
+            raise UsageError(kernels.without("skips from the input"))
         operation, skip = layer.operation, NOTHING if layer.skip is None else layer.skip
         first, starts = not isinstance(operation, ActivationFirst), isinstance(operation, Start)
         n_in, n_out = prod(operation.input_shape), prod(shape)
@@ -137,20 +143,20 @@ def lowered(backend: str, energy: Energy) -> Lowered:
         layers.append(LoweredLayer(n_in, n_out, layer.source, skip, activation, first, starts, biased))
         gamma, delta = (energy.precisions[i], energy.decays[i]) if i < len(shapes) - 1 else (1.0, 0.0)
         scales[i] = layer.premultiplier, slope, gamma, delta
-    return Lowered(tuple(layers), scales, network.readers, *_lowered_loss(backend, energy))
+    return Lowered(tuple(layers), scales, network.readers, *_lowered_loss(kernels, energy))
 
 
-def _lowered_operation(backend: str, layer: Layer) -> tuple[int, float]:
+def _lowered_operation(kernels: Kernels, layer: Layer) -> tuple[int, float]:
     match layer.operation:
         case Start():
             return LINEAR, 0.0
         case WeightsFirst() | ActivationFirst():
-            return _lowered_activation(backend, layer.operation.activation)
+            return _lowered_activation(kernels, layer.operation.activation)
         case _:
-            raise UsageError(without_kernels(backend, f"layers of the kind {type(layer.operation).__name__}"))
+            raise UsageError(kernels.without(f"layers of the kind {type(layer.operation).__name__}"))
 
 
-def _lowered_activation(backend: str, activation: Activation) -> tuple[int, float]:
+def _lowered_activation(kernels: Kernels, activation: Activation) -> tuple[int, float]:
     match activation:
         case Linear():
             return LINEAR, 0.0
@@ -163,10 +169,10 @@ def _lowered_activation(backend: str, activation: Activation) -> tuple[int, floa
         case Gelu():
             return GELU, 0.0
         case _:
-            raise UsageError(without_kernels(backend, type(activation).__name__))
+            raise UsageError(kernels.without(type(activation).__name__))
 
 
-def _lowered_loss(backend: str, energy: Energy) -> tuple[int, float]:
+def _lowered_loss(kernels: Kernels, energy: Energy) -> tuple[int, float]:
     match energy.loss:
         case SquaredError():
             return SQUARED, 1.0
@@ -179,4 +185,4 @@ def _lowered_loss(backend: str, energy: Energy) -> tuple[int, float]:
         case BinaryCrossEntropy():
             return BINARY, 1.0
         case _:
-            raise UsageError(without_kernels(backend, type(energy.loss).__name__))
+            raise UsageError(kernels.without(type(energy.loss).__name__))

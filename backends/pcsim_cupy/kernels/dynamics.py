@@ -17,6 +17,7 @@ from pcsim_cupy import kernels as k
 from pcsim_cupy.kernels.buffers import Form
 from pcsim_cupy.kernels.plan import Plan
 from pcsim_cupy.kernels.work import Work
+from pcsim_cupy.support import KERNELS
 
 
 @runtime_checkable
@@ -160,7 +161,7 @@ _DYNAMICS: dict[int, Dynamics] = {
 
 def dynamics_of(inference: Inference) -> Dynamics:
     """Return how a method steps; raises `UsageError` for one without kernels."""
-    return _DYNAMICS[lowered_method("cupy", inference)]
+    return _DYNAMICS[lowered_method(KERNELS, inference)]
 
 
 def form_of(inference: Inference, plan: Plan, *, weights_move: bool = False) -> Form:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.engine.lowering import NOTHING, Lowered, LoweredLayer, lowered, without_kernels
+from pcsim.engine.lowering import NOTHING, Lowered, LoweredLayer, lowered
 from pcsim.errors import UsageError
 from pcsim.model.energy import Energy
+from pcsim_cupy.support import KERNELS
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Plan:
 
 def plan(energy: Energy) -> Plan:
     """Return a network in numbers; raises `UsageError` for what there are no kernels for."""
-    network = lowered("cupy", energy)
+    network = lowered(KERNELS, energy)
     layers = network.layers
     _check_reads(network)
     widths = tuple(layer.n_out for layer in layers)
@@ -133,4 +134,4 @@ def _shape(layer: LoweredLayer) -> tuple[int, int, bool]:
 
 
 def _no_kernels(what: str) -> UsageError:
-    return UsageError(without_kernels("cupy", what))
+    return UsageError(KERNELS.without(what))

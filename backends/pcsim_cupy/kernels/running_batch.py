@@ -18,6 +18,7 @@ from pcsim_cupy.kernels.gemm import Product
 from pcsim_cupy.kernels.plan import plan
 from pcsim_cupy.kernels.stacks import join
 from pcsim_cupy.kernels.work import Work
+from pcsim_cupy.support import KERNELS
 
 
 class RunningBatch:
@@ -40,7 +41,7 @@ class RunningBatch:
         self.device, self.plan = device, plan(inference.energy)
         self._measured, self._dynamics = measured, dynamics_of(inference)
         self._form = form_of(inference, self.plan, weights_move=weights_move)
-        self.buffers = Buffers(device, self.plan, batch, self._form, lowered_stepper("cupy", stepper))
+        self.buffers = Buffers(device, self.plan, batch, self._form, lowered_stepper(KERNELS, stepper))
         self._work = Work(device, self.plan, self.buffers)
         longest = max((group.count for group in self.plan.groups), default=1)
         self._ones = device.put(device.storage.packed(np.ones(longest * batch)))

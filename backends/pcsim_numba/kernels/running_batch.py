@@ -15,6 +15,7 @@ from pcsim.model.energy import States
 from pcsim_numba.kernels.block import Block, Form, make_block, matrix, saved_matrix
 from pcsim_numba.kernels.entries import MET, NOT_FINITE, RowBuffers, Watch, begin, carry, proceed
 from pcsim_numba.kernels.plan import BIAS, SOURCE, WEIGHTS_FIRST, plan
+from pcsim_numba.support import KERNELS
 from pcsim_numba.threads import edges, on_all
 
 TYPICAL_STRETCH = 64
@@ -64,10 +65,10 @@ class RunningBatch:
         y: NDArray[Any],
         weights_move: bool = False,
     ) -> None:
-        self._energy, self._lowered, self._dtype = inference.energy, lowered("numba", inference.energy), x.dtype
+        self._energy, self._lowered, self._dtype = inference.energy, lowered(KERNELS, inference.energy), x.dtype
         self._plan = plan(self._lowered, parameters, x.dtype)
-        self._method, traits = lowered_method("numba", unhalved(inference)), inference.traits
-        self._motion = lowered_stepper("numba", stepper)
+        self._method, traits = lowered_method(KERNELS, unhalved(inference)), inference.traits
+        self._motion = lowered_stepper(KERNELS, stepper)
         count = len(parameters)
         known = count if traits.freezes_predictions else int(not weights_move)
         weights = sum(array.size for layer in parameters for array in layer.values())

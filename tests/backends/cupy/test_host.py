@@ -19,6 +19,7 @@ from pcsim_cupy.kernels.gemm import Product, call
 from pcsim_cupy.kernels.memory import needed
 from pcsim_cupy.kernels.plan import plan
 from pcsim_cupy.kernels.storage import STORAGES
+from pcsim_cupy.support import KERNELS
 
 from pcsim.conformance.agreement import RECORD
 from pcsim.conformance.cases import settle_on
@@ -238,7 +239,7 @@ def test_the_memory_of_a_run_is_known_before(method: str, precision: str, monkey
     task = make_task(case, METHODS[method](case.energy), steps=1, precision=precision)
     settle_on(CpuCupyBackend(), task)
     net = plan(case.energy)
-    form, motion = form_of(task.inference, net), lowered_stepper("cupy", task.descent.stepper)
+    form, motion = form_of(task.inference, net), lowered_stepper(KERNELS, task.descent.stepper)
     expected = needed(net, 30, form, motion, STORAGES[precision])
     # Where runs are saved is copied from other arrays, and so not counted here.
     assert 0.5 * expected < taken <= expected

@@ -108,6 +108,7 @@ def test_diagnoses_agree_with_numpys_and_change_nothing(way: str) -> None:
     assert {array.dtype.name for array in jax.tree.leaves(found)} == {"float64"}
 
 
+@pytest.mark.exhaustive
 def test_bfloat16_is_diagnosed() -> None:
     tasks = (make("error", precision, optimizer=Momentum(0.5)) for precision in ("bfloat16", "float64"))
     found, reference = (JaxTrainer(task).diagnose(BATCHES[0], 0.1).alignment for task in tasks)

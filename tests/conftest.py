@@ -1,13 +1,20 @@
 """What every test has: counts of checked calls that begin anew; and for those that ask, a folder, and JAX in double."""
 
+import os
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from tests.support import sparing
+from tests.support.places import ROOT
 
 sparing.install()
+# What XLA has compiled is kept for the next run and for processes that tests start; workers keep their own files.
+KEPT = ROOT / ".pytest_cache" / "jax" / os.environ.get("PYTEST_XDIST_WORKER", "main")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(KEPT))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 # Only now: what this imports of pcsim is then checked too.
 from tests.support.scenario_files import Files  # noqa: E402

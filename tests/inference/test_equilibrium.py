@@ -16,6 +16,7 @@ from pcsim.inference.steppers import GradientDescent
 from pcsim.inference.stopping import StopRule
 from pcsim.trace import Block
 from tests.support.cases import Case, join, make_case, make_task
+from tests.support.covering import covering
 from tests.support.places import GOLDEN
 
 BACKENDS: dict[str, Backend] = {"numpy": NumpyBackend(), "jax": JaxBackend()}
@@ -33,6 +34,8 @@ HARD: dict[str, dict[str, Any]] = {
 }
 STIFF = ("saturated", "steep")
 """Where gradient descent diverges at step sizes of a hundredth."""
+each_backend = pytest.mark.parametrize("backend", sampled(BACKENDS, ["numpy"]))
+"""JAX compiles each for seconds."""
 
 
 def search(
@@ -84,8 +87,7 @@ def test_searches_that_gradient_descent_cannot_follow_end_lower(name: str) -> No
     assert rows.energy[-1].sum() < rows.energy[0].sum()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("name", ["linear-sp", "linear-mupc"])
+@covering(name=["linear-sp", "linear-mupc"], backend=list(BACKENDS))
 def test_golden_equilibria(name: str, backend: str, tmp_path: Path) -> None:
     expected = np.load(GOLDEN / name / "expected.npz")
     scenario = pcsim.read_scenario(
@@ -149,13 +151,13 @@ def test_samples_at_rest_leave_the_batch(monkeypatch: pytest.MonkeyPatch) -> Non
     assert sum(sizes) < 0.9 * 12 * len(sizes)
 
 
-def test_float32_reaches_the_square_root_of_its_rounding() -> None:
+@each_backend
+def test_float32_reaches_the_square_root_of_its_rounding(backend: Backend) -> None:
     case = make_case("tanh")
-    for backend in BACKENDS.values():
-        settled, _ = search(case, backend, residual=2e-4, precision="float32")
-        exact, _ = search(case)
-        assert settled.converged
-        np.testing.assert_allclose(found(settled).energy, found(exact).energy, rtol=1e-6)
+    settled, _ = search(case, backend, residual=2e-4, precision="float32")
+    exact, _ = search(case)
+    assert settled.converged
+    np.testing.assert_allclose(found(settled).energy, found(exact).energy, rtol=1e-6)
 
 
 def test_what_rounding_ends_is_stalled_and_not_converged() -> None:
@@ -176,38 +178,38 @@ def test_a_kink_ends_the_search() -> None:
     assert mine.stalled.any()
 
 
-def test_a_start_that_is_not_finite_fails() -> None:
+@each_backend
+def test_a_start_that_is_not_finite_fails(backend: Backend) -> None:
     case = make_case("tanh")
     bad = tuple({name: array * np.nan for name, array in layer.items()} for layer in case.parameters)
-    for backend in BACKENDS.values():
-        settled, _ = search(replace(case, parameters=bad), backend)
-        assert settled.failure is not None
-        assert "at step 0" in settled.failure
-        assert not settled.converged
+    settled, _ = search(replace(case, parameters=bad), backend)
+    assert settled.failure is not None
+    assert "at step 0" in settled.failure
+    assert not settled.converged
 
 
-def test_steps_bound_the_evaluations() -> None:
-    for backend in BACKENDS.values():
-        settled, rows = search(make_case("gelu"), backend, steps=5)
-        mine = found(settled)
-        assert not settled.converged
-        assert (mine.evaluations == 5 + 2).all()
-        assert not (mine.converged | mine.stalled).any()
-        assert rows.clock.tolist() == [0, 1, 2, 3, 4, 5]
+@each_backend
+def test_steps_bound_the_evaluations(backend: Backend) -> None:
+    settled, rows = search(make_case("gelu"), backend, steps=5)
+    mine = found(settled)
+    assert not settled.converged
+    assert (mine.evaluations == 5 + 2).all()
+    assert not (mine.converged | mine.stalled).any()
+    assert rows.clock.tolist() == [0, 1, 2, 3, 4, 5]
 
 
+@each_backend
 @pytest.mark.parametrize("clamp_precision", [None, 2.0])
-def test_a_linear_network_is_solved_by_its_gauss_newton_matrix(clamp_precision: float | None) -> None:
-    for backend in BACKENDS.values():
-        case = make_case("linear", widths=(5, 9, 9, 4), clamp_precision=clamp_precision)
-        settled, _ = search(case, backend, residual=1e-8)
-        assert settled.converged
-        # Three rows: the start, a step of almost the right length, and the minimum of the parabola.
-        assert settled.steps_taken <= 3
+def test_a_linear_network_is_solved_by_its_gauss_newton_matrix(clamp_precision: float | None, backend: Backend) -> None:
+    case = make_case("linear", widths=(5, 9, 9, 4), clamp_precision=clamp_precision)
+    settled, _ = search(case, backend, residual=1e-8)
+    assert settled.converged
+    # Three rows: the start, a step of almost the right length, and the minimum of the parabola.
+    assert settled.steps_taken <= 3
 
 
-def test_a_network_without_hidden_layers_is_at_rest() -> None:
-    for backend in BACKENDS.values():
-        settled, _ = search(make_case("tanh", widths=(5, 3)), backend)
-        assert settled.converged
-        assert (found(settled).evaluations == 1).all()
+@pytest.mark.parametrize("backend", BACKENDS.values(), ids=list(BACKENDS))
+def test_a_network_without_hidden_layers_is_at_rest(backend: Backend) -> None:
+    settled, _ = search(make_case("tanh", widths=(5, 3)), backend)
+    assert settled.converged
+    assert (found(settled).evaluations == 1).all()

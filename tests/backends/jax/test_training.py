@@ -33,6 +33,7 @@ def make(precision: str, optimizer: Optimizer) -> TrainingTask:
     return TrainingTask(learner, case.parameters, case.x, case.y, precision)
 
 
+@pytest.mark.exhaustive
 def test_bfloat16_is_diagnosed() -> None:
     tasks = (make(precision, Momentum(0.5)) for precision in ("bfloat16", "float64"))
     found, reference = (JaxTrainer(task).diagnose(BATCHES[0], 0.1).alignment for task in tasks)

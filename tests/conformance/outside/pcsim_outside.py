@@ -7,7 +7,6 @@ from typing import Any
 from pcsim.engine.backend import Backend, Capabilities, Settled, Task
 from pcsim.engine.registry import load_backend
 from pcsim.errors import UsageError
-from pcsim.inference import Halving, with_energy
 
 HALVING = 'outside has no inference.step_halving; use backend = "numpy"'
 
@@ -24,7 +23,7 @@ class Outside:
         return Capabilities("cpu", ("float64",), ("state", "error"), ("dense",), limits=(HALVING,))
 
     def estimate(self, task: Task) -> float:
-        if isinstance(task.inference, Halving):
+        if task.inference.traits.halves_steps:
             raise UsageError(self.refusal)
         return self.numpy.estimate(task)
 
@@ -38,7 +37,7 @@ class Forgetful(Outside):
     def settle(self, task: Task, sink: Callable[[Any], None], poll: Callable[[float], bool]) -> Settled:
         energy = task.inference.energy
         plain = replace(energy, precisions=tuple(1.0 for _ in energy.precisions))
-        return super().settle(replace(task, inference=with_energy(task.inference, plain)), sink, poll)
+        return super().settle(replace(task, inference=task.inference.with_energy(plain)), sink, poll)
 
 
 class Boastful(Outside):

@@ -16,7 +16,7 @@ from pcsim.inference.steppers import GradientDescent
 from pcsim.inference.stopping import StopRule
 from pcsim.trace import Block
 from tests.support.cases import Case, join, make_case, make_task
-from tests.support.covering import covering
+from tests.support.covering import covering, sampled
 from tests.support.places import GOLDEN
 
 BACKENDS: dict[str, Backend] = {"numpy": NumpyBackend(), "jax": JaxBackend()}

@@ -13,7 +13,7 @@ import h5py
 
 from pcsim.errors import UsageError, did_you_mean
 from pcsim.trace.layout import FORMAT
-from pcsim.trace.objects import read_attributes
+from pcsim.trace.objects import read_attribute, read_attributes
 from pcsim.trace.owner import living_writer, may_be_written
 from pcsim.trace.snapshot import Snapshot, is_cut, left_by_writer
 from pcsim.trace.space import POSIX, abandon, temporary_name
@@ -129,7 +129,7 @@ def open_file(path: Path) -> Any:
     except DAMAGE as error:
         raise damaged(path, error) from None
     try:
-        found = read_attributes(file).get("format")  # file.attrs.get takes a damaged attribute for a missing one
+        found = read_attribute(file, "format")  # file.attrs.get takes a damaged attribute for a missing one
     except DAMAGE as error:
         file.close()
         raise damaged(path, error) from None

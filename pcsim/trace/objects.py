@@ -80,18 +80,24 @@ def _write_attribute(target: Any, name: str, value: str | int | float) -> None:
 
 def read_attributes(source: Any) -> dict[str, Any]:
     """Return attributes as plain values: numbers and text."""
-    found: dict[str, Any] = {}
-    for index in range(h5a.get_num_attrs(source.id)):
-        attribute: Any = h5a.open(source.id, index=index)
-        name = attribute.name.decode()
-        if attribute.shape != ():
-            found[name] = source.attrs[name]
-            continue
-        held = np.empty((), attribute.dtype)
-        attribute.read(held)
-        value: Any = held.item()
-        found[name] = value.decode("utf-8", "surrogateescape") if held.dtype.kind == "O" else value
-    return found
+    every = [h5a.open(source.id, index=index) for index in range(h5a.get_num_attrs(source.id))]
+    return {attribute.name.decode(): _value(source, attribute) for attribute in every}
+
+
+def read_attribute(source: Any, name: str) -> Any:
+    """Return one attribute as a plain value, None where there is none."""
+    if not h5a.exists(source.id, name.encode()):
+        return None
+    return _value(source, h5a.open(source.id, name.encode()))
+
+
+def _value(source: Any, attribute: Any) -> Any:
+    if attribute.shape != ():
+        return source.attrs[attribute.name.decode()]
+    held = np.empty((), attribute.dtype)
+    attribute.read(held)
+    value: Any = held.item()
+    return value.decode("utf-8", "surrogateescape") if held.dtype.kind == "O" else value
 
 
 class Objects:

@@ -81,6 +81,16 @@ def closing(file: Any) -> Generator[Any]:
         abandon(file)
 
 
+@contextlib.contextmanager
+def abandoned_on_error(file: Any) -> Generator[None]:
+    """Close an HDF5 file where something goes wrong, so that HDF5 does not write to it again."""
+    try:
+        yield
+    except BaseException:
+        abandon(file)
+        raise
+
+
 def publish_new(temporary: Path, path: Path, force: bool) -> None:
     """Move a new trace to its place; UsageError when another run took the name in the meantime."""
     if not force:

@@ -24,6 +24,7 @@ from benchmarks.peer import PEERS, Peer
 from benchmarks.rounds import medians
 from benchmarks.sweeps import draw_sweeps, sweep_tables, sweep_work
 from benchmarks.table import EO, SO, work_of, work_table
+from benchmarks.whole import fixed_work
 from studies.pages import measured, table
 
 from pcsim.report.plotting import save
@@ -55,7 +56,7 @@ def page(peer: Peer | None, folder: Path, rounds: int, figure: Path | None) -> s
     backends, left_out = usable_backends()
     names = list(backends)
     work: dict[Any, Any] = {PRODUCTS: product_rate(), MEMORY: memory_rate()}
-    work |= work_of(backends, peer) | other_work(backends, folder)
+    work |= work_of(backends, peer) | fixed_work(backends, folder) | other_work(backends, folder)
     times = medians(work, rounds)
     sweeps = medians(sweep_work(backends), max(1, rounds // 3))
     gflops = times[PRODUCTS]

@@ -54,14 +54,13 @@ def run_experiment(
     target = path
     if target is not None and force:
         check_replaceable(target)
-    origin = _origin(simulation)
     start, note, opened = None, None, _Opened(simulation, target, force, shared_in)
     if resume is not None:
         target = resume
-        start, note = _state(trainer, target, origin)
+        start, note = _state(trainer, simulation, target)
         opened = replace(opened, target=target, start=start)
     with deferred_interrupt() as interrupted, opened.writer() as writer:
-        attempt = _Attempt(simulation, writer, origin, target, progress, interrupted)
+        attempt = _Attempt(simulation, writer, target, progress, interrupted)
         try:
             return attempt.go(trainer, start, {} if note is None else {"note": note})
         except DeviceFailed as error:
@@ -98,7 +97,6 @@ class _Attempt:
 
     simulation: Simulation
     writer: TraceWriter
-    origin: Origin
     target: Path | None
     progress: Progress | None
     interrupted: Callable[[], bool]
@@ -142,7 +140,7 @@ class _Attempt:
     def _train(self, setup: TrainingSetup, trainer: Trainer, start: TrainingState | None) -> TrainingResult:
         poll = self._poll(setup.updates, training=True)
         try:
-            return train(setup, trainer, self.writer, self.origin, poll, start)
+            return train(setup, trainer, self.writer, _origin(self.simulation), poll, start)
         except RunFailed as error:
             again = self._again if self.target is not None and checkpoint_path(self.target).exists() else ""
             raise RunFailed(f"{error}{self.kept}{again}", error.trace) from error
@@ -165,7 +163,7 @@ class _Attempt:
         return poll
 
 
-def _state(trainer: Trainer | None, trace: Path, origin: Origin) -> tuple[TrainingState, str | None]:
+def _state(trainer: Trainer | None, simulation: Simulation, trace: Path) -> tuple[TrainingState, str | None]:
     """Return where the training run of a trace stood at its last checkpoint, and a note if others made it.
 
     Raises `UsageError` if it cannot go on.
@@ -179,7 +177,7 @@ def _state(trainer: Trainer | None, trace: Path, origin: Origin) -> tuple[Traini
     if not checkpoint_path(trace).exists():
         raise UsageError(f"{trace} has no checkpoint ({checkpoint_path(trace)}); start anew with --force")
     checkpoint = read_checkpoint(checkpoint_path(trace))
-    note = checkpoint.check_fits(origin)
+    note = checkpoint.check_fits(_origin(simulation))
     return to_training_state(checkpoint, trainer.snapshot()), note
 
 

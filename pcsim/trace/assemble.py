@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pcsim.errors import UsageError
 from pcsim.trace.beginning import Arrays, Attributes, Beginning
 from pcsim.trace.blank import new_file
-from pcsim.trace.files import closing, publish_new, replace_synced, sync, temporary_beside
+from pcsim.trace.files import abandoned_on_error, closing, publish_new, replace_synced, sync, temporary_beside
 from pcsim.trace.layout import FORMAT, FORMAT_VERSION, Dimensions, Layout, streams
 from pcsim.trace.objects import LIBVER, Objects, copy_objects, copy_rows, write_attributes
 from pcsim.trace.owner import OWNER_ATTRIBUTES, owner_attributes
@@ -43,12 +43,9 @@ def start_file(path: Path | None, beginning: Beginning, final: Arrays | None = N
     OSError or RuntimeError where the disk does not take it, or not `room` bytes.
     """
     file = new_file(path, beginning.layout, {**beginning.arrays, **(final or {})}, room)
-    try:
+    with abandoned_on_error(file):
         write_attributes(file, beginning.attributes)
         write_attributes(file["provenance"], beginning.provenance)
-    except BaseException:
-        abandon(file)
-        raise
     return file
 
 
@@ -88,15 +85,12 @@ def finished_file(
     layout, same = _fitted(beginning.layout, rows), _as_it_began(beginning, final)
     rest = {name: values for name, values in final.items() if name not in same}
     file = start_file(path, replace(beginning, layout=layout), rest, room)
-    try:
+    with abandoned_on_error(file):
         for name, start in same.items():
             file[name] = file[start]
         for stream in streams(layout):
             file[stream.path].resize(rows[stream.clock], axis=0)
             copy_rows(source[stream.path], file[stream.path], rows[stream.clock])
-    except BaseException:
-        abandon(file)
-        raise
     return file
 
 
@@ -147,13 +141,10 @@ def copied_file(path: Path, source: Any, rows: Mapping[str, int], room: int, cut
     The rows cut off each dataset are entered in `cut`. Raises as `start_file` does.
     """
     file = h5py.File(path, "x", libver=LIBVER)
-    try:
+    with abandoned_on_error(file):
         reserve(file.id.get_vfd_handle(), room)
         cut |= copy_objects(source, file, rows)
         _drop_owner(file)
-    except BaseException:
-        abandon(file)
-        raise
     return file
 
 

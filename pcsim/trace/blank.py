@@ -18,7 +18,7 @@ from pcsim.trace.layout import Layout
 from pcsim.trace.objects import LIBVER, Objects
 from pcsim.trace.space import reserve, temporary_name
 
-MOST_KEPT = 2**24
+MOST_KEPT = 2**23
 """Bytes of arrays, at most, in a file to keep for the next of its kind."""
 
 Shapes = tuple[tuple[str, tuple[int, ...], np.dtype[Any]], ...]

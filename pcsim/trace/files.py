@@ -13,7 +13,7 @@ import h5py
 
 from pcsim.errors import UsageError, did_you_mean
 from pcsim.trace.layout import FORMAT
-from pcsim.trace.objects import read_attributes
+from pcsim.trace.objects import read_attribute, read_attributes
 from pcsim.trace.owner import living_writer, may_be_written
 from pcsim.trace.snapshot import Snapshot, is_cut, left_by_writer
 from pcsim.trace.space import POSIX, abandon, temporary_name
@@ -81,6 +81,16 @@ def closing(file: Any) -> Generator[Any]:
         abandon(file)
 
 
+@contextlib.contextmanager
+def abandoned_on_error(file: Any) -> Generator[None]:
+    """Close an HDF5 file where something goes wrong, so that HDF5 does not write to it again."""
+    try:
+        yield
+    except BaseException:
+        abandon(file)
+        raise
+
+
 def publish_new(temporary: Path, path: Path, force: bool) -> None:
     """Move a new trace to its place; UsageError when another run took the name in the meantime."""
     if not force:
@@ -129,7 +139,7 @@ def open_file(path: Path) -> Any:
     except DAMAGE as error:
         raise damaged(path, error) from None
     try:
-        found = read_attributes(file).get("format")  # file.attrs.get takes a damaged attribute for a missing one
+        found = read_attribute(file, "format")  # file.attrs.get takes a damaged attribute for a missing one
     except DAMAGE as error:
         file.close()
         raise damaged(path, error) from None

@@ -1,11 +1,10 @@
 """HDF5 objects of a trace: scales, arrays with named dimensions, attributes, and a faithful copy of all.
 
-They are made by HDF5's own calls: a run of some milliseconds makes a hundred objects, and h5py's convenience costs
-more time than HDF5 takes.
+They are made by HDF5's own calls: a small run makes a hundred objects, and h5py's convenience costs more time than
+HDF5 takes.
 """
 
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import Any
 
 import h5py
@@ -65,33 +64,35 @@ _FIXED.set_obj_track_times(False)
 def write_attributes(target: Any, attributes: Mapping[str, str | int | float]) -> None:
     """Set attributes; text becomes UTF-8 of any length, characters that HDF5 cannot hold are escaped."""
     for name, value in attributes.items():
+        array = np.asarray(value)
+        if isinstance(value, str):
+            clean = value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+            array = np.array(clean, dtype=_TEXT)
         if h5a.exists(target.id, name.encode()):
             h5a.delete(target.id, name.encode())
-        _write_attribute(target.id, name, value)
-
-
-def _write_attribute(target: Any, name: str, value: str | int | float) -> None:
-    array = np.asarray(value)
-    if isinstance(value, str):
-        clean = value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
-        array = np.array(clean, dtype=_TEXT)
-    h5a.create(target, name.encode(), _stored(array.dtype), _SCALAR).write(array)
+        h5a.create(target.id, name.encode(), h5t.py_create(array.dtype, logical=True), _SCALAR).write(array)
 
 
 def read_attributes(source: Any) -> dict[str, Any]:
     """Return attributes as plain values: numbers and text."""
-    found: dict[str, Any] = {}
-    for index in range(h5a.get_num_attrs(source.id)):
-        attribute: Any = h5a.open(source.id, index=index)
-        name = attribute.name.decode()
-        if attribute.shape != ():
-            found[name] = source.attrs[name]
-            continue
-        held = np.empty((), attribute.dtype)
-        attribute.read(held)
-        value: Any = held.item()
-        found[name] = value.decode("utf-8", "surrogateescape") if held.dtype.kind == "O" else value
-    return found
+    every = [h5a.open(source.id, index=index) for index in range(h5a.get_num_attrs(source.id))]
+    return {attribute.name.decode(): _value(source, attribute) for attribute in every}
+
+
+def read_attribute(source: Any, name: str) -> Any:
+    """Return one attribute as a plain value, None where there is none."""
+    if not h5a.exists(source.id, name.encode()):
+        return None
+    return _value(source, h5a.open(source.id, name.encode()))
+
+
+def _value(source: Any, attribute: Any) -> Any:
+    if attribute.shape != ():
+        return source.attrs[attribute.name.decode()]
+    held = np.empty((), attribute.dtype)
+    attribute.read(held)
+    value: Any = held.item()
+    return value.decode("utf-8", "surrogateescape") if held.dtype.kind == "O" else value
 
 
 class Objects:
@@ -130,10 +131,11 @@ class Objects:
 
     def _describe(self, made: Any, path: str, names: tuple[str, ...], shape: tuple[int, ...]) -> None:
         self._attach(made, names, shape)
-        if path in _MEANINGS:
-            _write_attribute(made, "long_name", _MEANINGS[path])
-        if "layer" in names:
-            _write_attribute(made, "coordinates", "layer_name layer_width")
+        words = {
+            "long_name": _MEANINGS.get(path),
+            "coordinates": "layer_name layer_width" if "layer" in names else None,
+        }
+        write_attributes(h5py.Dataset(made), {name: word for name, word in words.items() if word is not None})
 
     def _attach(self, made: Any, names: tuple[str, ...], shape: tuple[int, ...]) -> None:
         for axis, (name, size) in enumerate(zip(names, shape, strict=True)):
@@ -161,17 +163,8 @@ def _write(file: Any, path: str, values: NDArray[Any]) -> Any:
 
 
 def _create(file: Any, path: str, dtype: np.dtype[Any], space: Any, properties: Any = None) -> Any:
-    return h5d.create(file.id, path.encode(), _stored(dtype), space, properties or _FIXED, _IN_GROUPS)
-
-
-def _stored(dtype: np.dtype[Any]) -> Any:
-    """Return HDF5's type; those of text are equal to numpy, whatever they hold."""
-    return h5t.py_create(dtype, logical=True) if dtype.kind == "O" else _of_numbers(dtype)
-
-
-@cache
-def _of_numbers(dtype: np.dtype[Any]) -> Any:
-    return h5t.py_create(dtype, logical=True)
+    kind = h5t.py_create(dtype, logical=True)
+    return h5d.create(file.id, path.encode(), kind, space, properties or _FIXED, _IN_GROUPS)
 
 
 def _grow(file: Any, stream: Stream) -> Any:

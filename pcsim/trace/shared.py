@@ -17,9 +17,8 @@ HOLDER, TYPE, CHECKSUM = "shared_in", "shared_type", "shared_checksum"
 
 def left_to(holder: str, beginning: Beginning) -> Beginning:
     """Return a beginning without network and data, which the trace with this file name holds as well or wider."""
-    types = {values.dtype for values in beginning.network.values()} or {np.dtype(np.float64)}
-    marks = {HOLDER: holder, TYPE: min(types, key=lambda dtype: dtype.itemsize).name}
-    attributes = {**beginning.attributes, **marks, CHECKSUM: _checksum(beginning.arrays)}
+    (dtype,) = {values.dtype.name for values in beginning.network.values()}
+    attributes = {**beginning.attributes, HOLDER: holder, TYPE: dtype, CHECKSUM: _checksum(beginning.arrays)}
     return replace(beginning, attributes=attributes, network={}, data={})
 
 

@@ -72,7 +72,8 @@ class TraceWriter:
         beginning = with_own_attributes(beginning)
         if path is None:
             # Nobody reads it before the end, which makes it anew.
-            return cls(start_file(None, replace(beginning, network={}, data={})), None, beginning)
+            nothing = Beginning(beginning.layout, {}, {}, {}, {})
+            return cls(start_file(None, nothing), None, beginning)
         target = check_target(path, force)
         check_room(target.parent, beginning.whole_bytes, allocated_bytes(target))
         return cls(create_file(target, beginning, begin, force=force), target, beginning)

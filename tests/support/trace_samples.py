@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -110,6 +111,22 @@ def final() -> dict[str, NDArray[Any]]:
             arrays[f"final/states/layer_{i}"] = np.full((SAMPLES, *units), float(i))
         arrays[f"final/errors/layer_{i}"] = np.full((SAMPLES, *units), -float(i))
     return arrays | {f"final/gradient/{name}": 2 * value for name, value in NETWORK.items()}
+
+
+def described(file: Any) -> dict[str, Any]:
+    """Everything about the objects of a file but their numbers."""
+    found: dict[str, Any] = {}
+
+    def look(name: str, item: Any) -> None:
+        bound = {"DIMENSION_LIST", "REFERENCE_LIST", "CLASS", "NAME"}
+        found[name] = {k: v for k, v in item.attrs.items() if k not in bound}
+        if isinstance(item, h5py.Dataset):
+            scales = [[scale.name for scale in dimension.values()] for dimension in item.dims]
+            found[name] |= {"dtype": item.dtype, "row": item.shape[1:], "scales": scales}
+            found[name]["scale"] = item.attrs.get("NAME") if item.is_scale else None
+
+    file.visititems(look)
+    return found
 
 
 def cannot_reserve(descriptor: int, upto: int) -> bool:

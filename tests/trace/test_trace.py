@@ -21,6 +21,7 @@ from tests.support.trace_samples import (
     beginning,
     block,
     create,
+    described,
     final,
     layout,
 )
@@ -242,3 +243,16 @@ def test_parameters_that_end_as_they_began_are_stored_once_under_both_names(tmp_
             np.testing.assert_array_equal(trace.trained[name], values)
             np.testing.assert_array_equal(trace.network[name], NETWORK[name])
         assert tree["final/network/W_0"].dims == tree["network/W_0"].dims == ("unit_in", "unit_0")
+
+
+def test_a_file_made_anew_has_what_a_copied_one_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small files are copies of a blank one, of which this is the second; large ones are written array by array."""
+    for name in ("first.h5", "second.h5"):
+        finished(tmp_path / name).close()
+    monkeypatch.setattr("pcsim.trace.blank.MOST_KEPT", 0)
+    finished(tmp_path / "anew.h5").close()
+    with open_trace(tmp_path / "second.h5") as copied, open_trace(tmp_path / "anew.h5") as made:
+        assert described(copied.file) == described(made.file)
+        for path, found in described(made.file).items():
+            if "dtype" in found:
+                np.testing.assert_array_equal(copied.file[path][()], made.file[path][()])

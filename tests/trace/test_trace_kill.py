@@ -13,7 +13,7 @@ import xarray as xr
 
 from pcsim.errors import RunFailed, UsageError
 from pcsim.trace import open_trace, repair
-from tests.support.trace_samples import ALL, block, child, create, final, killed_trace, layout, lines_until
+from tests.support.trace_samples import ALL, block, child, create, described, final, killed_trace, layout, lines_until
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -56,21 +56,6 @@ def test_repair_keeps_every_object_attribute_and_scale(tmp_path: Path) -> None:
 
 def opened(path: Path, mode: str) -> Any:
     return h5py.File(path, mode)
-
-
-def described(file: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-
-    def look(name: str, item: Any) -> None:
-        bound = {"DIMENSION_LIST", "REFERENCE_LIST", "CLASS", "NAME"}
-        found[name] = {k: v for k, v in item.attrs.items() if k not in bound}
-        if isinstance(item, h5py.Dataset):
-            scales = [[scale.name for scale in dimension.values()] for dimension in item.dims]
-            found[name] |= {"dtype": item.dtype, "row": item.shape[1:], "scales": scales}
-            found[name]["scale"] = item.attrs.get("NAME") if item.is_scale else None
-
-    file.visititems(look)
-    return found
 
 
 def test_rows_that_are_not_whole_are_cut_off(tmp_path: Path) -> None:

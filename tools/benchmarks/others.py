@@ -16,9 +16,9 @@ from pcsim_numpy.threads import blas_threads
 
 import pcsim
 from benchmarks.table import SO, tasks
+from benchmarks.whole import scenario
 from benchmarks.workload import BATCH, one_more_sample
 from pcsim.engine.backend import Backend, Task
-from pcsim.scenario import parse_scenario
 
 PEAK_OF = """
 import os, subprocess, sys
@@ -30,24 +30,6 @@ sys.exit(os.waitstatus_to_exitcode(status))
 ROUNDS_OF_PROCESSES = 3
 BARE = "numpy: 64 SO steps, tanh, no energies computed"
 FRESH_BATCHES = count(BATCH + 1)
-SCENARIO = """
-[network]
-input = 784
-hidden = { layers = 19, width = 128 }
-output = 10
-activation = "tanh"
-init = "orthogonal"
-[data]
-name = "npz"
-file = "data.npz"
-batch = 64
-[inference]
-method = "state"
-loss = "cross-entropy"
-steps = 64
-[trace]
-record = ["energy"]
-"""
 
 
 def other_work(backends: Mapping[str, Backend], folder: Path) -> dict[str, Callable[[], float]]:
@@ -84,10 +66,7 @@ def bare_seconds(task: Task) -> float:
 
 def traced_seconds(folder: Path) -> float:
     """Return the inference seconds of the same run from a scenario, its trace written to disk."""
-    rng = np.random.default_rng(1)
-    if not (folder / "data.npz").exists():
-        np.savez(folder / "data.npz", x=rng.standard_normal((BATCH, 784)), y=rng.integers(0, 10, BATCH))
-    with pcsim.run(parse_scenario(SCENARIO, folder), path=folder / "trace.h5", force=True) as trace:
+    with pcsim.run(scenario(folder), path=folder / "trace.h5", force=True) as trace:
         return float(trace.attributes["inference_seconds"])
 
 

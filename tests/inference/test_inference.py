@@ -35,7 +35,7 @@ NETWORKS: list[dict[str, Any]] = [
 ]
 
 
-@covering(method=[*METHODS, *INCREMENT_FORMS], activation=list(ACTIVATIONS), options=NETWORKS, precision=FORMATS)
+@covering(method=[*METHODS, *INCREMENT_FORMS], activation=list(ACTIVATIONS), options=NETWORKS, precision=list(FORMATS))
 def test_hidden_energies_are_exactly_zero_after_a_feedforward_start(
     method: Any, activation: str, options: dict[str, Any], precision: str
 ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from pcsim.cli.options import plain_console
+from pcsim.cli.options import overrides_option, plain_console
 from pcsim.recorded.evaluation import Score, Scores, evaluate
 from pcsim.report.summary import print_table
 
@@ -15,13 +15,7 @@ from pcsim.report.summary import print_table
 @click.option("--scenario", metavar="SCENARIO", help="The scenario, in place of the one that WEIGHTS holds.")
 @click.option("--backend", metavar="NAME", help="Backend to evaluate on; pcsim backends lists them.")
 @click.option("--precision", metavar="NAME", help="float32, float64; on jax also bfloat16.")
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Override a key of the scenario, e.g. --set data.file=other.npz; may be repeated.",
-)
+@overrides_option("Override a key of the scenario, e.g. --set data.file=other.npz; may be repeated.")
 def command(
     weights: Path, scenario: str | None, backend: str | None, precision: str | None, overrides: tuple[str, ...]
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -19,22 +20,15 @@ from pcsim.words import count
 @click.command("inspect", short_help="Show the curvature of the energy, and which step sizes are stable.")
 @scenario_options
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def command(
-    scenario: str,
-    backend: str | None,
-    precision: str | None,
-    overrides: tuple[str, ...],
-    seed: int | None,
-    as_json: bool,
-) -> None:
+def command(scenario: str, as_json: bool, **changes: Any) -> None:
     """Show the curvature of SCENARIO at the start of inference, or of a trace (.h5) where inference ended."""
     if Path(scenario).suffix in (".h5", ".hdf5"):
-        if overrides or backend or precision or seed is not None:
+        if any(value not in (None, "", ()) for value in changes.values()):
             raise UsageError(f"{scenario} is a trace, which is looked at as it is; leave out --set and the like")
         with open_trace(Path(scenario)) as trace:
             found = inspect(trace)
     else:
-        found = inspect(read(scenario, backend, precision, overrides, seed, quiet=as_json))
+        found = inspect(read(scenario, quiet=as_json, **changes))
     if as_json:
         click.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
         return

@@ -40,6 +40,18 @@ class Table(BaseModel):
     )
 
 
+def clash(choice: str, other: str, advice: str) -> Inconsistency:
+    """Return that a choice, as in `inference.clamp = "soft"`, does not go with another, and what to do instead.
+
+    Both begin with their key. That of the other, which may go on to say why, is one of the same table unless it has a
+    table of its own, or is a whole one in brackets.
+    """
+    key, named = (text.partition(" ")[0].rstrip(",") for text in (choice, other))
+    whole = "." in named or named.startswith("[")
+    partner = named.strip("[]") if whole else f"{key.split('.')[0]}.{named}"
+    return Inconsistency((key, partner), f"{choice} does not go with {other}; {advice}")
+
+
 def require_consistent(found: list[Inconsistency]) -> None:
     """Raise one validation error that carries every inconsistency found, or return when there is none."""
     if found:

@@ -1,6 +1,7 @@
 """`pcsim inspect`: the curvature of a scenario or a trace, and what it says about step sizes."""
 
 import json
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +59,9 @@ def _network(found: Inspection) -> str:
 def _widths(widths: tuple[int, ...]) -> str:
     """Return sizes with runs of equal ones drawn together: `64-(19 × 128)-10`."""
     parts: list[str] = []
-    first = 0
-    while first < len(widths):
-        last = first
-        while last < len(widths) and widths[last] == widths[first]:
-            last += 1
-        run = last - first
-        parts += [f"({run} × {widths[first]})"] if run > 2 else [str(widths[first])] * run
-        first = last
+    for width, equal in groupby(widths):
+        run = len(list(equal))
+        parts += [f"({run} × {width})"] if run > 2 else [str(width)] * run
     return "-".join(parts)
 
 

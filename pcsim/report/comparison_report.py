@@ -38,7 +38,6 @@ def verdicts(comparison: Comparison) -> list[str]:
     for i, (label, trace) in enumerate(zip(comparison.labels, comparison.traces, strict=True)):
         if trace.status == "failed":
             sentences.append(f"{label}: {trace.attributes.get('failure', 'the run failed')}.")
-        if trace.status == "failed":
             continue
         sentences += [f"{label}: {sentence}" for sentence in underflow(trace)]
         if i == comparison.reference:

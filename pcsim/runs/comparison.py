@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from pcsim.engine.backend import Capabilities
 from pcsim.engine.registry import installed_backends, load_backend
-from pcsim.errors import RunFailed, UsageError
+from pcsim.errors import UsageError
 from pcsim.model.arithmetic import is_exact, significand_bits
-from pcsim.runs.experiment import run_experiment
+from pcsim.runs.experiment import run_as_far_as_it_goes
 from pcsim.runs.simulation import prepare
 from pcsim.scenario import Scenario
 from pcsim.trace import Trace, open_trace
@@ -206,23 +206,15 @@ def _run_all(combinations: tuple[Combination, ...], paths: list[Path | None], fo
         if c.estimate >= WORTH_A_PROCESS and path is not None
     }
     if len(long) < 2:
-        return [_run_one(c, path, force) for c, path in zip(combinations, paths, strict=True)]
+        return [run_as_far_as_it_goes(c.scenario, path, force) for c, path in zip(combinations, paths, strict=True)]
     # A fresh process each: forking would copy threads of numerical libraries in an unknown state.
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         waiting = {i: pool.submit(_run_apart, combinations[i], path, force) for i, path in long.items()}
-        here = {i: _run_one(c, paths[i], force) for i, c in enumerate(combinations) if i not in waiting}
+        others = (i for i in range(len(combinations)) if i not in waiting)
+        here = {i: run_as_far_as_it_goes(combinations[i].scenario, paths[i], force) for i in others}
         return [here[i] if i in here else open_trace(waiting[i].result()) for i in range(len(combinations))]
 
 
-def _run_one(combination: Combination, path: Path | None, force: bool) -> Trace:
-    try:
-        return run_experiment(combination.scenario, path=path, force=force)
-    except RunFailed as error:
-        if error.trace is None or error.exit_code != RunFailed.exit_code:
-            raise
-        return error.trace
-
-
 def _run_apart(combination: Combination, path: Path, force: bool) -> Path:
-    _run_one(combination, path, force).close()
+    run_as_far_as_it_goes(combination.scenario, path, force).close()
     return path

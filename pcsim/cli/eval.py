@@ -7,7 +7,7 @@ from rich.table import Table
 
 from pcsim.cli.options import overrides_option, plain_console
 from pcsim.recorded.evaluation import Score, Scores, evaluate
-from pcsim.report.summary import print_table
+from pcsim.report.tables import new_table, print_table
 
 
 @click.command("eval", short_help="Evaluate a trained network on its data.")
@@ -33,10 +33,8 @@ def score_table(scores: Scores) -> Table:
     """Return a table with a row for every part of the data; accuracies only where there are any."""
     parts = {"training": scores.training, "validation": scores.validation, "test": scores.test}
     rows = [[name, *_cells(score)] for name, score in parts.items() if score is not None]
-    table = Table(box=None, pad_edge=False, header_style="bold")
     columns = [title for i, title in enumerate(("data", "samples", "loss", "accuracy", "top-5")) if rows[0][i]]
-    for title in columns:
-        table.add_column(title, justify="left" if title == "data" else "right")
+    table = new_table(*columns)
     for row in rows:
         table.add_row(*row[: len(columns)])
     return table

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from pcsim.cli.options import plain_console, read, scenario_options
 from pcsim.errors import UsageError
-from pcsim.report.summary import print_table
+from pcsim.report.tables import new_table, print_table
 from pcsim.theory.inspection import Inspection, Spectrum, inspect
 from pcsim.trace import open_trace
 from pcsim.words import count
@@ -67,9 +67,7 @@ def _widths(widths: tuple[int, ...]) -> str:
 
 def spectrum_table(found: Inspection) -> Table:
     """Return a table of eigenvalues, condition number and largest stable step size, over states and over errors."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("Hessian of the energy", "over states", "over errors"):
-        table.add_column(name, justify="left" if name == "Hessian of the energy" else "right")
+    table = new_table("Hessian of the energy", "over states", "over errors")
     both = (found.states, found.errors)
     table.add_row("smallest eigenvalue", *(_spread(each.smallest) for each in both))
     table.add_row("largest eigenvalue", *(_spread(each.largest) for each in both))

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from pcsim.cli.options import output_option, overrides_option, plain_console
 from pcsim.recorded.local_update import WORDS, LocalUpdate, learn_from
-from pcsim.report.summary import print_table
+from pcsim.report.tables import new_table, print_table
 from pcsim.scenario import LearningTable
 from pcsim.trace import open_trace
 from pcsim.weights import check_weights_target
@@ -54,9 +54,7 @@ def _whose(update: LocalUpdate) -> str:
 
 def update_table(update: LocalUpdate) -> Table:
     """Return a table of the layers: norm of the gradient, size of the update against that of the weights."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("layer", "gradient norm", "update / weights"):
-        table.add_column(name, justify="left" if name == "layer" else "right")
+    table = new_table("layer", "gradient norm", "update / weights")
     for i, name in enumerate(update.layer_names):
         style = "yellow" if i in update.silent else None
         ratio = update.update_ratios[i]

@@ -1,7 +1,6 @@
 """CuPy as the core's array namespace: what trains and diagnoses on the device computes through it."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from pcsim.model.activations import Activation
@@ -20,7 +19,8 @@ class CupyNamespace:
         self._library, self._erfc = library, erfc
         self.exp, self.log, self.log1p = library.exp, library.log, library.log1p
         self.tanh, self.sqrt, self.abs = library.tanh, library.sqrt, library.abs
-        self.maximum, self.zeros_like = library.maximum, library.zeros_like
+        self.maximum, self.zeros_like, self.stack = library.maximum, library.zeros_like, library.stack
+        self.sum, self.max, self.any = library.sum, library.max, library.any
 
     def normal_cdf(self, x: Array, /) -> Array:
         """Return erfc(−x/√2)/2."""
@@ -39,22 +39,6 @@ class CupyNamespace:
         # Python numbers take the type of the array beside them, as they do in other operations.
         chosen: list[Array] = [v if hasattr(v, "dtype") else self._library.asarray(v, like.dtype) for v in (a, b)]
         return self._library.where(held, *chosen)
-
-    def stack(self, arrays: Sequence[Array], /) -> Array:
-        """Join equally shaped arrays along a new first axis."""
-        return self._library.stack(arrays)
-
-    def sum(self, x: Array, /, axis: int, keepdims: bool = False) -> Array:
-        """Sum over one axis."""
-        return self._library.sum(x, axis=axis, keepdims=keepdims)
-
-    def max(self, x: Array, /, axis: int, keepdims: bool = False) -> Array:
-        """Largest entry over one axis."""
-        return self._library.max(x, axis=axis, keepdims=keepdims)
-
-    def any(self, x: Array, /) -> Array:
-        """Whether any entry is not zero."""
-        return self._library.any(x)
 
     def increment(self, activation: Activation, anchor: Any, d: Array, /) -> tuple[Array, Any, Any]:
         """Return the activation's increment in its form without cancellation."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import jax
@@ -48,6 +49,4 @@ def to_host(array: Array) -> NDArray[Any]:
 
 def arguments(task: Task) -> tuple[tuple[dict[str, Array], ...], Array, Array, tuple[Array, ...] | None]:
     """Return parameters, input, target and initial variables of a task as arrays of the run."""
-    parameters = tuple({k: to_run(v, task.precision) for k, v in layer.items()} for layer in task.parameters)
-    initial = None if task.initial is None else tuple(to_run(v, task.precision) for v in task.initial)
-    return parameters, to_run(task.x, task.precision), to_run(task.y, task.precision), initial
+    return task.arrays(partial(to_run, precision=task.precision))

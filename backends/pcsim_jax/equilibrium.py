@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +16,7 @@ from pcsim.engine.loop.stretches import FIRST_STRETCH, SECONDS, rows_at_once
 from pcsim.inference.equilibrium import SEARCHING, Equilibrium, Search, search_of
 from pcsim.inference.observables import Final, Observation, finish, observe
 from pcsim.model.arrays import Array
-from pcsim.model.energy import Clamped, States
+from pcsim.model.energy import Clamped
 from pcsim.trace.layout import Block
 from pcsim_jax.arrays import arguments, namespace, to_host
 from pcsim_jax.compiled import Compiler
@@ -171,16 +172,11 @@ def close(program: Program, clamped: Clamped, best: Array) -> tuple[Observation,
 
 
 def _observation(rows: Rows, i: int) -> Observation:
-    def one(array: Array) -> Array:
-        return array[i]
-
-    return Observation(one(rows.layerwise), (), *jax.tree.map(one, (rows.norms, rows.states, rows.errors)))
+    recorded = jax.tree.map(itemgetter(i), (rows.norms, rows.states, rows.errors))
+    return Observation(rows.layerwise[i], (), *recorded)
 
 
 def _samples(clamped: Clamped, carry: Search, chosen: NDArray[np.intp]) -> tuple[Clamped, Search]:
-    def taken(array: Array) -> Array:
-        return array[chosen]
-
-    moved: tuple[Array, States, Any, Search] = jax.tree.map(taken, (clamped.x, clamped.y, clamped.known, carry))
-    x, y, known, carry = moved
+    known: Any
+    x, y, known, carry = jax.tree.map(itemgetter(chosen), (clamped.x, clamped.y, clamped.known, carry))
     return Clamped(clamped.parameters, x, y, known), carry

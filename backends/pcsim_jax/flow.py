@@ -13,7 +13,6 @@ from pcsim.engine.loop import Reached, check_flow, check_noise, looser_or_implic
 from pcsim.engine.loop.stretches import SECONDS
 from pcsim.errors import UsageError
 from pcsim.inference.observables import Observation, on_host
-from pcsim.model.arrays import Array
 from pcsim.model.energy import Clamped
 from pcsim.trace.layout import Block
 from pcsim_jax.arrays import DTYPES, arguments, settings, to_host
@@ -189,22 +188,10 @@ def _numbers(task: Task, motion: Flow) -> Numbers:
     atol = max(share * motion.atol, float(np.finfo(dtype).tiny))
     rtol = max(share * motion.rtol, SMALLEST_RTOL[task.precision]) if adaptive else CONSTANT_ROOT[task.precision]
     root = max(ROOT_ERROR, 8.0 * float(np.finfo(dtype).eps) / rtol) if adaptive else 1.0
-    with settings():
-        return _on_device(task, motion, rtol, atol if adaptive else float(np.finfo(dtype).tiny), root)
-
-
-def _on_device(task: Task, motion: Flow, rtol: float, atol: float, root: float) -> Numbers:
-    limits = Tolerances(*(_scalar(v) for v in (rtol, atol, root)))
+    atol = atol if adaptive else float(np.finfo(dtype).tiny)
     threshold = (task.stop and task.stop.grad_norm) or 0.0
-    return Numbers(
-        limits,
-        _scalar(motion.step_size or 0.0),
-        _scalar(motion.temperature),
-        _scalar(threshold),
-        _scalar(motion.end),
-        jnp.uint32(motion.seed & 0xFFFFFFFF),
-    )
-
-
-def _scalar(value: Any) -> Array:
-    return jnp.float64(value)
+    with settings():
+        limits = Tolerances(*map(jnp.float64, (rtol, atol, root)))
+        step_size, temperature = jnp.float64(motion.step_size or 0.0), jnp.float64(motion.temperature)
+        seed = jnp.uint32(motion.seed & 0xFFFFFFFF)
+        return Numbers(limits, step_size, temperature, jnp.float64(threshold), jnp.float64(motion.end), seed)

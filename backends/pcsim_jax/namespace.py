@@ -1,7 +1,6 @@
 """JAX as the core's array namespace."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,61 +19,27 @@ PEAK = 1.0 / math.sqrt(2.0 * math.pi)
 class JaxNamespace:
     """The functions of `pcsim.model.arrays.Namespace` on JAX arrays; energies are accumulated in float64."""
 
-    def exp(self, x: Array, /) -> Array:
-        """Return e^x."""
-        return jnp.exp(x)
-
-    def log(self, x: Array, /) -> Array:
-        """Return the natural logarithm."""
-        return jnp.log(x)
-
-    def log1p(self, x: Array, /) -> Array:
-        """Return log(1 + x)."""
-        return jnp.log1p(x)
-
-    def tanh(self, x: Array, /) -> Array:
-        """Return tanh x."""
-        return jnp.tanh(x)
-
-    def sqrt(self, x: Array, /) -> Array:
-        """Return the square root."""
-        return jnp.sqrt(x)
-
-    def abs(self, x: Array, /) -> Array:
-        """Return |x|."""
-        return jnp.abs(x)
-
-    def normal_cdf(self, x: Array, /) -> Array:
-        """Return Φ(x)."""
-        return jax.scipy.special.ndtr(x)
+    exp = staticmethod(jnp.exp)
+    log = staticmethod(jnp.log)
+    log1p = staticmethod(jnp.log1p)
+    tanh = staticmethod(jnp.tanh)
+    sqrt = staticmethod(jnp.sqrt)
+    abs = staticmethod(jnp.abs)
+    normal_cdf = staticmethod(jax.scipy.special.ndtr)
+    maximum = staticmethod(jnp.maximum)
+    zeros_like = staticmethod(jnp.zeros_like)
+    stack = staticmethod(jnp.stack)
+    sum = staticmethod(jnp.sum)
+    max = staticmethod(jnp.max)
+    concatenate = staticmethod(jnp.concatenate)
 
     def normal_density(self, x: Array, /) -> Array:
         """Return exp(−x²/2)/√(2π)."""
         return PEAK * self.exp(-0.5 * (x * x))
 
-    def maximum(self, a: Array, b: Array | float, /) -> Array:
-        """Return the larger of each two entries."""
-        return jnp.maximum(a, b)
-
     def where(self, condition: Array, a: Array | float, b: Array | float, /) -> Array:
         """Choose entries of a where the condition holds, of b elsewhere."""
         return jnp.where(condition, a, b)
-
-    def zeros_like(self, x: Array, /) -> Array:
-        """Return zeros shaped and typed as x."""
-        return jnp.zeros_like(x)
-
-    def stack(self, arrays: Sequence[Array], /) -> Array:
-        """Join equally shaped arrays along a new first axis."""
-        return jnp.stack(arrays)
-
-    def sum(self, x: Array, /, axis: int, keepdims: bool = False) -> Array:
-        """Sum over one axis."""
-        return jnp.sum(x, axis=axis, keepdims=keepdims)
-
-    def max(self, x: Array, /, axis: int, keepdims: bool = False) -> Array:
-        """Largest entry over one axis."""
-        return jnp.max(x, axis=axis, keepdims=keepdims)
 
     def any(self, x: Array, /) -> Array:
         """Whether any entry is not zero."""
@@ -92,10 +57,6 @@ class JaxNamespace:
         """Per-sample sum of squares, accumulated in float64."""
         wide = x.astype(jnp.float64)
         return jnp.sum(wide * wide, axis=tuple(range(1, x.ndim)))
-
-    def concatenate(self, arrays: Sequence[Array], /, *, axis: int) -> Array:
-        """Join arrays along an axis."""
-        return jnp.concatenate(arrays, axis=axis)
 
     def dot(self, a: Shaped[Array, "batch n"], b: Shaped[Array, "batch n"], /) -> Shaped[Array, " batch"]:
         """Per-sample products, accumulated in float64."""

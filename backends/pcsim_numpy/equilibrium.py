@@ -1,5 +1,6 @@
 """The search for equilibria on numpy: one evaluation after another of the samples that still search."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,9 @@ class NumpySearcher:
 
     def __init__(self, xp: NumpyNamespace, task: Task, dtype: np.dtype[Any]) -> None:
         self._xp, self._task, self._method = xp, task, search_of(task.inference)
-        self._parameters = tuple(
-            {name: np.ascontiguousarray(v, dtype=dtype) for name, v in layer.items()} for layer in task.parameters
-        )
-        self._all = self._x, self._y = task.x.astype(dtype), task.y.astype(dtype)
+        self._parameters, self._x, self._y, initial = task.arrays(partial(np.ascontiguousarray, dtype=dtype))
+        self._all = self._x, self._y
         self._clamped = self._clamp()
-        initial = None if task.initial is None else tuple(v.astype(dtype) for v in task.initial)
         self._carry: Search = self._method.begin(xp, self._clamped, initial, task.descent.stepper)
         self._arrivals = Arrivals(len(task.parameters))
         self._done = 0

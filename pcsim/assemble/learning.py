@@ -49,22 +49,18 @@ def build_schedule(scenario: Scenario, updates: int) -> Schedule:
 
 def build_optimizer(table: LearningTable) -> Optimizer:
     """Return how the words of `[learning]` let a parameter array follow its gradient."""
-    optimizer = _named_optimizer(table)
-    return PerLayer(optimizer) if table.scale == "per-layer" else optimizer
-
-
-def _named_optimizer(table: LearningTable) -> Optimizer:
     match table.optimizer:
         case "sgd":
-            return SGD(table.weight_decay)
+            optimizer = SGD(table.weight_decay)
         case "momentum":
-            return Momentum(table.momentum, table.weight_decay)
+            optimizer = Momentum(table.momentum, table.weight_decay)
         case "adam":
-            return Adam(table.beta1, table.beta2, table.eps, table.weight_decay)
+            optimizer = Adam(table.beta1, table.beta2, table.eps, table.weight_decay)
         case "adamw":
-            return AdamW(table.beta1, table.beta2, table.eps, table.weight_decay)
+            optimizer = AdamW(table.beta1, table.beta2, table.eps, table.weight_decay)
         case "mq":
-            return MQ()
+            optimizer = MQ()
+    return PerLayer(optimizer) if table.scale == "per-layer" else optimizer
 
 
 def _learning(scenario: Scenario) -> LearningTable:

@@ -1,5 +1,7 @@
 """`pcsim check`: say what is wrong with a scenario, or what it will do."""
 
+from typing import Any
+
 import click
 
 from pcsim.assemble import TrainingSetup
@@ -14,11 +16,9 @@ from pcsim.words import count
 
 @click.command("check", short_help="Diagnose a scenario without running it.")
 @scenario_options
-def command(
-    scenario: str, backend: str | None, precision: str | None, overrides: tuple[str, ...], seed: int | None
-) -> None:
+def command(scenario: str, **changes: Any) -> None:
     """Diagnose SCENARIO: its keys, its data and weights, and whether the backend can run it."""
-    reading = read(scenario, backend, precision, overrides, seed)
+    reading = read(scenario, **changes)
     simulation = prepare(reading.alone())
     simulation.trainer()
     task, network = simulation.task, simulation.network

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import click
 
-from pcsim.cli.options import output_option, plain_console, seed_option
+from pcsim.cli.options import output_option, overrides_option, plain_console, read, seed_option
 from pcsim.errors import RunFailed
 from pcsim.model.arithmetic import NARROW
 from pcsim.report.comparison_plot import plot_comparison
 from pcsim.report.comparison_report import print_comparison
 from pcsim.runs.comparison import compare
-from pcsim.scenario import read_scenario
 
 
 @click.command("compare", short_help="Run a scenario in several precisions, forms and backends, and compare.")
@@ -18,7 +17,7 @@ from pcsim.scenario import read_scenario
 @click.option("--backend", metavar="B,…", help="Backends, separated by commas.")
 @click.option("--precision", metavar="P,…", help="Precisions, e.g. float16,float32,float64,exact.")
 @click.option("--form", metavar="F,…", help="standard,increment: forms of state optimization.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key; may be repeated.")
+@overrides_option("Override a key; may be repeated.")
 @seed_option
 @output_option("Folder for traces and figure; without it, the scenario's name with -compare.")
 @click.option("--force", is_flag=True, help="Replace existing traces.")
@@ -39,9 +38,7 @@ def command(
     precisions = _words("--precision", precision)
     # Options of narrow formats belong to one; wider combinations drop them.
     narrow = next((word for word in precisions or () if word in NARROW), None)
-    reading = read_scenario(scenario, overrides, precision=narrow, seed=seed)
-    for note in reading.notes:
-        click.echo(f"note: {note}", err=True)
+    reading = read(scenario, overrides=overrides, precision=narrow, seed=seed)
     folder = output or Path(f"{Path(scenario).stem}-compare")
     console = plain_console()
     with compare(

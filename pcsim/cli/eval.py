@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from pcsim.cli.options import plain_console
+from pcsim.cli.options import overrides_option, plain_console
 from pcsim.recorded.evaluation import Score, Scores, evaluate
-from pcsim.report.summary import print_table
+from pcsim.report.tables import new_table, print_table
 
 
 @click.command("eval", short_help="Evaluate a trained network on its data.")
@@ -15,13 +15,7 @@ from pcsim.report.summary import print_table
 @click.option("--scenario", metavar="SCENARIO", help="The scenario, in place of the one that WEIGHTS holds.")
 @click.option("--backend", metavar="NAME", help="Backend to evaluate on; pcsim backends lists them.")
 @click.option("--precision", metavar="NAME", help="float32, float64; on jax also bfloat16.")
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Override a key of the scenario, e.g. --set data.file=other.npz; may be repeated.",
-)
+@overrides_option("Override a key of the scenario, e.g. --set data.file=other.npz; may be repeated.")
 def command(
     weights: Path, scenario: str | None, backend: str | None, precision: str | None, overrides: tuple[str, ...]
 ) -> None:
@@ -39,10 +33,8 @@ def score_table(scores: Scores) -> Table:
     """Return a table with a row for every part of the data; accuracies only where there are any."""
     parts = {"training": scores.training, "validation": scores.validation, "test": scores.test}
     rows = [[name, *_cells(score)] for name, score in parts.items() if score is not None]
-    table = Table(box=None, pad_edge=False, header_style="bold")
     columns = [title for i, title in enumerate(("data", "samples", "loss", "accuracy", "top-5")) if rows[0][i]]
-    for title in columns:
-        table.add_column(title, justify="left" if title == "data" else "right")
+    table = new_table(*columns)
     for row in rows:
         table.add_row(*row[: len(columns)])
     return table

@@ -1,7 +1,9 @@
 """`pcsim inspect`: the curvature of a scenario or a trace, and what it says about step sizes."""
 
 import json
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -10,7 +12,7 @@ from rich.table import Table
 
 from pcsim.cli.options import plain_console, read, scenario_options
 from pcsim.errors import UsageError
-from pcsim.report.summary import print_table
+from pcsim.report.tables import new_table, print_table
 from pcsim.theory.inspection import Inspection, Spectrum, inspect
 from pcsim.trace import open_trace
 from pcsim.words import count
@@ -19,22 +21,15 @@ from pcsim.words import count
 @click.command("inspect", short_help="Show the curvature of the energy, and which step sizes are stable.")
 @scenario_options
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def command(
-    scenario: str,
-    backend: str | None,
-    precision: str | None,
-    overrides: tuple[str, ...],
-    seed: int | None,
-    as_json: bool,
-) -> None:
+def command(scenario: str, as_json: bool, **changes: Any) -> None:
     """Show the curvature of SCENARIO at the start of inference, or of a trace (.h5) where inference ended."""
     if Path(scenario).suffix in (".h5", ".hdf5"):
-        if overrides or backend or precision or seed is not None:
+        if any(value not in (None, "", ()) for value in changes.values()):
             raise UsageError(f"{scenario} is a trace, which is looked at as it is; leave out --set and the like")
         with open_trace(Path(scenario)) as trace:
             found = inspect(trace)
     else:
-        found = inspect(read(scenario, backend, precision, overrides, seed, quiet=as_json))
+        found = inspect(read(scenario, quiet=as_json, **changes))
     if as_json:
         click.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
         return
@@ -64,22 +59,15 @@ def _network(found: Inspection) -> str:
 def _widths(widths: tuple[int, ...]) -> str:
     """Return sizes with runs of equal ones drawn together: `64-(19 × 128)-10`."""
     parts: list[str] = []
-    first = 0
-    while first < len(widths):
-        last = first
-        while last < len(widths) and widths[last] == widths[first]:
-            last += 1
-        run = last - first
-        parts += [f"({run} × {widths[first]})"] if run > 2 else [str(widths[first])] * run
-        first = last
+    for width, equal in groupby(widths):
+        run = len(list(equal))
+        parts += [f"({run} × {width})"] if run > 2 else [str(width)] * run
     return "-".join(parts)
 
 
 def spectrum_table(found: Inspection) -> Table:
     """Return a table of eigenvalues, condition number and largest stable step size, over states and over errors."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("Hessian of the energy", "over states", "over errors"):
-        table.add_column(name, justify="left" if name == "Hessian of the energy" else "right")
+    table = new_table("Hessian of the energy", "over states", "over errors")
     both = (found.states, found.errors)
     table.add_row("smallest eigenvalue", *(_spread(each.smallest) for each in both))
     table.add_row("largest eigenvalue", *(_spread(each.largest) for each in both))

@@ -6,9 +6,9 @@ import click
 import numpy as np
 from rich.table import Table
 
-from pcsim.cli.options import output_option, plain_console
+from pcsim.cli.options import output_option, overrides_option, plain_console
 from pcsim.recorded.local_update import WORDS, LocalUpdate, learn_from
-from pcsim.report.summary import print_table
+from pcsim.report.tables import new_table, print_table
 from pcsim.scenario import LearningTable
 from pcsim.trace import open_trace
 from pcsim.weights import check_weights_target
@@ -18,13 +18,7 @@ from pcsim.words import count, layers
 @click.command("learn", short_help="Compute the local weight update of a trace's final states and errors.")
 @click.argument("trace", type=click.Path(path_type=Path))
 @output_option("Weights file to write, .npz or .safetensors.")
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Override how to learn, e.g. --set learning.lr=0.01; may be repeated.",
-)
+@overrides_option("Override how to learn, e.g. --set learning.lr=0.01; may be repeated.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 def command(trace: Path, output: Path | None, overrides: tuple[str, ...], force: bool) -> None:
     """Compute the weight update of TRACE from its final states and errors, whatever program wrote them."""
@@ -60,9 +54,7 @@ def _whose(update: LocalUpdate) -> str:
 
 def update_table(update: LocalUpdate) -> Table:
     """Return a table of the layers: norm of the gradient, size of the update against that of the weights."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("layer", "gradient norm", "update / weights"):
-        table.add_column(name, justify="left" if name == "layer" else "right")
+    table = new_table("layer", "gradient norm", "update / weights")
     for i, name in enumerate(update.layer_names):
         style = "yellow" if i in update.silent else None
         ratio = update.update_ratios[i]

@@ -16,6 +16,11 @@ def _whole_number(context: click.Context, option: click.Parameter, text: str | N
     raise click.BadParameter(f"'{text}' is not allowed; give a whole number, 0 or more")
 
 
+def overrides_option(what: str) -> Callable[..., Any]:
+    """Return the option --set, which may be given many times."""
+    return click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=what)
+
+
 seed_option = click.option("--seed", callback=_whole_number, metavar="N", help="Replace the scenario's seed.")
 
 
@@ -25,13 +30,7 @@ def scenario_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.argument("scenario"),
         click.option("--backend", metavar="NAME", help="Backend to run on; see pcsim backends."),
         click.option("--precision", metavar="NAME", help="float32, float64, …: see pcsim backends."),
-        click.option(
-            "--set",
-            "overrides",
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="Override a key, e.g. --set inference.step_size=0.05; may be repeated.",
-        ),
+        overrides_option("Override a key, e.g. --set inference.step_size=0.05; may be repeated."),
         seed_option,
     ]
     for decorate in reversed(decorators):
@@ -39,17 +38,9 @@ def scenario_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def read(
-    scenario: str,
-    backend: str | None,
-    precision: str | None,
-    overrides: tuple[str, ...],
-    seed: int | None,
-    *,
-    quiet: bool = False,
-) -> Scenario:
-    """Read a scenario with the shared options applied, and print the reader's notes unless `quiet`."""
-    reading = read_scenario(scenario, overrides, backend=backend, precision=precision, seed=seed)
+def read(scenario: str, *, quiet: bool = False, **changes: Any) -> Scenario:
+    """Read a scenario with the `changes` that `scenario_options` give, and print the reader's notes unless `quiet`."""
+    reading = read_scenario(scenario, **changes)
     for note in () if quiet else reading.notes:
         click.echo(f"note: {note}", err=True)
     return reading

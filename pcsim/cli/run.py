@@ -38,19 +38,9 @@ TIME = "time {task.completed:.3g} of {task.total:g}"
     help="Go on with the training run of this trace from its last checkpoint.",
 )
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-def command(
-    scenario: str,
-    backend: str | None,
-    precision: str | None,
-    overrides: tuple[str, ...],
-    seed: int | None,
-    output: Path | None,
-    force: bool,
-    resume: Path | None,
-    quiet: bool,
-) -> None:
+def command(scenario: str, output: Path | None, force: bool, resume: Path | None, quiet: bool, **changes: Any) -> None:
     """Run SCENARIO, a file or the name of one that ships, and write its trace."""
-    reading = read(scenario, backend, precision, overrides, seed, quiet=quiet)
+    reading = read(scenario, quiet=quiet, **changes)
     if resume is not None and (output is not None or force):
         raise click.UsageError("--resume goes on in the trace it names; leave out -o and --force")
     target = output or Path(f"{Path(scenario).stem}.h5")

@@ -1,5 +1,7 @@
 """`pcsim show`: print the resolved scenario."""
 
+from typing import Any
+
 import click
 
 from pcsim.cli.options import read, scenario_options
@@ -8,8 +10,6 @@ from pcsim.scenario import scenario_text
 
 @click.command("show", short_help="Print a scenario with every default and override resolved.")
 @scenario_options
-def command(
-    scenario: str, backend: str | None, precision: str | None, overrides: tuple[str, ...], seed: int | None
-) -> None:
+def command(scenario: str, **changes: Any) -> None:
     """Print SCENARIO as TOML with every default and override resolved."""
-    click.echo(scenario_text(read(scenario, backend, precision, overrides, seed)), nl=False)
+    click.echo(scenario_text(read(scenario, **changes)), nl=False)

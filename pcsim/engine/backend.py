@@ -13,6 +13,8 @@ from pcsim.inference.steppers import Stepper
 from pcsim.inference.stopping import StopRule
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.arithmetic import Arithmetic
+from pcsim.model.arrays import Array, Parameters
+from pcsim.model.energy import States
 from pcsim.trace.layout import Block
 
 
@@ -78,6 +80,14 @@ class Task:
         if not isinstance(self.motion, Descent):
             raise TypeError(f"the task runs in continuous time with the solver '{self.motion.solver}'")
         return self.motion
+
+    def arrays(
+        self, to_run: Callable[[NDArray[np.float64]], Array]
+    ) -> tuple[tuple[Parameters, ...], Array, Array, States | None]:
+        """Return parameters, input, target and initial variables as arrays of the run, which `to_run` makes of each."""
+        parameters = tuple({name: to_run(v) for name, v in layer.items()} for layer in self.parameters)
+        initial = None if self.initial is None else tuple(map(to_run, self.initial))
+        return parameters, to_run(self.x), to_run(self.y), initial
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from jaxtyping import Shaped
 
 from pcsim.inference.stopping import StopRule, gradient_norm
-from pcsim.learning.learner import AfterEveryStep, Learned, Learner, Memory, follow
+from pcsim.learning.learner import AfterEveryStep, Learned, Learner, Memory
 from pcsim.learning.loop import Advance, Loop, python_loop
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.energy import Clamped, Energy, Evaluation
@@ -149,5 +149,4 @@ class Batch:
     ) -> tuple[tuple[Parameters, ...], Memory]:
         """Return the parameters and the optimiser's memory after an update with the gradient at a point."""
         gradient = self._energy.parameter_gradient(self.xp, clamped, point)
-        optimizer, clip = self.learner.optimizer, self.learner.clip
-        return follow(self.xp, optimizer, clip, clamped.parameters, gradient, memory, rate, number)
+        return self.learner.follow(self.xp, clamped.parameters, gradient, memory, rate, number)

@@ -12,7 +12,7 @@ from pcsim.inference.steppers import with_step_size
 from pcsim.inference.stopping import StopRule
 from pcsim.learning.batch import Batch
 from pcsim.learning.diagnosis import Diagnosis, diagnose
-from pcsim.learning.learner import AfterEveryStep, follow, fresh
+from pcsim.learning.learner import AfterEveryStep, fresh
 from pcsim.learning.trainer import Outcome, TrainingTask, Updates
 from pcsim.model.arrays import Array, Namespace, Parameters
 
@@ -148,6 +148,5 @@ class HostTrainer(ABC):
         return energies, loss, output, signal, steps
 
     def _update(self, batch: Settling, rate: float, number: int) -> None:
-        optimizer, clip = self._learner.optimizer, self._learner.clip
         known = self._learned, batch.gradient(), self._memory
-        self._learned, self._memory = follow(self._xp, optimizer, clip, *known, rate, number)
+        self._learned, self._memory = self._learner.follow(self._xp, *known, rate, number)

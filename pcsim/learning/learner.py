@@ -57,6 +57,28 @@ class Learner:
                 "SequentialStateOptimization in the standard form, or update the weights at the end of inference"
             )
 
+    def follow(
+        self,
+        xp: Namespace,
+        parameters: tuple[Parameters, ...],
+        gradient: tuple[Parameters, ...],
+        memory: Memory,
+        rate: Any,
+        number: Any,
+    ) -> tuple[tuple[Parameters, ...], Memory]:
+        """Return the parameters and the optimiser's memory after update `number` along a gradient, clipped if asked."""
+        if self.clip is not None:
+            gradient = clip_to_norm(xp, gradient, self.clip)
+        update = self.optimizer.update
+        pairs = tuple(
+            {name: update(xp, array, slopes[name], known[name], rate, number) for name, array in own.items()}
+            for own, slopes, known in zip(parameters, gradient, memory, strict=True)
+        )
+        return (
+            tuple({name: pair[0] for name, pair in layer.items()} for layer in pairs),
+            tuple({name: pair[1] for name, pair in layer.items()} for layer in pairs),
+        )
+
 
 class Learned(NamedTuple):
     """What a batch leaves behind, in the type of the run unless said.
@@ -78,29 +100,6 @@ class Learned(NamedTuple):
 def fresh(xp: Namespace, optimizer: Optimizer, parameters: tuple[Parameters, ...]) -> Memory:
     """Return what an optimiser remembers before its first update."""
     return tuple({name: optimizer.begin(xp, array) for name, array in own.items()} for own in parameters)
-
-
-def follow(
-    xp: Namespace,
-    optimizer: Optimizer,
-    clip: float | None,
-    parameters: tuple[Parameters, ...],
-    gradient: tuple[Parameters, ...],
-    memory: Memory,
-    rate: Any,
-    number: Any,
-) -> tuple[tuple[Parameters, ...], Memory]:
-    """Return the parameters and the optimiser's memory after update `number` along a gradient, clipped if asked."""
-    if clip is not None:
-        gradient = clip_to_norm(xp, gradient, clip)
-    pairs = tuple(
-        {name: optimizer.update(xp, array, slopes[name], known[name], rate, number) for name, array in own.items()}
-        for own, slopes, known in zip(parameters, gradient, memory, strict=True)
-    )
-    return (
-        tuple({name: pair[0] for name, pair in layer.items()} for layer in pairs),
-        tuple({name: pair[1] for name, pair in layer.items()} for layer in pairs),
-    )
 
 
 def _errors_follow_from_states(inference: Inference) -> bool:

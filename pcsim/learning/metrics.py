@@ -1,7 +1,4 @@
-"""How good outputs are, on the host: numpy arrays of a forward pass against targets.
-
-Samples are counted rather than averaged, so that counts of parts add up.
-"""
+"""How good outputs are, on the host: numpy arrays of a forward pass against targets."""
 
 from typing import NamedTuple
 
@@ -24,20 +21,6 @@ def correct_in_top(
     chosen = np.take_along_axis(outputs, label, axis=1)
     ahead = (outputs > chosen) | ((outputs == chosen) & (classes < label))
     return (ahead.sum(axis=1) < k) & ~np.isnan(outputs).any(axis=1)
-
-
-def number_correct(
-    outputs: Shaped[NDArray[np.floating], "samples classes"], targets: Shaped[NDArray[np.floating], "samples classes"]
-) -> int:
-    """Return in how many samples the largest output is the target's largest entry."""
-    return int(correct_in_top(outputs, targets, 1).sum())
-
-
-def number_in_top_5(
-    outputs: Shaped[NDArray[np.floating], "samples classes"], targets: Shaped[NDArray[np.floating], "samples classes"]
-) -> int:
-    """Return in how many samples the target's largest entry is among the five largest outputs."""
-    return int(correct_in_top(outputs, targets, 5).sum())
 
 
 class Measures(NamedTuple):
@@ -63,9 +46,8 @@ def measures_of(
     classes: int,
 ) -> Measures:
     """Return the mean of losses, and the shares of samples right at once and in the top 5 of so many `classes`."""
-    count = len(targets)
     return Measures(
         float(losses.mean()),
-        number_correct(outputs, targets) / count if classes else np.nan,
-        number_in_top_5(outputs, targets) / count if has_top_5(classes) else np.nan,
+        float(correct_in_top(outputs, targets, 1).mean()) if classes else np.nan,
+        float(correct_in_top(outputs, targets, 5).mean()) if has_top_5(classes) else np.nan,
     )

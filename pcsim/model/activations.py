@@ -81,18 +81,22 @@ class Linear:
         return d, None, anchor
 
 
+class _Curved:
+    """What saves its derivative φ'."""
+
+    def pullback(self, xp: Namespace, saved: Any, v: Array) -> Array:
+        """Return v φ'."""
+        return v * saved
+
+
 @dataclass(frozen=True)
-class Tanh:
+class Tanh(_Curved):
     """φ(p) = tanh p, φ' = 1 − φ²."""
 
     def forward(self, xp: Namespace, p: Array) -> tuple[Array, Any]:
         """Return tanh p; what is saved is φ'."""
         value = xp.tanh(p)
         return value, 1.0 - value * value
-
-    def pullback(self, xp: Namespace, saved: Any, v: Array) -> Array:
-        """Return v φ'."""
-        return v * saved
 
     def second(self, xp: Namespace, p: Array) -> Array | None:
         """Return −2 φ φ'."""
@@ -122,7 +126,7 @@ def sigmoid(xp: Namespace, p: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Sigmoid:
+class Sigmoid(_Curved):
     """φ(p) = 1/(1 + e^−p), φ' = φ(1 − φ)."""
 
     def forward(self, xp: Namespace, p: Array) -> tuple[Array, Any]:
@@ -130,10 +134,6 @@ class Sigmoid:
         decayed = xp.exp(-xp.abs(p))
         total = 1.0 + decayed
         return xp.where(p >= 0, 1.0, decayed) / total, decayed / (total * total)
-
-    def pullback(self, xp: Namespace, saved: Any, v: Array) -> Array:
-        """Return v φ(1 − φ)."""
-        return v * saved
 
     def second(self, xp: Namespace, p: Array) -> Array | None:
         """Return φ' (1 − 2φ), with 1 − 2φ = −tanh(p/2)."""
@@ -218,7 +218,7 @@ REACH = 0.15
 
 
 @dataclass(frozen=True)
-class Gelu:
+class Gelu(_Curved):
     """φ(p) = p Φ(p) with Φ the normal distribution function (Hendrycks & Gimpel 2016, the exact form)."""
 
     def forward(self, xp: Namespace, p: Array) -> tuple[Array, Any]:
@@ -228,10 +228,6 @@ class Gelu:
         slope *= p
         slope += phi
         return p * phi, slope
-
-    def pullback(self, xp: Namespace, saved: Any, v: Array) -> Array:
-        """Return v φ'."""
-        return v * saved
 
     def second(self, xp: Namespace, p: Array) -> Array | None:
         """Return (2 − p²) N with N the normal density."""

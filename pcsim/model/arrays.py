@@ -50,11 +50,11 @@ class Namespace(Protocol):
         """Join equally shaped arrays along a new first axis."""
         ...
 
-    def sum(self, x: Array, /, axis: int, keepdims: bool = False) -> Array:
+    def sum(self, x: Array, /, *, axis: int, keepdims: bool = False) -> Array:
         """Sum over one axis."""
         ...
 
-    def max(self, x: Array, /, axis: int, keepdims: bool = False) -> Array:
+    def max(self, x: Array, /, *, axis: int, keepdims: bool = False) -> Array:
         """Largest entry over one axis."""
         ...
 

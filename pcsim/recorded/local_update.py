@@ -13,12 +13,12 @@ from pcsim.assemble import build_inference, build_network, build_optimizer
 from pcsim.engine.host import host_namespace
 from pcsim.errors import UsageError, did_you_mean
 from pcsim.inference.state import evaluate_states
+from pcsim.inference.steppers import GradientDescent
 from pcsim.learning.diagnosis import update_ratio
-from pcsim.learning.learner import follow, fresh
+from pcsim.learning.learner import Learner, fresh
 from pcsim.model.arithmetic import dtype_of
-from pcsim.model.arrays import Namespace
 from pcsim.model.network import Network
-from pcsim.recorded import RecordedPoint, fitting, precision_of, read_point, scenario_text_of
+from pcsim.recorded import fitting, precision_of, read_point, scenario_text_of
 from pcsim.recorded.agreement import check_agreement
 from pcsim.runs.training import by_name
 from pcsim.scenario import InferenceTable, LearningTable, Scenario, parse_scenario, scenario_text
@@ -83,7 +83,9 @@ def learn_from(trace: Trace, overrides: Sequence[str] = ()) -> LocalUpdate:
         check_agreement(trace, scenario, inference, recorded, point)
         point = replace(point, errors=recorded.errors)
         gradient = inference.energy.parameter_gradient(xp, clamped, point)
-        after = _updated(xp, table, recorded, gradient)
+        learner = Learner(inference, GradientDescent(1.0), 1, build_optimizer(table), clip=table.clip)
+        memory = fresh(xp, learner.optimizer, recorded.parameters)
+        after, _ = learner.follow(xp, recorded.parameters, gradient, memory, table.lr, 1)
         pairs = zip(recorded.parameters, after, strict=True)
         ratios = np.concatenate([update_ratio(xp, old["W"], new["W"]) for old, new in pairs])
     return LocalUpdate(
@@ -126,14 +128,6 @@ def _words(scenario: Scenario, text: str, overrides: Sequence[str], name: str) -
     if table is None:
         raise AssertionError("an override of learning makes the table")
     return table
-
-
-def _updated(
-    xp: Namespace, table: LearningTable, recorded: RecordedPoint, gradient: tuple[Named, ...]
-) -> tuple[Named, ...]:
-    optimizer = build_optimizer(table)
-    memory = fresh(xp, optimizer, recorded.parameters)
-    return follow(xp, optimizer, table.clip, recorded.parameters, gradient, memory, table.lr, 1)[0]
 
 
 def _norms(layers: Sequence[Named]) -> NDArray[np.float64]:

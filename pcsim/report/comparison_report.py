@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.table import Table
 
 from pcsim.model.arithmetic import FORMATS
 from pcsim.report.findings import noise_of, underflow
 from pcsim.report.summary import arrival_words
+from pcsim.report.tables import new_table
 from pcsim.runs.comparison import Comparison
 from pcsim.trace import Trace
 from pcsim.words import layers
@@ -38,7 +38,6 @@ def verdicts(comparison: Comparison) -> list[str]:
     for i, (label, trace) in enumerate(zip(comparison.labels, comparison.traces, strict=True)):
         if trace.status == "failed":
             sentences.append(f"{label}: {trace.attributes.get('failure', 'the run failed')}.")
-        if trace.status == "failed":
             continue
         sentences += [f"{label}: {sentence}" for sentence in underflow(trace)]
         if i == comparison.reference:
@@ -90,10 +89,7 @@ def _print_columns(comparison: Comparison, columns: list[list[str]], title: str,
     for first in range(0, len(columns), across):
         chosen = range(first, min(first + across, len(columns)))
         console.print(title, style="italic", highlight=False, soft_wrap=True)
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("layer", no_wrap=True)
-        for i in chosen:
-            table.add_column("\n".join(labels[i]), justify="right", no_wrap=True)
+        table = new_table("layer", *("\n".join(labels[i]) for i in chosen))
         for layer, name in enumerate(names):
             table.add_row(name, *(columns[i][layer] for i in chosen))
         console.print(table)

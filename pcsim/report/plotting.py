@@ -100,7 +100,7 @@ def _rows(traces: Sequence[Trace], lesson: list[int]) -> list[tuple[list[int], s
 
 
 def _draw_inference(figure: Any, lines: Any, heat: Any, trace: Trace, overlay: "Overlay | None") -> None:
-    clock, energy = _clock(trace), np.asarray(trace.energy)
+    clock, energy = np.asarray(trace.steps, dtype=np.float64), np.asarray(trace.energy)
     draw_lines(lines, clock, energy, list(trace.layer_names))
     if overlay is not None:
         _draw_overlay(lines, clock, overlay)
@@ -143,10 +143,6 @@ def _caption(trace: Trace, kind: str) -> str:
     training = f"{textwrap.fill(title, 80)}\ntraining: {place}"
     after = f"after training: {place}, seed {attributes['seed']}"
     return {"training": training, "alignment": "weight updates", "inference": after}[kind]
-
-
-def _clock(trace: Trace) -> NDArray[np.float64]:
-    return np.asarray(trace.steps, dtype=np.float64)
 
 
 def _draw_overlay(axes: Any, clock: NDArray[np.float64], overlay: "Overlay") -> None:

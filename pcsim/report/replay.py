@@ -12,7 +12,8 @@ from rich.text import Text
 
 from pcsim.errors import UsageError
 from pcsim.recorded import require_run
-from pcsim.report.summary import no_rows, print_table
+from pcsim.report.summary import no_rows
+from pcsim.report.tables import new_table, print_table
 from pcsim.trace import Trace
 
 SECONDS = 6.0
@@ -47,11 +48,8 @@ def spaced_rows(rows: int, count: int) -> NDArray[np.int64]:
 
 def energy_table(trace: Trace, energy: NDArray[np.float64]) -> Table:
     """Return energies by layer at a few log-spaced steps."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("layer", no_wrap=True)
     chosen = np.unique(np.append(spaced_rows(len(energy), COLUMNS - 1), len(energy) - 1))
-    for row in chosen:
-        table.add_column(f"{trace.clock} {trace.steps[row]:g}", justify="right", no_wrap=True)
+    table = new_table("layer", *(f"{trace.clock} {trace.steps[row]:g}" for row in chosen))
     for i, name in enumerate(trace.layer_names):
         table.add_row(name, *(f"{energy[row, i]:.1e}" if energy[row, i] else "0" for row in chosen))
     return table

@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.measure import Measurement
-from rich.segment import Segments
 from rich.table import Table
 from rich.text import Text
 
 from pcsim.report.equilibrium_report import search
 from pcsim.report.findings import findings
+from pcsim.report.tables import new_table, print_table
 from pcsim.report.training_summary import training_headline, training_table
 from pcsim.trace import Trace
 from pcsim.words import count, duration, extent
@@ -53,9 +52,7 @@ def _print_study(trace: Trace, console: Console) -> None:
 
     results = results_of(trace)
     rows = load_kind(str(trace.attributes["study"])).table(results) if results else []
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in rows[0] if rows else ():
-        table.add_column(heading, justify="left" if heading == next(iter(rows[0])) else "right")
+    table = new_table(*(rows[0] if rows else ()))
     for row in rows:
         table.add_row(*(Text(cell) for cell in row.values()))
     seconds = duration(float(trace.attributes["study_seconds"]))
@@ -63,13 +60,6 @@ def _print_study(trace: Trace, console: Console) -> None:
     print_table(table, console)
     if trace.path is not None:
         console.print(f"trace: {trace.path}", highlight=False, markup=False, emoji=False, soft_wrap=True)
-
-
-def print_table(table: Table, console: Console) -> None:
-    """Print a table with every digit, also where the terminal is too narrow for it or there is none."""
-    needed = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
-    options = console.options.update(width=max(console.width, needed))
-    console.print(Segments(console.render(table, options)), end="", soft_wrap=True)
 
 
 def no_rows(trace: Trace) -> str:
@@ -122,9 +112,7 @@ def arrival_words(trace: Trace) -> list[str]:
 
 def layer_table(trace: Trace) -> Table:
     """Return a table of the layers, input to output: units, arrival step or time, final energy."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("layer", "units", f"arrival {trace.clock}", "final energy"):
-        table.add_column(name, justify="left" if name == "layer" else "right")
+    table = new_table("layer", "units", f"arrival {trace.clock}", "final energy")
     energy = trace.energy if "energy" in trace and trace.rows else None
     arrivals = arrival_words(trace)
     for i, name in enumerate(trace.layer_names):

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from pcsim.report.findings import silent_in_training
+from pcsim.report.tables import new_table
 from pcsim.trace import Trace
 from pcsim.words import count, duration, extent
 
@@ -39,9 +40,7 @@ def training_table(trace: Trace) -> Table:
     are of that epoch's first update; there are those of the comparison with backpropagation only where it was made.
     """
     energy, measured = _last_energies(trace), _last_diagnosis(trace)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("layer", "units", "energy", "share", *measured):
-        table.add_column(name, justify="left" if name == "layer" else "right")
+    table = new_table("layer", "units", "energy", "share", *measured)
     silent, total = silent_in_training(trace), energy.sum()
     for i, name in enumerate(trace.layer_names):
         shown = ("no signal", "") if i in silent else (f"{energy[i]:.4g}", _percent(energy[i], total))

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from pcsim.engine.backend import Capabilities
 from pcsim.engine.registry import installed_backends, load_backend
-from pcsim.errors import RunFailed, UsageError
+from pcsim.errors import UsageError
 from pcsim.model.arithmetic import dtype_of, is_exact, significand_bits
-from pcsim.runs.experiment import run_experiment
+from pcsim.runs.experiment import run_as_far_as_it_goes
 from pcsim.runs.simulation import prepare
 from pcsim.scenario import Scenario
 from pcsim.trace import Trace, open_trace
@@ -210,12 +210,12 @@ def _run_all(
     # The others refer to the reference, which is therefore there first.
     order = sorted(range(len(ways)), key=lambda i: i != reference)
     if len(apart) < 2:
-        found = {i: _run_one(*ways[i]) for i in order}
+        found = {i: _run(*ways[i]) for i in order}
         return [found[i] for i in range(len(ways))]
     # A fresh process each: forking would copy threads of numerical libraries in an unknown state.
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         waiting = [pool.submit(_run_apart, *ways[i]) for i in order if i in apart]
-        found = {i: _run_one(*ways[i]) for i in order if i not in apart}
+        found = {i: _run(*ways[i]) for i in order if i not in apart}
         for run in waiting:
             run.result()
         found |= {i: open_trace(path) for i, path in apart.items()}
@@ -230,14 +230,9 @@ def _holder(combination: Combination, reference: Combination, path: Path | None)
     return path.name if path is not None and combination is not reference and holds else None
 
 
-def _run_one(combination: Combination, path: Path | None, force: bool, shared_in: str | None) -> Trace:
-    try:
-        return run_experiment(combination.scenario, path=path, force=force, shared_in=shared_in)
-    except RunFailed as error:
-        if error.trace is None or error.exit_code != RunFailed.exit_code:
-            raise
-        return error.trace
+def _run(combination: Combination, path: Path | None, force: bool, shared_in: str | None) -> Trace:
+    return run_as_far_as_it_goes(combination.scenario, path, force, shared_in)
 
 
 def _run_apart(combination: Combination, path: Path | None, force: bool, shared_in: str | None) -> None:
-    _run_one(combination, path, force, shared_in).close()
+    _run(combination, path, force, shared_in).close()

@@ -70,6 +70,18 @@ def run_experiment(
             raise RunFailed(f"out of memory: {error}{attempt.kept}; use a smaller {batch} or record less") from error
 
 
+def run_as_far_as_it_goes(
+    scenario: Scenario, path: Path | None = None, force: bool = False, shared_in: str | None = None
+) -> Trace:
+    """Return the trace of `run_experiment`, of a run that diverges or cannot go on what there is of it."""
+    try:
+        return run_experiment(scenario, path=path, force=force, shared_in=shared_in)
+    except RunFailed as error:
+        if error.trace is None or error.exit_code != RunFailed.exit_code:
+            raise
+        return error.trace
+
+
 @dataclass(frozen=True)
 class _Opened:
     """The trace that a run writes: a new one, or one that goes on."""

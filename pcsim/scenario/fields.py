@@ -40,6 +40,18 @@ class Table(BaseModel):
     )
 
 
+def clash(choice: str, other: str, advice: str) -> Inconsistency:
+    """Return that a choice, as in `inference.clamp = "soft"`, does not go with another, and what to do instead.
+
+    Both begin with their key. That of the other, which may go on to say why, is one of the same table unless it has a
+    table of its own, or is a whole one in brackets.
+    """
+    key, named = (text.partition(" ")[0].rstrip(",") for text in (choice, other))
+    whole = "." in named or named.startswith("[")
+    partner = named.strip("[]") if whole else f"{key.split('.')[0]}.{named}"
+    return Inconsistency((key, partner), f"{choice} does not go with {other}; {advice}")
+
+
 def require_consistent(found: list[Inconsistency]) -> None:
     """Raise one validation error that carries every inconsistency found, or return when there is none."""
     if found:
@@ -65,14 +77,6 @@ def _not_empty(value: Any) -> Any:
     return value
 
 
-def _number(value: bool | float) -> float:
-    return float(value)
-
-
-def _skip_length(value: bool | int) -> int:
-    return int(value)
-
-
 Count = Annotated[int, Field(strict=True, ge=1, le=LARGEST), Allowed("a whole number, 1 or more")]
 CountOrZero = Annotated[int, Field(strict=True, ge=0, le=LARGEST), Allowed("a whole number, 0 or more")]
 AtLeastTwo = Annotated[int, Field(strict=True, ge=2, le=LARGEST), Allowed("a whole number, 2 or more")]
@@ -86,13 +90,13 @@ Word = Annotated[str, Field(strict=True, min_length=1), Allowed("a name in quote
 FilePath = Annotated[Path, BeforeValidator(_not_empty), Allowed("the path of a file, in quotes")]
 SkipLength = Annotated[
     StrictBool | CountOrZero,
-    AfterValidator(_skip_length),
+    AfterValidator(int),
     WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "integer", "minimum": 1}]}),
     Allowed("false, true or a length of 1 or more"),
 ]
 DecayRate = Annotated[
     StrictBool | NonNegative,
-    AfterValidator(_number),
+    AfterValidator(float),
     WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "number", "exclusiveMinimum": 0}]}),
     Allowed("false, true or a number greater than 0"),
 ]

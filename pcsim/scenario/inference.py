@@ -1,5 +1,6 @@
 """The `[inference]` table: what moves during inference, and how."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -14,6 +15,7 @@ from pcsim.scenario.fields import (
     NonNegative,
     Positive,
     Table,
+    clash,
     require_consistent,
 )
 from pcsim.scenario.flow import ADAPTIVE, NOISY, SOLVERS, TOLERANCES, LogTimes, Solver, implied_end, must_ascend
@@ -131,158 +133,124 @@ class InferenceTable(Table):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        found = _equilibrium_problems(self)
-        if self.predictions == "fixed" and self.form == "increment":
-            text = (
-                'inference.predictions = "fixed" does not go with form = "increment"; '
-                'write form = "standard" or predictions = "local"'
-            )
-            found.append(Inconsistency(("inference.predictions", "inference.form"), text))
-        if self.predictions == "fixed" and self.step_halving:
-            text = (
-                'inference.step_halving does not go with predictions = "fixed", under which no energy descends; '
-                'write step_halving = false or predictions = "local"'
-            )
-            found.append(Inconsistency(("inference.step_halving", "inference.predictions"), text))
-        if self.clamp == "soft" and self.loss != "squared-error":
-            text = (
-                f'inference.clamp = "soft" does not go with loss = "{self.loss}"; '
-                'write clamp = "hard" or loss = "squared-error"'
-            )
-            found.append(Inconsistency(("inference.clamp", "inference.loss"), text))
-        found += _free_problems(self)
-        found += _auto_problems(self)
-        if self.solver is not None:
-            found += _flow_problems(self, self.solver)
-        require_consistent(found)
+        parts = (_equilibrium_problems, _form_problems, _free_problems, _auto_problems, _flow_problems)
+        require_consistent([found for problems_of in parts for found in problems_of(self)])
         return self
 
 
-def _auto_problems(table: InferenceTable) -> list[Inconsistency]:
-    """Return what leaves no sense to a step size that is found from the curvature."""
+def _form_problems(table: InferenceTable) -> Iterator[Inconsistency]:
+    if table.predictions == "fixed" and table.form == "increment":
+        advice = 'write form = "standard" or predictions = "local"'
+        yield clash('inference.predictions = "fixed"', 'form = "increment"', advice)
+    if table.predictions == "fixed" and table.step_halving:
+        other = 'predictions = "fixed", under which no energy descends'
+        yield clash("inference.step_halving", other, 'write step_halving = false or predictions = "local"')
+    if table.clamp == "soft" and table.loss != "squared-error":
+        advice = 'write clamp = "hard" or loss = "squared-error"'
+        yield clash('inference.clamp = "soft"', f'loss = "{table.loss}"', advice)
+
+
+def _auto_problems(table: InferenceTable) -> Iterator[Inconsistency]:
+    """Yield what leaves no sense to a step size that is found from the curvature."""
     if table.step_size != "auto":
-        return []
+        return
     reasons = {
         "optimizer": (table.optimizer == "adam", "which scales every gradient by its own size", 'optimizer = "gd"'),
         "predictions": (table.predictions == "fixed", "under which no energy descends", 'predictions = "local"'),
         "solver": (table.solver is not None, "whose accuracy needs other steps than stability", "rtol and atol"),
     }
-    return [
-        Inconsistency(
-            ("inference.step_size", f"inference.{key}"),
-            f'inference.step_size = "auto" does not go with {key} = "{getattr(table, key)}", {why}; '
-            f"give a number, or {other}",
-        )
-        for key, (is_there, why, other) in reasons.items()
-        if is_there
-    ]
+    for key, (is_there, why, instead) in reasons.items():
+        if is_there:
+            other = f'{key} = "{getattr(table, key)}", {why}'
+            yield clash('inference.step_size = "auto"', other, f"give a number, or {instead}")
 
 
-def _equilibrium_problems(table: InferenceTable) -> list[Inconsistency]:
+def _equilibrium_problems(table: InferenceTable) -> Iterator[Inconsistency]:
     if table.method != "equilibrium":
-        return []
-    found: list[Inconsistency] = []
+        return
     if table.curvature and table.input == "free":
-        text = (
-            'inference.curvature does not go with input = "free", whose equilibria can form whole valleys; '
-            'write curvature = false or input = "clamped"'
-        )
-        found.append(Inconsistency(("inference.curvature", "inference.input"), text))
+        other = 'input = "free", whose equilibria can form whole valleys'
+        yield clash("inference.curvature", other, 'write curvature = false or input = "clamped"')
     reason = "its steps are trials on the way, and only the gradient tells how near the equilibrium is"
-    reasons = {"relative_change": reason, "arrival": reason}
-    return found + single_steps_problems(table.stop, "inference.method", 'method = "equilibrium"', reasons)
+    yield from single_steps_problems(
+        table.stop, 'method = "equilibrium"', {"relative_change": reason, "arrival": reason}
+    )
 
 
-def _free_problems(table: InferenceTable) -> list[Inconsistency]:
-    found: list[Inconsistency] = []
+def _free_problems(table: InferenceTable) -> Iterator[Inconsistency]:
     if table.output == "masked" and table.loss != "squared-error":
-        text = (
-            f'inference.output = "masked" does not go with loss = "{table.loss}"; '
-            'write loss = "squared-error" or output = "clamped"'
-        )
-        found.append(Inconsistency(("inference.output", "inference.loss"), text))
+        advice = 'write loss = "squared-error" or output = "clamped"'
+        yield clash('inference.output = "masked"', f'loss = "{table.loss}"', advice)
     if table.input == "clamped":
-        return found
-    if table.output == "free":
-        text = (
-            'inference.input and inference.output are both "free", and nothing is given; clamp one of them'
-            if table.input == "free"
-            else 'inference.input = "masked" does not go with output = "free", which says nothing of the masked units; '
-            'write output = "clamped"'
-        )
-        found.append(Inconsistency(("inference.input", "inference.output"), text))
+        return
+    given = f'inference.input = "{table.input}"'
+    if table.output == "free" and table.input == "free":
+        text = 'inference.input and inference.output are both "free", and nothing is given; clamp one of them'
+        yield Inconsistency(("inference.input", "inference.output"), text)
+    elif table.output == "free":
+        other = 'output = "free", which says nothing of the masked units'
+        yield clash(given, other, 'write output = "clamped"')
     if table.predictions == "fixed":
-        text = (
-            f'inference.input = "{table.input}" does not go with predictions = "fixed", which a moving input would not '
-            'change; write predictions = "local" or input = "clamped"'
-        )
-        found.append(Inconsistency(("inference.input", "inference.predictions"), text))
+        other = 'predictions = "fixed", which a moving input would not change'
+        yield clash(given, other, 'write predictions = "local" or input = "clamped"')
     if table.input == "masked" and table.noise > 0:
-        text = (
-            f'inference.input = "masked" does not go with noise = {table.noise}, which moves known units, too; '
-            'write noise = 0 or input = "free"'
-        )
-        found.append(Inconsistency(("inference.input", "inference.noise"), text))
-    return found
+        other = f"noise = {table.noise}, which moves known units, too"
+        yield clash(given, other, 'write noise = 0 or input = "free"')
 
 
-def _flow_problems(table: InferenceTable, solver: Solver) -> list[Inconsistency]:
-    """Return what in a table with a solver does not go together."""
-    problems = (_time_problems, _step_problems, _noise_problems, _stop_problems)
-    return [found for problems_of in problems for found in problems_of(table, solver)]
+def _flow_problems(table: InferenceTable) -> Iterator[Inconsistency]:
+    """Yield what in a table with a solver does not go together."""
+    if table.solver is not None:
+        for problems_of in (_time_problems, _step_problems, _noise_problems, _stop_problems):
+            yield from problems_of(table, table.solver)
 
 
-def _time_problems(table: InferenceTable, solver: Solver) -> list[Inconsistency]:
+def _time_problems(table: InferenceTable, solver: Solver) -> Iterator[Inconsistency]:
     if table.t_end is None:
         text = (
             f'inference.t_end is missing; solver = "{solver}" needs it, a number greater than 0, '
             "or a save_at that ends with it"
         )
-        return [Inconsistency(("inference.solver",), text)]
+        yield Inconsistency(("inference.solver",), text)
+        return
     last = table.save_at.last if isinstance(table.save_at, LogTimes) else (table.save_at or (0.0,))[-1]
-    if last <= table.t_end:
-        return []
-    text = (
-        f"inference.save_at goes on to {last}, but inference.t_end is {table.t_end}; "
-        f"leave out the later times, or make t_end {last} or more"
-    )
-    return [Inconsistency(("inference.save_at", "inference.t_end"), text)]
+    if last > table.t_end:
+        text = (
+            f"inference.save_at goes on to {last}, but inference.t_end is {table.t_end}; "
+            f"leave out the later times, or make t_end {last} or more"
+        )
+        yield Inconsistency(("inference.save_at", "inference.t_end"), text)
 
 
-def _step_problems(table: InferenceTable, solver: Solver) -> list[Inconsistency]:
+def _step_problems(table: InferenceTable, solver: Solver) -> Iterator[Inconsistency]:
     is_constant = "step_size" in table.model_fields_set
+    written = [f"inference.{key}" for key in TOLERANCES if getattr(table, key) is not None]
     if solver == "euler" and not is_constant:
         text = 'inference.step_size is missing; solver = "euler" has no error estimate and needs it, a number above 0'
-        return [Inconsistency(("inference.solver",), text)]
-    written = [f"inference.{key}" for key in TOLERANCES if getattr(table, key) is not None]
-    if is_constant and written:
+        yield Inconsistency(("inference.solver",), text)
+    elif is_constant and written:
         text = (
             f"inference.step_size makes constant steps, {' and '.join(written)} adaptive ones; keep one of the two ways"
         )
-        return [Inconsistency(("inference.step_size", *written), text)]
-    return []
+        yield Inconsistency(("inference.step_size", *written), text)
 
 
-def _stop_problems(table: InferenceTable, solver: Solver) -> list[Inconsistency]:
+def _stop_problems(table: InferenceTable, solver: Solver) -> Iterator[Inconsistency]:
     reasons = {
         "relative_change": "the steps of a solver are its own, and what changes in one says nothing of the flow",
         "arrival": "in continuous time a signal is in every layer from the first moment on",
     }
-    return single_steps_problems(table.stop, "inference.solver", f'solver = "{solver}"', reasons)
+    yield from single_steps_problems(table.stop, f'solver = "{solver}"', reasons)
 
 
-def _noise_problems(table: InferenceTable, solver: Solver) -> list[Inconsistency]:
+def _noise_problems(table: InferenceTable, solver: Solver) -> Iterator[Inconsistency]:
     if table.noise == 0:
-        return []
-    found: list[Inconsistency] = []
-    subject = f"inference.noise = {table.noise}"
+        return
+    noise = f"inference.noise = {table.noise}"
     if solver not in NOISY:
-        text = f'{subject} does not go with solver = "{solver}"; choose euler, heun or midpoint, or write noise = 0'
-        found.append(Inconsistency(("inference.noise", "inference.solver"), text))
+        yield clash(noise, f'solver = "{solver}"', "choose euler, heun or midpoint, or write noise = 0")
     elif table.tolerances is not None:
-        text = f"{subject} needs constant steps; write a step_size without rtol and atol, or noise = 0"
-        found.append(Inconsistency(("inference.noise", "inference.solver"), text))
+        text = f"{noise} needs constant steps; write a step_size without rtol and atol, or noise = 0"
+        yield Inconsistency(("inference.noise", "inference.solver"), text)
     if table.form == "increment":
-        text = f'{subject} does not go with form = "increment"; write form = "standard" or noise = 0'
-        found.append(Inconsistency(("inference.noise", "inference.form"), text))
-    return found
+        yield clash(noise, 'form = "increment"', 'write form = "standard" or noise = 0')

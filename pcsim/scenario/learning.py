@@ -1,5 +1,6 @@
 """The `[learning]` table: how the weights are trained."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -14,6 +15,7 @@ from pcsim.scenario.fields import (
     NonNegative,
     Positive,
     Table,
+    clash,
 )
 from pcsim.scenario.inference import InferenceTable
 
@@ -93,71 +95,50 @@ def fits(rule: str, method: str) -> bool:
     return method in methods.get(rule, ("state", "error", "sequential", "equilibrium"))
 
 
-def learning_problems(learning: LearningTable, inference: InferenceTable, task: str) -> list[Inconsistency]:
-    """Return what in the two tables, and the `task` of the data, does not go together."""
-    found = [*_rule_problems(learning, inference), *_free_problems(inference, task)]
+def learning_problems(learning: LearningTable, inference: InferenceTable, task: str) -> Iterator[Inconsistency]:
+    """Yield what in the two tables, and the `task` of the data, does not go together."""
+    yield from _rule_problems(learning, inference)
+    yield from _free_problems(inference, task)
     if inference.solver is not None:
-        text = (
-            f'inference.solver = "{inference.solver}" does not go with [learning], which infers in discrete steps; '
-            "write steps and step_size instead, or remove [learning]"
-        )
-        found.append(Inconsistency(("inference.solver", "learning"), text))
+        advice = "write steps and step_size instead, or remove [learning]"
+        yield clash(f'inference.solver = "{inference.solver}"', "[learning], which infers in discrete steps", advice)
     if inference.stop is not None and learning.rule == "incremental":
-        text = (
-            'inference.stop does not go with learning.rule = "incremental": weights that change after every step need '
-            'the same number of steps in every update; write rule = "pc", or remove stop'
-        )
-        found.append(Inconsistency(("inference.stop", "learning.rule"), text))
+        why = "weights that change after every step need the same number of steps in every update"
+        yield clash("inference.stop", f'learning.rule = "incremental": {why}', 'write rule = "pc", or remove stop')
     if inference.start != "feedforward":
-        text = (
-            f'inference.start = "{inference.start}" does not go with [learning], which starts at the feedforward pass; '
-            'write start = "feedforward", or remove [learning]'
+        advice = 'write start = "feedforward", or remove [learning]'
+        yield clash(
+            f'inference.start = "{inference.start}"', "[learning], which starts at the feedforward pass", advice
         )
-        found.append(Inconsistency(("inference.start", "learning"), text))
     if inference.steps == 0:
-        text = (
-            "inference.steps = 0 does not go with [learning], which needs settled errors; "
-            "write steps = 1 or more, or remove [learning]"
-        )
-        found.append(Inconsistency(("inference.steps", "learning"), text))
-    return found
+        advice = "write steps = 1 or more, or remove [learning]"
+        yield clash("inference.steps = 0", "[learning], which needs settled errors", advice)
 
 
-def _free_problems(inference: InferenceTable, task: str) -> list[Inconsistency]:
-    found: list[Inconsistency] = []
+def _free_problems(inference: InferenceTable, task: str) -> Iterator[Inconsistency]:
     if inference.output == "free":
-        text = (
-            'inference.output = "free" does not go with [learning], which learns from targets; '
-            'write output = "clamped", or remove [learning]'
-        )
-        found.append(Inconsistency(("inference.output", "learning"), text))
+        advice = 'write output = "clamped", or remove [learning]'
+        yield clash('inference.output = "free"', "[learning], which learns from targets", advice)
     if inference.input == "free" and task != "autoencoding":
         text = (
             f'inference.input = "free" does not go with [learning] and data.task = "{task}", whose inputs are known; '
             'write input = "clamped", or task = "autoencoding" in [data] to learn from the samples alone'
         )
-        found.append(Inconsistency(("inference.input", "data.task", "learning"), text))
-    return found
+        yield Inconsistency(("inference.input", "data.task", "learning"), text)
 
 
-def _rule_problems(learning: LearningTable, inference: InferenceTable) -> list[Inconsistency]:
+def _rule_problems(learning: LearningTable, inference: InferenceTable) -> Iterator[Inconsistency]:
+    def with_inference(key: str, rule: str, other: str) -> Inconsistency:
+        advice = f'write {key} = "{other}" in [inference] or rule = "{rule}" in [learning]'
+        return clash(f'learning.rule = "{learning.rule}"', f'inference.{key} = "{getattr(inference, key)}"', advice)
+
     if not fits(learning.rule, inference.method):
         if inference.method == "backprop":
-            return [_clash(learning, inference, "method", 'rule = "backprop"', 'method = "state"')]
-        method = "backprop" if learning.rule == "backprop" else "state"
-        return [_clash(learning, inference, "method", 'rule = "pc"', f'method = "{method}"')]
-    # weights that change during inference need errors that follow from the states
-    needed = {"form": "standard", "predictions": "local"} if learning.rule == "incremental" else {}
-    return [
-        _clash(learning, inference, key, 'rule = "pc"', f'{key} = "{word}"')
-        for key, word in needed.items()
-        if getattr(inference, key) != word
-    ]
-
-
-def _clash(learning: LearningTable, inference: InferenceTable, key: str, rule: str, other: str) -> Inconsistency:
-    text = (
-        f'learning.rule = "{learning.rule}" does not go with inference.{key} = "{getattr(inference, key)}"; '
-        f"write {other} in [inference] or {rule} in [learning]"
-    )
-    return Inconsistency(("learning.rule", f"inference.{key}"), text)
+            yield with_inference("method", "backprop", "state")
+        else:
+            yield with_inference("method", "pc", "backprop" if learning.rule == "backprop" else "state")
+    elif learning.rule == "incremental":
+        # weights that change during inference need errors that follow from the states
+        for key, word in {"form": "standard", "predictions": "local"}.items():
+            if getattr(inference, key) != word:
+                yield with_inference(key, "pc", word)

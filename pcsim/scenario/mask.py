@@ -1,10 +1,11 @@
 """Masked samples: which units are hidden, and what does not go together with that."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pcsim.scenario.fields import Allowed, Inconsistency, Table
+from pcsim.scenario.fields import Allowed, Inconsistency, Table, clash
 from pcsim.scenario.inference import InferenceTable
 
 Half = Literal["top", "bottom", "left", "right", "file"]
@@ -24,24 +25,19 @@ class Masked(Table):
     """Share of the units that are hidden."""
 
 
-def mask_problems(mask: "Half | Masked | None", task: str, inference: InferenceTable) -> list[Inconsistency]:
-    """Return what of a mask, the `task` of the data and the ends of the network does not go together."""
+def mask_problems(mask: "Half | Masked | None", task: str, inference: InferenceTable) -> Iterator[Inconsistency]:
+    """Yield what of a mask, the `task` of the data and the ends of the network does not go together."""
     masked = [end for end in ("input", "output") if getattr(inference, end) == "masked"]
     if mask is not None and not masked:
         text = (
             'data.mask is not used where neither inference.input nor inference.output is "masked"; '
             f'write {"output" if task == "generative" else "input"} = "masked" in [inference], or remove it'
         )
-        return [Inconsistency(("data.mask",), text)]
-    found: list[Inconsistency] = []
+        yield Inconsistency(("data.mask",), text)
     if masked and mask is None:
         text = f'inference.{masked[0]} = "masked" needs data.mask, as in mask = "bottom" or {{ share = 0.5 }}'
-        found.append(Inconsistency((f"inference.{masked[0]}",), text))
-    other = {"supervised": "output", "generative": "input"}.get(task)
-    if other in masked:
-        text = (
-            f'inference.{other} = "masked" does not go with data.task = "{task}", whose {other} is no sample; '
-            f'write {other} = "clamped" or "free"'
-        )
-        found.append(Inconsistency((f"inference.{other}", "data.task"), text))
-    return found
+        yield Inconsistency((f"inference.{masked[0]}",), text)
+    label = {"supervised": "output", "generative": "input"}.get(task)
+    if label in masked:
+        other = f'data.task = "{task}", whose {label} is no sample'
+        yield clash(f'inference.{label} = "masked"', other, f'write {label} = "clamped" or "free"')

@@ -1,6 +1,7 @@
 """The `[network]` table: sizes, activations, parametrisation, initialisation."""
 
 import math
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -17,6 +18,7 @@ from pcsim.scenario.fields import (
     Positive,
     SkipLength,
     Table,
+    clash,
     require_consistent,
 )
 
@@ -128,59 +130,52 @@ class NetworkTable(Table):
         return self
 
 
-def _init_problems(network: NetworkTable) -> list[Inconsistency]:
+def _init_problems(network: NetworkTable) -> Iterator[Inconsistency]:
     if network.weights is not None or network.parametrisation == "mupc":
-        return []
+        return
     needed = {"normal": {"std": " greater than 0"}, "uniform": {"low": "", "high": ""}}.get(network.init, {})
-    found = [
-        Inconsistency(("network.init",), f'network.{key} is missing; init = "{network.init}" needs it, a number{bound}')
-        for key, bound in needed.items()
-        if getattr(network, key) is None
-    ]
+    for key, bound in needed.items():
+        if getattr(network, key) is None:
+            text = f'network.{key} is missing; init = "{network.init}" needs it, a number{bound}'
+            yield Inconsistency(("network.init",), text)
     if network.low is not None and network.high is not None and network.low >= network.high:
         text = f"network.low is {network.low} and network.high is {network.high}; low must be the smaller one"
-        found.append(Inconsistency(("network.low", "network.high"), text))
-    return found
+        yield Inconsistency(("network.low", "network.high"), text)
 
 
-def _output_problems(network: NetworkTable) -> list[Inconsistency]:
-    if network.output == "linear" or network.order == "weights-first":
-        return []
-    text = (
-        'network.output = "sigmoid" does not go with order = "activation-first"; '
-        'write output = "linear" or order = "weights-first"'
-    )
-    return [Inconsistency(("network.output", "network.order"), text)]
+def _output_problems(network: NetworkTable) -> Iterator[Inconsistency]:
+    if network.output == "sigmoid" and network.order == "activation-first":
+        advice = 'write output = "linear" or order = "weights-first"'
+        yield clash('network.output = "sigmoid"', 'order = "activation-first"', advice)
 
 
-def _length_problems(network: NetworkTable) -> list[Inconsistency]:
+def _length_problems(network: NetworkTable) -> Iterator[Inconsistency]:
     hidden = len(network.widths) - 2
-    return [
-        Inconsistency(
-            (f"network.{key}", "network.widths"),
-            f"network.{key} has length {len(values)}, but the network has {hidden} hidden layers; "
-            "give one for each, or a single number for all",
-        )
-        for key, values in (("precisions", network.precisions), ("activity_decay", network.activity_decay))
-        if isinstance(values, tuple) and len(values) != hidden
-    ]
+    for key in ("precisions", "activity_decay"):
+        values: Any = getattr(network, key)
+        if isinstance(values, tuple) and len(values) != hidden:
+            text = (
+                f"network.{key} has length {len(values)}, but the network has {hidden} hidden layers; "
+                "give one for each, or a single number for all"
+            )
+            yield Inconsistency((f"network.{key}", "network.widths"), text)
 
 
-def _skip_problems(network: NetworkTable) -> list[Inconsistency]:
+def _skip_problems(network: NetworkTable) -> Iterator[Inconsistency]:
     length, sizes = network.skip, network.widths[1:-1]
-    if not length:
-        return []
     keys = ("network.skip", "network.widths")
+    if not length:
+        return
     if length >= len(sizes):
         most = f"at most {len(sizes) - 1}" if len(sizes) > 1 else "none (skip = false)"
         plural = "" if len(sizes) == 1 else "s"
         text = f"network.skip: length {length} fits no layer; {len(sizes)} hidden layer{plural} allow {most}"
-        return [Inconsistency(keys, text)]
-    for start, end in zip(range(len(sizes)), range(length, len(sizes)), strict=False):
-        if sizes[start] != sizes[end]:
-            text = (
-                f"network.skip: a skip of length {length} joins hidden layers {start + 1} and {end + 1}, "
-                f"which have {sizes[start]} and {sizes[end]} units; make their widths equal"
-            )
-            return [Inconsistency(keys, text)]
-    return []
+        yield Inconsistency(keys, text)
+    unequal = (i for i in range(len(sizes) - length) if sizes[i] != sizes[i + length])
+    if (start := next(unequal, None)) is not None:
+        end = start + length
+        text = (
+            f"network.skip: a skip of length {length} joins hidden layers {start + 1} and {end + 1}, "
+            f"which have {sizes[start]} and {sizes[end]} units; make their widths equal"
+        )
+        yield Inconsistency(keys, text)

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import model_validator
 
-from pcsim.scenario.fields import Allowed, Flag, Inconsistency, Positive, Table, require_consistent
+from pcsim.scenario.fields import Allowed, Flag, Inconsistency, Positive, Table, clash, require_consistent
 
 
 class Stop(Table):
@@ -32,12 +32,9 @@ class Stop(Table):
         return tuple(word for word, is_given in given.items() if is_given)
 
 
-def single_steps_problems(stop: Stop | None, key: str, choice: str, reasons: Mapping[str, str]) -> list[Inconsistency]:
+def single_steps_problems(stop: Stop | None, choice: str, reasons: Mapping[str, str]) -> list[Inconsistency]:
     """Return what in a stop rule speaks of single steps, beside a `choice` of another key where these say nothing."""
     return [
-        Inconsistency(
-            (f"inference.stop.{word}", key),
-            f"inference.stop.{word} does not go with {choice}: {reasons[word]}; give grad_norm instead",
-        )
+        clash(f"inference.stop.{word}", f"{choice}: {reasons[word]}", "give grad_norm instead")
         for word in (stop.of_steps if stop is not None else ())
     ]

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from pcsim.errors import RunFailed
 from pcsim.figures.axes import log_clock, new_figure
 from pcsim.figures.layer_lines import draw_lines
-from pcsim.runs.experiment import run_experiment
+from pcsim.runs.experiment import run_as_far_as_it_goes
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.parts import require_recorded
 from pcsim.studies.results import Measured, Results, padded
@@ -23,19 +22,10 @@ def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
     require_recorded(scenario, runs, "energy")
     found: list[dict[str, Any]] = []
     for each in runs:
-        with _finished(each.scenario) as trace:
+        with run_as_far_as_it_goes(each.scenario) as trace:
             found.append(_measures(trace))
             clock = trace.clock
         yield _together(runs[: len(found)], found, clock)
-
-
-def _finished(scenario: Scenario) -> Trace:
-    try:
-        return run_experiment(scenario)
-    except RunFailed as error:
-        if error.trace is None or error.exit_code != RunFailed.exit_code:
-            raise
-        return error.trace
 
 
 def _measures(trace: Trace) -> dict[str, Any]:

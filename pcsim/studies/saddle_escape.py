@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from pcsim.assemble import method_of
-from pcsim.errors import RunFailed, UsageError
+from pcsim.errors import UsageError
 from pcsim.figures.axes import new_figure
-from pcsim.runs.experiment import run_experiment
+from pcsim.runs.experiment import run_as_far_as_it_goes
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.one_unit import BACKPROP, PREDICTIVE
 from pcsim.studies.results import Measured, Results, padded
@@ -38,13 +38,7 @@ def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
 def _losses(scenario: Scenario) -> Any:
     if scenario.learning is None:
         raise UsageError("the study is of runs that learn; add [learning]")
-    try:
-        trace = run_experiment(scenario)
-    except RunFailed as error:
-        if error.trace is None:
-            raise
-        trace = error.trace
-    with trace:
+    with run_as_far_as_it_goes(scenario) as trace:
         return trace.training["loss"]
 
 

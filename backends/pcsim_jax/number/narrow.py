@@ -130,37 +130,35 @@ def plain(x: Any) -> Array:
     return jnp.asarray(x).astype(jnp.float32)
 
 
+def _any_narrow(*operands: Any) -> bool:
+    return any(isinstance(x, Narrow) for x in operands)
+
+
+def _each(function: Callable[..., Array]) -> Callable[..., Array]:
+    """Return a function of one array that rounds what it makes of narrow numbers, not of wide ones."""
+
+    def apply(x: Array, /, **options: Any) -> Array:
+        return rounded(function(x.values, **options)) if isinstance(x, Narrow) else function(x, **options)
+
+    return apply
+
+
 @dataclass(frozen=True)
 class NarrowNamespace(JaxNamespace):
-    """The functions of `Namespace` on bfloat16 arrays, and on the wide ones that energies come in."""
+    """The functions of `Namespace` on bfloat16 arrays, and on the wide ones that energies come in.
 
-    def exp(self, x: Array, /) -> Array:
-        """Return e^x."""
-        return _each(jnp.exp, x)
+    Sums are accumulated in float32 and rounded once.
+    """
 
-    def log(self, x: Array, /) -> Array:
-        """Return the natural logarithm."""
-        return _each(jnp.log, x)
-
-    def log1p(self, x: Array, /) -> Array:
-        """Return log(1 + x)."""
-        return _each(jnp.log1p, x)
-
-    def tanh(self, x: Array, /) -> Array:
-        """Return tanh x."""
-        return _each(jnp.tanh, x)
-
-    def sqrt(self, x: Array, /) -> Array:
-        """Return the square root."""
-        return _each(jnp.sqrt, x)
-
-    def abs(self, x: Array, /) -> Array:
-        """Return |x|."""
-        return _each(jnp.abs, x)
-
-    def normal_cdf(self, x: Array, /) -> Array:
-        """Return Φ(x)."""
-        return _each(super().normal_cdf, x)
+    exp = staticmethod(_each(jnp.exp))
+    log = staticmethod(_each(jnp.log))
+    log1p = staticmethod(_each(jnp.log1p))
+    tanh = staticmethod(_each(jnp.tanh))
+    sqrt = staticmethod(_each(jnp.sqrt))
+    abs = staticmethod(_each(jnp.abs))
+    normal_cdf = staticmethod(_each(JaxNamespace.normal_cdf))
+    sum = staticmethod(_each(jnp.sum))
+    max = staticmethod(_each(jnp.max))
 
     def maximum(self, a: Array, b: Array | float, /) -> Array:
         """Return the larger of each two entries."""
@@ -177,20 +175,3 @@ class NarrowNamespace(JaxNamespace):
     def stack(self, arrays: Sequence[Array], /) -> Array:
         """Join equally shaped arrays along a new first axis."""
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *arrays)
-
-    def sum(self, x: Array, /, axis: int, keepdims: bool = False) -> Array:
-        """Sum over one axis, accumulated in float32 and rounded once."""
-        return _each(lambda values: jnp.sum(values, axis=axis, keepdims=keepdims), x)
-
-    def max(self, x: Array, /, axis: int, keepdims: bool = False) -> Array:
-        """Largest entry over one axis."""
-        return _each(lambda values: jnp.max(values, axis=axis, keepdims=keepdims), x)
-
-
-def _any_narrow(*operands: Any) -> bool:
-    return any(isinstance(x, Narrow) for x in operands)
-
-
-def _each(function: Callable[[Array], Array], x: Array) -> Array:
-    """Return a function of narrow numbers rounded, of wide ones as it is."""
-    return rounded(function(x.values)) if isinstance(x, Narrow) else function(x)

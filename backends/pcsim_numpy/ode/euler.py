@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.engine.backend import Flow, SolverWork, Task
-from pcsim.engine.loop.descent import clamp, final_arrays
+from pcsim.engine.loop.descent import final_arrays
 from pcsim.engine.loop.flow import Reached
 from pcsim.inference import gradient_flow
 from pcsim.inference.observables import Observation, observe
@@ -32,8 +32,8 @@ class EulerSteps:
             raise TypeError("Euler's method takes constant steps, and the flow has no step size")
         self._xp, self._task, self._step, self._temperature = xp, task, motion.step_size, motion.temperature
         self._field = gradient_flow(task.inference)
-        self._clamped = clamp(xp, task, to_run)
-        initial = None if task.initial is None else tuple(to_run(v) for v in task.initial)
+        parameters, x, y, initial = task.arrays(to_run)
+        self._clamped = self._field.clamp(xp, parameters, x, y)
         self._variables: States = self._field.begin(xp, self._clamped, initial)
         self._moving = len(task.inference.energy.network.state_shapes)
         batch = len(task.x)

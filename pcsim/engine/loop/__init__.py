@@ -1,6 +1,6 @@
 """The host's side of a run: what is looked at after every step or at every recorded time, and when it ends."""
 
-from pcsim.engine.loop.descent import clamp, final_arrays, settle
+from pcsim.engine.loop.descent import final_arrays, settle
 from pcsim.engine.loop.equilibrium import check_equilibrium, expected_evaluations, settle_equilibrium
 from pcsim.engine.loop.failure import divergence, looser_or_implicit
 from pcsim.engine.loop.flow import Integrator, Reached, check_flow, check_noise, settle_flow
@@ -11,7 +11,6 @@ __all__ = [
     "check_equilibrium",
     "check_flow",
     "check_noise",
-    "clamp",
     "divergence",
     "expected_evaluations",
     "final_arrays",

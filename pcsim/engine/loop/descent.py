@@ -28,8 +28,8 @@ def settle(
 ) -> Settled:
     """Run a task with the arrays of `xp`; `to_run` rounds and moves a host array there, `to_host` brings one back."""
     inference, energy, motion = task.inference, task.inference.energy, task.descent
-    clamped = clamp(xp, task, to_run)
-    initial = None if task.initial is None else tuple(to_run(v) for v in task.initial)
+    *held, initial = task.arrays(to_run)
+    clamped = inference.clamp(xp, *held)
     recorder = Recorder(motion.recorded, task.record, sink)
     arrivals = Arrivals(len(energy.network.layers))
 
@@ -65,12 +65,6 @@ def settle(
         inference_seconds=seconds,
         failure=failure,
     )
-
-
-def clamp(xp: Namespace, task: Task, to_run: Callable[[NDArray[np.float64]], Array]) -> Clamped:
-    """Return parameters, input and target of a task as arrays of the run, held fixed."""
-    parameters = tuple({name: to_run(v) for name, v in layer.items()} for layer in task.parameters)
-    return task.inference.clamp(xp, parameters, to_run(task.x), to_run(task.y))
 
 
 def final_arrays(

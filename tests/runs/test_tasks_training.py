@@ -51,7 +51,7 @@ def test_labels_are_inferred_as_a_run_of_their_own_would(files: Files) -> None:
 TASKS = {"generative": (), "auto": AUTO, "free": UNSUPERVISED, "steps": (*UNSUPERVISED, "learning.rule=incremental")}
 
 
-@pytest.mark.parametrize("changes", sampled(TASKS, ["generative", "steps"]))
+@pytest.mark.parametrize("changes", sampled(TASKS, ["steps"]))
 def test_jax_trains_and_evaluates_as_numpy_does(files: Files, changes: tuple[str, ...]) -> None:
     traces = [pcsim.run(files.read(TEXT + LEARNING, *changes, f"backend.name={name}")) for name in ("numpy", "jax")]
     ours, theirs = (trace.training for trace in traces)
@@ -95,7 +95,7 @@ def test_the_loss_of_a_reconstruction_is_that_of_the_inferred_input(files: Files
     np.testing.assert_allclose(outcome.losses, 0.5 * np.sum((outputs - y) ** 2, axis=1), rtol=1e-12)
 
 
-@pytest.mark.parametrize("backend", ["numpy", "jax"])
+@pytest.mark.parametrize("backend", sampled(["numpy", "jax"], ["numpy"]))
 def test_an_interrupted_training_with_a_free_input_goes_on_to_the_same_bits(files: Files, backend: str) -> None:
     scenario = files.read(TEXT + LEARNING, *UNSUPERVISED, f"backend.name={backend}")
     pcsim.run(scenario, path="whole.h5").close()

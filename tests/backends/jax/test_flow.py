@@ -141,6 +141,7 @@ def test_golden_case(form: Any) -> None:
     np.testing.assert_allclose(energies, expected["energy"], rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_error_flow_ends_where_the_state_flow_does() -> None:
     case = make_case("tanh")
     ends = []

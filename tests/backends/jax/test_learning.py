@@ -88,7 +88,7 @@ def assert_parity(case: Case, learner: Learner, precision: str) -> None:
         assert_same(ours, theirs, TOLERANCE[precision])
 
 
-@pytest.mark.parametrize("rule", [AtTheEnd(), AfterEveryStep()])
+@pytest.mark.parametrize("rule", sampled({"end": AtTheEnd(), "steps": AfterEveryStep()}, ["steps"]))
 def test_learning_in_bfloat16_keeps_its_type(rule: Any) -> None:
     case = make_case()
     learner = learner_on(StateOptimization(case.energy), optimizer=PerLayer(Adam()), rule=rule, clip=1.0)

@@ -136,7 +136,7 @@ class _Batch:
         return tuple({name: -1.0 / self._size * value for name, value in own.items()} for own in arranged)
 
     def set_parameters(self, learned: Any) -> None:
-        (self.samples.give_stacks if self._together else self.samples.set_parameters)(learned)
+        (self.samples.set_stacks if self._together else self.samples.set_parameters)(learned)
 
     def seen(self) -> tuple[Array, Array]:
         energies, _, presence = (array[0] for array in self.samples.rows(self._at, 1))

@@ -9,7 +9,7 @@ from flint import arb, ctx
 from numpy.typing import NDArray
 
 from pcsim.engine.backend import Ending, Settled, Task
-from pcsim.engine.loop import divergence, final_arrays
+from pcsim.engine.loop import divergence, settled_arrays
 from pcsim.inference.observables import gradient_norms
 from pcsim.inference.stopping import StopRule, gradient_norm
 from pcsim.model.arrays import Parameters
@@ -136,7 +136,7 @@ class _Run:
         """Return what the run leaves behind, midpoints rounded to float64."""
         self._recorder.flush()
         return Settled(
-            **final_arrays(self._xp, self._task, end.clamped, end.point, to_floats),
+            **settled_arrays(self._xp, self._task, end.clamped, end.point, to_floats),
             arrival_steps=self._arrivals,
             steps_taken=end.step,
             ending=Ending.of(failure, end.converged, end.interrupted),

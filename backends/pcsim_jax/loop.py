@@ -11,7 +11,7 @@ from pcsim.model.arrays import Array
 from pcsim_jax.program import number
 
 
-class CompiledRepeat:
+class CompiledLoop:
     """A compiled loop."""
 
     def __call__(self, count: int, body: Callable[[Any, Any], Any], carry: Any) -> Any:
@@ -37,7 +37,7 @@ class CompiledRepeat:
         return end, taken
 
 
-compiled_repeat = CompiledRepeat()
+compiled_loop = CompiledLoop()
 
 
 def _chosen(which: Array, yes: Any, no: Any) -> Any:

@@ -17,7 +17,7 @@ from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim_jax.arrays import namespace, settings, to_host, to_run
 from pcsim_jax.compiled import Compiler
-from pcsim_jax.loop import compiled_repeat
+from pcsim_jax.loop import compiled_loop
 from pcsim_jax.memory import memory_errors
 from pcsim_jax.number.master import MasterWeights
 from pcsim_jax.number.narrow import Narrow
@@ -178,7 +178,7 @@ def _begin(program: Program, parameters: tuple[Parameters, ...]) -> Any:
 def _batch(program: Program, x: Array, y: Array, step_size: Array) -> Batch:
     """Return the learner before some samples, with a traced step size."""
     learner = replace(program.learner, stepper=with_step_size(program.learner.stepper, step_size))
-    return Batch(program.xp, learner, x, y, compiled_repeat)
+    return Batch(program.xp, learner, x, y, compiled_loop)
 
 
 def _evaluate(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.engine.backend import Flow, SolverWork, Task
-from pcsim.engine.loop.descent import final_arrays
+from pcsim.engine.loop.descent import settled_arrays
 from pcsim.engine.loop.failure import looser_or_implicit
 from pcsim.engine.loop.flow import Integrator, Reached
 from pcsim.inference import gradient_flow
@@ -96,7 +96,7 @@ class AdaptiveSamples:
     def finish(self) -> dict[str, Any]:
         """Return the arrays of `Settled` at that time."""
         return join_finals(
-            [final_arrays(self._xp, self._task, s.field.clamped, self._point(s), np.asarray) for s in self._samples],
+            [settled_arrays(self._xp, self._task, s.field.clamped, self._point(s), np.asarray) for s in self._samples],
             self._to_run,
         )
 

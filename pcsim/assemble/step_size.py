@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pcsim.assemble.model import build_inference
 from pcsim.assemble.task import build_stepper
-from pcsim.curvature.steps import automatic_step, looked_at, steepest_curvature
+from pcsim.curvature.steps import automatic_step, largest_curvature, looked_at
 from pcsim.engine.host import host_namespace
 from pcsim.errors import UsageError
 from pcsim.inference import Inference, first_variable, with_free_input
@@ -50,7 +50,7 @@ class CurvatureStepSize:
             inference, wide = with_free_input(inference), ({}, *wide)
             initial = None if initial is None else (first_variable(inference, x), *initial)
         with np.errstate(all="ignore"):
-            return automatic_step(self.stepper, steepest_curvature(self.xp, inference, wide, x, y, initial))
+            return automatic_step(self.stepper, largest_curvature(self.xp, inference, wide, x, y, initial))
 
 
 def build_step_size_finder(scenario: Scenario, network: Network) -> CurvatureStepSize | None:

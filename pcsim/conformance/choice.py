@@ -54,10 +54,10 @@ def limits_met(subject: Subject) -> set[str | None]:
         seen, task = descents.seen_by(backend, which), descents.variant_task(which)
         asked.append(partial(seen.estimate, task))
     tasks = [descents.task_of(which) for which in descents.combinations_of(subject, PAIRS)]
-    tasks += [flows.flow_task(which) for which in flows.courses_of(subject, ALL)]
+    tasks += [flows.flow_task(which) for which in flows.flow_cases_of(subject, ALL)]
     asked += [partial(backend.estimate, task) for task in tasks]
     if isinstance(backend, TrainingBackend):
-        found = [trainings.training_task(which) for which in trainings.lessons_of(subject, PAIRS)]
+        found = [trainings.training_task(which) for which in trainings.training_cases_of(subject, PAIRS)]
         variants = trainings.training_variants_of(subject, ALL)
         found += [trainings.variant_task(what, subject.precision) for what in variants]
         asked += [partial(backend.trainer, task) for task in found]
@@ -92,9 +92,9 @@ CHOICES: dict[str, Callable[[Subject, int], dict[str, Any]]] = {
     "variant": lambda subject, strength: _tuples(descents.variants_of(subject, strength)),
     "form": _forms,
     "rule": _stop_rules,
-    "course": lambda subject, strength: _tuples(flows.courses_of(subject, strength)),
+    "flow_case": lambda subject, strength: _tuples(flows.flow_cases_of(subject, strength)),
     "solver": _solvers,
-    "lesson": lambda subject, strength: _tuples(trainings.lessons_of(subject, strength)),
+    "training_case": lambda subject, strength: _tuples(trainings.training_cases_of(subject, strength)),
     "training_variant": lambda subject, strength: _words(trainings.training_variants_of(subject, strength)),
     "unclaimed": lambda subject, strength: unclaimed(subject),
     "limit": lambda subject, strength: {str(k): limit for k, limit in enumerate(subject.able.limits, 1)},

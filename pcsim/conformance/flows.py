@@ -15,7 +15,7 @@ TIMES = (0.0, 0.1, 0.5, 2.0)
 RTOL, STEP = 1e-5, 0.05
 
 
-class Course(NamedTuple):
+class FlowCase(NamedTuple):
     """A method in continuous time, the solver that moves it and its steps, adapted or constant."""
 
     form: str
@@ -29,7 +29,7 @@ class Course(NamedTuple):
         return self.steps == "adapted" and self.solver not in CONSTANT
 
 
-def courses_of(subject: Subject, strength: int) -> list[Course]:
+def flow_cases_of(subject: Subject, strength: int) -> list[FlowCase]:
     """Return what a backend claims of continuous time, two solvers alone where they are to be few."""
     solvers = subject.able.solvers
     forms = [form for form in FORMS if METHODS[form].name in subject.able.methods]
@@ -37,14 +37,14 @@ def courses_of(subject: Subject, strength: int) -> list[Course]:
         return []
     if strength == FEW:
         chosen = (forms[-1], solvers[0]), (forms[0], solvers[len(solvers) // 2])
-        return [Course(*words, subject.precision) for words in chosen]
+        return [FlowCase(*words, subject.precision) for words in chosen]
     levels = [forms, solvers, subject.able.precisions]
-    found = [Course(*words) for words in covering(levels, strength)]
+    found = [FlowCase(*words) for words in covering(levels, strength)]
     adaptive = [solver for solver in solvers if solver not in CONSTANT]
-    return found + [Course(forms[0], solver, subject.precision, "constant") for solver in adaptive]
+    return found + [FlowCase(forms[0], solver, subject.precision, "constant") for solver in adaptive]
 
 
-def flow_task(which: Course, *, rtol: float = RTOL, stop: StopRule | None = None) -> Task:
+def flow_task(which: FlowCase, *, rtol: float = RTOL, stop: StopRule | None = None) -> Task:
     """Return a flow of a small network, under a stop rule a long one."""
     case = make_case("tanh", widths=(4, 5, 5, 3), batch=2)
     motion = Flow(

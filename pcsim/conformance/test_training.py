@@ -9,7 +9,7 @@ from pcsim.conformance.trainings import (
     BATCHES,
     RATES,
     TOLERANCE,
-    Lesson,
+    TrainingCase,
     assert_same_bits,
     assert_trees_close,
     leaves,
@@ -19,14 +19,14 @@ from pcsim.conformance.trainings import (
 from pcsim.learning.trainer import AdjustableTrainer, Trainer, TrainingTask, Updates
 
 
-def test_updates_agree_with_numpys(subject: Subject, lesson: Lesson) -> None:
-    task = training_task(lesson)
+def test_updates_agree_with_numpys(subject: Subject, training_case: TrainingCase) -> None:
+    task = training_task(training_case)
     ours = subject.trainer(task)
-    if lesson.precision not in TOLERANCE:
+    if training_case.precision not in TOLERANCE:
         _assert_learns(ours, task)
         return
     theirs = reference().trainer(task)
-    tolerance = TOLERANCE[lesson.precision]
+    tolerance = TOLERANCE[training_case.precision]
     first = ours.run(BATCHES[:3], RATES[:3])
     assert_trees_close("updates", first, theirs.run(BATCHES[:3], RATES[:3]), tolerance)
     snapshot = ours.snapshot()
@@ -60,17 +60,17 @@ def test_what_is_asked_beside_agrees_with_numpy_or_is_refused(
     assert_trees_close("evaluation", ours.evaluate(task.x, task.y), theirs.evaluate(task.x, task.y), tolerance)
 
 
-def test_another_step_size_holds_from_an_update_on(subject: Subject, lesson: Lesson) -> None:
-    if lesson.precision != "float64" or lesson.learner == "backprop":
+def test_another_step_size_holds_from_an_update_on(subject: Subject, training_case: TrainingCase) -> None:
+    if training_case.precision != "float64" or training_case.learner == "backprop":
         pytest.skip("in float64, and where inference has a step size")
-    task = training_task(lesson)
+    task = training_task(training_case)
     ours, theirs = subject.trainer(task), reference().trainer(task)
     if not isinstance(ours, AdjustableTrainer):
         pytest.skip(f"'{subject.name}' trains with one step size")
     for trainer in (ours, theirs):
         trainer.run(BATCHES[:3], RATES[:3])
         trainer.set_step_size(0.02)
-    tolerance = TOLERANCE[lesson.precision]
+    tolerance = TOLERANCE[training_case.precision]
     assert_trees_close("updates", ours.run(BATCHES[3:], RATES[3:]), theirs.run(BATCHES[3:], RATES[3:]), tolerance)
 
 

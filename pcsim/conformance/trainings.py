@@ -50,7 +50,7 @@ RULES = {
 VARIANTS = ("free-input", "incremental-free-input", "halving", "incremental-halving", *RULES)
 
 
-class Lesson(NamedTuple):
+class TrainingCase(NamedTuple):
     """Some updates of a small network."""
 
     learner: str
@@ -58,17 +58,17 @@ class Lesson(NamedTuple):
     precision: str
 
 
-def lessons_of(subject: Subject, strength: int) -> list[Lesson]:
+def training_cases_of(subject: Subject, strength: int) -> list[TrainingCase]:
     """Return what a backend claims of learning; one learner a rule where they are to be few."""
     learners = _learners(subject)
     if strength == FEW:
         learners = list({LEARNERS[learner][0]: learner for learner in reversed(learners)}.values())
         turns = zip(learners, ("adam", "momentum", "mq-per-layer"), strict=False)
-        return [Lesson(*words, subject.precision) for words in turns]
+        return [TrainingCase(*words, subject.precision) for words in turns]
     levels: list[Sequence[str]] = [learners, tuple(OPTIMIZERS), subject.able.precisions]
     if not learners:
         return []
-    return [Lesson(*words) for words in covering(levels, strength)]
+    return [TrainingCase(*words) for words in covering(levels, strength)]
 
 
 def training_variants_of(subject: Subject, strength: int) -> list[str]:
@@ -83,7 +83,7 @@ def _learners(subject: Subject) -> list[str]:
     return [name for name, (rule, form) in LEARNERS.items() if rule in able.rules and form in subject.forms]
 
 
-def training_task(which: Lesson) -> TrainingTask:
+def training_task(which: TrainingCase) -> TrainingTask:
     """Return the task of some updates."""
     rule, form = LEARNERS[which.learner]
     case = make_case("gelu", widths=(5, 6, 6, 3), loss="cross-entropy", batch=SAMPLES)
@@ -100,7 +100,9 @@ def training_task(which: Lesson) -> TrainingTask:
 
 def variant_task(what: str, precision: str) -> TrainingTask:
     """Return the task of a variant."""
-    task = training_task(Lesson("incremental" if what.startswith("incremental") else "state", "momentum", precision))
+    task = training_task(
+        TrainingCase("incremental" if what.startswith("incremental") else "state", "momentum", precision)
+    )
     learner = task.learner
     if what in RULES:
         return replace(task, learner=replace(learner, stop=RULES[what]))

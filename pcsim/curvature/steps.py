@@ -34,7 +34,7 @@ def looked_at(energy: Energy, batch: int) -> slice:
 
 
 @dataclass(frozen=True)
-class _Steepest:
+class _AtItsBound:
     """Another loss at its minimum with the steepest curvature that it has anywhere."""
 
     loss: Loss
@@ -60,7 +60,7 @@ class _Steepest:
         return self.loss.output_state(xp, output, target)
 
 
-def steepest_curvature(
+def largest_curvature(
     xp: Namespace,
     inference: Inference,
     parameters: tuple[Parameters, ...],
@@ -74,7 +74,7 @@ def steepest_curvature(
     the start, None after a feedforward pass. Arrays are numpy's, in float64.
     """
     found: list[float] = []
-    for loss in (inference.energy.loss, _Steepest(inference.energy.loss)):
+    for loss in (inference.energy.loss, _AtItsBound(inference.energy.loss)):
         energy = replace(inference.energy, loss=loss)
         curvature = curvature_of(xp, inference, energy, energy.clamp(xp, parameters, x, y), initial)
         found.append(largest_eigenvalue(operator_of(curvature), ROUGH))

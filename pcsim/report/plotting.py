@@ -72,7 +72,7 @@ def draw(traces: Sequence[Trace], overlays: "Sequence[Overlay] | None" = None) -
     differ in nothing but their seed share it.
     """
     trainings = by_training(traces)
-    planned = [(group, kind) for lesson in trainings for group, kind in _rows(traces, lesson)]
+    planned = [(group, kind) for training in trainings for group, kind in _rows(traces, training)]
     figure, rows = new_figure((11, 0.6 + 3.8 * len(planned)), len(planned), 2, squeeze=False)
     for (group, kind), (left, right) in zip(planned, rows, strict=True):
         chosen = [traces[i] for i in group]
@@ -88,15 +88,15 @@ def draw(traces: Sequence[Trace], overlays: "Sequence[Overlay] | None" = None) -
     return figure
 
 
-def _rows(traces: Sequence[Trace], lesson: list[int]) -> list[tuple[list[int], str]]:
-    """Return the rows of traces of one lesson: training together, inference and completion of each on their own."""
-    trained = [traces[i] for i in lesson]
-    completed = [([i], "completion") for i in lesson if has_completion(traces[i])]
+def _rows(traces: Sequence[Trace], training: list[int]) -> list[tuple[list[int], str]]:
+    """Return the rows of traces of one training: training together, inference and completion of each on their own."""
+    trained = [traces[i] for i in training]
+    completed = [([i], "completion") for i in training if has_completion(traces[i])]
     if not has_training(trained[0]):
-        return [(lesson, "inference"), *completed]
-    alignment = [(lesson, "alignment")] if all(map(has_alignment, trained)) else []
-    shown = [i for i in lesson if traces[i].rows and "energy" in traces[i]]
-    return [(lesson, "training"), *alignment, *(([i], "inference") for i in shown), *completed]
+        return [(training, "inference"), *completed]
+    alignment = [(training, "alignment")] if all(map(has_alignment, trained)) else []
+    shown = [i for i in training if traces[i].rows and "energy" in traces[i]]
+    return [(training, "training"), *alignment, *(([i], "inference") for i in shown), *completed]
 
 
 def _draw_inference(figure: Any, lines: Any, heat: Any, trace: Trace, overlay: "Overlay | None") -> None:

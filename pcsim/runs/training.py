@@ -46,7 +46,7 @@ def train(
     poll: Callable[[int], bool],
     start: TrainingState | None,
 ) -> TrainingResult:
-    """Train to the end of a setup, from its beginning or from where a checkpoint stands."""
+    """Train as set up, from its beginning or from where a checkpoint stands."""
     return Training(setup.plan, setup.samples, trainer, TraceLog(writer, origin), poll, start).run()
 
 

@@ -214,22 +214,22 @@ def _spectrum(xp: Namespace, at: _Setting, samples: int, *, errors: bool) -> Spe
         return state_curvature(xp, at.energy, at.clamped(xp, rows), point.states)
 
     found = [extremes(curvature(slice(k, k + 1))) for k in range(samples)]
-    curvature_bound, rows = max(each.largest for each in found), looked_at(at.energy, len(at.y))
+    largest, rows = max(each.largest for each in found), looked_at(at.energy, len(at.y))
     if samples < rows.stop:
-        curvature_bound = max(curvature_bound, largest_eigenvalue(operator_of(curvature(rows)), 1e-6))
+        largest = max(largest, largest_eigenvalue(operator_of(curvature(rows)), 1e-6))
     return Spectrum(
-        np.array([each.smallest for each in found]), np.array([each.largest for each in found]), 2.0 / curvature_bound
+        np.array([each.smallest for each in found]), np.array([each.largest for each in found]), 2.0 / largest
     )
 
 
-def _steps(at: _Setting, curvature_bound: float) -> tuple[float | None, float | None]:
+def _steps(at: _Setting, largest: float) -> tuple[float | None, float | None]:
     """Return the step size to stay below, and what "auto" takes; None where inference has no such steps."""
     table = at.scenario.inference
     discrete = table.solver is None and not (at.traits.freezes_predictions or at.traits.searches)
     if not discrete or table.optimizer == "adam":
         return None, None
     asked, network = at.scenario.at_step_size(1.0), build_network(at.scenario)
-    limit = stable_limit(build_stepper(asked), curvature_bound)
+    limit = stable_limit(build_stepper(asked), largest)
     automatic = at.scenario.model_copy(update={"inference": table.model_copy(update={"step_size": "auto"})})
     finder = build_step_size_finder(automatic, network)
     free = at.energy.network.has_free_input

@@ -18,7 +18,7 @@ from pcsim.errors import RunFailed, UsageError
 from pcsim.runs.checkpoint import Checkpoint, Origin, by_path, checkpoint_path, read_checkpoint, write_checkpoint
 from tests.support.places import ROOT
 
-SCENARIO = 'title = "ε"\nseed = 1\n\n[network]\nwidths = [4, 5, 3]\n\n[learning]\nschedule = { warmup = 0.1 }\n'
+SCENARIO = 'title = "ε"\nseed = 1\n[network]\nwidths = [4, 5, 3]\n\n[learning]\nlr = 0.1\nschedule = { warmup = 0.1 }\n'
 ORIGIN = Origin(SCENARIO, "numpy", "float32", "pcsim 0.1.0, numpy 2.1.0")
 
 

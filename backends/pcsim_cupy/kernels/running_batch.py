@@ -61,9 +61,9 @@ class RunningBatch:
 
     def set_parameters(self, parameters: tuple[Parameters, ...]) -> None:
         """Take over parameters on the device by layer, in the type of storage."""
-        self.give_stacks(join(self.device.namespace, self.plan, parameters))
+        self.set_stacks(join(self.device.namespace, self.plan, parameters))
 
-    def give_stacks(self, stacks: tuple[Parameters, ...]) -> None:
+    def set_stacks(self, stacks: tuple[Parameters, ...]) -> None:
         """Take over parameters that are stacked by groups."""
         for weights, group, stack in zip(self.buffers.weights, self.plan.groups, stacks, strict=True):
             weights[...] = stack["W"]

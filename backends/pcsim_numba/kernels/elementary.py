@@ -1,6 +1,6 @@
 """Elementary functions as plain arithmetic on one number, so that loops over them become vector instructions.
 
-All are written once for float32 and float64; `tests/test_numba_elementary.py` holds their errors against exact values.
+All are written once for float32 and float64; `tests/backends/numba/` holds their errors against exact values.
 """
 
 # Numba infers the types of what it compiles.

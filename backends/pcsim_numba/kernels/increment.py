@@ -19,7 +19,7 @@ def begin_increments(net, block):
     evaluate_states(net, block)
     for j in range(1, len(net.layers)):
         layer, below = net.layers[j], units(net, block, block.states, net.layers[j, SOURCE])
-        points, remembered = _residue(net, block, block.points, j), _residue(net, block, block.below, j)
+        points, remembered = _saved(net, block, block.points, j), _saved(net, block, block.below, j)
         if layer[WEIGHTS_FIRST]:
             affine(net, block, j, below, points)
         else:
@@ -52,7 +52,7 @@ def sweep_increments(net, block, motion, step):
 
 
 @part
-def _residue(net, block, array, j):
+def _saved(net, block, array, j):
     """Return the numbers of layer j in an array that lies like the slopes."""
     layer = net.layers[j]
     ld = layer[LD_OUT] if layer[WEIGHTS_FIRST] else layer[LD_IN]
@@ -102,8 +102,8 @@ def _carry_over(net, block, j, source_moves, skip_moves):
 def _increment(net, block, j, change):
     """Write how the operation of layer j changes; saved and anchor go with it."""
     layer, moved = net.layers[j], units(net, block, block.totals, net.layers[j, SOURCE])
-    points, lows = _residue(net, block, block.points, j), _residue(net, block, block.lows, j)
-    below, slopes = _residue(net, block, block.below, j), _residue(net, block, block.slopes, j)
+    points, lows = _saved(net, block, block.points, j), _saved(net, block, block.lows, j)
+    below, slopes = _saved(net, block, block.below, j), _saved(net, block, block.slopes, j)
     if layer[WEIGHTS_FIRST]:
         linear(net, block, j, moved, change)
         increment(layer[ACTIVATION], net.scales[j, NEGATIVE_SLOPE], points, lows, below, change, slopes)
@@ -111,7 +111,10 @@ def _increment(net, block, j, change):
         delta = unchecked_slice(block.scratch, 0, len(points))
         copy(moved, delta)
         increment(layer[ACTIVATION], net.scales[j, NEGATIVE_SLOPE], points, lows, below, delta, slopes)
-        inputs, input_lows = _residue(net, block, block.inputs, j), _residue(net, block, block.input_lows, j)
+        inputs, input_lows = (
+            _saved(net, block, block.inputs, j),
+            _saved(net, block, block.input_lows, j),
+        )
         for k in range(len(inputs)):
             inputs[k], input_lows[k] = accumulate(inputs[k], input_lows[k], delta[k])
         linear(net, block, j, delta, change)

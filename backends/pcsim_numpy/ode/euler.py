@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.engine.backend import Flow, SolverWork, Task
-from pcsim.engine.loop.descent import final_arrays
+from pcsim.engine.loop.descent import settled_arrays
 from pcsim.engine.loop.flow import Reached
 from pcsim.inference import gradient_flow
 from pcsim.inference.observables import Observation, observe
@@ -75,7 +75,7 @@ class EulerSteps:
     def finish(self) -> dict[str, Any]:
         """Return the arrays of `Settled` at the time last observed."""
         point = self._field.evaluate(self._xp, self._clamped, self._seen)
-        return final_arrays(self._xp, self._task, self._clamped, point, np.asarray)
+        return settled_arrays(self._xp, self._task, self._clamped, point, np.asarray)
 
     def work(self) -> SolverWork:
         """Return what has been done so far; no step is ever rejected."""

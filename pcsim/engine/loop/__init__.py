@@ -1,6 +1,6 @@
 """The host's side of a run: what is looked at after every step or at every recorded time, and when it ends."""
 
-from pcsim.engine.loop.descent import final_arrays, settle
+from pcsim.engine.loop.descent import settle, settled_arrays
 from pcsim.engine.loop.equilibrium import check_equilibrium, expected_evaluations, settle_equilibrium
 from pcsim.engine.loop.failure import divergence, looser_or_implicit
 from pcsim.engine.loop.flow import Integrator, Reached, check_flow, check_noise, settle_flow
@@ -13,9 +13,9 @@ __all__ = [
     "check_noise",
     "divergence",
     "expected_evaluations",
-    "final_arrays",
     "looser_or_implicit",
     "settle",
     "settle_equilibrium",
     "settle_flow",
+    "settled_arrays",
 ]

@@ -58,7 +58,7 @@ def settle(
     seconds = time.perf_counter() - start
 
     return Settled(
-        **final_arrays(xp, task, clamped, point, to_host),
+        **settled_arrays(xp, task, clamped, point, to_host),
         arrival_steps=arrivals.steps,
         steps_taken=step,
         ending=Ending.of(failure, converged, stopped and step < motion.steps),
@@ -67,7 +67,7 @@ def settle(
     )
 
 
-def final_arrays(
+def settled_arrays(
     xp: Namespace, task: Task, clamped: Clamped, point: Evaluation, to_host: Callable[[Array], NDArray[Any]]
 ) -> dict[str, Any]:
     """Return the arrays of `Settled` at the end of a run, on the host."""

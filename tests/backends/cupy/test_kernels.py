@@ -23,6 +23,7 @@ from tests.backends.cupy.devices import needs_compiler
 from tests.shim.build import GXX, HERE
 from tests.shim.device import CpuCupyBackend
 from tests.support.cases import METHODS, make_case, make_task
+from tests.support.covering import covering
 from tests.support.narrow import patterns
 from tests.support.places import ROOT
 
@@ -56,8 +57,7 @@ def compiled(library: ctypes.CDLL, *options: str) -> bytes:
     return binary.raw
 
 
-@pytest.mark.parametrize("precision", STORAGES)
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@covering(architecture=ARCHITECTURES, precision=STORAGES)
 def test_nvrtc_compiles_every_kernel(architecture: int, precision: str) -> None:
     library = nvrtc()
     if library is None:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from pcsim_jax.arrays import namespace, settings, to_host, to_run
-from pcsim_jax.loop import compiled_repeat
+from pcsim_jax.loop import compiled_loop
 from pcsim_jax.number.pinned import with_pinned_predictions
 from pcsim_jax.program import number
 
@@ -37,7 +37,7 @@ def train_compiled(case: Case, learner: Learner, precision: str) -> list[Learned
 
     @jax.jit
     def update(parameters: Any, memory: Any, x: Any, y: Any, rate: Any, k: Any) -> Learned:
-        return Batch(xp, learner, x, y, compiled_repeat).learn(parameters, memory, rate, number(k))
+        return Batch(xp, learner, x, y, compiled_loop).learn(parameters, memory, rate, number(k))
 
     with settings():
         parameters: Any = tuple({k: to_run(v, precision) for k, v in own.items()} for own in case.parameters)

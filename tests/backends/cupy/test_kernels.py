@@ -57,7 +57,7 @@ def compiled(library: ctypes.CDLL, *options: str) -> bytes:
     return binary.raw
 
 
-@covering(architecture=ARCHITECTURES, precision=STORAGES)
+@covering(architecture=ARCHITECTURES, precision=list(STORAGES))
 def test_nvrtc_compiles_every_kernel(architecture: int, precision: str) -> None:
     library = nvrtc()
     if library is None:

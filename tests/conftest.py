@@ -1,6 +1,8 @@
 """What every test has: counts of checked calls that begin anew; and for those that ask, a folder, and JAX in double."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -18,6 +20,23 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 # Only now: what this imports of pcsim is then checked too.
 from tests.support.scenario_files import Files  # noqa: E402
+
+_WARMING = pytest.StashKey[subprocess.Popen[bytes]]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile Numba's kernels beside the first tests: where that has not been done yet it takes most of a minute."""
+    config = session.config
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        nowhere = subprocess.DEVNULL
+        command = [sys.executable, "-m", "tests.support.warm_kernels"]
+        config.stash[_WARMING] = subprocess.Popen(command, cwd=ROOT, stdout=nowhere, stderr=nowhere)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if (warming := session.config.stash.get(_WARMING, None)) is not None:
+        warming.kill()
+        warming.wait()
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from typing import Any
 import jaxtyping
 from jaxtyping import _decorator  # pyright: ignore[reportPrivateUsage]
 
-FIRST = 16
+FIRST = 4
 _whole = jaxtyping.jaxtyped
 _calls: Counter[Callable[..., Any]] = Counter()
 

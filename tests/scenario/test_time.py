@@ -5,21 +5,11 @@ import re
 import numpy as np
 import pytest
 
-from pcsim.assemble import build_network, build_task, load_inputs, read_dataset
 from pcsim.engine.backend import Flow
 from pcsim.errors import UsageError
-from pcsim.scenario import LogTimes, Scenario, scenario_text
-from tests.support.scenario_files import TEXT, Files, changed
-
-HEUN = changed("steps = 20\nstep_size = 0.1\n", 'solver = "heun"\n')
-DROPPED_SIZE = "dropped inference.step_size: meant for discrete steps, not for solver 'heun' (set by --set)"
-
-
-def motion_of(scenario: Scenario) -> Flow:
-    network = build_network(scenario)
-    motion = build_task(scenario, network, load_inputs(scenario, network, read_dataset(scenario)), "float64").motion
-    assert isinstance(motion, Flow)
-    return motion
+from pcsim.scenario import LogTimes, scenario_text
+from tests.support.flow_words import HEUN, motion_of
+from tests.support.scenario_files import TEXT, Files
 
 
 def test_adaptive_steps_and_their_defaults(files: Files):

@@ -2,20 +2,9 @@
 
 import pytest
 
-from pcsim.assemble import build_network, build_task, load_inputs, read_dataset
-from pcsim.engine.backend import Flow
-from pcsim.scenario import Scenario, parse_scenario, scenario_text
-from tests.support.scenario_files import TEXT, Files, changed
-
-HEUN = changed("steps = 20\nstep_size = 0.1\n", 'solver = "heun"\n')
-DROPPED_SIZE = "dropped inference.step_size: meant for discrete steps, not for solver 'heun' (set by --set)"
-
-
-def motion_of(scenario: Scenario) -> Flow:
-    network = build_network(scenario)
-    motion = build_task(scenario, network, load_inputs(scenario, network, read_dataset(scenario)), "float64").motion
-    assert isinstance(motion, Flow)
-    return motion
+from pcsim.scenario import parse_scenario, scenario_text
+from tests.support.flow_words import DROPPED_SIZE, HEUN, motion_of
+from tests.support.scenario_files import TEXT, Files
 
 
 def test_a_solver_laid_over_discrete_steps_drops_their_words(files: Files):

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 
+from pcsim_numpy.support import TRAINING, check_eps, check_training
+
 from pcsim.engine.backend import Capabilities, Settled, Task
 from pcsim.engine.lowering import lowered_stepper
 from pcsim.learning.trainer import Trainer, TrainingTask
+from pcsim.model.arithmetic import check_hardware_rounding
 from pcsim.trace.layout import Block
 from pcsim_cupy.availability import find_device, free_memory
 from pcsim_cupy.kernels.device import Device
@@ -12,7 +15,7 @@ from pcsim_cupy.kernels.dynamics import form_of
 from pcsim_cupy.kernels.memory import check_fits, needed, needed_to_train
 from pcsim_cupy.kernels.plan import plan
 from pcsim_cupy.kernels.storage import STORAGES
-from pcsim_cupy.support import HALVING, KERNELS, ROUNDING, TRAINING, check, check_rounding, check_training
+from pcsim_cupy.support import HALVING, KERNELS, ROUNDING, check
 
 
 class CupyBackend:
@@ -26,7 +29,7 @@ class CupyBackend:
             precisions=tuple(STORAGES),
             methods=("state", "error", "sequential", "backprop"),
             layers=("dense",),
-            limits=(HALVING, KERNELS.masks, ROUNDING, TRAINING),
+            limits=(HALVING, KERNELS.masks, ROUNDING, TRAINING.format("cupy")),
             problem=found.problem,
             fix=found.fix,
             rules=("pc", "incremental", "backprop"),
@@ -40,7 +43,8 @@ class CupyBackend:
         """
         motion = task.descent
         check(task.inference, motion.stepper)
-        check_rounding(task.precision, task.arithmetic, motion.stepper)
+        check_hardware_rounding("cupy", task.precision, task.arithmetic)
+        check_eps(task.precision, motion.stepper)
         net = plan(task.inference.energy)
         form = form_of(task.inference, net)
         stepper = lowered_stepper(KERNELS, motion.stepper)
@@ -50,7 +54,7 @@ class CupyBackend:
     def trainer(self, task: TrainingTask) -> Trainer:
         """Return a trainer; raises `UsageError` for inference that there are no kernels for."""
         check(task.learner.inference, task.learner.stepper)
-        check_training(task.precision)
+        check_training("cupy", task.precision)
         net, storage = plan(task.learner.inference.energy), STORAGES[task.precision]
         check_fits(needed_to_train(net, len(task.x), storage), self.free_memory())
         from pcsim_cupy.trainer import CupyTrainer

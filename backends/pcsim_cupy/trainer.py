@@ -1,6 +1,5 @@
 """Training on a GPU: samples, parameters and memory stay there; inference in graphs, the core's optimisers."""
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
@@ -9,9 +8,10 @@ from numpy.typing import NDArray
 
 from pcsim.inference.stopping import StopRule
 from pcsim.learning.host_trainer import HostTrainer, Row
-from pcsim.learning.learner import AfterEveryStep, Learner
+from pcsim.learning.learner import Learner
 from pcsim.learning.trainer import Snapshot, TrainingTask
 from pcsim.model.arrays import Array, Namespace
+from pcsim.model.tree import mapped
 from pcsim_cupy.kernels.device import Device
 from pcsim_cupy.kernels.plan import plan
 from pcsim_cupy.kernels.running_batch import RunningBatch, packed_parameters
@@ -51,7 +51,7 @@ class CupyTrainer(HostTrainer):
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from a snapshot."""
         with self._device.active():
-            known = _mapped(self._device.put, (snapshot.parameters, snapshot.memory))
+            known = mapped(self._device.put, (snapshot.parameters, snapshot.memory))
             self._learned, self._memory = (self._arranged(self._xp, tree) for tree in known)
         self._updates = snapshot.updates
 
@@ -70,7 +70,7 @@ class CupyTrainer(HostTrainer):
         return self._device.get(self._xp.stack(column))
 
     def _on_host(self, tree: Any) -> Any:
-        return _mapped(self._device.get, tree)
+        return mapped(self._device.get, tree)
 
     def _by_layer(self, tree: Any) -> Any:
         return split(self._plan, tree) if self._together else tree
@@ -93,7 +93,7 @@ class _Batch:
     def __init__(self, device: Device, learner: Learner, size: int, *, together: bool) -> None:
         self._device, self._size, self._together = device, size, together
         measured = learner.stop is not None and learner.stop.grad_norm is not None
-        moves = isinstance(learner.rule, AfterEveryStep)
+        moves = learner.updates_every_step
         self.samples = RunningBatch(
             device, learner.inference, learner.stepper, size, measured=measured, weights_move=moves
         )
@@ -151,15 +151,3 @@ class _Batch:
         self.samples.glance()
         self._at = step
         return step
-
-
-def _mapped(function: Callable[[Any], Any], tree: Any) -> Any:
-    """Return the same arrangement of tuples and dictionaries with a function of every array in it."""
-    if tree is None:
-        return None
-    if isinstance(tree, dict):
-        return {name: _mapped(function, part) for name, part in tree.items()}
-    if isinstance(tree, tuple):
-        parts = [_mapped(function, part) for part in tree]
-        return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
-    return function(tree)

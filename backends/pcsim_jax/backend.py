@@ -7,8 +7,9 @@ from importlib.util import find_spec
 from pcsim.engine.backend import Capabilities, Flow, Settled, Task
 from pcsim.engine.loop import check_equilibrium, expected_evaluations
 from pcsim.learning.trainer import Trainer, TrainingTask
+from pcsim.model.arithmetic import check_hardware_rounding
 from pcsim.trace.layout import Block
-from pcsim_jax.support import ARITHMETIC, FLOWS, PRECISIONS, SOLVERS, check_rounding
+from pcsim_jax.support import ARITHMETIC, FLOWS, PRECISIONS, SOLVERS
 
 NEEDED = ("jax", "diffrax", "equinox", "lineax", "optimistix")
 INSTALL = "install it with: pip install 'pcsim[jax]'"
@@ -38,7 +39,7 @@ class JaxBackend:
 
         Raises `UsageError` for stochastic rounding, or a motion that the precision does not go with.
         """
-        check_rounding(task.precision, task.arithmetic)
+        check_hardware_rounding("jax", task.precision, task.arithmetic)
         weights = sum(array.size for layer in task.parameters for array in layer.values())
         evaluations = 1000 if isinstance(task.motion, Flow) else expected_evaluations(task)
         check_equilibrium(task, "jax", ("float32", "float64"))

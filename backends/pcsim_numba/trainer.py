@@ -9,7 +9,7 @@ from pcsim_numpy.trainer import NumpyTrainer
 from pcsim.inference.stopping import StopRule
 from pcsim.learning.evaluation import ForwardPass
 from pcsim.learning.host_trainer import Row
-from pcsim.learning.learner import AfterEveryStep, Learner
+from pcsim.learning.learner import Learner
 from pcsim.model.arrays import Array, Parameters
 from pcsim_numba.kernels.entries import RowBuffers
 from pcsim_numba.kernels.running_batch import Limits, Reached, RunningBatch, limits_of
@@ -36,7 +36,7 @@ class _Batch(RunningBatch):
     """A batch of samples at its start, which leaves no rows."""
 
     def __init__(self, learner: Learner, parameters: tuple[Parameters, ...], x: NDArray[Any], y: NDArray[Any]) -> None:
-        moves = isinstance(learner.rule, AfterEveryStep)
+        moves = learner.updates_every_step
         super().__init__(learner.inference, learner.stepper, parameters, x, y, moves)
         layers, units = np.zeros((0, 0, 0)), np.zeros((0, 0), x.dtype)
         self._no_rows = RowBuffers(layers, layers, units, units)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from pcsim.engine.backend import Capabilities, Flow, Settled, Task
 from pcsim.engine.loop import check_equilibrium, expected_evaluations, settle, settle_equilibrium
 from pcsim.engine.loop.flow import settle_flow
-from pcsim.errors import UsageError
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.arithmetic import check_arithmetic
 from pcsim.model.arrays import Array
@@ -20,7 +19,7 @@ from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.number.rounded import unit_of
 from pcsim_numpy.number.rounding import FORMATS
 from pcsim_numpy.ode.solvers import ADAPTIVE, SOLVERS, check, constant_steps, flow_seconds, wide_alone
-from pcsim_numpy.support import DTYPES, TRAINING, check_eps
+from pcsim_numpy.support import DTYPES, TRAINING, check_eps, check_training
 from pcsim_numpy.threads import blas_threads
 
 
@@ -38,7 +37,7 @@ class NumpyBackend:
             layers=("dense",),
             rules=("pc", "incremental", "backprop"),
             solvers=SOLVERS,
-            limits=(TRAINING, wide_alone("numpy"), constant_steps("numpy")),
+            limits=(TRAINING.format("numpy"), wide_alone("numpy"), constant_steps("numpy")),
         )
 
     def estimate(self, task: Task) -> float:
@@ -61,8 +60,7 @@ class NumpyBackend:
 
     def trainer(self, task: TrainingTask) -> Trainer:
         """Return a trainer; raises `UsageError` for a precision that numpy does not train in."""
-        if task.precision not in DTYPES:
-            raise UsageError(TRAINING)
+        check_training("numpy", task.precision)
         from pcsim_numpy.trainer import NumpyTrainer
 
         return NumpyTrainer(task)

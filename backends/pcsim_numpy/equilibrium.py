@@ -12,6 +12,7 @@ from pcsim.engine.loop.equilibrium import SearchState, Stretch
 from pcsim.inference.equilibrium import Search, search_of
 from pcsim.inference.observables import Final, Observation, finish, observe
 from pcsim.model.energy import Clamped
+from pcsim.model.tree import mapped
 from pcsim_numpy.namespace import NumpyNamespace
 
 WORTHWHILE = 0.2
@@ -60,7 +61,7 @@ class NumpySearcher:
             return None
         stayed = ~resting
         self._x, self._y = self._x[stayed], self._y[stayed]
-        self._clamped, self._carry = self._clamp(), _chosen(self._carry, stayed)
+        self._clamped, self._carry = self._clamp(), mapped(lambda array: array[stayed], self._carry)
         return stayed, self._seen
 
     def finish(self, best: NDArray[Any]) -> tuple[Observation, Final]:
@@ -72,11 +73,3 @@ class NumpySearcher:
 
     def _clamp(self) -> Clamped:
         return self._method.clamp(self._xp, self._parameters, self._x, self._y)
-
-
-def _chosen(carry: Any, rows: NDArray[np.bool_]) -> Any:
-    """Return some samples of what is carried, nested tuples of arrays."""
-    if not isinstance(carry, tuple):
-        return carry[rows]
-    parts = [_chosen(part, rows) for part in carry]
-    return type(carry)(*parts) if hasattr(carry, "_fields") else tuple(parts)

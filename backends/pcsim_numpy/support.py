@@ -9,7 +9,8 @@ from pcsim.errors import UsageError
 from pcsim.inference.steppers import Adam, Stepper, undecayed
 
 DTYPES: Mapping[str, np.dtype[Any]] = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
-TRAINING = 'numpy trains in float32 and float64; use one of these, or backend = "jax" for bfloat16'
+TRAINING = '{} trains in float32 and float64; use one of these, or backend = "jax" for bfloat16'
+"""What a backend says that keeps weights in no other type."""
 
 
 def check_eps(precision: str, stepper: Stepper) -> None:
@@ -17,3 +18,9 @@ def check_eps(precision: str, stepper: Stepper) -> None:
     plain = undecayed(stepper)
     if precision == "float16" and isinstance(plain, Adam) and np.float16(plain.eps) == 0:
         raise UsageError(f"inference.eps = {plain.eps:g} is 0 in float16; give 1e-7 or more, 1e-4 is safe")
+
+
+def check_training(backend: str, precision: str) -> None:
+    """Raise `UsageError` for a precision that weights are not kept in."""
+    if precision not in DTYPES:
+        raise UsageError(TRAINING.format(backend))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from jaxtyping import Shaped
 
 from pcsim.inference.stopping import StopRule, gradient_norm
-from pcsim.learning.learner import AfterEveryStep, Learned, Learner, Memory
+from pcsim.learning.learner import Learned, Learner, Memory
 from pcsim.learning.loop import Advance, Loop, python_loop
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.energy import Clamped, Energy, Evaluation
@@ -49,7 +49,7 @@ class Batch:
 
         `rate` is the learning rate.
         """
-        if isinstance(self.learner.rule, AfterEveryStep):
+        if self.learner.updates_every_step:
             return self.learn_after_every_step(parameters, memory, rate, number)
         clamped, point, output, steps = self.settle(parameters)
         parameters, memory = self.updated(clamped, point, memory, rate, number)

@@ -12,7 +12,7 @@ from jaxtyping import Shaped
 
 from pcsim.inference import Backprop, Inference
 from pcsim.learning.batch import Batch
-from pcsim.learning.learner import AfterEveryStep, AtTheEnd, Memory
+from pcsim.learning.learner import AtTheEnd, Memory
 from pcsim.learning.loop import python_loop
 from pcsim.learning.scaling import largest_size, nonzero
 from pcsim.model.arrays import Array, Namespace, Parameters
@@ -52,7 +52,7 @@ def diagnose(batch: Batch, parameters: tuple[Parameters, ...], memory: Memory, r
     """
     xp, learner = batch.xp, batch.learner
     clamped, point, *_ = batch.settle(parameters)
-    if isinstance(learner.rule, AfterEveryStep):
+    if learner.updates_every_step:
         after = batch.learn_after_every_step(parameters, memory, rate, number).parameters
     else:
         after = batch.updated(clamped, point, memory, rate, number)[0]

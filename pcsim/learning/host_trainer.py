@@ -12,7 +12,7 @@ from pcsim.inference.steppers import with_step_size
 from pcsim.inference.stopping import StopRule
 from pcsim.learning.batch import Batch
 from pcsim.learning.diagnosis import Diagnosis, diagnose
-from pcsim.learning.learner import AfterEveryStep, fresh
+from pcsim.learning.learner import fresh
 from pcsim.learning.trainer import Outcome, TrainingTask, Updates
 from pcsim.model.arrays import Array, Namespace, Parameters
 
@@ -131,7 +131,7 @@ class HostTrainer(ABC):
         learner, before = self._learner, self._parameters
         energy, network = learner.inference.energy, learner.inference.energy.network
         output = batch.states(len(network.layers) - 1)
-        every_step, steps = isinstance(learner.rule, AfterEveryStep), learner.steps
+        every_step, steps = learner.updates_every_step, learner.steps
         if every_step:
             for step in range(1, steps + 1):
                 batch.advance(step)

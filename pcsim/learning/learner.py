@@ -49,13 +49,18 @@ class Learner:
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise UsageError(f"learning needs at least 1 step of inference, not {self.steps}")
-        if isinstance(self.rule, AfterEveryStep) and self.stop is not None:
+        if self.updates_every_step and self.stop is not None:
             raise UsageError("incremental learning takes the same number of steps in every update: drop the stop rule")
-        if isinstance(self.rule, AfterEveryStep) and not _errors_follow_from_states(self.inference):
+        if self.updates_every_step and not _errors_follow_from_states(self.inference):
             raise UsageError(
                 f"incremental learning does not go with {type(self.inference).__name__}: use StateOptimization or "
                 "SequentialStateOptimization in the standard form, or update the weights at the end of inference"
             )
+
+    @property
+    def updates_every_step(self) -> bool:
+        """Whether weights change during inference (incremental PC)."""
+        return isinstance(self.rule, AfterEveryStep)
 
     def follow(
         self,

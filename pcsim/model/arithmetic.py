@@ -87,3 +87,18 @@ def check_arithmetic(precision: str, arithmetic: Arithmetic) -> None:
                 f'inference.{key} = "{value}" is for the precisions {" and ".join(NARROW)}, not {precision}; '
                 f'set backend.precision to one of them or inference.{key} = "{default}"'
             )
+
+
+def hardware_rounding(backend: str) -> str:
+    """Return what a backend says whose narrow formats are rounded and accumulated as hardware does it."""
+    return (
+        f"{backend} rounds to nearest and accumulates in float32; drop inference.rounding and inference.accumulate, or "
+        'use backend = "numpy"'
+    )
+
+
+def check_hardware_rounding(backend: str, precision: str, arithmetic: Arithmetic) -> None:
+    """Raise `UsageError` for a rounding law or an accumulator other than the hardware's."""
+    check_arithmetic(precision, arithmetic)
+    if (arithmetic.rounding, arithmetic.accumulate) != ("nearest", "float32"):
+        raise UsageError(hardware_rounding(backend))

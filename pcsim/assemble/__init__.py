@@ -1,6 +1,14 @@
 """From a scenario's words to the objects of a run: network, data, energy, inference, motion, task, learner."""
 
-from pcsim.assemble.inputs import Hidden, Inputs, initial_parameters, load_inputs, load_samples, read_dataset
+from pcsim.assemble.inputs import (
+    Hidden,
+    Inputs,
+    initial_parameters,
+    load_inputs,
+    load_samples,
+    read_dataset,
+    require_parameter_range,
+)
 from pcsim.assemble.learning import build_learner, build_optimizer, build_schedule
 from pcsim.assemble.model import build_inference, build_network, method_of
 from pcsim.assemble.roles import named
@@ -32,5 +40,6 @@ __all__ = [
     "number_of_classes",
     "number_of_steps",
     "read_dataset",
+    "require_parameter_range",
     "require_step_size",
 ]

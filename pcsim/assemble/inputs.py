@@ -1,5 +1,6 @@
 """The arrays of a run: parameters loaded or drawn, the batch read and checked against the network."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import prod
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from pcsim.assemble.masks import build_mask
 from pcsim.assemble.roles import check_all_labels, fitted, named
-from pcsim.datasets import Dataset, first_batch, load_dataset
+from pcsim.datasets import Dataset, first_batch, load_dataset, require_range
 from pcsim.errors import UsageError
 from pcsim.learning.samples import DataParts, Split, hold_out
 from pcsim.model import initialisers
@@ -49,14 +50,22 @@ class Inputs:
 
 
 def read_dataset(scenario: Scenario) -> Dataset:
-    """Read or generate the data set of a scenario; raises `UsageError` if its file cannot be used."""
-    data = scenario.data
+    """Read or generate the data set of a scenario.
+
+    Raises `UsageError` if its file cannot be used, or if a number becomes infinite in the precision of the run.
+    """
+    data, precision = scenario.data, scenario.backend.precision_name
     # Generated samples: as many as one inference run takes, or as there are to learn from.
     samples = data.batch if scenario.learning is None else data.samples
     with named(scenario, "data.file" if data.file is not None else "data.name"):
-        return load_dataset(
+        found = load_dataset(
             data.name, file=data.file, seed=_data_seed(scenario), samples=samples, slope=data.slope, noise=data.noise
         )
+        parts = {"x": found.inputs, "y": found.y, "x_test": found.inputs_test, "y_test": found.y_test}
+        for name, values in parts.items():
+            if values is not None:
+                require_range(values, precision, f"{found.source}: {name}")
+    return found
 
 
 def _data_seed(scenario: Scenario) -> int:
@@ -110,14 +119,32 @@ def _hidden(scenario: Scenario, dataset: Dataset, samples: NDArray[np.float64]) 
 
 
 def initial_parameters(scenario: Scenario, network: Network) -> tuple[dict[str, NDArray[np.float64]], ...]:
-    """Load or draw the parameters by layer; raises `UsageError` if their file cannot be used."""
-    file = scenario.network.weights
-    if file is None:
-        if sum(prod(shape) for _, _, shape in network.parameter_names) > MOST_KEPT:
-            return network.draw_parameters(_initialiser(scenario), scenario.seed)
-        return tuple(dict(layer) for layer in _drawn(network, _initialiser(scenario), scenario.seed))
-    with named(scenario, "network.weights"):
-        return read_parameters(file, network)
+    """Load or draw the parameters by layer.
+
+    Raises `UsageError` if their file cannot be used, or if a number becomes infinite in the precision of the run.
+    """
+    file, precision = scenario.network.weights, scenario.backend.precision_name
+    if file is not None:
+        with named(scenario, "network.weights"):
+            found = read_parameters(file, network)
+            require_parameter_range(found, precision, str(file))
+        return found
+    if sum(prod(shape) for _, _, shape in network.parameter_names) > MOST_KEPT:
+        found = network.draw_parameters(_initialiser(scenario), scenario.seed)
+    else:
+        found = tuple(dict(layer) for layer in _drawn(network, _initialiser(scenario), scenario.seed))
+    with named(scenario, "network.init"):
+        require_parameter_range(found, precision, f'init = "{scenario.network.init}"')
+    return found
+
+
+def require_parameter_range(
+    parameters: Sequence[Mapping[str, NDArray[np.float64]]], precision: str, where: str
+) -> None:
+    """Raise `UsageError` for parameters by layer of which a number becomes infinite in a precision."""
+    for i, layer in enumerate(parameters):
+        for name, values in layer.items():
+            require_range(values, precision, f"{where}: {name}{i}", "row")
 
 
 @lru_cache(maxsize=1)

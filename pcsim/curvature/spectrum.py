@@ -74,20 +74,28 @@ def largest_eigenvalue(operator: "LinearOperator", accuracy: float = SHARP) -> f
 
     Raises `UsageError` where Lanczos does not get there.
     """
-    if not np.isfinite(operator.matvec(np.ones(operator.shape[0]))).all():
+    if not _is_finite(operator):
         return np.nan
     if operator.shape[0] <= DENSE:
         return float(_dense_eigenvalues(operator)[-1])
     return _lanczos(operator, "LA", accuracy)
 
 
+def _is_finite(operator: "LinearOperator") -> bool:
+    return bool(np.isfinite(operator.matvec(np.ones(operator.shape[0]))).all())
+
+
 def extremes(curvature: Curvature) -> Extremes:
     """Return the extreme eigenvalues of the Hessian of a point of one sample; a smallest that is all rounding is 0.
+
+    NaN where the Hessian is not finite.
 
     Over states the smallest comes from a block Cholesky factor (inverse Lanczos), which converges whatever the
     condition number; over errors from Lanczos itself.
     """
     operator = operator_of(curvature)
+    if not _is_finite(operator):
+        return Extremes(np.nan, np.nan)
     if operator.shape[0] <= DENSE:
         values = _dense_eigenvalues(operator)
         smallest, largest = float(values[0]), float(values[-1])

@@ -1,5 +1,6 @@
 """The data sets a scenario can name, and the reading and checking of a user's own."""
 
+from pcsim.datasets.checks import require_range
 from pcsim.datasets.dataset import Dataset, first_batch
 from pcsim.datasets.load import DATASET_NAMES, load_dataset
 from pcsim.datasets.targets import INPUT, OUTPUT, End, check_labels, targets
@@ -13,5 +14,6 @@ __all__ = [
     "check_labels",
     "first_batch",
     "load_dataset",
+    "require_range",
     "targets",
 ]

@@ -7,6 +7,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
+from pcsim.model.arithmetic import overflow_limit
 
 _REAL_KINDS = "fiub"
 
@@ -40,6 +41,26 @@ def finite_floats(array: NDArray[Any], where: str) -> Float64[np.ndarray, "sampl
             " not finite); remove or repair those samples"
         )
     return floats
+
+
+def require_range(array: NDArray[Any], precision: str, where: str, of: str = "sample") -> None:
+    """Raise UsageError, naming the first sample, for floats that a precision rounds to infinity, and for NaN.
+
+    `of` is what the first axis counts. Integers are labels or pixels, which every precision holds.
+    """
+    limit = overflow_limit(precision)
+    # A comparison with NaN is false.
+    if array.dtype.kind != "f" or array.size == 0 or (-limit < float(array.min()) and float(array.max()) < limit):
+        return
+    fits = np.abs(array.reshape(len(array), -1)) < np.float64(limit)
+    bad = ~fits.all(axis=1)
+    first = int(np.argmax(bad))
+    value = float(array.reshape(len(array), -1)[first][~fits[first]][0])
+    share = f"{np.count_nonzero(bad)} of {len(array)} {of}s"
+    raise UsageError(
+        f"{where} holds {value} in {of} {first}, which is no finite number in {precision} ({share} hold such);"
+        " scale them, or use a wider precision, such as float64"
+    )
 
 
 def labels_or_targets(array: NDArray[Any], where: str) -> NDArray[Any]:

@@ -39,12 +39,15 @@ def trust_region_direction(gradient: Vector, hessian: Square, radius: float) -> 
     """Return the minimiser of gᵀ d + ½ dᵀ H d over ‖d‖ ≤ radius: −(H + μ I)⁻¹ g with the smallest μ ≥ 0 that fits.
 
     Moré and Sorensen (1983), by eigenvalues; in the hard case, with g orthogonal to the lowest eigenvector, the step
-    is completed along it to the boundary. Raises `UsageError` for a radius that is not positive.
+    is completed along it to the boundary. Raises `UsageError` for a radius that is not positive, and for entries that
+    are not finite.
     """
     from scipy.optimize import brentq
 
     if not radius > 0:
         raise UsageError(f"radius {radius:g}: a trust region needs one greater than 0")
+    if not (np.isfinite(hessian).all() and np.isfinite(gradient).all()):
+        raise UsageError("gradient or Hessian are not finite, and no step is the best; take smaller weights")
     curvatures, modes = np.linalg.eigh(hessian)
     slopes = modes.T @ gradient
 

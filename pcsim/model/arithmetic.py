@@ -25,6 +25,11 @@ class Format:
         """The distance from 1 to the next number."""
         return 2.0 ** (1 - self.bits)
 
+    @property
+    def limit(self) -> float:
+        """The magnitude from which numbers are rounded to infinity; itself infinite for float64."""
+        return (2.0 - self.unit / 2) * (2.0 / self.smallest)
+
 
 FORMATS = {
     "bfloat16": Format(8, 2.0**-126),
@@ -46,6 +51,11 @@ def significand_bits(precision: str) -> int:
         return FORMATS[precision].bits
     found = re.search(r"\d+", precision)
     return int(found[0]) if found else EXACT_BITS
+
+
+def overflow_limit(precision: str) -> float:
+    """Return the magnitude from which finite float64 numbers become infinite in a precision; infinity for wide ones."""
+    return FORMATS[precision].limit if precision in FORMATS else np.inf
 
 
 def dtype_of(precision: str) -> np.dtype[Any]:

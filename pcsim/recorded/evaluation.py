@@ -20,6 +20,7 @@ from pcsim.assemble import (
     number_of_classes,
     number_of_steps,
     read_dataset,
+    require_parameter_range,
     require_step_size,
 )
 from pcsim.engine.backend import TrainingBackend
@@ -33,7 +34,7 @@ from pcsim.learning.plan import SAMPLES_LOOKED_AT
 from pcsim.learning.samples import DataParts, Split
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.network import Network
-from pcsim.recorded import check_parameters, parameters_of, scenario_text_of
+from pcsim.recorded import called, check_parameters, parameters_of, scenario_text_of
 from pcsim.scenario import Scenario, parse_scenario, read_scenario
 from pcsim.trace import Trace, open_trace
 from pcsim.weights import embedded_scenario, read_parameters
@@ -86,6 +87,7 @@ def evaluate(
         parameters = check_parameters(weights, network, parameters_of(weights))
     else:
         parameters = read_parameters(Path(weights), network)
+    require_parameter_range(parameters, chosen.backend.precision_name, _name_of(weights))
     able = _training_backend(chosen)
     try:
         dataset = read_dataset(chosen)
@@ -97,6 +99,10 @@ def evaluate(
         )
     samples = load_samples(chosen, network, dataset)
     return _scores(_trainer(able, chosen, network, parameters, samples), samples, chosen, dataset.source)
+
+
+def _name_of(weights: str | Path | Trace) -> str:
+    return called(weights) if isinstance(weights, Trace) else str(weights)
 
 
 def _scenario(

@@ -58,7 +58,8 @@ class LocalUpdate:
     def write(self, path: str | Path, *, force: bool = False) -> None:
         """Write the new parameters, in the type of the run, to a weights file; raises as `export_weights` does."""
         dtype = dtype_of(self.precision)
-        rounded = {name: array.astype(dtype) for name, array in self.parameters.items()}
+        with np.errstate(over="ignore"):  # what becomes infinite is refused
+            rounded = {name: array.astype(dtype) for name, array in self.parameters.items()}
         write_weights(Path(path), rounded, self.scenario, force=force)
 
 
@@ -137,4 +138,5 @@ def _norms(layers: Sequence[Named]) -> NDArray[np.float64]:
 
 def _norm(values: NDArray[np.float64]) -> float:
     largest = float(np.abs(values).max())
-    return largest * float(np.linalg.norm(values / largest)) if largest > 0 else 0.0
+    # Neither of zeros nor beyond the numbers is there anything to scale by.
+    return largest * float(np.linalg.norm(values / largest)) if largest > 0 and np.isfinite(largest) else largest

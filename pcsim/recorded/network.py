@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pcsim.datasets import require_range
 from pcsim.errors import UsageError, did_you_mean
 from pcsim.model.arithmetic import FORMATS, dtype_of, is_exact
 from pcsim.model.network import Network
@@ -51,8 +52,7 @@ def parameters_of(trace: Trace) -> dict[str, NDArray[Any]]:
             f"{called(trace)} (status {trace.status}) holds no {group}/W_0; training has not ended: go on with pcsim "
             "run … --resume"
         )
-    dtype = dtype_of(precision_of(trace))
-    return {name: checked(trace, f"{group}/{name}", array).astype(dtype) for name, array in found.items()}
+    return {name: in_type_of_run(trace, f"{group}/{name}", array) for name, array in found.items()}
 
 
 def require_run(trace: Trace) -> None:
@@ -101,6 +101,13 @@ def checked(trace: Trace, path: str, array: NDArray[Any]) -> NDArray[Any]:
             f"{called(trace)}: {path} has {bad} NaN or infinite {'entry' if bad == 1 else 'entries'} of {array.size}"
         )
     return array
+
+
+def in_type_of_run(trace: Trace, path: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array in the type of the run; `UsageError` unless its entries are finite real numbers there."""
+    precision = precision_of(trace)
+    require_range(checked(trace, path, array), precision, f"{called(trace)}: {path}", "row")
+    return array.astype(dtype_of(precision))
 
 
 def called(trace: Trace) -> str:

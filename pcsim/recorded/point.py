@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
-from pcsim.model.arithmetic import dtype_of
 from pcsim.model.network import Network
-from pcsim.recorded.network import called, check_parameters, checked, fitting, parameters_of, precision_of
+from pcsim.recorded.network import called, check_parameters, checked, fitting, in_type_of_run, parameters_of
 from pcsim.trace import Trace
 
 Host = NDArray[np.float64]
@@ -54,14 +53,13 @@ def read_point(trace: Trace, network: Network) -> RecordedPoint:
             "final states and errors of every layer, as a run leaves them that comes to its end"
         )
     parameters = check_parameters(trace, network, parameters_of(trace))
-    dtype = dtype_of(precision_of(trace))
     batch = trace.array("data/x").shape[:1]
     if batch in ((), (0,)):
         raise UsageError(f"{called(trace)}: data/x holds no samples")
     # Of a free input /data/x is only where it started.
     source = "final/input" if "final/input" in trace else "data/x"
     x, y = (
-        _read(trace, path, (*batch, *shape)).astype(dtype).astype(np.float64)
+        in_type_of_run(trace, path, _read(trace, path, (*batch, *shape))).astype(np.float64)
         for path, shape in ((source, network.input_shape), ("data/y", network.layer_shapes[-1]))
     )
     shapes = [(*batch, *shape) for shape in (*network.state_shapes, *network.layer_shapes)]

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.assemble import Hidden, Inputs, build_network
+from pcsim.assemble import Hidden, Inputs, build_network, require_parameter_range
+from pcsim.datasets import require_range
 from pcsim.engine.backend import Descent, Task
 from pcsim.errors import UsageError
 from pcsim.model.network import Network
@@ -39,11 +40,14 @@ def setting_of(
     scenario = with_recorded_step(trace, parse_scenario(scenario_text_of(trace)).on(backend, precision))
     network = build_network(scenario)
     parameters = check_parameters(trace, network, parameters_of(trace))
+    require_parameter_range(parameters, scenario.backend.precision_name, called(trace))
     batch = trace.array("data/x").shape[:1]
     x, y = (
         fitting(trace, path, trace.array(path), (*batch, *shape)).astype(np.float64)
         for path, shape in (("data/x", network.input_shape), ("data/y", network.layer_shapes[-1]))
     )
+    for path, values in (("data/x", x), ("data/y", y)):
+        require_range(values, scenario.backend.precision_name, f"{called(trace)}: {path}")
     return scenario, network, Inputs(parameters, x, y, trace.provenance.get("data", ""), _hidden(trace, scenario, x, y))
 
 

@@ -10,7 +10,7 @@ from pcsim.figures.layer_lines import draw_lines
 from pcsim.runs.experiment import run_as_far_as_it_goes
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.parts import require_recorded
-from pcsim.studies.results import Measured, Results, padded
+from pcsim.studies.results import Measured, Results, at_the_end, padded
 from pcsim.trace import Trace
 
 COLUMNS = 3
@@ -71,24 +71,19 @@ def draw(results: Results) -> Any:
 
 def table(results: Results) -> list[dict[str, str]]:
     """Return energy and layers reached for every run, and accuracies or losses after training."""
-    energy, arrival = results["energy"].values, results["arrival_step"].values
+    energy, arrival, step = (results[name].values for name in ("energy", "arrival_step", "step"))
     rows: list[dict[str, str]] = []
     for i, label in enumerate(results["run"].values):
-        kept = energy[i][np.isfinite(energy[i]).any(axis=1)]
         layers = np.isfinite(arrival[i])
+        kept = energy[i][np.isfinite(step[i])][:, layers]
         row = {
             "run": str(label),
-            "final energy": f"{np.nansum(kept[-1]):.4g}" if len(kept) else "–",
+            "final energy": f"{kept[-1].sum():.4g}" if kept.size else "–",
             "layers reached": f"{int((arrival[i][layers] >= 0).sum())} of {int(layers.sum())}",
             "lowest layer": f"at step {arrival[i][0]:,.0f}" if arrival[i][0] >= 0 else "never",
         }
         for name in _OF_TRAINING:
             if name in results:
-                row[name.replace("_", " ")] = f"{_last(results[name].values[i]):.4g}"
+                row[name.replace("_", " ")] = f"{at_the_end(results, name)[i]:.4g}"
         rows.append(row)
     return rows
-
-
-def _last(values: Any) -> float:
-    finite = values[np.isfinite(values)]
-    return float(finite[-1]) if len(finite) else float("nan")

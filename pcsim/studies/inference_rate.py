@@ -97,4 +97,6 @@ def table(results: Results) -> list[dict[str, str]]:
 
 
 def _range(values: NDArray[np.float64]) -> str:
-    return f"{np.nanmin(values):.3g} to {np.nanmax(values):.3g}"
+    known = values[~np.isnan(values)]
+    missing = f", not reached in {len(values) - len(known)} runs" if len(known) < len(values) else ""
+    return f"{known.min():.3g} to {known.max():.3g}{missing}" if len(known) else "not reached"

@@ -11,7 +11,7 @@ from pcsim.figures.axes import new_figure
 from pcsim.runs.experiment import run_experiment
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.parts import OKABE_ITO
-from pcsim.studies.results import Measured, Results, padded
+from pcsim.studies.results import Measured, Results, at_the_end, padded
 
 MEASURES = {"train_loss": "training loss", "test_accuracy": "test accuracy"}
 _LINES = ("-", "--", ":", "-.")
@@ -62,14 +62,15 @@ def _by_variant(results: Results, name: str) -> dict[str, NDArray[np.float64]]:
 
 def table(results: Results) -> list[dict[str, str]]:
     """Return what every variant came to at its first and last epoch, means over the seeds."""
-    losses, accuracies = (_by_variant(results, name) for name in MEASURES)
+    variant, first = results["variant"].values.astype(str), results["test_accuracy"].values[:, 0]
+    loss, accuracy = (at_the_end(results, name) for name in MEASURES)
     return [
         {
             "run": label,
-            "seeds": str(len(losses[label])),
-            "training loss": f"{np.nanmean(losses[label][:, -1]):.3g}",
-            "test accuracy, epoch 1": f"{100 * np.nanmean(accuracies[label][:, 0]):.1f} %",
-            "test accuracy, last": f"{100 * np.nanmean(accuracies[label][:, -1]):.1f} %",
+            "seeds": str(np.count_nonzero(variant == label)),
+            "training loss": f"{loss[variant == label].mean():.3g}",
+            "test accuracy, epoch 1": f"{100 * first[variant == label].mean():.1f} %",
+            "test accuracy, last": f"{100 * accuracy[variant == label].mean():.1f} %",
         }
-        for label in losses
+        for label in dict.fromkeys(variant.tolist())
     ]

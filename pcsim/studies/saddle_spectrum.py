@@ -17,7 +17,7 @@ from pcsim.landscape import (
 )
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.one_unit import BACKPROP, PREDICTIVE
-from pcsim.studies.results import Measured, Results, padded
+from pcsim.studies.results import Measured, Results, padded, unpadded
 
 OF = {"loss": "loss", "energy": "equilibrated energy"}
 SOURCE = {"loss": "thesis 4.6", "energy": "thesis 4.8"}
@@ -76,8 +76,8 @@ def table(results: Results) -> list[dict[str, str]]:
         row = {"hidden layers": str(depth)}
         apart = 0.0
         for kind, words in OF.items():
-            formed, closed = results[kind].values[i], results[f"{kind}_closed"].values[i]
-            row[f"lowest of the {words}"] = f"{np.nanmin(formed):.4g}"
-            apart = max(apart, float(np.nanmax(np.abs(formed - closed))))
+            formed, closed = (unpadded(results[name].values[i]) for name in (kind, f"{kind}_closed"))
+            row[f"lowest of the {words}"] = f"{formed.min():.4g}"
+            apart = np.maximum(apart, np.abs(formed - closed).max())
         rows.append(row | {"closed form off by": f"{apart:.1e}"})
     return rows

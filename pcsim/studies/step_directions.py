@@ -55,7 +55,7 @@ def draw(results: Results) -> Any:
     for axes, name, values in zip(panels, NAMES, results["to_optimum"].values, strict=True):
         meshes.append(axes.pcolormesh(places[..., 0], places[..., 1], values, vmin=0, vmax=180, cmap="RdBu_r"))
         draw_optima(axes, float(results["best_product"].values[0]))
-        axes.set_title(f"{name}: mean {np.nanmean(values):.0f}°", fontsize=9)
+        axes.set_title(f"{name}: mean {np.mean(values):.0f}°", fontsize=9)
     figure.colorbar(meshes[0], ax=panels, ticks=[0, 45, 90, 135, 180], label="angle to the nearest optimum (degrees)")
     return figure
 
@@ -69,10 +69,10 @@ def table(results: Results) -> list[dict[str, str]]:
         rows.append(
             {
                 "step": str(step),
-                "mean angle to the optimum": f"{np.nanmean(to_optimum):.1f}°",
-                f"within {NEAR:g} of the saddle": f"{np.nanmean(to_optimum[near]):.1f}°",
-                "more than 90° off": f"{100 * np.nanmean(to_optimum > 90):.1f} %",
-                "mean angle to the trust-region step": f"{np.nanmean(to_trust):.1f}°",
+                "mean angle to the optimum": f"{np.mean(to_optimum):.1f}°",
+                f"within {NEAR:g} of the saddle": f"{np.mean(to_optimum[near]):.1f}°",
+                "more than 90° off": f"{100 * np.mean(to_optimum > 90):.1f} %",
+                "mean angle to the trust-region step": f"{np.mean(to_trust):.1f}°",
             }
         )
     return rows

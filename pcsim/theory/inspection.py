@@ -141,8 +141,15 @@ def inspect(source: Scenario | Trace | str | Path) -> Inspection:
     """Return the curvature of a scenario's energy at the start of inference, of a trace's where inference ended.
 
     `source` is a scenario, its path or the name of one that ships, or a trace; all is computed in float64. Raises
-    `UsageError` for a trace whose inference has not ended, and where there is nothing to infer.
+    `UsageError` for a trace whose inference has not ended, where there is nothing to infer, and for a curvature that is
+    no finite number in float64.
     """
+    # What overflows is refused in the end, in one line.
+    with np.errstate(all="ignore"):
+        return _inspect(source)
+
+
+def _inspect(source: Scenario | Trace | str | Path) -> Inspection:
     xp = host_namespace()
     at = _of_trace(source) if isinstance(source, Trace) else _of_scenario(source, xp)
     unknowns = sum(state.shape[1] for state in at.states)
@@ -151,6 +158,8 @@ def inspect(source: Scenario | Trace | str | Path) -> Inspection:
     batch = len(at.y)
     samples = max(1, min(MOST_SAMPLES, batch, MOST_UNKNOWNS // unknowns))
     over_states, over_errors = (_spectrum(xp, at, samples, errors=errors) for errors in (False, True))
+    if not np.isfinite([over_states.limit, over_errors.limit]).all():
+        raise UsageError(f"the curvature {at.place} is not a finite number in float64; use smaller weights")
     table = at.scenario.inference
     limit, automatic = _steps(at, 2.0 / (over_errors if at.traits.moves_errors else over_states).limit)
     return Inspection(
@@ -214,12 +223,10 @@ def _spectrum(xp: Namespace, at: _Setting, samples: int, *, errors: bool) -> Spe
         return state_curvature(xp, at.energy, at.clamped(xp, rows), point.states)
 
     found = [extremes(curvature(slice(k, k + 1))) for k in range(samples)]
-    largest, rows = max(each.largest for each in found), looked_at(at.energy, len(at.y))
-    if samples < rows.stop:
-        largest = max(largest, largest_eigenvalue(operator_of(curvature(rows)), 1e-6))
-    return Spectrum(
-        np.array([each.smallest for each in found]), np.array([each.largest for each in found]), 2.0 / largest
-    )
+    each, rows = np.array([one.largest for one in found]), looked_at(at.energy, len(at.y))
+    more = [largest_eigenvalue(operator_of(curvature(rows)), 1e-6)] if samples < rows.stop else []
+    # Unlike max(), numpy's keeps a NaN.
+    return Spectrum(np.array([one.smallest for one in found]), each, 2.0 / float(np.max([*each, *more])))
 
 
 def _steps(at: _Setting, largest: float) -> tuple[float | None, float | None]:

@@ -28,10 +28,14 @@ def write_weights(path: Path, parameters: Mapping[str, NDArray[Any]], scenario: 
     """Write parameters `W_0`, `b_0`, … as arrays W0, b0, … with the text of their scenario, whole or not at all.
 
     Types are kept, but that `.npz` has none for bfloat16, which becomes float32. Raises `UsageError` where no file
-    can be made, or one exists and `force` is not given, and `RunFailed` where it cannot be written.
+    can be made, or one exists and `force` is not given, and `RunFailed` where it cannot be written, or where an entry
+    is no finite number.
     """
     target = check_weights_target(path, force)
     arrays = {name.replace("_", ""): array for name, array in parameters.items()}
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise RunFailed(f"{path}: not written: {name} has NaN or infinite entries in {array.dtype}, no weights")
     try:
         with temporary_beside(target) as temporary:
             with temporary.open("xb") as file:

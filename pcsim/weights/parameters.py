@@ -52,7 +52,8 @@ def _checked(path: Path, name: str, array: NDArray[np.generic], shape: tuple[int
             else "; fit network.widths or the file"
         )
         raise UsageError(f"{path}: array {name} has shape {array.shape}, this network needs {shape}{hint}")
-    values = array.astype(np.float64)
+    with np.errstate(over="ignore"):  # of a long double
+        values = array.astype(np.float64)
     if not np.isfinite(values).all():
         raise UsageError(f"{path}: array {name} has NaN or infinite entries")
     return values

@@ -4,11 +4,13 @@
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from pcsim.version import __version__
 
+TYPE_CHECKING = False  # typing's, without a quarter of what --help takes
 if TYPE_CHECKING:
+    from typing import Any
+
     from pcsim import curvature, landscape, linear, studies, theory
     from pcsim.api import run
     from pcsim.figures import completion
@@ -74,7 +76,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Import a public name when it is first used: `pcsim --help` must not wait for numerics."""
     if name in _MODULES:
         return import_module(_MODULES[name])

@@ -25,8 +25,9 @@ def run(
     the trace holds the results of the study. `backend` and `precision`
     replace the scenario's; `force` allows an existing file to be replaced; `resume` names the trace of a training run
     that was broken off, which goes on from its last checkpoint in the same place. Raises `UsageError` before anything
-    is started, `RunFailed` if the run diverges or the disk fills up, `Interrupted` after Ctrl-C: the trace up to there
-    is kept and attached to the error as `trace`.
+    is started, `RunFailed` if the run diverges or the disk fills up, `Interrupted` after Ctrl-C, and in the main thread
+    after SIGTERM and SIGHUP: the trace up to there is kept and attached to the error as `trace`. What `progress` raises
+    is raised when the trace is finished, its cause an `Interrupted` that holds it.
     """
     if scenario.learning is not None and scenario.learning.seeds is not None:
         raise UsageError(f"{scenario.where('learning.seeds')}: several runs; use pcsim.run_seeds, or at_seed for one")

@@ -1,5 +1,6 @@
 """The errors a user can meet: each is one line that says where, what, what is allowed and what to do."""
 
+import signal
 from typing import Any
 
 
@@ -38,7 +39,7 @@ class RunFailed(PcsimError):
         super().__init__(message)
         self.trace = trace
 
-    def __reduce__(self) -> tuple[type["RunFailed"], tuple[str]]:
+    def __reduce__(self) -> tuple[type["RunFailed"], tuple[Any, ...]]:
         # An open file cannot travel to another process.
         return type(self), (str(self),)
 
@@ -48,9 +49,18 @@ class DeviceFailed(RunFailed):
 
 
 class Interrupted(RunFailed):
-    """A run that was stopped with Ctrl-C (exit code 130); `trace` holds what was recorded."""
+    """A run that was stopped; `trace` holds what was recorded.
 
-    exit_code = 130
+    `signum` is the signal that it was stopped by: exit code 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
+    """
+
+    def __init__(self, message: str, trace: Any = None, signum: int = signal.SIGINT) -> None:
+        super().__init__(message, trace)
+        self.signum = signum
+        self.exit_code = 128 + signum
+
+    def __reduce__(self) -> tuple[type["RunFailed"], tuple[Any, ...]]:
+        return type(self), (str(self), None, self.signum)
 
 
 class DeviationFound(PcsimError):

@@ -22,7 +22,7 @@ from pcsim.trace import open_trace
 def command(trace: Path, output: Path, force: bool) -> None:
     """Write the parameters in TRACE, after training where there was any, to a file that network.weights reads."""
     with open_trace(trace) as opened:
-        export_weights(opened, output, force=force)
-        if opened.training and opened.status != "complete":
-            click.echo(f"note: training did not come to its end (status {opened.status})", err=True)
+        note = export_weights(opened, output, force=force)
+    if note is not None:
+        click.echo(f"note: {note}", err=True)
     click.echo(f"weights: {output}")

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,8 @@ def command(scenario: str, output: Path | None, force: bool, resume: Path | None
             trace = run(reading, path=target, force=force, progress=progress, resume=resume)
     except RunFailed as error:
         if error.trace is not None:
-            print_summary(error.trace, console)
+            with suppress(OSError):  # the terminal may be gone: that is what SIGHUP says
+                print_summary(error.trace, console)
         raise
     with trace:
         print_summary(trace, console)
@@ -107,10 +108,12 @@ def progress_bar(console: Console, what: str, where: str) -> Generator[Any]:
         if now - start < PATIENCE or now - shown < REFRESH:
             return
         shown = now
-        bar.start()
-        bar.update(task, completed=clock, total=end, refresh=True)
+        with suppress(OSError):  # a terminal that is gone is no reason to stop
+            bar.start()
+            bar.update(task, completed=clock, total=end, refresh=True)
 
     try:
         yield progress
     finally:
-        bar.stop()
+        with suppress(OSError):
+            bar.stop()

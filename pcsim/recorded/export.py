@@ -2,16 +2,55 @@
 
 from pathlib import Path
 
-from pcsim.recorded import parameters_of, scenario_text_of
+import numpy as np
+from ml_dtypes import bfloat16
+from numpy.typing import NDArray
+
+from pcsim.errors import UsageError
+from pcsim.model.arithmetic import dtype_of
+from pcsim.recorded.network import called, checked, parameters_of, precision_of, scenario_text_of
+from pcsim.runs.checkpoint import Checkpoint, checkpoint_path, read_checkpoint
 from pcsim.trace import Trace
+from pcsim.trace.training import GROUP
 from pcsim.weights import write_weights
 
 
-def export_weights(trace: Trace, path: str | Path, *, force: bool = False) -> None:
+def export_weights(trace: Trace, path: str | Path, *, force: bool = False) -> str | None:
     """Write the parameters in a trace, after training where there was any, to a `.npz` or `.safetensors` file.
 
     They have the type of the run (bfloat16 is float32 in `.npz`, which has no such type) and bring their scenario
-    along. Raises `UsageError` for a trace without them or with entries that are not finite, for a file of another kind,
-    and for one that exists, unless `force` is given; `RunFailed` where the disk takes no more.
+    along. Where training was killed they are those of its last checkpoint. Returns a sentence on what they are where
+    training did not come to its end. Raises `UsageError` for a trace without them or with entries that are not finite,
+    for a file of another kind, and for one that exists, unless `force` is given; `RunFailed` where the disk takes no
+    more.
     """
-    write_weights(Path(path), parameters_of(trace), scenario_text_of(trace), force=force)
+    kept = _checkpoint(trace)
+    parameters = parameters_of(trace) if kept is None else _in_checkpoint(kept, trace)
+    write_weights(Path(path), parameters, scenario_text_of(trace), force=force)
+    if GROUP not in trace or trace.status == "complete":
+        return None
+    note = f"training did not come to its end (status {trace.status})"
+    if kept is None:
+        return note
+    return f"{note}: these are the weights of the last checkpoint, after epoch {kept.numbers['epoch']}"
+
+
+def _checkpoint(trace: Trace) -> Checkpoint | None:
+    """Return what is beside a trace of training without an end; `UsageError` for another scenario's."""
+    if trace.path is None or GROUP not in trace or "final/network" in trace:
+        return None
+    path = checkpoint_path(trace.path)
+    if not path.exists():
+        return None
+    found = read_checkpoint(path)
+    if found.origin.scenario != scenario_text_of(trace):
+        raise UsageError(f"{path} is of another scenario than {called(trace)}; go on with pcsim run … --resume")
+    return found
+
+
+def _in_checkpoint(kept: Checkpoint, trace: Trace) -> dict[str, NDArray[np.generic]]:
+    # What numpy has no name for is stored as unsigned integers.
+    whole = {path: array.view(bfloat16) if array.dtype.kind == "u" else array for path, array in kept.arrays.items()}
+    dtype, group = dtype_of(precision_of(trace)), "parameters/"
+    found = {path.removeprefix(group): array for path, array in whole.items() if path.startswith(group)}
+    return {name: checked(trace, name, array.astype(np.float64)).astype(dtype) for name, array in found.items()}

@@ -1,5 +1,6 @@
 """Running a scenario: from a validated reading to a trace."""
 
+import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from typing import Any
 from pcsim.assemble import TrainingSetup
 from pcsim.engine.backend import Settled
 from pcsim.errors import DeviceFailed, Interrupted, RunFailed, UsageError
-from pcsim.interruption import deferred_interrupt
+from pcsim.interruption import StopRequest, stop_requests, words_of
 from pcsim.learning.progress import TrainingResult, TrainingState
 from pcsim.learning.trainer import Trainer
 from pcsim.runs.checkpoint import Origin, checkpoint_path, read_checkpoint
@@ -59,15 +60,17 @@ def run_experiment(
         target = resume
         start, note = _state(trainer, simulation, target)
         opened = replace(opened, target=target, start=start)
-    with deferred_interrupt() as interrupted, opened.writer() as writer:
-        attempt = _Attempt(simulation, writer, target, progress, interrupted)
+    with stop_requests() as stop, opened.writer() as writer:
+        attempt = _Attempt(simulation, writer, target, progress, stop)
         try:
-            return attempt.go(trainer, start, {} if note is None else {"note": note})
-        except DeviceFailed as error:
-            raise RunFailed(f"{error}{attempt.kept}", error.trace) from error
-        except MemoryError as error:
-            batch = "data.batch" if simulation.training is None else "learning.batch or data.batch"
-            raise RunFailed(f"out of memory: {error}{attempt.kept}; use a smaller {batch} or record less") from error
+            trace = attempt.to_its_end(trainer, start, {} if note is None else {"note": note})
+        except RunFailed as ended:
+            if stop.error is not None:
+                raise stop.error from ended
+            raise
+        if stop.error is not None:
+            raise stop.error from Interrupted("the progress callback raised an error when all was done", trace)
+        return trace
 
 
 def run_as_far_as_it_goes(
@@ -111,7 +114,7 @@ class _Attempt:
     writer: TraceWriter
     target: Path | None
     progress: Progress | None
-    interrupted: Callable[[], bool]
+    stop: StopRequest
 
     @property
     def kept(self) -> str:
@@ -123,7 +126,17 @@ class _Attempt:
         """How a user goes on from the last checkpoint, to end a sentence."""
         return "" if self.target is None else f"; go on by the same command with --resume {self.target}"
 
-    def go(self, trainer: Trainer | None, start: TrainingState | None, notes: Attributes) -> Trace:
+    def to_its_end(self, trainer: Trainer | None, start: TrainingState | None, notes: Attributes) -> Trace:
+        """Return the finished trace; `RunFailed` for a device that fails or has not memory enough."""
+        try:
+            return self._go(trainer, start, notes)
+        except DeviceFailed as error:
+            raise RunFailed(f"{error}{self.kept}", error.trace) from error
+        except MemoryError as error:
+            batch = "data.batch" if self.simulation.training is None else "learning.batch or data.batch"
+            raise RunFailed(f"out of memory: {error}{self.kept}; use a smaller {batch} or record less") from error
+
+    def _go(self, trainer: Trainer | None, start: TrainingState | None, notes: Attributes) -> Trace:
         """Train if there is something to learn, infer, and return the finished trace."""
         simulation, arrays, outcome = self.simulation, dict[str, Any](), notes
         task = simulation.task
@@ -144,7 +157,7 @@ class _Attempt:
             raise RunFailed(f"{settled.failure}{self.kept}", trace)
         if settled.interrupted:
             again = self._again if simulation.training is not None else ""
-            raise Interrupted(f"interrupted {_when(settled)}{self.kept}{again}", trace)
+            raise self._interrupted(f"{_when(settled)}{self.kept}{again}", trace)
         if trace.path is not None and simulation.training is not None:
             remove_checkpoint(trace.path)
         return trace
@@ -162,15 +175,22 @@ class _Attempt:
             raise RunFailed(f"{trained.failure}{self.kept}", trace)
         again = self._again if trained.epochs > 0 else ""
         when = f"after epoch {trained.epochs}" if trained.epochs else "in epoch 1"
-        raise Interrupted(f"interrupted {when}{self.kept}{again}", trace)
+        raise self._interrupted(f"{when}{self.kept}{again}", trace)
+
+    def _interrupted(self, when: str, trace: Trace) -> Interrupted:
+        signum = self.stop.signum or signal.SIGINT
+        return Interrupted(f"{words_of(signum)} {when}", trace, signum)
 
     def _poll(self, end: float, *, training: bool = False) -> Callable[[float], bool]:
         reported = training or self.simulation.training is None
 
         def poll(clock: float) -> bool:
-            if self.progress is not None and reported:
-                self.progress(clock, end)
-            return self.interrupted()
+            if self.progress is not None and reported and not self.stop.asked:
+                try:
+                    self.progress(clock, end)
+                except BaseException as error:  # raised again when the trace is finished
+                    self.stop.error = error
+            return self.stop.asked
 
         return poll
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pcsim.errors import Interrupted, PcsimError, RunFailed, UsageError
+from pcsim.interruption import signal_of, stopping_at_once, words_of
 from pcsim.scenario import Scenario, runs_of
 from pcsim.studies.file import Attributes, write_study
 from pcsim.studies.kinds import load_kind
@@ -45,22 +46,25 @@ def run_study(
     def new() -> bool:
         return not written and not force
 
+    kept = "" if target is None else f"; what was finished is in {target}"
     try:
-        for part, results in enumerate(kind.compute(scenario, runs), start=1):  # noqa: B007
-            write("running").close()
-            if progress is not None:
-                progress(part, len(runs))
+        with stopping_at_once():
+            for part, results in enumerate(kind.compute(scenario, runs), start=1):  # noqa: B007
+                write("running").close()
+                if progress is not None:
+                    progress(part, len(runs))
     except UsageError:
         if results:
             write("failed").close()
         raise
-    except (PcsimError, KeyboardInterrupt) as error:
-        interrupted = isinstance(error, Interrupted | KeyboardInterrupt)
-        kept = "" if target is None else f"; what was finished is in {target}"
-        trace = write("interrupted" if interrupted else "failed")
-        if interrupted:
-            raise Interrupted(f"interrupted{kept}", trace) from error
-        raise RunFailed(f"{error}{kept}", trace) from error
+    except (Interrupted, KeyboardInterrupt) as error:
+        signum = signal_of(error)
+        raise Interrupted(f"{words_of(signum)}{kept}", write("interrupted"), signum) from error
+    except PcsimError as error:
+        raise RunFailed(f"{error}{kept}", write("failed")) from error
+    except Exception:  # of the progress callback, say: it is the user's to deal with
+        write("interrupted").close()
+        raise
     return write("complete")
 
 

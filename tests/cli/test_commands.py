@@ -7,7 +7,8 @@ from typing import Any
 import h5py
 import pytest
 
-from pcsim.cli import COMMANDS, call
+from pcsim.cli import COMMANDS
+from pcsim.cli.call import call
 from pcsim.engine.registry import load_backend
 from pcsim.trace import open_trace
 from tests.support.scenario_files import TEXT, Files, changed

@@ -41,6 +41,30 @@ def test_an_interrupted_run_leaves_a_readable_trace(tmp_path: Path):
         assert len(trace.final_states) == 3
 
 
+IMPORTING = """
+import os, signal, sys
+
+class Impatient:
+    @staticmethod
+    def find_spec(name, *_):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Impatient)
+from pcsim.cli import main
+sys.argv[1:] = ["run", "signal-decay"]
+main()
+"""
+
+
+@pytest.mark.parametrize("package", ["pcsim.cli.call", "click", "numpy._core._multiarray_umath"])
+def test_ctrl_c_in_the_middle_of_an_import(tmp_path: Path, package: str):
+    command = [sys.executable, "-c", IMPORTING, package]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: interrupted\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_pipe_whose_reader_has_gone_is_no_failure_of_the_run(tmp_path: Path):
     reader, pipe = os.pipe()
     os.close(reader)

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 import pcsim
-from pcsim.cli import call
+from pcsim.cli.call import call
 from pcsim.datasets import load_dataset
 from pcsim.errors import UsageError
 from tests.support.covering import sampled

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import pcsim
-from pcsim.cli import call
+from pcsim.cli.call import call
 from pcsim.datasets import load_dataset
 from pcsim.recorded.local_update import learn_from
 from pcsim.scenario import Scenario, parse_scenario

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 import pcsim
-from pcsim.cli import group
+from pcsim.cli.commands import group
 from pcsim.curvature.steps import MOST_UNKNOWNS, automatic_step, looked_at, stable_limit
 from pcsim.errors import ScenarioError, UsageError
 from pcsim.inference.steppers import Decaying, GradientDescent, Momentum, step_size_of

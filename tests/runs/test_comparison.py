@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 import pcsim
-from pcsim.cli import call
+from pcsim.cli.call import call
 from pcsim.errors import UsageError
 from pcsim.report.comparison_report import print_comparison, verdicts
 from pcsim.runs.comparison import combine

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 import pcsim
-from pcsim.cli import call
+from pcsim.cli.call import call
 from pcsim.errors import UsageError
 from pcsim.figures.completion import completions
 from pcsim.recorded.verification import verify

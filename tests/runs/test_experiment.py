@@ -1,7 +1,5 @@
 """Running scenarios: traces that repeat bit by bit, whatever the batch, and runs that do not reach their end."""
 
-import signal
-import threading
 from pathlib import Path
 
 import h5py
@@ -11,7 +9,7 @@ from numpy.typing import NDArray
 
 import pcsim
 from pcsim.engine.backend import Capabilities
-from pcsim.errors import Interrupted, RunFailed, UsageError
+from pcsim.errors import RunFailed, UsageError
 from pcsim.runs.simulation import prepare
 from pcsim.scenario import Scenario
 from tests.support.scenario_files import TEXT, Files
@@ -128,49 +126,6 @@ def test_a_diverging_run_fails_with_its_trace(files: Files, path: Path | None):
 def test_a_start_that_overflows_is_not_blamed_on_the_step_size(files: Files):
     with pytest.raises(RunFailed, match=r"at step 0; use smaller weights or a wider precision$"):
         pcsim.run(files.read(TEXT, "network.init=normal", "network.std=1e30"))
-
-
-def test_an_interrupted_run_ends_after_a_whole_step(files: Files):
-    def interrupt(step: float, steps: float) -> None:
-        if step == 7:
-            signal.raise_signal(signal.SIGINT)
-
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(Interrupted, match=r"^interrupted after step 7; the trace up to there is in s\.h5$") as caught:
-        pcsim.run(files.read(TEXT, "trace.every=5"), path="s.h5", progress=interrupt)
-    assert signal.getsignal(signal.SIGINT) is before
-    assert caught.value.exit_code == 130
-    with caught.value.trace as trace:
-        assert (trace.status, trace.steps.tolist()) == ("interrupted", [0, 5, 7])
-
-
-def test_a_second_interrupt_is_not_deferred(files: Files):
-    def insist(step: float, steps: float) -> None:
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
-
-    with pytest.raises(KeyboardInterrupt):
-        pcsim.run(files.read(TEXT), path="s.h5", progress=insist)
-    with pcsim.open_trace("s.h5") as trace:
-        assert trace.status == "interrupted"
-
-
-def test_a_run_in_another_thread(files: Files):
-    scenario, rows = files.read(TEXT), list[int]()
-    thread = threading.Thread(target=lambda: rows.append(pcsim.run(scenario).rows))
-    thread.start()
-    thread.join()
-    assert rows == [21]
-
-
-def test_an_error_in_a_callback_marks_the_trace_as_failed(files: Files):
-    def fail(step: float, steps: float) -> None:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        pcsim.run(files.read(TEXT), path="s.h5", progress=fail)
-    with pcsim.open_trace("s.h5") as trace:
-        assert trace.status == "failed"
 
 
 def test_what_python_asks_for_is_not_blamed_on_the_file(files: Files):

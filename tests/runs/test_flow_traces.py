@@ -10,7 +10,7 @@ import xarray
 from rich.console import Console
 
 import pcsim
-from pcsim.cli import call
+from pcsim.cli.call import call
 from pcsim.cli.run import TIME, progress_bar
 from pcsim.errors import Interrupted
 from pcsim.report.comparison_report import print_comparison

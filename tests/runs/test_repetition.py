@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import pcsim
-from pcsim.cli import call
+from pcsim.cli.call import call
 from pcsim.errors import Interrupted, UsageError
 from pcsim.figures.training_plot import by_training
 from pcsim.report.plotting import draw

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import pcsim
-from pcsim.cli import call
+from pcsim.cli.call import call
 from pcsim.errors import UsageError
 from pcsim.recorded.verification import verify
 from pcsim.runs.simulation import prepare

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import pcsim
-from pcsim.cli import call
+from pcsim.cli.call import call
 from pcsim.errors import UsageError
 from pcsim.report.findings import findings
 from pcsim.report.plotting import draw

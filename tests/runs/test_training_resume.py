@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import pcsim
-from pcsim.cli import call
+from pcsim.cli.call import call
 from pcsim.errors import Interrupted, RunFailed, UsageError
 from pcsim.report.findings import findings
 from pcsim.runs.checkpoint import checkpoint_path

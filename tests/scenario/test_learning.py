@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pcsim.cli import call
+from pcsim.cli.call import call
 from pcsim.scenario import json_schema, parse_scenario, scenario_text
 from tests.support.scenario_files import TEXT, Files, changed
 

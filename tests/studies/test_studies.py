@@ -1,6 +1,7 @@
 """Sweeps and studies: several runs of a scenario in one trace."""
 
 import re
+import signal
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -10,8 +11,8 @@ import numpy as np
 import pytest
 
 import pcsim
-from pcsim.cli import call
-from pcsim.errors import Interrupted, RunFailed, ScenarioError, UsageError
+from pcsim.cli.call import call
+from pcsim.errors import RunFailed, ScenarioError, UsageError
 from pcsim.scenario import parse_scenario, read_scenario, runs_of, scenario_text
 from pcsim.scenario.study import Kind
 from pcsim.studies import energies, load_kind, results_of
@@ -163,24 +164,31 @@ def test_comparing_and_resuming_a_study_are_refused(scenario: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stop", "raised", "status"),
-    [(KeyboardInterrupt(), Interrupted, "interrupted"), (RunFailed("diverged"), RunFailed, "failed")],
+    ("stop", "code", "status"),
+    [
+        (signal.SIGTERM, 143, "interrupted"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (RunFailed("diverged"), 1, "failed"),
+    ],
 )
 def test_what_was_finished_is_kept_whatever_ends_a_study(
-    scenario: Path, monkeypatch: pytest.MonkeyPatch, stop: BaseException, raised: type[RunFailed], status: str
+    scenario: Path, monkeypatch: pytest.MonkeyPatch, stop: BaseException | signal.Signals, code: int, status: str
 ) -> None:
     whole = energies.compute
 
     def broken(*given: Any) -> Iterator[Any]:
         for part, results in enumerate(whole(*given)):
             yield results
-            if part == 1:
+            if part == 1 and isinstance(stop, signal.Signals):
+                signal.raise_signal(stop)
+            elif part == 1:
                 raise stop
 
     monkeypatch.setattr(energies, "compute", broken)
     path = scenario.with_suffix(".h5")
-    with pytest.raises(raised, match="what was finished is in"):
+    with pytest.raises(RunFailed, match="what was finished is in") as caught:
         pcsim.run(read_scenario(scenario), path=path)
+    assert caught.value.exit_code == code
     with pcsim.open_trace(path) as trace:
         assert trace.status == status
         assert len(results_of(trace)["run"].values) == 2

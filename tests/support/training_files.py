@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pcsim.cli import call
+from pcsim.cli.call import call
 from tests.support.scenario_files import TEXT
 
 TRAINING = TEXT.replace("[64, 32, 32, 10]", "[64, 12, 10]").replace("steps = 20", "steps = 2") + (

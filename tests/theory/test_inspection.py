@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 import pcsim
-from pcsim.cli import group
+from pcsim.cli.commands import group
 from pcsim.errors import UsageError
 from pcsim.scenario import read_scenario
 from pcsim.theory.inspection import inspect

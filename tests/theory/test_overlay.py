@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import pcsim
-from pcsim.cli import call
+from pcsim.cli.call import call
 from pcsim.errors import RunFailed, UsageError
 from pcsim.report.plotting import draw
 from pcsim.theory import log_binomial_profile

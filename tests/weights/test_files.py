@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import pcsim
-from pcsim.cli import call
+from pcsim.cli.call import call
 from pcsim.errors import Interrupted, RunFailed, UsageError
 from pcsim.model.activations import Tanh
 from pcsim.model.network import dense_chain
@@ -94,7 +94,34 @@ def test_an_interrupted_training_exports_what_it_had_learned(
     assert line.startswith("s.h5 (status interrupted) holds no final/states/layer_0 and 2 more; needed are /data/x, ")
 
 
-def test_a_training_that_was_killed_has_nothing_to_export(files: Files, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize(("backend", "precision"), [("numpy", "float32"), ("jax", "bfloat16")])
+def test_a_training_that_was_killed_exports_its_last_checkpoint(
+    files: Files, backend: str, precision: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr("pcsim.learning.training.SECONDS", 0.0)
+    place = {"backend": backend, "precision": precision}
+    with pytest.raises(Interrupted) as caught:
+        pcsim.run(files.read(TRAINING), **place, path="s.h5", progress=interrupting(2 * UPDATES))
+    with caught.value.trace as trace:
+        learned = trace.trained["W_0"]
+    with h5py.File("s.h5", "r+") as file:
+        del file["final"]
+        file.attrs["status"] = "running"
+    assert only_line(capsys, ["export", "s.h5", "-o", "w.npz"], code=0) == (
+        "note: training did not come to its end (status running): these are the weights of the last checkpoint, after "
+        "epoch 2"
+    )
+    with np.load("w.npz") as npz:
+        assert np.array_equal(npz["W0"], learned)
+    other = files.read(TRAINING, "seed=9")
+    with pytest.raises(Interrupted):
+        pcsim.run(other, **place, path="t.h5", progress=interrupting(2 * UPDATES))
+    Path("t.h5.checkpoint").replace("s.h5.checkpoint")
+    line = only_line(capsys, ["export", "s.h5", "-o", "v.npz"], code=2)
+    assert line.startswith("s.h5.checkpoint is of another scenario than s.h5; ")
+
+
+def test_a_training_that_was_killed_early_has_nothing_to_export(files: Files, capsys: pytest.CaptureFixture[str]):
     pcsim.run(files.read(TRAINING, *FAST), path="s.h5").close()
     with h5py.File("s.h5", "r+") as file:
         del file["final"]

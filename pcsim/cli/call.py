@@ -1,0 +1,85 @@
+"""One call of the command line: whatever goes wrong becomes one line and an exit code."""
+
+import contextlib
+import io
+import sys
+
+from pcsim.interruption import signal_of, stopping_at_once_or_in_an_import, words_of
+
+
+def main() -> None:
+    """Run the command line; every error becomes one line and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A title or a file name may hold what the terminal's encoding has no letter for.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    code = call([word for word in arguments if word != "--debug"], debug)
+    try:
+        sys.stdout.flush()
+    except OSError:  # Python would complain again on leaving
+        _forget_stdout()
+    sys.exit(code)
+
+
+def call(arguments: list[str], debug: bool = False) -> int:
+    """Run a command with its arguments and return the exit code; `debug` lets errors through with a traceback."""
+    try:
+        # All of it, since a second goes by before everything is imported.
+        with stopping_at_once_or_in_an_import():
+            return _debugged(arguments) if debug else _carried_out(arguments)
+    except KeyboardInterrupt as stop:
+        signum = signal_of(stop)
+        return _say(words_of(signum), 128 + signum)
+
+
+def _debugged(arguments: list[str]) -> int:
+    from pcsim.cli.commands import group
+
+    return group.main(arguments, prog_name="pcsim", standalone_mode=False) or 0
+
+
+def _carried_out(arguments: list[str]) -> int:
+    import click
+
+    from pcsim.cli.commands import group
+    from pcsim.errors import PcsimError
+
+    try:
+        code = group.main(arguments, prog_name="pcsim", standalone_mode=False) or 0
+    except click.ClickException as error:
+        line = " ".join(error.format_message().split())
+        context = getattr(error, "ctx", None)
+        code = _say(f"{line} (see {context.command_path} --help)" if context is not None else line, 2)
+    except click.Abort as error:  # what click makes of Ctrl-C
+        signum = signal_of(error.__cause__)
+        code = _say(words_of(signum), 128 + signum)
+    except PcsimError as error:
+        code = _say(str(error), error.exit_code)
+    except SystemExit as stop:  # how click and rich leave when the reader of a pipe has gone, with 1
+        code = _forget_stdout() if stop.code == 1 else 0
+    except MemoryError as error:
+        code = _say(f"out of memory: {error}", 1)
+    except OSError as error:
+        what = f"cannot use {error.filename}" if error.filename else "cannot write to standard output"
+        code = _say(f"{what}: {error.strerror or error}", 2)
+    except Exception as error:  # the last resort: whatever went wrong, a user reads one line
+        code = _say(f"{type(error).__name__}: {error}; this is a bug in pcsim: run again with --debug to see where", 1)
+    return code
+
+
+def _say(text: str, code: int) -> int:
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        for line in text.splitlines() or [""]:
+            print(f"error: {line}", file=sys.stderr)
+    return code
+
+
+def _forget_stdout() -> int:
+    """Point standard output nowhere: the reader of our pipe has gone, and closing would complain again."""
+    import os
+
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141

@@ -44,10 +44,12 @@ def test_an_interrupted_run_leaves_a_readable_trace(tmp_path: Path):
 IMPORTING = """
 import os, signal, sys
 
+package = sys.argv[1]
+
 class Impatient:
     @staticmethod
     def find_spec(name, *_):
-        if name == sys.argv[1]:
+        if name == package:
             os.kill(os.getpid(), signal.SIGINT)
 
 sys.meta_path.insert(0, Impatient)

@@ -67,10 +67,13 @@ def test_a_handler_of_the_users_own_is_called_when_the_trace_is_finished(files: 
 
 
 def test_the_command_line_is_stopped_wherever_it_is(files: Files, capsys: pytest.CaptureFixture[str]):
+    def stopped(*given: object, **words: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
     files.write(TEXT)
     for command, where in ((["check"], "pcsim.cli.check.prepare"), (["inspect"], "pcsim.cli.inspect.inspect")):
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(where, lambda *_, **__: signal.raise_signal(signal.SIGTERM))
+            patched.setattr(where, stopped)
             assert call([*command, "s.toml"]) == 143
     assert capsys.readouterr().err.split() == 2 * ["error:", "interrupted", "by", "SIGTERM"]
 

@@ -99,9 +99,9 @@ def test_a_training_that_was_killed_exports_its_last_checkpoint(
     files: Files, backend: str, precision: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setattr("pcsim.learning.training.SECONDS", 0.0)
-    place = {"backend": backend, "precision": precision}
+    scenario = files.read(TRAINING).on(backend, precision)
     with pytest.raises(Interrupted) as caught:
-        pcsim.run(files.read(TRAINING), **place, path="s.h5", progress=interrupting(2 * UPDATES))
+        pcsim.run(scenario, path="s.h5", progress=interrupting(2 * UPDATES))
     with caught.value.trace as trace:
         learned = trace.trained["W_0"]
     with h5py.File("s.h5", "r+") as file:
@@ -113,9 +113,9 @@ def test_a_training_that_was_killed_exports_its_last_checkpoint(
     )
     with np.load("w.npz") as npz:
         assert np.array_equal(npz["W0"], learned)
-    other = files.read(TRAINING, "seed=9")
+    other = files.read(TRAINING, "seed=9").on(backend, precision)
     with pytest.raises(Interrupted):
-        pcsim.run(other, **place, path="t.h5", progress=interrupting(2 * UPDATES))
+        pcsim.run(other, path="t.h5", progress=interrupting(2 * UPDATES))
     Path("t.h5.checkpoint").replace("s.h5.checkpoint")
     line = only_line(capsys, ["export", "s.h5", "-o", "v.npz"], code=2)
     assert line.startswith("s.h5.checkpoint is of another scenario than s.h5; ")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from math import ceil, prod
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -22,6 +23,13 @@ from pcsim_jax.arrays import arguments, namespace, to_host
 from pcsim_jax.compiled import Compiler
 from pcsim_jax.number.pinned import with_pinned_predictions
 from pcsim_jax.program import Program, Rows, arrived, empty_rows, number, padded_due, row, start, written
+
+COMPILING = 2.5, 0.2
+"""Seconds that a batch of another size costs: a network, and every layer of it."""
+EVALUATING = 1e-10, 5e-8
+"""Seconds of an evaluation on a processor: a weight and a unit of every sample."""
+ACCELERATED = 30.0
+"""How many times faster other devices are."""
 
 
 def settle(task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
@@ -56,7 +64,8 @@ class JaxSearcher:
         known, self._carry = self._call(start, self._parameters, self._x, self._y, initial)
         self._clamped = self._whole = Clamped(self._parameters, self._x, self._y, known)
         self._arrivals: Array = np.full(len(task.parameters), -1, dtype=np.int64)
-        self._done, self._length, self._running = 0, FIRST_STRETCH, 0.0
+        self._done, self._length = 0, FIRST_STRETCH
+        self._sheds_from = patience(task, len(task.x))
         # Compiled before the clock starts.
         self._compiler.prepare(proceed, self._program, *self._stretch(0)[0])
         self._compiler.prepare(close, self._program, self._whole, self._carry.best)
@@ -72,16 +81,17 @@ class JaxSearcher:
         return np.asarray(self._arrivals)
 
     def proceed(self) -> Stretch:
-        """Evaluate until many samples rest, the rows are full, or about a quarter of a second has passed."""
-        steps, before = self._task.descent.steps, time.perf_counter()
+        """Evaluate until half the samples rest, the rows are full, or about a quarter of a second has passed."""
+        before = time.perf_counter()
         if self._method.renews(self._done):
             self._carry = self._call(renew, self._clamped, self._carry)
         # The first evaluation alone: it tells whether the run can start at all.
-        end = 1 if self._done == 0 else min(steps, self._done + self._length)
+        end = 1 if self._done == 0 else min(self._task.descent.steps, self._done + self._length)
+        # From there on the loop itself ends where half rest; where stretches end before depends on the clock.
+        end = min(end, self._sheds_from) if self._done < self._sheds_from else end
         given, due = self._stretch(next((n for n in range(self._done + 1, end) if self._method.renews(n)), end))
         now: Advanced = self._call(proceed, *given)
         seconds = time.perf_counter() - before
-        self._running += seconds
         self._length = max(1, int(SECONDS * (int(now.step) - self._done) / seconds))
         self._carry, self._done, self._arrivals = now.carry, int(now.step), now.arrivals
         rows = jax.tree.map(to_host, now.rows)
@@ -95,9 +105,9 @@ class JaxSearcher:
     def shed(self, resting: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Observation] | None:
         """Go on with half of the samples, a quarter, …, if no more still search.
 
-        Another size is compiled anew, and so only once the search has taken longer than compiling did.
+        Another size is compiled anew, and so only once the search should have taken as long as that.
         """
-        if not self._is_long:
+        if self._done < self._sheds_from:
             return None
         size = len(resting)
         while size > 1 and (~resting).sum() <= size // 2:
@@ -108,6 +118,7 @@ class JaxSearcher:
         # Those that search come first, in their order; resting ones fill the rest.
         chosen = np.sort(np.argsort(resting, kind="stable")[:size])
         self._clamped, self._carry = _samples(self._clamped, self._carry, chosen)
+        self._sheds_from = self._done + patience(self._task, size)
         stayed = np.zeros(len(resting), dtype=np.bool_)
         stayed[chosen] = True
         return stayed, jax.tree.map(to_host, seen)
@@ -119,19 +130,29 @@ class JaxSearcher:
 
     def _stretch(self, end: int) -> tuple[tuple[Any, ...], NDArray[np.int64]]:
         due = padded_due(self._task.descent, self._done, self._program.rows)
-        few = np.int64(len(self._carry.status) // 2 if self._is_long else 0)
+        few = np.int64(len(self._carry.status) // 2 if self._done >= self._sheds_from else 0)
         return (self._clamped, self._carry, np.int64(self._done), self._arrivals, np.int64(end), due, few), due
 
     @property
     def _method(self) -> Equilibrium:
         return search_of(self._program.inference)
 
-    @property
-    def _is_long(self) -> bool:
-        return self._running > self._compiler.seconds
-
     def _call(self, function: Any, *arguments: Any) -> Any:
         return jax.block_until_ready(self._compiler.call(function, self._program, *arguments))
+
+
+def patience(task: Task, samples: int) -> int:
+    """Return after how many evaluations of so many samples compiling for fewer can pay.
+
+    From sizes and the device alone: results have other last digits in a batch of another size.
+    """
+    compiling, a_layer = COMPILING
+    a_weight, a_unit = EVALUATING
+    weights = sum(array.size for layer in task.parameters for array in layer.values())
+    units = sum(map(prod, task.inference.energy.network.state_shapes))
+    seconds = samples * (a_weight * weights + a_unit * units)
+    faster = 1.0 if jax.default_backend() == "cpu" else ACCELERATED
+    return max(1, ceil(faster * (compiling + a_layer * len(task.parameters)) / seconds))
 
 
 def proceed(

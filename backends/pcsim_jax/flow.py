@@ -193,5 +193,5 @@ def _numbers(task: Task, motion: Flow) -> Numbers:
     with settings():
         limits = Tolerances(*map(jnp.float64, (rtol, atol, root)))
         step_size, temperature = jnp.float64(motion.step_size or 0.0), jnp.float64(motion.temperature)
-        seed = jnp.uint32(motion.seed & 0xFFFFFFFF)
+        seed = jnp.uint64(motion.seed)
         return Numbers(limits, step_size, temperature, jnp.float64(threshold), jnp.float64(motion.end), seed)

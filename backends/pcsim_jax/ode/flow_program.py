@@ -244,7 +244,9 @@ def _first_step(layout: Flat, variables: Array, velocity: Array, numbers: Number
 
 def _noise(sample: Sample, h: Array, numbers: Numbers) -> Array:
     """Return √(2Th) ξ; it depends on seed, sample and step alone, and so not on the batch."""
-    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(numbers.seed), sample.index), sample.steps)
+    # Threefry's key is all 64 bits of the seed.
+    key = jax.random.key(numbers.seed, impl="threefry2x32")
+    key = jax.random.fold_in(jax.random.fold_in(key, sample.index), sample.steps)
     dtype = sample.variables.dtype
     normal = jax.random.normal(key, sample.variables.shape, dtype)
     return jnp.sqrt(2.0 * numbers.temperature * h).astype(dtype) * normal

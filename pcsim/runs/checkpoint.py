@@ -4,7 +4,6 @@ import json
 import tomllib
 import zipfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,8 +13,8 @@ from numpy.typing import NDArray
 
 from pcsim.errors import RunFailed, UsageError, did_you_mean
 from pcsim.scenario.toml_text import toml_value
-from pcsim.trace.files import replace_synced, sync, temporary_beside
-from pcsim.trace.space import release_reserved, reserve, why
+from pcsim.trace.atomic import checkpoint_path, replacing
+from pcsim.trace.space import reserve, why
 from pcsim.version import __version__
 
 FORMAT = "pcsim-checkpoint"
@@ -90,11 +89,6 @@ def by_path(tree: Any, path: str) -> dict[str, NDArray[Any]]:
     return {name: array for key, item in items for name, array in by_path(item, f"{path}/{key}").items()}
 
 
-def checkpoint_path(trace: Path) -> Path:
-    """Return where the checkpoint of a trace lies: beside it, `TRACE.checkpoint`."""
-    return trace.with_name(f"{trace.name}.checkpoint")
-
-
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Put a checkpoint at `path`, in place of the previous one at once when it is on disk as a whole.
 
@@ -108,16 +102,16 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "numbers": checkpoint.numbers,
     }
     try:
-        with temporary_beside(path) as temporary:
-            with temporary.open("x+b") as file:
-                _write_archive(file, json.dumps(head), checkpoint.arrays)
-            release_reserved(temporary)
-            replace_synced(temporary, path)
+        with replacing(path) as temporary, temporary.open("x+b") as file:
+            _write_archive(file, json.dumps(head), checkpoint.arrays)
     except OSError as error:
         kept = "the previous one is whole" if path.exists() else "there is none yet"
         raise RunFailed(f"{path}: the checkpoint could not be written ({why(error)}); {kept}") from None
-    with suppress(OSError):  # some file systems cannot sync a folder
-        sync(path.parent)
+
+
+def remove_checkpoint(trace: Path) -> None:
+    """Remove the checkpoint of a training run that has come to its end."""
+    checkpoint_path(trace).unlink(missing_ok=True)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

@@ -13,7 +13,7 @@ from pcsim.errors import DeviceFailed, Interrupted, RunFailed, UsageError
 from pcsim.interruption import StopRequest, stop_requests, words_of
 from pcsim.learning.progress import TrainingResult, TrainingState
 from pcsim.learning.trainer import Trainer
-from pcsim.runs.checkpoint import Origin, checkpoint_path, read_checkpoint
+from pcsim.runs.checkpoint import Origin, checkpoint_path, read_checkpoint, remove_checkpoint
 from pcsim.runs.minima import with_minima
 from pcsim.runs.provenance import describe_machine
 from pcsim.runs.simulation import Simulation, prepare
@@ -28,7 +28,7 @@ from pcsim.runs.tracing import (
     trained_arrays,
     training_outcome,
 )
-from pcsim.runs.training import in_float64, remove_checkpoint, to_training_state, train
+from pcsim.runs.training import in_float64, to_training_state, train
 from pcsim.scenario import Scenario, scenario_text
 from pcsim.trace import Trace, TraceWriter, open_trace
 from pcsim.trace.files import check_replaceable

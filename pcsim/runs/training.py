@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,11 +47,6 @@ def train(
 ) -> TrainingResult:
     """Train as set up, from its beginning or from where a checkpoint stands."""
     return Training(setup.plan, setup.samples, trainer, TraceLog(writer, origin), poll, start).run()
-
-
-def remove_checkpoint(trace: Path) -> None:
-    """Remove the checkpoint of a training run that has come to its end."""
-    checkpoint_path(trace).unlink(missing_ok=True)
 
 
 def to_checkpoint(state: TrainingState, origin: Origin) -> Checkpoint:

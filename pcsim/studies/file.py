@@ -15,7 +15,8 @@ from pcsim.scenario import Scenario, scenario_text
 from pcsim.studies.results import Measured, Results
 from pcsim.trace import Beginning, Layout, Trace, open_trace
 from pcsim.trace.assemble import start_file, with_own_attributes
-from pcsim.trace.files import closing, publish_new, replace_synced, temporary_beside
+from pcsim.trace.atomic import replacing
+from pcsim.trace.files import abandoned_on_error, closing
 from pcsim.trace.objects import write_attributes
 from pcsim.trace.space import why
 
@@ -34,14 +35,9 @@ def write_study(path: Path | None, scenario: Scenario, attributes: Attributes, r
     if path is None:
         return Trace(_written(None, scenario, attributes, results), None)
     try:
-        with temporary_beside(path) as temporary:
-            with closing(_written(temporary, scenario, attributes, results)):
-                pass
-            if new:
-                publish_new(temporary, path, force=False)
-            else:
-                replace_synced(temporary, path)
-    except OSError as error:
+        with replacing(path, new=new) as temporary, closing(_written(temporary, scenario, attributes, results)):
+            pass
+    except (OSError, RuntimeError) as error:
         raise RunFailed(f"{path}: cannot write on ({why(error)}); what was finished before is safe") from None
     return open_trace(path)
 
@@ -66,12 +62,13 @@ def _written(path: Path | None, scenario: Scenario, attributes: Attributes, resu
     )
     provenance = {"scenario": scenario_text(scenario), "command": " ".join(sys.argv), **describe_machine()}
     file = start_file(path, with_own_attributes(Beginning(layout, attributes, {}, {}, provenance)))
-    group = file.create_group(GROUP)
-    for name, measured in results.items():
-        _create(group, name, measured)
-    for name, measured in results.items():
-        for axis, dimension in enumerate(measured.dims if measured.dims != (name,) else ()):
-            group[name].dims[axis].attach_scale(_scale(group, dimension, measured.values.shape[axis]))
+    with abandoned_on_error(file):
+        group = file.create_group(GROUP)
+        for name, measured in results.items():
+            _create(group, name, measured)
+        for name, measured in results.items():
+            for axis, dimension in enumerate(measured.dims if measured.dims != (name,) else ()):
+                group[name].dims[axis].attach_scale(_scale(group, dimension, measured.values.shape[axis]))
     return file
 
 

@@ -11,6 +11,7 @@ from pcsim.studies.file import Attributes, write_study
 from pcsim.studies.kinds import load_kind
 from pcsim.studies.results import Results
 from pcsim.trace import Trace
+from pcsim.trace.atomic import remove_leftovers
 from pcsim.trace.files import check_replaceable, check_target
 
 
@@ -33,6 +34,8 @@ def run_study(
     if path is not None and force:
         check_replaceable(path)
     target = None if path is None else check_target(path, force)
+    if target is not None:
+        remove_leftovers(target)
     kind, runs, start = load_kind(asked.kind), runs_of(scenario), time.perf_counter()
     results: Results = {}
     written = False

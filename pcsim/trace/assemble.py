@@ -10,14 +10,17 @@ import h5py
 from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
+from pcsim.trace.atomic import replacing
 from pcsim.trace.beginning import Arrays, Attributes, Beginning
 from pcsim.trace.blank import new_file
-from pcsim.trace.files import abandoned_on_error, closing, publish_new, replace_synced, sync, temporary_beside
+from pcsim.trace.files import abandoned_on_error, closing
 from pcsim.trace.layout import FORMAT, FORMAT_VERSION, Dimensions, Layout, streams
 from pcsim.trace.objects import LIBVER, Objects, copy_objects, copy_rows, write_attributes
 from pcsim.trace.owner import OWNER_ATTRIBUTES, owner_attributes
-from pcsim.trace.space import abandon, release_reserved, reserve, why
+from pcsim.trace.rows import growing_by_clock, rows_in_words, whole_rows
+from pcsim.trace.space import POSIX, abandon, release_reserved, reserve, why
 from pcsim.trace.training import EPOCH, UPDATE
+from pcsim.trace.watched import WatchedFile
 
 _SPARE_BYTES = 16 * 1024
 """What the chunks of a finished trace may hold beyond its rows."""
@@ -56,22 +59,28 @@ def create_file(target: Path, beginning: Beginning, begin: Callable[[Any], None]
     """
     file = None
     try:
-        with temporary_beside(target) as temporary:
-            file = start_file(temporary, beginning)
-            if begin is not None:
-                begin(file)
-            write_attributes(file, owner_attributes())
-            file.close()  # not every platform moves a file that is open
-            if target.exists():  # it may replace rows that are safe
-                sync(temporary)
-            publish_new(temporary, target, force)
-        file = h5py.File(target, "r+", libver=LIBVER)
-        file.swmr_mode = True
+        # Rows that it begins with are safe in the file that it replaces.
+        with replacing(target, new=not force, synced=begin is not None) as temporary:
+            with closing(start_file(temporary, beginning)) as made:
+                if begin is not None:
+                    begin(made)
+                write_attributes(made, owner_attributes())
+            if POSIX:
+                file = _beside_readers(temporary)
+        if not POSIX:  # where a file that is open cannot be moved
+            file = _beside_readers(target)
     except BaseException as error:
         abandon(file)
         if isinstance(error, OSError | RuntimeError):
             raise UsageError(f"cannot write {target}: {why(error)}; choose another place with -o") from None
         raise
+    return file
+
+
+def _beside_readers(path: Path) -> Any:
+    file = h5py.File(path, "r+", libver=LIBVER)
+    with abandoned_on_error(file):
+        file.swmr_mode = True
     return file
 
 
@@ -122,17 +131,18 @@ def _fitted(layout: Layout, rows: Mapping[str, int]) -> Layout:
     return replace(layout, rows=rows[layout.clock], training=training)
 
 
-def replace_by(path: Path, write: Callable[[Path], Any]) -> None:
-    """Put the file that `write` leaves open, at a place it is given, in the place of `path`.
+def replace_by(path: Path, write: Callable[[Path], Any], rows: Mapping[str, int]) -> None:
+    """Put the file that `write` leaves open, at a place it is given, in the place of `path` if it holds these rows.
 
     OSError or RuntimeError when the disk does not take it: `path` is then as it was.
     """
-    with temporary_beside(path) as temporary:
+    with replacing(path) as temporary:
         with closing(write(temporary)):
             pass
-        release_reserved(temporary)
-        temporary.chmod(path.stat().st_mode & 0o777)
-        replace_synced(temporary, path)
+        with h5py.File(temporary, "r") as copy:
+            found = {clock: whole_rows(copy[clock], growing) for clock, growing in growing_by_clock(copy).items()}
+        if any(rows[clock] != count for clock, count in found.items()):
+            raise OSError(f"the copy holds {rows_in_words(found)} instead of {rows_in_words(rows)}")
 
 
 def copied_file(path: Path, source: Any, rows: Mapping[str, int], room: int, cut: dict[str, int]) -> Any:
@@ -140,9 +150,8 @@ def copied_file(path: Path, source: Any, rows: Mapping[str, int], room: int, cut
 
     The rows cut off each dataset are entered in `cut`. Raises as `start_file` does.
     """
-    file = h5py.File(path, "x", libver=LIBVER)
+    file = WatchedFile(path, "x", room)
     with abandoned_on_error(file):
-        reserve(file.id.get_vfd_handle(), room)
         cut |= copy_objects(source, file, rows)
         _drop_owner(file)
     return file
@@ -156,7 +165,7 @@ def finish_in_place(path: Path, room: int, layout: Layout, attributes: Attribute
     with path.open("rb+") as raw:
         if not reserve(raw.fileno(), path.stat().st_size + room):
             raise OSError("no room for the end of the run")
-    with closing(h5py.File(path, "r+", libver=LIBVER)) as file:
+    with closing(WatchedFile(path, "r+")) as file:
         Objects(file, layout).write_arrays(final)
         _drop_owner(file)
         write_attributes(file, attributes)

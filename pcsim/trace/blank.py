@@ -4,6 +4,7 @@ A run of some milliseconds makes a hundred objects, which takes HDF5 longer than
 have the same.
 """
 
+import secrets
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,9 +15,10 @@ import numpy as np
 from h5py import h5f  # pyright: ignore[reportAttributeAccessIssue]
 
 from pcsim.trace.beginning import Arrays
+from pcsim.trace.files import abandoned_on_error
 from pcsim.trace.layout import Layout
 from pcsim.trace.objects import LIBVER, Objects
-from pcsim.trace.space import reserve, temporary_name
+from pcsim.trace.watched import WatchedFile
 
 MOST_KEPT = 2**23
 """Bytes of arrays, at most, in a file to keep for the next of its kind."""
@@ -31,18 +33,16 @@ def new_file(path: Path | None, layout: Layout, arrays: Arrays, room: int = 0) -
     disk does not take it.
     """
     if sum(values.nbytes for values in arrays.values()) > MOST_KEPT:
-        file = _empty_file() if path is None else h5py.File(path, "x", libver=LIBVER)
-        if path is not None:
-            reserve(file.id.get_vfd_handle(), room)
-        _fill(file, layout, arrays)
+        file = _empty_file() if path is None else WatchedFile(path, "x", room)
+        with abandoned_on_error(file):
+            _fill(file, layout, arrays)
         return file
     parts = _blank(layout, tuple((name, values.shape, values.dtype) for name, values in arrays.items())).filled(arrays)
     if path is None:
         return h5py.File(h5f.open_file_image(b"".join(parts), h5f.FILE_IMAGE_OPEN_RW))
     with path.open("xb") as raw:
-        reserve(raw.fileno(), room)
         raw.writelines(parts)
-    return h5py.File(path, "r+", libver=LIBVER)
+    return WatchedFile(path, "r+", room)
 
 
 @dataclass(frozen=True)
@@ -80,4 +80,4 @@ def _fill(file: Any, layout: Layout, arrays: Arrays) -> None:
 
 def _empty_file() -> Any:
     # two open in-memory files of one name would be the same file to HDF5
-    return h5py.File(temporary_name(), "w", driver="core", backing_store=False, libver=LIBVER)
+    return h5py.File(secrets.token_hex(8), "w", driver="core", backing_store=False, libver=LIBVER)

@@ -2,10 +2,9 @@
 
 import contextlib
 import os
-import platform
 import re
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from pcsim.trace.layout import FORMAT
 from pcsim.trace.objects import read_attribute, read_attributes
 from pcsim.trace.owner import living_writer, may_be_written
 from pcsim.trace.snapshot import Snapshot, is_cut, left_by_writer
-from pcsim.trace.space import POSIX, abandon, temporary_name
+from pcsim.trace.space import abandon
 
 _PAUSES = (0.02, 0.1, 0.3)
 
@@ -62,21 +61,13 @@ def _writer_of(path: Path) -> int | None:
 
 
 @contextlib.contextmanager
-def temporary_beside(path: Path) -> Generator[Path]:
-    """Give a path for a new file in the same folder, removed at the end unless it was moved to its place."""
-    temporary = path.parent / temporary_name()
-    try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
 def closing(file: Any) -> Generator[Any]:
     """Close an HDF5 file that is written to, whatever happens; a failed write is raised, not retried."""
     try:
         yield file
         file.close()
+    except Exception as error:
+        raise getattr(file, "failure", None) or error from None
     finally:
         abandon(file)
 
@@ -89,43 +80,6 @@ def abandoned_on_error(file: Any) -> Generator[None]:
     except BaseException:
         abandon(file)
         raise
-
-
-def publish_new(temporary: Path, path: Path, force: bool) -> None:
-    """Move a new trace to its place; UsageError when another run took the name in the meantime."""
-    if not force:
-        try:
-            path.hardlink_to(temporary)
-        except FileExistsError:
-            raise UsageError(f"{path} exists; choose another name with -o or add --force") from None
-        except OSError:  # a file system without hard links
-            pass
-        else:
-            return
-    temporary.replace(path)
-
-
-def replace_synced(temporary: Path, path: Path) -> None:
-    """Put a finished file in the place of the old one, its bytes on disk first."""
-    sync(temporary)
-    temporary.replace(path)
-
-
-def sync(path: Path) -> None:
-    """Wait until a file's bytes, or a folder's names, are on disk; OSError where folders cannot be opened."""
-    descriptor = os.open(path, os.O_RDONLY if POSIX else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def remove_leftovers(attributes: Mapping[str, Any], target: Path) -> None:
-    """Remove what a trace's killed writer was about to put in the place of a file beside it."""
-    pid = int(attributes.get("writer_pid", 0))
-    if pid and attributes.get("writer_host") == platform.node():
-        for leftover in target.parent.glob(temporary_name(pid, "*")):
-            leftover.unlink(missing_ok=True)
 
 
 def open_file(path: Path) -> Any:

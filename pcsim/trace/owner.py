@@ -16,7 +16,7 @@ def owner_attributes() -> dict[str, str | int | float]:
     return {
         "writer_pid": os.getpid(),
         "writer_host": platform.node(),
-        "writer_started": _started(os.getpid()) or 0,
+        "writer_started": started(os.getpid()) or 0,
     }
 
 
@@ -25,11 +25,13 @@ def living_writer(attributes: Mapping[str, Any]) -> int | None:
     if attributes.get("status") != "running" or attributes.get("writer_host") != platform.node():
         return None
     pid = int(attributes.get("writer_pid", 0))
-    if pid <= 0 or not _exists(pid):
-        return None
-    # A process id is used again after a while: the start time tells the writer from its successor.
-    recorded = int(attributes.get("writer_started", 0))
-    return pid if not recorded or _started(pid) == recorded else None
+    return pid if is_alive(pid, int(attributes.get("writer_started", 0))) else None
+
+
+def is_alive(pid: int, since: int) -> bool:
+    """Tell whether a process of this host is alive that started at `since`, 0 where that is unknown."""
+    # A process id is used again after a while: the start time tells the process from its successor.
+    return pid > 0 and _exists(pid) and (not since or started(pid) == since)
 
 
 def may_be_written(attributes: Mapping[str, Any]) -> bool:
@@ -51,7 +53,7 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def _started(pid: int) -> int | None:
+def started(pid: int) -> int | None:
     """Return the start time in clock ticks since boot; None where unknown or where the process has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

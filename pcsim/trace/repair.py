@@ -7,7 +7,8 @@ from typing import Any
 
 from pcsim.errors import UsageError
 from pcsim.trace.assemble import copied_file, replace_by
-from pcsim.trace.files import DAMAGE, remove_leftovers
+from pcsim.trace.atomic import remove_leftovers
+from pcsim.trace.files import DAMAGE
 from pcsim.trace.objects import write_attributes
 from pcsim.trace.owner import living_writer
 from pcsim.trace.reader import Trace, open_trace
@@ -62,10 +63,10 @@ def repair(path: Path | str) -> RepairReport:
             return file
 
         try:
-            replace_by(target, write)
+            replace_by(target, write, trace.rows_by_clock)
         except DAMAGE as error:
             raise UsageError(f"{path} cannot be repaired and is left as it was: {why(error)}") from None
-        remove_leftovers(trace.attributes, target)
+        remove_leftovers(target)
         return RepairReport(path, True, trace.rows, trace.status, after, trimmed, trace.rows_by_clock)
 
 

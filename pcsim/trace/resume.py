@@ -5,7 +5,6 @@ from typing import Any
 
 from pcsim.errors import UsageError
 from pcsim.trace.beginning import Beginning
-from pcsim.trace.files import remove_leftovers
 from pcsim.trace.layout import streams
 from pcsim.trace.objects import SLAB_BYTES
 from pcsim.trace.reader import Trace
@@ -43,10 +42,7 @@ def resume(
                 _copy_rows(old, file, growing, _rows_up_to(old, clock, last[clock]))
 
     replaces = old.path is not None and path.exists() and path.samefile(old.path)
-    writer = TraceWriter.create(path, beginning, force=force or replaces, begin=begin)
-    if replaces:
-        remove_leftovers(old.attributes, path.resolve())
-    return writer
+    return TraceWriter.create(path, beginning, force=force or replaces, begin=begin)
 
 
 def _rows_up_to(old: Trace, clock: str, last: int) -> int:

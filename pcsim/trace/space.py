@@ -8,7 +8,6 @@ import ctypes
 import errno
 import os
 import re
-import secrets
 import shutil
 from pathlib import Path
 from typing import Any
@@ -72,15 +71,15 @@ def why(error: BaseException) -> str:
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
-def check_room(folder: Path, needed: int, reclaimed: int) -> None:
-    """Make sure that `needed` bytes fit into `folder` once `reclaimed` bytes of a replaced file are free.
+def check_room(probe: Path, needed: int, reclaimed: int) -> None:
+    """Make sure that `needed` bytes fit beside `probe`, a new file, once `reclaimed` bytes of a replaced one are free.
 
     UsageError when they do not, or when no file can be made there.
     """
+    folder = probe.parent
     wanted = max(0, needed - reclaimed)
     advice = "record less ([trace] record, every) or write elsewhere with -o"
     free = shutil.disk_usage(folder).free
-    probe = folder / temporary_name()
     try:
         descriptor = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
     except OSError as error:
@@ -107,11 +106,6 @@ def allocated_bytes(path: Path) -> int:
     return stat.st_blocks * 512 if hasattr(stat, "st_blocks") else stat.st_size
 
 
-def temporary_name(process: int | None = None, token: str = "") -> str:
-    """Return a hidden file name that no other process uses; with token `*` a pattern for a process's names."""
-    return f".pcsim-{process or os.getpid()}-{token or secrets.token_hex(4)}.tmp"
-
-
 def release_reserved(path: Path) -> None:
     """Give back blocks reserved beyond the end of the file."""
     with contextlib.suppress(OSError):
@@ -126,9 +120,10 @@ def abandon(file: Any) -> None:
     """
     if not file:
         return
-    with contextlib.suppress(Exception):
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        os.dup2(nowhere, file.id.get_vfd_handle())
-        os.close(nowhere)
+    if file.driver == "sec2":  # others never write to disk themselves
+        with contextlib.suppress(Exception):
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nowhere, file.id.get_vfd_handle())
+            os.close(nowhere)
     with contextlib.suppress(Exception):
         file.close()

@@ -17,6 +17,7 @@ from pcsim.trace.assemble import (
     start_file,
     with_own_attributes,
 )
+from pcsim.trace.atomic import remove_leftovers, temporary_name
 from pcsim.trace.beginning import Arrays, Attributes, Beginning
 from pcsim.trace.files import check_target, identity, open_file
 from pcsim.trace.layout import Block, streams
@@ -75,7 +76,8 @@ class TraceWriter:
             nothing = Beginning(beginning.layout, {}, {}, {}, {})
             return cls(start_file(None, nothing), None, beginning)
         target = check_target(path, force)
-        check_room(target.parent, beginning.whole_bytes, allocated_bytes(target))
+        remove_leftovers(target)
+        check_room(target.parent / temporary_name(target), beginning.whole_bytes, allocated_bytes(target))
         return cls(create_file(target, beginning, begin, force=force), target, beginning)
 
     @property
@@ -209,7 +211,7 @@ class TraceWriter:
             with source:  # not every platform replaces a file that is open
                 return finished_file(to, whole, final, source, self._rows, room)
 
-        replace_by(path, write)
+        replace_by(path, write, self._rows)
 
     def _end_in_place(self, path: Path, attributes: Attributes, final: Arrays) -> None:
         try:

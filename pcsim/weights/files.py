@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from pcsim.datasets.archive import read_arrays
 from pcsim.errors import RunFailed, UsageError
-from pcsim.trace.files import check_target, publish_new, sync, temporary_beside
-from pcsim.trace.space import release_reserved, reserve, why
+from pcsim.trace.atomic import remove_leftovers, replacing
+from pcsim.trace.files import check_target
+from pcsim.trace.space import reserve, why
 from pcsim.weights.tensors import SCENARIO, SUFFIX, read_header, require_package, write_tensors
 
 
@@ -32,18 +33,15 @@ def write_weights(path: Path, parameters: Mapping[str, NDArray[Any]], scenario: 
     is no finite number.
     """
     target = check_weights_target(path, force)
+    remove_leftovers(target)
     arrays = {name.replace("_", ""): array for name, array in parameters.items()}
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise RunFailed(f"{path}: not written: {name} has NaN or infinite entries in {array.dtype}, no weights")
     try:
-        with temporary_beside(target) as temporary:
-            with temporary.open("xb") as file:
-                reserve(file.fileno(), sum(array.nbytes for array in arrays.values()) + 4 * len(scenario))
-                _WRITERS[path.suffix](file, arrays, scenario)
-            release_reserved(temporary)
-            sync(temporary)
-            publish_new(temporary, target, force)
+        with replacing(target, new=not force) as temporary, temporary.open("xb") as file:
+            reserve(file.fileno(), sum(array.nbytes for array in arrays.values()) + 4 * len(scenario))
+            _WRITERS[path.suffix](file, arrays, scenario)
     except OSError as error:
         raise RunFailed(f"{path}: the weights could not be written ({why(error)}); nothing was changed") from None
 

@@ -1,5 +1,6 @@
 """Traces beside a living, killed or finished writer in another process: tailing, `kill -9` and repair."""
 
+import os
 import random
 import shutil
 import time
@@ -13,6 +14,7 @@ import xarray as xr
 
 from pcsim.errors import RunFailed, UsageError
 from pcsim.trace import open_trace, repair
+from pcsim.trace.atomic import temporary_name
 from tests.support.trace_samples import ALL, block, child, create, described, final, killed_trace, layout, lines_until
 
 
@@ -103,10 +105,12 @@ def test_repair_removes_what_a_kill_at_the_end_left_behind(tmp_path: Path) -> No
     path = tmp_path / "run.h5"
     with child("obey", path) as process:
         lines_until(process.stdout, "safe")
-        (tmp_path / f".pcsim-{process.pid}-0000.tmp").touch()
-        (tmp_path / ".pcsim-1-0000.tmp").touch()
+        theirs = temporary_name(path).replace(f"-{os.getpid()}-", f"-{process.pid}-")
+        others = [temporary_name(path), temporary_name(tmp_path / "other.h5").replace(str(os.getpid()), "99999999")]
+        for name in (theirs, *others):
+            (tmp_path / name).touch()
     assert repair(path).repaired
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".pcsim-1-0000.tmp", "run.h5"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*others, "run.h5"])
 
 
 def test_a_finished_trace_needs_no_repair(tmp_path: Path) -> None:

@@ -1,0 +1,25 @@
+"""Studies on a disk that is full: one line, and what was finished before stays."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pcsim.studies import results_of
+from pcsim.trace import open_trace
+from tests.support.covering import sampled
+from tests.support.faults import faults
+
+
+@pytest.mark.parametrize("part", sampled(range(24), ["3"]))
+@pytest.mark.parametrize("kind", sampled(["error", "full"], ["full"]))
+def test_a_full_disk_leaves_the_results_that_were_finished(tmp_path: Path, kind: str, part: int) -> None:
+    for outcome in faults("study", kind, tmp_path, lambda folder: None, lambda count: range(1 + part, count + 1, 24)):
+        assert outcome.exit_code in (0, 1), outcome
+        assert outcome.exit_code == 0 or "run.h5: cannot write on (" in outcome.said, outcome
+        left = [file.name for file in outcome.folder.iterdir()]
+        assert left in ([], ["run.h5"])
+        if left:
+            with open_trace(outcome.folder / "run.h5") as trace:
+                assert trace.status != "complete" or outcome.exit_code == 0
+                assert np.isfinite(results_of(trace)["energy"].values).any()

@@ -69,6 +69,12 @@ class DeviationFound(PcsimError):
     exit_code = 3
 
 
+def out_of_memory(error: BaseException, fix: str = "use a smaller network, batch or data set") -> str:
+    """Return a line that says so, what was asked for where the error knows it, and what to do."""
+    asked = " ".join(str(error).split())
+    return f"out of memory{f': {asked}' if asked else ''}; {fix}"
+
+
 def did_you_mean(word: str, allowed: list[str]) -> str:
     """Return `"; did you mean 'x'?"` for the closest allowed word, or nothing when none is close."""
     import difflib

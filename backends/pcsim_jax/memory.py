@@ -12,6 +12,6 @@ def memory_errors() -> Generator[None]:
     try:
         yield
     except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" in str(error):
+        if "RESOURCE_EXHAUSTED" in str(error) or "OUT_OF_MEMORY" in str(error):  # of XLA, of its CUDA libraries
             raise MemoryError(str(error).splitlines()[0]) from error
         raise

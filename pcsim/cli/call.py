@@ -44,7 +44,7 @@ def _carried_out(arguments: list[str]) -> int:
     import click
 
     from pcsim.cli.commands import group
-    from pcsim.errors import PcsimError
+    from pcsim.errors import PcsimError, out_of_memory
 
     try:
         code = group.main(arguments, prog_name="pcsim", standalone_mode=False) or 0
@@ -60,7 +60,7 @@ def _carried_out(arguments: list[str]) -> int:
     except SystemExit as stop:  # how click and rich leave when the reader of a pipe has gone, with 1
         code = _forget_stdout() if stop.code == 1 else 0
     except MemoryError as error:
-        code = _say(f"out of memory: {error}", 1)
+        code = _say(out_of_memory(error), 1)
     except OSError as error:
         what = f"cannot use {error.filename}" if error.filename else "cannot write to standard output"
         code = _say(f"{what}: {error.strerror or error}", 2)

@@ -8,7 +8,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.errors import UsageError, did_you_mean
+from pcsim.errors import UsageError, did_you_mean, out_of_memory
 
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _NPY_MAGIC = b"\x93NUM"
@@ -101,6 +101,8 @@ def _unpack(handle: IO[bytes], path: Path, wanted: Sequence[str]) -> dict[str, N
             for name in archive.files:
                 reading = f"array {name!r}"
                 members[name] = archive[name] if name in wanted else None
+    except MemoryError as error:
+        raise UsageError(f"{path}: {reading}: {out_of_memory(error, 'store fewer samples')}") from None
     except Exception as error:
         if "allow_pickle" in str(error):
             raise UsageError(

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.errors import RunFailed, UsageError, did_you_mean
+from pcsim.errors import RunFailed, UsageError, did_you_mean, out_of_memory
 from pcsim.scenario.toml_text import toml_value
 from pcsim.trace.atomic import checkpoint_path, replacing
 from pcsim.trace.space import reserve, why
@@ -158,6 +158,8 @@ def _read_archive(path: Path, file: BinaryIO) -> Checkpoint:
             return Checkpoint(Origin(**head["origin"]), arrays, head["numbers"], path)
     except UsageError:
         raise
+    except MemoryError as error:
+        raise UsageError(f"{path}: {out_of_memory(error, 'free some')}") from None
     except Exception:  # zipfile, json and numpy raise nearly anything on damaged bytes
         raise UsageError(_damaged(path)) from None
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pcsim.assemble import TrainingSetup
 from pcsim.engine.backend import Settled
-from pcsim.errors import DeviceFailed, Interrupted, RunFailed, UsageError
+from pcsim.errors import DeviceFailed, Interrupted, RunFailed, UsageError, out_of_memory
 from pcsim.interruption import StopRequest, stop_requests, words_of
 from pcsim.learning.progress import TrainingResult, TrainingState
 from pcsim.learning.trainer import Trainer
@@ -134,7 +134,8 @@ class _Attempt:
             raise RunFailed(f"{error}{self.kept}", error.trace) from error
         except MemoryError as error:
             batch = "data.batch" if self.simulation.training is None else "learning.batch or data.batch"
-            raise RunFailed(f"out of memory: {error}{self.kept}; use a smaller {batch} or record less") from error
+            words = out_of_memory(error, f"use a smaller {batch} or record less")
+            raise RunFailed(f"{words}{self.kept}") from error
 
     def _go(self, trainer: Trainer | None, start: TrainingState | None, notes: Attributes) -> Trace:
         """Train if there is something to learn, infer, and return the finished trace."""

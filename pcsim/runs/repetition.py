@@ -70,7 +70,8 @@ def _run_seed(
             return run_experiment(scenario, progress=progress, resume=target)
         return run_experiment(scenario, path=target, force=force or resume, progress=progress)
     except Interrupted as error:
-        raise Interrupted(str(error).replace(f"--resume {target}", f"--resume {wanted}"), error.trace) from error
+        words = str(error).replace(f"--resume {target}", f"--resume {wanted}")
+        raise Interrupted(words, error.trace, error.signum) from error
 
 
 def averages(traces: list[dict[str, float]]) -> list[str]:

@@ -22,7 +22,7 @@ from pcsim.assemble import (
 from pcsim.engine.backend import Backend, Capabilities, Task, TrainingBackend
 from pcsim.engine.free_input import FreeInputBackend
 from pcsim.engine.registry import load_backend, require, trainers_besides
-from pcsim.errors import UsageError
+from pcsim.errors import UsageError, out_of_memory
 from pcsim.inference.steppers import with_step_size
 from pcsim.learning.trainer import AdjustableTrainer, Trainer
 from pcsim.model.network import Network
@@ -95,7 +95,7 @@ def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
         started = scenario if step_size is None else scenario.at_step_size(step_size)
         task = build_task(started, network, inputs, precision)
     except MemoryError as error:
-        raise UsageError(f"out of memory: {error}; use a smaller network, data.batch or data set") from error
+        raise UsageError(out_of_memory(error, "use a smaller network, data.batch or data set")) from error
     if scenario.inference.input != "clamped":
         backend = FreeInputBackend(backend, _held(scenario, inputs))
     estimate = backend.estimate(task)

@@ -43,10 +43,10 @@ def assert_same_bits(path: Path | str, other: Path | str) -> None:
     assert [name for name in ours if ours[name].tobytes() != theirs[name].tobytes()] == []
 
 
-def interrupting(update: int) -> Callable[[float, float], None]:
+def interrupting(update: int, signum: int = signal.SIGINT) -> Callable[[float, float], None]:
     def progress(now: float, last: float) -> None:
         if now >= update:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signum)
 
     return progress
 

@@ -75,6 +75,15 @@ def out_of_memory(error: BaseException, fix: str = "use a smaller network, batch
     return f"out of memory{f': {asked}' if asked else ''}; {fix}"
 
 
+def is_short_of_memory(size: int) -> bool:
+    """Tell whether so many bytes cannot be had."""
+    try:
+        bytearray(size)
+    except MemoryError:
+        return True
+    return False
+
+
 def did_you_mean(word: str, allowed: list[str]) -> str:
     """Return `"; did you mean 'x'?"` for the closest allowed word, or nothing when none is close."""
     import difflib

@@ -1,6 +1,7 @@
 """Reading arrays out of .npz files that may be missing, damaged, or something else altogether."""
 
 import warnings
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -8,7 +9,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.errors import UsageError, did_you_mean, out_of_memory
+from pcsim.errors import UsageError, did_you_mean, is_short_of_memory, out_of_memory
 
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _NPY_MAGIC = b"\x93NUM"
@@ -101,9 +102,9 @@ def _unpack(handle: IO[bytes], path: Path, wanted: Sequence[str]) -> dict[str, N
             for name in archive.files:
                 reading = f"array {name!r}"
                 members[name] = archive[name] if name in wanted else None
-    except MemoryError as error:
-        raise UsageError(f"{path}: {reading}: {out_of_memory(error, 'store fewer samples')}") from None
     except Exception as error:
+        if isinstance(error, MemoryError) and is_short_of_memory(_unpacked_bytes(handle)):
+            raise UsageError(f"{path}: {reading}: {out_of_memory(error, 'store fewer samples')}") from None
         if "allow_pickle" in str(error):
             raise UsageError(
                 f"{path}: {reading} holds Python objects, which are never loaded; store a plain numeric array"
@@ -116,6 +117,12 @@ def _unpack(handle: IO[bytes], path: Path, wanted: Sequence[str]) -> dict[str, N
         if array is not None and not isinstance(array, np.ndarray):
             raise UsageError(f"{path}: '{name}' is not an array; store it with np.savez")
     return members
+
+
+def _unpacked_bytes(handle: IO[bytes]) -> int:
+    """Return how long the longest array is, whatever its header claims."""
+    with zipfile.ZipFile(handle) as archive:
+        return max(member.file_size for member in archive.infolist())
 
 
 def _hint(name: str, present: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import h5py
 
-from pcsim.errors import UsageError, did_you_mean, out_of_memory
+from pcsim.errors import UsageError, did_you_mean, is_short_of_memory, out_of_memory
 from pcsim.trace.layout import FORMAT
 from pcsim.trace.objects import read_attribute, read_attributes
 from pcsim.trace.owner import living_writer, may_be_written
@@ -106,22 +106,12 @@ def open_file(path: Path) -> Any:
 
 def damaged(path: Path | None, error: BaseException) -> UsageError:
     """Return the error for a file that HDF5 cannot read, with HDF5's reason in a few words."""
-    if _is_short_of_memory(error):
+    # HDF5 rarely says what it failed for.
+    if re.search("memory allocation failed|annot allocate memory", str(error)) or is_short_of_memory(_CHUNKS):
         return UsageError(f"{path}: {out_of_memory(error, 'close other programs, or read it on a larger machine')}")
     reason = re.search(r"\((.*?)[,)]", str(error).replace("\n", " "))
     words = reason[1] if reason else str(error)
     return UsageError(f"{path} is damaged or truncated ({words}); write it again, or use another copy")
-
-
-def _is_short_of_memory(error: BaseException) -> bool:
-    """Tell whether HDF5 may have failed for want of memory, which it rarely says: none is left for a chunk or two."""
-    if re.search(r"memory allocation failed|unable to allocate|annot allocate memory", str(error)):
-        return True
-    try:
-        bytearray(_CHUNKS)
-    except MemoryError:
-        return True
-    return False
 
 
 def _check_readable(path: Path) -> None:

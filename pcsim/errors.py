@@ -84,6 +84,10 @@ def is_short_of_memory(size: int) -> bool:
     return False
 
 
+class PcsimWarning(UserWarning):
+    """What a user should know of, though everything goes on; the command line prints it as a note, once."""
+
+
 def did_you_mean(word: str, allowed: list[str]) -> str:
     """Return `"; did you mean 'x'?"` for the closest allowed word, or nothing when none is close."""
     import difflib

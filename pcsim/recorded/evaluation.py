@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,6 +36,7 @@ from pcsim.model.network import Network
 from pcsim.recorded import called, check_parameters, parameters_of, scenario_text_of
 from pcsim.scenario import Scenario, parse_scenario, read_scenario
 from pcsim.trace import Trace, open_trace
+from pcsim.trace.opening import is_hdf5
 from pcsim.weights import embedded_scenario, read_parameters
 
 
@@ -78,7 +78,7 @@ def evaluate(
     `scenario` replaces the one inside; `overrides` are texts like "data.file=other.npz". Raises `UsageError`, one line,
     for a file or data that cannot be used or do not fit each other, and for a backend that cannot evaluate.
     """
-    if not isinstance(weights, Trace) and h5py.is_hdf5(weights):
+    if not isinstance(weights, Trace) and is_hdf5(Path(weights)):
         with open_trace(weights) as trace:
             return evaluate(trace, overrides, scenario=scenario, backend=backend, precision=precision)
     chosen = _scenario(weights, scenario, overrides, backend, precision)

@@ -17,7 +17,9 @@ from pcsim.trace import Beginning, Layout, Trace, open_trace
 from pcsim.trace.assemble import start_file, with_own_attributes
 from pcsim.trace.atomic import replacing
 from pcsim.trace.files import abandoned_on_error, closing
-from pcsim.trace.objects import write_attributes
+from pcsim.trace.objects import read_attribute, write_attributes
+from pcsim.trace.opening import texts
+from pcsim.trace.scales import is_scale, scales_of
 from pcsim.trace.space import why
 
 GROUP = "study"
@@ -93,10 +95,8 @@ def _scale(group: Any, dimension: str, length: int) -> Any:
 
 def _measured(item: Any) -> Measured:
     own = item.name.rpartition("/")[2]
-    dims = (own,) if item.is_scale else tuple(str(dim[0].name).rpartition("/")[2] for dim in item.dims)
-    texts = h5py.check_string_dtype(item.dtype) is not None
-    words = dict(item.attrs)
-    values = np.asarray(item.asstr()[()] if texts else item[()])
-    return Measured(
-        values, dims, str(words.get("long_name", "")), str(words.get("units", "")), str(words.get("source", ""))
-    )
+    dims = (own,) if is_scale(item) else tuple(str(axis[0].name).rpartition("/")[2] for axis in scales_of(item))
+    is_text = h5py.check_string_dtype(item.dtype) is not None
+    values = np.array(texts(item)) if is_text else np.asarray(item[()])
+    meaning, unit, source = (str(read_attribute(item, name) or "") for name in ("long_name", "units", "source"))
+    return Measured(values, dims, meaning, unit, source)

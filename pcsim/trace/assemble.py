@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import h5py
 from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
@@ -15,7 +14,8 @@ from pcsim.trace.beginning import Arrays, Attributes, Beginning
 from pcsim.trace.blank import new_file
 from pcsim.trace.files import abandoned_on_error, closing
 from pcsim.trace.layout import FORMAT, FORMAT_VERSION, Dimensions, Layout, streams
-from pcsim.trace.objects import LIBVER, Objects, copy_objects, copy_rows, write_attributes
+from pcsim.trace.objects import Objects, copy_objects, copy_rows, write_attributes
+from pcsim.trace.opening import open_beside_readers, open_to_read
 from pcsim.trace.owner import OWNER_ATTRIBUTES, owner_attributes
 from pcsim.trace.rows import growing_by_clock, rows_in_words, whole_rows
 from pcsim.trace.space import POSIX, abandon, release_reserved, reserve, why
@@ -66,21 +66,14 @@ def create_file(target: Path, beginning: Beginning, begin: Callable[[Any], None]
                     begin(made)
                 write_attributes(made, owner_attributes())
             if POSIX:
-                file = _beside_readers(temporary)
+                file = open_beside_readers(temporary)
         if not POSIX:  # where a file that is open cannot be moved
-            file = _beside_readers(target)
+            file = open_beside_readers(target)
     except BaseException as error:
         abandon(file)
         if isinstance(error, OSError | RuntimeError):
             raise UsageError(f"cannot write {target}: {why(error)}; choose another place with -o") from None
         raise
-    return file
-
-
-def _beside_readers(path: Path) -> Any:
-    file = h5py.File(path, "r+", libver=LIBVER)
-    with abandoned_on_error(file):
-        file.swmr_mode = True
     return file
 
 
@@ -139,7 +132,7 @@ def replace_by(path: Path, write: Callable[[Path], Any], rows: Mapping[str, int]
     with replacing(path) as temporary:
         with closing(write(temporary)):
             pass
-        with h5py.File(temporary, "r") as copy:
+        with open_to_read(temporary) as copy:
             found = {clock: whole_rows(copy[clock], growing) for clock, growing in growing_by_clock(copy).items()}
         if any(rows[clock] != count for clock, count in found.items()):
             raise OSError(f"the copy holds {rows_in_words(found)} instead of {rows_in_words(rows)}")

@@ -17,7 +17,8 @@ from h5py import h5f  # pyright: ignore[reportAttributeAccessIssue]
 from pcsim.trace.beginning import Arrays
 from pcsim.trace.files import abandoned_on_error
 from pcsim.trace.layout import Layout
-from pcsim.trace.objects import LIBVER, Objects
+from pcsim.trace.objects import Objects
+from pcsim.trace.opening import LIBVER
 from pcsim.trace.watched import WatchedFile
 
 MOST_KEPT = 2**23

@@ -8,14 +8,13 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-import h5py
-
 from pcsim.errors import UsageError, did_you_mean, is_short_of_memory, out_of_memory
 from pcsim.trace.layout import FORMAT
 from pcsim.trace.objects import read_attribute, read_attributes
+from pcsim.trace.opening import is_hdf5, open_snapshot, open_to_read
 from pcsim.trace.owner import living_writer, may_be_written
-from pcsim.trace.snapshot import Snapshot, is_cut, left_by_writer
-from pcsim.trace.space import abandon
+from pcsim.trace.snapshot import is_cut, left_by_writer
+from pcsim.trace.space import abandon, why
 
 _PAUSES = (0.02, 0.1, 0.3)
 _CHUNKS = 2**26
@@ -49,7 +48,7 @@ def check_target(path: Path, force: bool) -> Path:
 
 def check_replaceable(path: Path) -> None:
     """Raise `UsageError` for a file that is no trace, such as a scenario: replacing it would be a slip."""
-    if path.is_file() and path.stat().st_size > 0 and not h5py.is_hdf5(path):
+    if path.is_file() and path.stat().st_size > 0 and not is_hdf5(path):
         raise UsageError(f"{path} is not a trace, and only traces are replaced; choose another name with -o")
 
 
@@ -109,6 +108,11 @@ def damaged(path: Path | None, error: BaseException) -> UsageError:
     # HDF5 rarely says what it failed for.
     if re.search("memory allocation failed|annot allocate memory", str(error)) or is_short_of_memory(_CHUNKS):
         return UsageError(f"{path}: {out_of_memory(error, 'close other programs, or read it on a larger machine')}")
+    if "unable to lock file" in str(error):
+        return UsageError(
+            f"{path} cannot be locked ({why(error)}): close it in the program that writes it, or set "
+            "HDF5_USE_FILE_LOCKING=FALSE where its file system has no locks"
+        )
     reason = re.search(r"\((.*?)[,)]", str(error).replace("\n", " "))
     words = reason[1] if reason else str(error)
     return UsageError(f"{path} is damaged or truncated ({words}); write it again, or use another copy")
@@ -125,7 +129,7 @@ def _check_readable(path: Path) -> None:
             raise UsageError(f"{path} is not a regular file; name a trace file")
         with path.open("rb"):
             pass
-        if not h5py.is_hdf5(path):
+        if not is_hdf5(path):
             raise UsageError(f"{path} is not an HDF5 file; name a trace that pcsim wrote")
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
@@ -133,7 +137,7 @@ def _check_readable(path: Path) -> None:
 
 def _open(path: Path) -> Any:
     try:
-        return h5py.File(path, "r")
+        return open_to_read(path)
     except OSError:
         if not left_by_writer(path):
             raise
@@ -142,17 +146,17 @@ def _open(path: Path) -> Any:
             return _open_unclosed(path)
         except DAMAGE:  # perhaps read in the middle of a write
             time.sleep(pause)
-    return h5py.File(Snapshot(path), "r")
+    return open_snapshot(path)
 
 
 def _open_unclosed(path: Path) -> Any:
-    file = h5py.File(Snapshot(path), "r")
+    file = open_snapshot(path)
     if not may_be_written(read_attributes(file)):
         return file
     file.close()
     if is_cut(path):
         raise OSError("truncated file")
-    return h5py.File(path, "r", swmr=True)
+    return open_to_read(path, swmr=True)
 
 
 def identity(path: Path | None) -> tuple[int, int] | None:

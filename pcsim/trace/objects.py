@@ -5,19 +5,18 @@ HDF5 takes.
 """
 
 from collections.abc import Iterator, Mapping
+from math import prod
 from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5ds, h5o, h5p, h5s, h5t  # pyright: ignore[reportAttributeAccessIssue]
+from h5py import h5a, h5d, h5ds, h5i, h5o, h5p, h5s, h5t  # pyright: ignore[reportAttributeAccessIssue]
 from numpy.typing import NDArray
 
 from pcsim.trace.layout import Dimensions, Layout, streams
 from pcsim.trace.rows import clock_of, grows
+from pcsim.trace.scales import is_scale, scales_of
 from pcsim.trace.stream import Stream
-
-LIBVER = ("v110", "v110")
-"""HDF5 1.10 introduced what readers beside a writer need; anything newer would shut out older tools."""
 
 NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
 """How netCDF-4 marks a scale that only has a length: tools then show a dimension and no array."""
@@ -74,9 +73,17 @@ def write_attributes(target: Any, attributes: Mapping[str, str | int | float]) -
 
 
 def read_attributes(source: Any) -> dict[str, Any]:
-    """Return attributes as plain values: numbers and text."""
+    """Return attributes as plain values: numbers and text; ValueError where they claim more than the file holds."""
     every = [h5a.open(source.id, index=index) for index in range(h5a.get_num_attrs(source.id))]
-    return {attribute.name.decode(): _value(source, attribute) for attribute in every}
+    left = _length(source)
+    found: dict[str, Any] = {}
+    for attribute in every:
+        name = attribute.name.decode()
+        value = found[name] = _value(source, attribute)
+        left -= len(value) if isinstance(value, str) else 0
+        if left < 0:  # each text may be as long as the file: the same one under many names
+            raise ValueError(f"attribute {name}")
+    return found
 
 
 def read_attribute(source: Any, name: str) -> Any:
@@ -88,11 +95,24 @@ def read_attribute(source: Any, name: str) -> Any:
 
 def _value(source: Any, attribute: Any) -> Any:
     if attribute.shape != ():
+        _check_claim(source, attribute)
         return source.attrs[attribute.name.decode()]
     held = np.empty((), attribute.dtype)
     attribute.read(held)
     value: Any = held.item()
     return value.decode("utf-8", "surrogateescape") if held.dtype.kind == "O" else value
+
+
+def _check_claim(source: Any, attribute: Any) -> None:
+    """Raise ValueError for an attribute of many values that may take more memory than the file is long."""
+    count = prod(attribute.shape)
+    each = 1 if count == 1 else _length(source) if attribute.dtype.kind == "O" else attribute.dtype.itemsize
+    if count * each > _length(source):
+        raise ValueError(f"attribute {attribute.name.decode()}")
+
+
+def _length(source: Any) -> int:
+    return h5i.get_file_id(source.id).get_filesize()
 
 
 class Objects:
@@ -184,6 +204,9 @@ def copy_objects(source: Any, target: Any, rows: Mapping[str, int]) -> dict[str,
     found: dict[int, Any] = {}
     copy_attributes(source, target)
     for name, item in _objects(source):
+        if isinstance(item, h5py.SoftLink):
+            target[name] = h5py.SoftLink(item.path)
+            continue
         address = h5o.get_info(item.id).addr
         if isinstance(item, h5py.Group):
             made = target.require_group(name)
@@ -191,36 +214,39 @@ def copy_objects(source: Any, target: Any, rows: Mapping[str, int]) -> dict[str,
             target[name] = found[address]
             continue
         else:
-            kept = _kept(item, rows)
+            kept = _kept(name, item, rows)
             if kept is not None and item.shape[0] > kept:
                 cut[name] = item.shape[0] - kept
             made = found[address] = _copy_dataset(item, target, name, kept)
         copy_attributes(item, made)
     for name, item in _objects(source):
-        for axis, dimension in enumerate(item.dims if isinstance(item, h5py.Dataset) else ()):
-            for scale in dimension.values():
+        for axis, scales in enumerate(scales_of(item) if isinstance(item, h5py.Dataset) else ()):
+            for scale in scales:
                 # By its address: HDF5 would look for the name of what is referred to through the whole file.
                 target[name].dims[axis].attach_scale(found[h5o.get_info(scale.id).addr])
     return cut
 
 
-def _objects(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield all objects below a group by their paths, those with several names under each."""
-    for name, item in group.items():
-        yield path + name, item
-        if isinstance(item, h5py.Group):
-            yield from _objects(item, f"{path}{name}/")
+def _objects(file: Any) -> Iterator[tuple[str, Any]]:
+    """Yield all objects of a file by their paths, those with several names under each, and its soft links."""
+    paths: list[bytes] = []
+    file.id.links.visit(paths.append)
+    for path in map(bytes.decode, paths):
+        link = file.get(path, getlink=True)
+        yield path, link if isinstance(link, h5py.SoftLink) else file[path]
 
 
 def copy_attributes(source: Any, target: Any) -> None:
     """Copy attributes, those apart that bind dimension scales: HDF5 makes them anew."""
     for name in set(source.attrs) - _SCALE_ATTRIBUTES:
+        _check_claim(source, h5a.open(source.id, name.encode()))
         target.attrs[name] = source.attrs[name]
 
 
-def _kept(item: Any, rows: Mapping[str, int]) -> int | None:
-    """Return how many rows of a growing dataset are copied; None for one that does not grow."""
-    return min(rows.get(clock_of(item), item.shape[0]), item.shape[0]) if grows(item) else None
+def _kept(path: str, item: Any, rows: Mapping[str, int]) -> int | None:
+    """Return how many rows of the dataset at `path` are copied; None for one that does not grow."""
+    clock = clock_of(path, "step" if "step" in rows else "time")
+    return min(rows.get(clock, item.shape[0]), item.shape[0]) if grows(item) else None
 
 
 def _copy_dataset(item: Any, target: Any, name: str, kept: int | None) -> Any:
@@ -232,7 +258,7 @@ def _copy_dataset(item: Any, target: Any, name: str, kept: int | None) -> Any:
     made = target.create_dataset(name, shape=shape, dtype=item.dtype, **options)
     label = item.attrs.get("NAME", b"")
     label = label.decode() if isinstance(label, bytes) else str(label)
-    if item.is_scale:
+    if is_scale(item):
         made.make_scale(label)
     if label.startswith(NO_VARIABLE):
         return made

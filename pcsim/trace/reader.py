@@ -14,10 +14,15 @@ from pcsim.trace.files import DAMAGE, damaged, identity, open_file
 from pcsim.trace.history import History
 from pcsim.trace.layout import FORMAT_VERSION
 from pcsim.trace.objects import read_attributes
+from pcsim.trace.opening import check_claims, texts
 from pcsim.trace.rows import clock_of, growing_by_clock, grows, whole_rows
+from pcsim.trace.scales import is_scale
 from pcsim.trace.shared import as_left, holder_of
 from pcsim.trace.training import GROUP
 from pcsim.version import __version__
+
+_ENTRIES = 64
+"""Datasets in one group for each layer, at most: parameters of all kinds, and scales of their axes."""
 
 
 class Trace:
@@ -39,7 +44,7 @@ class Trace:
             self.attributes: dict[str, Any] = read_attributes(self.file)
             self._check_version()
             self.clock = "step" if "step" in self.file else "time"
-            self.layer_names: tuple[str, ...] = tuple(self.file["layer_name"].asstr()[()])
+            self.layer_names: tuple[str, ...] = texts(self.file["layer_name"])
             self.layer_widths: tuple[int, ...] = tuple(int(n) for n in self.file["layer_width"][()])
             self._streams = growing_by_clock(self.file)
             self._count()
@@ -174,8 +179,8 @@ class Trace:
     def training(self) -> History:
         """Losses, accuracies and energies by `update` or `epoch`; empty where nothing was trained."""
         try:
-            found = self.file[GROUP].items() if GROUP in self else ()
-            names = tuple(name for name, item in found if grows(item) or not item.is_scale)
+            found = self._datasets(GROUP) if GROUP in self else {}
+            names = tuple(name for name, item in found.items() if grows(item) or not is_scale(item))
         except DAMAGE as error:
             raise damaged(self.path, error) from None
         return History(names, lambda name: self.array(f"{GROUP}/{name}"))
@@ -210,12 +215,14 @@ class Trace:
         if path in self._shared:
             return self._shared[path][rows]
         try:
-            dataset = self.file[path]
-            if grows(dataset):
-                return dataset[slice(*rows.indices(self.rows_by_clock[clock_of(dataset)]))]
-            return np.asarray(dataset[()])[rows] if dataset.shape else np.asarray(dataset[()])
+            return self._read(path, self.file[path], rows)
         except DAMAGE as error:
             raise damaged(self.path, error) from None
+
+    def _read(self, path: str, dataset: Any, rows: slice = slice(None)) -> NDArray[Any]:
+        if grows(dataset):
+            return dataset[slice(*rows.indices(self.rows_by_clock[clock_of(path, self.clock)]))]
+        return np.asarray(dataset[()])[rows] if dataset.shape else np.asarray(dataset[()])
 
     def close(self) -> None:
         """Close the file; what is in memory only is gone."""
@@ -265,10 +272,19 @@ class Trace:
         if shared:
             return {name: self.array(f"{path}/{name}") for name in shared}
         try:
-            names = [name for name, item in self.file[path].items() if not item.is_scale]
+            found = self._datasets(path)
+            return {name: self._read(f"{path}/{name}", item) for name, item in found.items() if not is_scale(item)}
         except DAMAGE as error:
             raise damaged(self.path, error) from None
-        return {name: self.array(f"{path}/{name}") for name in names}
+
+    def _datasets(self, path: str) -> dict[str, Any]:
+        """Return the datasets in a group; ValueError where they are too many or too large for this file."""
+        names = list(self.file[path])
+        if len(names) > _ENTRIES * (1 + len(self.layer_names)):
+            raise ValueError(f"{len(names)} entries in {path}")
+        found = {name: self.file[f"{path}/{name}"] for name in names}
+        check_claims(list(found.values()))
+        return found
 
 
 def open_trace(path: Path | str) -> Trace:

@@ -5,16 +5,13 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5ds  # pyright: ignore[reportAttributeAccessIssue]
 
-from pcsim.trace.training import EPOCH, GROUP, UPDATE
+from pcsim.trace.training import BY_UPDATE, EPOCH, GROUP, UPDATE
 
 _TAIL = 4096
 _NAMES = ("step", "time", "energy", "energy_bound", "grad_norm", "energy_per_sample")
 _GROUPS = ("states", "errors", GROUP)
 """What grows in the root, and groups where datasets grow."""
-_CLOCKS = {path.rpartition("/")[2]: path for path in ("step", "time", UPDATE, EPOCH)}
-"""Paths of the clocks by the labels of their scales."""
 _WORDS = {UPDATE: "updates", EPOCH: "epochs"}
 
 
@@ -23,22 +20,27 @@ def grows(item: Any) -> bool:
     return isinstance(item, h5py.Dataset) and bool(item.maxshape) and item.maxshape[0] is None
 
 
-def clock_of(item: Any) -> str:
-    """Return the path of the clock that a growing dataset follows, its own where it is a clock."""
-    scale = item if item.is_scale or not len(item.dims[0]) else item.dims[0][0]
-    label = h5ds.get_scale_name(scale.id).decode() if scale.is_scale else ""
-    # What has another label is looked for by HDF5 through the whole file.
-    return _CLOCKS.get(label) or str(scale.name).lstrip("/")
+def clock_of(path: str, inference: str) -> str:
+    """Return the path of the clock that the growing dataset at `path` follows, its own where it is a clock.
+
+    `inference` is the clock of inference, `step` or `time`.
+    """
+    group, _, name = path.rpartition("/")
+    if group != GROUP:
+        return inference
+    return UPDATE if name in BY_UPDATE else EPOCH
 
 
 def growing_by_clock(file: Any) -> dict[str, list[Any]]:
     """Return the datasets that grow, the clock among them, by the path of their clock."""
     found: dict[str, list[Any]] = {}
+    inference = "step" if "step" in file else "time"
     names = [name for name in _NAMES if name in file]
     names += [f"{group}/{name}" for group in _GROUPS if group in file for name in file[group]]
-    for item in (file[name] for name in names):
+    for name in names:
+        item = file[name]
         if grows(item):
-            found.setdefault(clock_of(item), []).append(item)
+            found.setdefault(clock_of(name, inference), []).append(item)
     return found
 
 

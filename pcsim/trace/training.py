@@ -12,6 +12,9 @@ GROUP = "training"
 UPDATE = f"{GROUP}/update"
 EPOCH = f"{GROUP}/epoch"
 
+BY_UPDATE = ("update", "energy", "loss", "steps")
+"""What follows the clock of updates; everything else in the group follows that of epochs."""
+
 MEASURES = ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "learning_rate", "wall_seconds")
 VALIDATION = ("validation_loss", "validation_accuracy")
 TOP_5 = ("train_top5", "test_top5")

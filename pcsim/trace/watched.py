@@ -10,7 +10,7 @@ from typing import Any
 
 import h5py
 
-from pcsim.trace.objects import LIBVER
+from pcsim.trace.opening import LIBVER
 from pcsim.trace.space import reserve
 
 

@@ -111,8 +111,8 @@ def _draw_epochs(axes: Any, history: Mapping[str, NDArray[Any]], each: Sequence[
 
 
 def _mark_kept(axes: Any, trace: Trace) -> None:
-    kept, last = int(trace.attributes.get("epoch_kept", 0)), trace.training["epoch"][-1]
-    if 0 < kept < last:
+    kept, epochs = int(trace.attributes.get("epoch_kept", 0)), trace.training["epoch"]
+    if len(epochs) and epochs[0] <= kept < epochs[-1]:
         axes.axvline(kept, color="0.4", linestyle=":", linewidth=1, label=f"weights kept: epoch {kept}")
         axes.legend(fontsize=7, loc="best")
 

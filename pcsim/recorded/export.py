@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pcsim.errors import UsageError
 from pcsim.model.arithmetic import dtype_of
 from pcsim.recorded.network import called, checked, parameters_of, precision_of, scenario_text_of
-from pcsim.runs.checkpoint import Checkpoint, checkpoint_path, read_checkpoint
+from pcsim.runs.checkpoint import Checkpoint, checkpoint_of, checkpoint_path
 from pcsim.trace import Trace
 from pcsim.trace.training import GROUP
 from pcsim.weights import write_weights
@@ -42,7 +42,7 @@ def _checkpoint(trace: Trace) -> Checkpoint | None:
     path = checkpoint_path(trace.path)
     if not path.exists():
         return None
-    found = read_checkpoint(path)
+    found = checkpoint_of(trace.path, trace.attributes)
     if found.origin.scenario != scenario_text_of(trace):
         raise UsageError(f"{path} is of another scenario than {called(trace)}; go on with pcsim run … --resume")
     return found

@@ -20,13 +20,15 @@ def training_headline(trace: Trace) -> str:
     """Return epochs, updates, seconds and what they came to at the epoch whose parameters are kept, in one line."""
     attributes, history = trace.attributes, trace.training
     epochs, updates = history["epoch"], history["update"]
-    far = f"trained {count(len(epochs), 'epoch')}, {count(int(updates[-1]) if len(updates) else 0, 'update')}"
+    trained = int(attributes.get("epochs_trained", epochs[-1] if len(epochs) else 0))
+    last = int(attributes.get("updates", updates[-1] if len(updates) else 0))
+    far = f"trained {count(trained, 'epoch')}, {count(last, 'update')}"
     if "training_seconds" in attributes:
         far += f" in {duration(float(attributes['training_seconds']))}"
-    if len(epochs) == 0:
+    row = trace.kept_row
+    if row is None:
         return far
     far += _steps(history)
-    row = trace.kept_row
     parts = ((part, word) for part, word in PARTS.items() if f"{part}_loss" in history)
     measures = [found for part, word in parts if (found := _measure(history, part, word, row))]
     where = "" if row == len(epochs) - 1 else f" (at epoch {epochs[row]}, whose weights are kept)"
@@ -71,8 +73,11 @@ def _has_top_5(history: Mapping[str, NDArray[Any]], part: str) -> bool:
 
 def _last_energies(trace: Trace) -> NDArray[np.float64]:
     """Return the mean layerwise energies over the updates of the last whole epoch, or of what there is."""
-    epochs, each = trace.rows_by_clock["training/epoch"], int(trace.attributes["updates_per_epoch"])
-    rows = slice((epochs - 1) * each, epochs * each) if epochs else slice(None)
+    history, each = trace.training, int(trace.attributes["updates_per_epoch"])
+    last, updates = history["epoch"][-1:], history["update"]
+    rows = (
+        slice(*updates.searchsorted([(last[0] - 1) * each, last[0] * each], side="right")) if len(last) else slice(None)
+    )
     found = trace.array("training/energy", rows)
     # Of a run that diverged the sum may be beyond float64.
     with np.errstate(all="ignore"):

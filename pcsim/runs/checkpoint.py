@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pcsim.errors import RunFailed, UsageError, did_you_mean, out_of_memory
 from pcsim.scenario.toml_text import toml_value
+from pcsim.trace.assemble import RUN_ID
 from pcsim.trace.atomic import checkpoint_path, replacing
 from pcsim.trace.space import reserve, why
 from pcsim.version import __version__
@@ -48,6 +49,8 @@ class Checkpoint:
     """Epoch, updates, best loss, how long patience has been tried, …"""
     path: Path | None = None
     """Where it was read from."""
+    run_id: str = ""
+    """That of the trace it belongs to; older ones have none."""
 
     def restored(self, like: Any, path: str) -> Any:
         """Return the arrays below a path, nested, typed and shaped as in `like`, a tree of tuples and dicts."""
@@ -81,6 +84,17 @@ class Checkpoint:
         return f"{name} was made with {self.origin.versions}, this is {origin.versions}: the last bits may differ"
 
 
+def checkpoint_of(trace: Path, attributes: Mapping[str, Any]) -> Checkpoint:
+    """Read the checkpoint beside a trace with these root attributes; UsageError where it is another run's."""
+    found = read_checkpoint(checkpoint_path(trace))
+    if found.run_id != attributes.get(RUN_ID, ""):
+        raise UsageError(
+            f"{found.path} is of another run than {trace}, which has begun anew since; start anew with --force, or "
+            "remove the trace to go on from the checkpoint alone"
+        )
+    return found
+
+
 def by_path(tree: Any, path: str) -> dict[str, NDArray[Any]]:
     """Return the arrays in nested tuples and dicts, named by where they are: `memory/0/W/1`."""
     if not isinstance(tree, tuple | dict):
@@ -98,6 +112,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "pcsim_version": __version__,
+        "run_id": checkpoint.run_id,
         "origin": asdict(checkpoint.origin),
         "numbers": checkpoint.numbers,
     }
@@ -155,7 +170,7 @@ def _read_archive(path: Path, file: BinaryIO) -> Checkpoint:
                     f"reads up to {FORMAT_VERSION}; upgrade pcsim"
                 )
             arrays = {name: archive[name] for name in archive.files if name != _HEAD}
-            return Checkpoint(Origin(**head["origin"]), arrays, head["numbers"], path)
+            return Checkpoint(Origin(**head["origin"]), arrays, head["numbers"], path, head.get("run_id", ""))
     except UsageError:
         raise
     except MemoryError as error:

@@ -13,7 +13,7 @@ from pcsim.errors import DeviceFailed, Interrupted, RunFailed, UsageError, out_o
 from pcsim.interruption import StopRequest, stop_requests, words_of
 from pcsim.learning.progress import TrainingResult, TrainingState
 from pcsim.learning.trainer import Trainer
-from pcsim.runs.checkpoint import Origin, checkpoint_path, read_checkpoint, remove_checkpoint
+from pcsim.runs.checkpoint import Checkpoint, Origin, checkpoint_of, checkpoint_path, read_checkpoint, remove_checkpoint
 from pcsim.runs.minima import with_minima
 from pcsim.runs.provenance import describe_machine
 from pcsim.runs.simulation import Simulation, prepare
@@ -58,8 +58,10 @@ def run_experiment(
     start, note, opened = None, None, _Opened(simulation, target, force, shared_in)
     if resume is not None:
         target = resume
-        start, note = _state(trainer, simulation, target)
-        opened = replace(opened, target=target, start=start)
+        checkpoint = _checkpoint(trainer, target)
+        note = checkpoint.check_fits(_origin(simulation))
+        start = to_training_state(checkpoint, trainer.snapshot()) if trainer is not None else None
+        opened = replace(opened, target=target, start=start, run_id=checkpoint.run_id)
     with stop_requests() as stop, opened.writer() as writer:
         attempt = _Attempt(simulation, writer, target, progress, stop)
         try:
@@ -94,6 +96,8 @@ class _Opened:
     force: bool
     shared_in: str | None = None
     start: TrainingState | None = None
+    run_id: str = ""
+    """Of the run that goes on."""
 
     def writer(self) -> AbstractContextManager[TraceWriter]:
         if self.start is None or self.target is None:
@@ -102,8 +106,11 @@ class _Opened:
                 # One that a trace of the same name has left behind belongs to other rows.
                 remove_checkpoint(self.target)
             return writer
+        if not self.target.exists():
+            return create_trace(self.simulation, self.target, force=False, run_id=self.run_id)
+        updates, epochs = self.start.snapshot.updates, self.start.epoch
         with open_trace(self.target) as old:
-            return resume_trace(self.simulation, self.target, old, self.start.snapshot.updates, self.start.epoch)
+            return resume_trace(self.simulation, self.target, old, self.run_id, updates, epochs)
 
 
 @dataclass(frozen=True)
@@ -196,22 +203,21 @@ class _Attempt:
         return poll
 
 
-def _state(trainer: Trainer | None, simulation: Simulation, trace: Path) -> tuple[TrainingState, str | None]:
-    """Return where the training run of a trace stood at its last checkpoint, and a note if others made it.
-
-    Raises `UsageError` if it cannot go on.
-    """
+def _checkpoint(trainer: Trainer | None, trace: Path) -> Checkpoint:
+    """Return the last checkpoint of a training run, whose trace may be gone; `UsageError` if it cannot go on."""
     if trainer is None:
         raise UsageError(f"{trace} cannot be resumed: the scenario has no [learning], and inference starts anew")
+    kept = checkpoint_path(trace)
+    if not trace.exists() and kept.exists():
+        return read_checkpoint(kept)
     with open_trace(trace) as old:
-        status = old.status
-    if status == "complete":
+        attributes = old.attributes
+    if attributes.get("status") == "complete":
+        remove_checkpoint(trace)  # a kill may have left it
         raise UsageError(f"{trace} is complete: there is nothing to resume")
-    if not checkpoint_path(trace).exists():
-        raise UsageError(f"{trace} has no checkpoint ({checkpoint_path(trace)}); start anew with --force")
-    checkpoint = read_checkpoint(checkpoint_path(trace))
-    note = checkpoint.check_fits(_origin(simulation))
-    return to_training_state(checkpoint, trainer.snapshot()), note
+    if not kept.exists():
+        raise UsageError(f"{trace} has no checkpoint ({kept}); start anew with --force")
+    return checkpoint_of(trace, attributes)
 
 
 def _origin(simulation: Simulation) -> Origin:

@@ -37,7 +37,7 @@ def run_seeds(
     wanted = Path(path)
     targets = {seed: wanted.with_name(f"{wanted.stem}-seed{seed}{wanted.suffix}") for seed in scenario.learning.seeds}
     finished = {seed for seed, target in targets.items() if resume and _is_finished(scenario.at_seed(seed), target)}
-    if resume and not any(target.exists() for target in targets.values()):
+    if resume and not any(target.exists() or checkpoint_path(target).exists() for target in targets.values()):
         first = next(iter(targets.values()))
         raise UsageError(f"there is nothing to resume: {first} does not exist; name the trace without -seed…")
     for target in targets.values():
@@ -93,4 +93,4 @@ def averages(traces: list[dict[str, float]]) -> list[str]:
 def last_measures(trace: Trace) -> dict[str, float]:
     """Return the measures of the epoch whose parameters a trace keeps."""
     row = trace.kept_row
-    return {name: float(trace.training[name][row]) for name in MEASURES}
+    return {name: float("nan") if row is None else float(trace.training[name][row]) for name in MEASURES}

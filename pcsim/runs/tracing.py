@@ -20,27 +20,31 @@ from pcsim.runs.simulation import Simulation
 from pcsim.runs.training import by_name
 from pcsim.scenario import Scenario, scenario_text
 from pcsim.trace import Beginning, Layout, Trace, TraceWriter, resume
+from pcsim.trace.assemble import RUN_ID
 from pcsim.trace.shared import left_to
 from pcsim.trace.training import Training
 
 Attributes = dict[str, str | int | float]
 
 
-def create_trace(simulation: Simulation, path: Path | None, force: bool, shared_in: str | None = None) -> TraceWriter:
+def create_trace(
+    simulation: Simulation, path: Path | None, force: bool, shared_in: str | None = None, run_id: str | None = None
+) -> TraceWriter:
     """Create the trace of a simulation, with everything that is needed to simulate it again.
 
-    Network and data may be left to the trace with the file name `shared_in` beside it.
+    Network and data may be left to the trace with the file name `shared_in` beside it. With `run_id` it belongs to a
+    run that was broken off.
     """
-    beginning = _beginning(simulation)
+    beginning = _beginning(simulation, run_id)
     return TraceWriter.create(path, left_to(shared_in, beginning) if shared_in else beginning, force=force)
 
 
-def resume_trace(simulation: Simulation, path: Path, old: Trace, updates: int, epochs: int) -> TraceWriter:
+def resume_trace(simulation: Simulation, path: Path, old: Trace, run_id: str, updates: int, epochs: int) -> TraceWriter:
     """Create the trace of a simulation in the place of an old one, with the rows of training up to a checkpoint."""
-    return resume(path, old, _beginning(simulation), updates=updates, epochs=epochs)
+    return resume(path, old, _beginning(simulation, run_id), updates=updates, epochs=epochs)
 
 
-def _beginning(simulation: Simulation) -> Beginning:
+def _beginning(simulation: Simulation, run_id: str | None = None) -> Beginning:
     scenario, network, task = simulation.scenario, simulation.network, simulation.task
     provenance = {
         "scenario": scenario_text(scenario),
@@ -56,7 +60,8 @@ def _beginning(simulation: Simulation) -> Beginning:
     data: dict[str, Any] = {"x": task.x, "y": task.y}
     if (hidden := simulation.inputs.hidden) is not None:
         data |= {"mask": hidden.mask.astype(np.uint8), "truth": hidden.truth, "mean": hidden.mean}
-    return Beginning(_layout(simulation), _attributes(simulation), given, data, provenance)
+    attributes = _attributes(simulation) | ({} if run_id is None else {RUN_ID: run_id})
+    return Beginning(_layout(simulation), attributes, given, data, provenance)
 
 
 def _layout(simulation: Simulation) -> Layout:

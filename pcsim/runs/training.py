@@ -34,7 +34,7 @@ class TraceLog:
     def checkpoint(self, state: TrainingState) -> None:
         """Replace the checkpoint; the rows up to it are in the trace by now."""
         if self.writer.path is not None:
-            write_checkpoint(checkpoint_path(self.writer.path), to_checkpoint(state, self.origin))
+            write_checkpoint(checkpoint_path(self.writer.path), to_checkpoint(state, self.origin, self.writer.run_id))
 
 
 def train(
@@ -49,8 +49,8 @@ def train(
     return Training(setup.plan, setup.samples, trainer, TraceLog(writer, origin), poll, start).run()
 
 
-def to_checkpoint(state: TrainingState, origin: Origin) -> Checkpoint:
-    """Return a state as it is kept."""
+def to_checkpoint(state: TrainingState, origin: Origin, run_id: str) -> Checkpoint:
+    """Return a state as it is kept beside the trace of a run."""
     numbers = {
         "epoch": state.epoch,
         "updates": state.snapshot.updates,
@@ -62,7 +62,7 @@ def to_checkpoint(state: TrainingState, origin: Origin) -> Checkpoint:
     arrays = by_path(by_name(state.snapshot.parameters), "parameters") | by_path(state.snapshot.memory, "memory")
     if state.best is not None:
         arrays |= by_path(by_name(state.best), "best")
-    return Checkpoint(origin, arrays, numbers)
+    return Checkpoint(origin, arrays, numbers, run_id=run_id)
 
 
 def to_training_state(checkpoint: Checkpoint, fresh: Snapshot) -> TrainingState:

@@ -1,5 +1,6 @@
 """Put a trace file together: its beginning before the first row, the whole after the last."""
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ from pcsim.trace.space import POSIX, abandon, release_reserved, reserve, why
 from pcsim.trace.training import EPOCH, UPDATE
 from pcsim.trace.watched import WatchedFile
 
+RUN_ID = "run_id"
+"""Root attribute that tells a run from any other, the same in its checkpoint; a resumed run keeps it."""
 _SPARE_BYTES = 16 * 1024
 """What the chunks of a finished trace may hold beyond its rows."""
 
@@ -33,6 +36,7 @@ def with_own_attributes(beginning: Beginning) -> Beginning:
     own: dict[str, str | int | float] = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
+        RUN_ID: secrets.token_hex(8),
         "status": "running",
         "pcsim_version": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

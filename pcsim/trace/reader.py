@@ -186,11 +186,14 @@ class Trace:
         return History(names, lambda name: self.array(f"{GROUP}/{name}"))
 
     @property
-    def kept_row(self) -> int:
-        """Row of the epoch whose parameters are kept: the last one, or the best where training stopped early."""
+    def kept_row(self) -> int | None:
+        """Row of the epoch whose parameters are kept: the last one, or the best where training stopped early.
+
+        None where it is missing: training went on from a checkpoint whose trace was gone.
+        """
         epochs = self.training["epoch"]
-        kept = int(self.attributes.get("epoch_kept", epochs[-1]))
-        return int(np.flatnonzero(epochs == kept)[0])
+        rows = np.flatnonzero(epochs == int(self.attributes.get("epoch_kept", epochs[-1] if len(epochs) else 0)))
+        return int(rows[0]) if len(rows) else None
 
     @property
     def provenance(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pcsim.errors import RunFailed, UsageError
 from pcsim.trace.assemble import (
+    RUN_ID,
     create_file,
     finish_in_place,
     finished_file,
@@ -94,6 +95,11 @@ class TraceWriter:
     def epochs(self) -> int:
         """Rows appended along `epoch`, likewise."""
         return self._rows.get(EPOCH, 0)
+
+    @property
+    def run_id(self) -> str:
+        """What tells this run from any other."""
+        return str(self._beginning.attributes[RUN_ID])
 
     def append(self, block: Block) -> None:
         """Write rows and flush them: on return they are safe.

@@ -3,16 +3,19 @@
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import pytest
 
 import pcsim
 from pcsim.cli.call import call
 from pcsim.errors import Interrupted, RunFailed, UsageError
 from pcsim.report.findings import findings
-from pcsim.runs.checkpoint import checkpoint_path
+from pcsim.runs.checkpoint import checkpoint_path, read_checkpoint, write_checkpoint
 from pcsim.runs.provenance import describe_machine
 from pcsim.scenario import Scenario, read_scenario
 from pcsim.trace import Trace
@@ -200,6 +203,59 @@ def test_a_full_disk_at_a_checkpoint_keeps_the_previous_one(files: Files, monkey
             pcsim.run(scenario, path="s.h5")
     pcsim.run(scenario, resume="s.h5").close()
     assert_same_bits("s.h5", "whole.h5")
+
+
+def test_a_checkpoint_of_another_run_is_not_gone_on_from(files: Files, broken_off: Scenario):
+    """As where a forced run was killed between the appearance of its trace and the removal of the old checkpoint."""
+    checkpoint = checkpoint_path(Path("s.h5")).read_bytes()
+    with pytest.raises(Interrupted):
+        pcsim.run(broken_off, path="s.h5", force=True, progress=interrupting(1))
+    checkpoint_path(Path("s.h5")).write_bytes(checkpoint)
+    with pytest.raises(UsageError, match=r"s\.h5\.checkpoint is of another run than s\.h5, which has begun anew since"):
+        pcsim.run(broken_off, resume="s.h5")
+    (files.folder / "s.h5").unlink()
+    pcsim.run(broken_off, resume="s.h5").close()
+    assert len(learned("s.h5")["training/epoch"]) == 3
+
+
+@pytest.mark.parametrize("epochs", [2, 4])
+def test_training_goes_on_from_its_checkpoint_alone(files: Files, capsys: pytest.CaptureFixture[str], epochs: int):
+    scenario = files.read(TRAINING)
+    pcsim.run(scenario, path="whole.h5").close()
+    with pytest.raises(Interrupted):
+        pcsim.run(scenario, path="s.h5", progress=interrupting(epochs * UPDATES))
+    Path("s.h5").unlink()
+    assert call(["run", "s.toml", "--resume", "s.h5"]) == 0
+    assert "trained 4 epochs, 88 updates in " in capsys.readouterr().out
+    ours, theirs = learned("s.h5"), learned("whole.h5")
+    for name in ("training/update", "training/energy", "training/test_loss", "training/cosine"):
+        np.testing.assert_array_equal(ours[name], theirs[name][len(theirs[name]) - len(ours[name]) :])
+    assert all(ours[name].tobytes() == theirs[name].tobytes() for name in theirs if name.startswith("final"))
+    assert call(["plot", "s.h5"]) == 0
+
+
+def test_the_checkpoint_that_a_kill_left_beside_a_finished_trace_is_removed(broken_off: Scenario):
+    checkpoint = checkpoint_path(Path("s.h5")).read_bytes()
+    pcsim.run(broken_off, resume="s.h5").close()
+    checkpoint_path(Path("s.h5")).write_bytes(checkpoint)
+    with pytest.raises(UsageError, match="there is nothing to resume"):
+        pcsim.run(broken_off, resume="s.h5")
+    assert not checkpoint_path(Path("s.h5")).exists()
+
+
+def test_older_checkpoints_and_traces_say_of_no_run(broken_off: Scenario):
+    pcsim.run(broken_off, path="whole.h5").close()
+    without_run_id(Path("s.h5"))
+    pcsim.run(broken_off, resume="s.h5").close()
+    assert_same_bits("s.h5", "whole.h5")
+
+
+def without_run_id(trace: Path) -> None:
+    """Make a trace and its checkpoint as they were before they said of which run they are."""
+    with h5py.File(trace, "r+") as file:
+        del file.attrs["run_id"]
+    old = replace(read_checkpoint(checkpoint_path(trace)), run_id="")
+    write_checkpoint(checkpoint_path(trace), old)
 
 
 @pytest.mark.usefixtures("broken_off")

@@ -1,5 +1,6 @@
-"""Numbers in words, for lines that people read."""
+"""Numbers in words, and text from files, for lines that people read."""
 
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -41,3 +42,20 @@ def spans(numbers: Sequence[int]) -> str:
         else:
             runs.append([number, number])
     return ", ".join(str(a) if a == b else f"{a} to {b}" if b > a + 1 else f"{a}, {b}" for a, b in runs)
+
+
+def printable(text: str) -> str:
+    """Return a text without anything that a terminal would obey: control and direction characters are escaped.
+
+    Line breaks, tabs and the joiners that some scripts are written with stay; the escapes are those of TOML.
+    """
+    if text.isprintable() or text in _KEPT:
+        return text
+    return "".join(f"\\u{ord(sign):04x}" if _is_obeyed(sign) else sign for sign in text)
+
+
+def _is_obeyed(sign: str) -> bool:
+    return sign not in _KEPT and unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+_KEPT = "\n\t\u200c\u200d"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import click
 
+from pcsim.cli.terminal import echo
 from pcsim.engine.backend import Capabilities
 from pcsim.engine.registry import installed_backends, load_backend
 from pcsim.errors import UsageError
@@ -21,7 +22,7 @@ def command() -> None:
     width = min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
     for number, name in enumerate(installed_backends()):
         if number:
-            click.echo()
+            echo()
         try:
             able = load_backend(name).capabilities()
         except UsageError as error:
@@ -29,9 +30,9 @@ def command() -> None:
         else:
             usable = able.problem is None
             rows = _abilities(able) if usable else iter([("why not", str(able.problem)), ("fix", str(able.fix))])
-        click.echo(f"{name}: {'usable' if usable else 'not usable'}")
+        echo(f"{name}: {'usable' if usable else 'not usable'}")
         for label, text in rows:
-            click.echo(_row(label, text, width))
+            echo(_row(label, text, width))
 
 
 def _abilities(able: Capabilities) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,8 @@
 import contextlib
 import io
 import sys
+import warnings
+from typing import Any
 
 from pcsim.interruption import signal_of, stopping_at_once_or_in_an_import, words_of
 
@@ -13,6 +15,7 @@ def main() -> None:
         # A title or a file name may hold what the terminal's encoding has no letter for.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = _show
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     code = call([word for word in arguments if word != "--debug"], debug)
@@ -69,10 +72,23 @@ def _carried_out(arguments: list[str]) -> int:
     return code
 
 
+def _show(message: Warning | str, category: type[Warning], *place: Any, by: Any = warnings.showwarning) -> None:
+    """Print a warning of pcsim's own as a note; others as Python does."""
+    from pcsim.cli.terminal import echo
+    from pcsim.errors import PcsimWarning
+
+    if issubclass(category, PcsimWarning):
+        echo(f"note: {message}", err=True)
+    else:
+        by(message, category, *place)
+
+
 def _say(text: str, code: int) -> int:
+    from pcsim.cli.terminal import echo
+
     with contextlib.suppress(OSError):  # the terminal may be gone
-        for line in text.splitlines() or [""]:
-            print(f"error: {line}", file=sys.stderr)
+        for line in text.split("\n"):
+            echo(f"error: {line}", err=True)
     return code
 
 

@@ -6,6 +6,7 @@ import click
 
 from pcsim.assemble import TrainingSetup
 from pcsim.cli.options import read, scenario_options
+from pcsim.cli.terminal import echo
 from pcsim.engine.backend import Descent, Flow
 from pcsim.report.summary import solver_words
 from pcsim.runs.simulation import prepare
@@ -23,15 +24,15 @@ def command(scenario: str, **changes: Any) -> None:
     simulation.trainer()
     task, network = simulation.task, simulation.network
     parameters = sum(array.size for layer in task.parameters for array in layer.values())
-    click.echo(f"{scenario}: fine")
-    click.echo(f"  network    {count(len(network.layers), 'layer')}, {count(parameters, 'parameter')}")
-    click.echo(f"  data       {count(len(task.x), 'sample')} of {simulation.inputs.source}")
+    echo(f"{scenario}: fine")
+    echo(f"  network    {count(len(network.layers), 'layer')}, {count(parameters, 'parameter')}")
+    echo(f"  data       {count(len(task.x), 'sample')} of {simulation.inputs.source}")
     if simulation.training is not None:
-        click.echo(f"  training   {_training(simulation.scenario, simulation.training)}")
-    click.echo(f"  inference  {task.inference.name}, {_motion(task.motion)} recorded")
+        echo(f"  training   {_training(simulation.scenario, simulation.training)}")
+    echo(f"  inference  {task.inference.name}, {_motion(task.motion)} recorded")
     if reading.asks_for is not None:
-        click.echo(f"  study      {reading.asks_for.kind}, {count(len(runs_of(reading)), 'run')}")
-    click.echo(f"  backend    {simulation.scenario.backend.name}, {task.precision}, {simulation.capabilities.device}")
+        echo(f"  study      {reading.asks_for.kind}, {count(len(runs_of(reading)), 'run')}")
+    echo(f"  backend    {simulation.scenario.backend.name}, {task.precision}, {simulation.capabilities.device}")
 
 
 def _training(scenario: Scenario, setup: TrainingSetup) -> str:

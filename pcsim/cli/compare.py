@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from pcsim.cli.options import output_option, overrides_option, plain_console, read, seed_option
+from pcsim.cli.options import output_option, overrides_option, read, seed_option
+from pcsim.cli.terminal import PrintableConsole
 from pcsim.errors import RunFailed
 from pcsim.model.arithmetic import NARROW
 from pcsim.report.comparison_plot import plot_comparison
@@ -40,7 +41,7 @@ def command(
     narrow = next((word for word in precisions or () if word in NARROW), None)
     reading = read(scenario, overrides=overrides, precision=narrow, seed=seed)
     folder = output or Path(f"{Path(scenario).stem}-compare")
-    console = plain_console()
+    console = PrintableConsole()
     with compare(
         reading,
         backend=_words("--backend", backend),

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from pcsim.cli.options import overrides_option, plain_console
+from pcsim.cli.options import overrides_option
+from pcsim.cli.terminal import PrintableConsole, echo
 from pcsim.recorded.evaluation import Score, Scores, evaluate
 from pcsim.report.tables import new_table, print_table
 
@@ -22,9 +23,9 @@ def command(
     """Print loss and accuracy of WEIGHTS, a weights file or a trace, on training, validation and test samples."""
     scores = evaluate(weights, overrides, scenario=scenario, backend=backend, precision=precision)
     for note in scores.scenario.notes:
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
     place = scores.scenario.backend
-    console = plain_console()
+    console = PrintableConsole()
     console.print(f"{scores.source}, {place.precision_name} on {place.name}", soft_wrap=True)
     print_table(score_table(scores), console)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from pcsim.cli.terminal import echo
 from pcsim.recorded.export import export_weights
 from pcsim.trace import open_trace
 
@@ -24,5 +25,5 @@ def command(trace: Path, output: Path, force: bool) -> None:
     with open_trace(trace) as opened:
         note = export_weights(opened, output, force=force)
     if note is not None:
-        click.echo(f"note: {note}", err=True)
-    click.echo(f"weights: {output}")
+        echo(f"note: {note}", err=True)
+    echo(f"weights: {output}")

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from pcsim.cli.options import plain_console, read, scenario_options
+from pcsim.cli.options import read, scenario_options
+from pcsim.cli.terminal import PrintableConsole, echo
 from pcsim.errors import UsageError
 from pcsim.report.tables import new_table, print_table
 from pcsim.theory.inspection import Inspection, Spectrum, inspect
@@ -31,9 +32,9 @@ def command(scenario: str, as_json: bool, **changes: Any) -> None:
     else:
         found = inspect(read(scenario, quiet=as_json, **changes))
     if as_json:
-        click.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+        echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
         return
-    console = plain_console()
+    console = PrintableConsole()
     if found.title:
         console.print(found.title, style="bold", soft_wrap=True)
     console.print(_network(found), soft_wrap=True)

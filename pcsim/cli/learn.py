@@ -6,7 +6,8 @@ import click
 import numpy as np
 from rich.table import Table
 
-from pcsim.cli.options import output_option, overrides_option, plain_console
+from pcsim.cli.options import output_option, overrides_option
+from pcsim.cli.terminal import PrintableConsole, echo
 from pcsim.recorded.local_update import WORDS, LocalUpdate, learn_from
 from pcsim.report.tables import new_table, print_table
 from pcsim.scenario import LearningTable
@@ -28,7 +29,7 @@ def command(trace: Path, output: Path | None, overrides: tuple[str, ...], force:
         update = learn_from(opened, overrides)
     if output is not None:
         update.write(output, force=force)
-    console = plain_console()
+    console = PrintableConsole()
     console.print(f"{trace}: {count(update.samples, 'sample')}, {update.precision}", soft_wrap=True)
     console.print(f"one update by {learning_words(update.learning)}{_whose(update)}", soft_wrap=True)
     print_table(update_table(update), console)
@@ -37,7 +38,7 @@ def command(trace: Path, output: Path | None, overrides: tuple[str, ...], force:
         told = f"{layers(update.silent)} would not learn: {their} exactly zero."
         console.print(told[0].upper() + told[1:], soft_wrap=True)
     if output is not None:
-        click.echo(f"weights: {output}")
+        echo(f"weights: {output}")
 
 
 def learning_words(table: LearningTable) -> str:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
+from pcsim.cli.terminal import echo
 from pcsim.scenario import Scenario, read_scenario
 
 
@@ -42,13 +42,8 @@ def read(scenario: str, *, quiet: bool = False, **changes: Any) -> Scenario:
     """Read a scenario with the `changes` that `scenario_options` give, and print the reader's notes unless `quiet`."""
     reading = read_scenario(scenario, **changes)
     for note in () if quiet else reading.notes:
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
     return reading
-
-
-def plain_console(quiet: bool = False) -> Console:
-    """Return a console that prints texts as they are: titles and paths are the user's, not markup."""
-    return Console(quiet=quiet, markup=False, emoji=False, highlight=False)
 
 
 def output_option(what: str) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from pcsim.cli.options import output_option
+from pcsim.cli.terminal import echo
 from pcsim.report.plotting import check_figure_path, plot
 from pcsim.trace import open_trace
 
@@ -20,4 +21,4 @@ def command(traces: tuple[Path, ...], output: Path | None, theory: bool) -> None
     check_figure_path(target)
     with ExitStack() as stack:
         opened = [stack.enter_context(open_trace(path)) for path in traces]
-        click.echo(f"figure: {plot(opened, target, theory=theory)}")
+        echo(f"figure: {plot(opened, target, theory=theory)}")

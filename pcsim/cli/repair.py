@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from pcsim.cli.terminal import echo
 from pcsim.trace import repair
 
 
@@ -11,4 +12,4 @@ from pcsim.trace import repair
 @click.argument("trace", type=click.Path(path_type=Path))
 def command(trace: Path) -> None:
     """Make TRACE readable by any HDF5 tool, losing no flushed row."""
-    click.echo(f"{repair(trace)}")
+    echo(f"{repair(trace)}")

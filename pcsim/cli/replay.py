@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pcsim.cli.options import plain_console
+from pcsim.cli.terminal import PrintableConsole, echo
 from pcsim.errors import DeviationFound
 from pcsim.recorded.verification import Verification, verify
 from pcsim.report.replay import replay
@@ -24,7 +24,7 @@ def command(trace: Path, verifying: bool, backend: str | None, precision: str | 
         raise click.UsageError("--backend and --precision belong to --verify; add it")
     with open_trace(trace) as opened:
         if not verifying:
-            replay(opened, plain_console(), speed)
+            replay(opened, PrintableConsole(), speed)
             return
         report(verify(opened, backend=backend, precision=precision), trace)
 
@@ -33,7 +33,7 @@ def report(result: Verification, path: Path) -> None:
     """Print the deviation of every layer; raise `DeviationFound` if one is too large."""
     for name, deviation in zip(result.layer_names, result.deviation, strict=True):
         mark = "" if deviation <= result.tolerance else "  differs"
-        click.echo(f"{name:10}  {deviation:.1e}{mark}")
+        echo(f"{name:10}  {deviation:.1e}{mark}")
     allowed = "the same bits" if result.tolerance == 0 else f"at most {result.tolerance:.0e}"
     if not result.agrees:
         bad = sum(bool(d > result.tolerance) for d in result.deviation)
@@ -41,12 +41,12 @@ def report(result: Verification, path: Path) -> None:
             f"{path}: {bad} of {len(result.deviation)} layers differ from a new simulation; expected {allowed}"
         )
     if result.other_arrivals:
-        click.echo(
+        echo(
             f"note: the signal reaches {layers(result.other_arrivals)} earlier or later than in the trace; "
             f"pcsim compare shows what a precision loses"
         )
     if result.rounded_to is not None:
-        click.echo(f"note: simulated from the parameters of the trace, which are rounded to {result.rounded_to}")
+        echo(f"note: simulated from the parameters of the trace, which are rounded to {result.rounded_to}")
     if result.trained:
-        click.echo("note: inference was simulated again with the trained parameters; training was not repeated")
-    click.echo(f"{path}: verified, {count(result.rows, 'row')} of {', '.join(result.compared)} ({allowed})")
+        echo("note: inference was simulated again with the trained parameters; training was not repeated")
+    echo(f"{path}: verified, {count(result.rows, 'row')} of {', '.join(result.compared)} ({allowed})")

@@ -2,6 +2,7 @@
 
 import click
 
+from pcsim.cli.terminal import echo
 from pcsim.scenario import list_scenarios
 
 
@@ -11,4 +12,4 @@ def command() -> None:
     found = list_scenarios()
     width = max(len(name) for name, _ in found)
     for name, title in found:
-        click.echo(f"{name:{width}}  {title}")
+        echo(f"{name:{width}}  {title}")

@@ -4,10 +4,11 @@ import json
 
 import click
 
+from pcsim.cli.terminal import echo
 from pcsim.scenario import json_schema
 
 
 @click.command("schema", short_help="Print the JSON Schema of scenario files, for editors.")
 def command() -> None:
     """Print the JSON Schema of scenario files, for editors."""
-    click.echo(json.dumps(json_schema(), indent=2))
+    echo(json.dumps(json_schema(), indent=2))

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from pcsim.cli.options import read, scenario_options
+from pcsim.cli.terminal import echo
 from pcsim.scenario import scenario_text
 
 
@@ -12,4 +13,4 @@ from pcsim.scenario import scenario_text
 @scenario_options
 def command(scenario: str, **changes: Any) -> None:
     """Print SCENARIO as TOML with every default and override resolved."""
-    click.echo(scenario_text(read(scenario, **changes)), nl=False)
+    echo(scenario_text(read(scenario, **changes)), nl=False)

@@ -1,6 +1,7 @@
 """Text from files reaches the terminal printable: nothing in it is obeyed."""
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import pytest
@@ -33,6 +34,7 @@ def test_what_a_terminal_obeys_is_escaped_as_in_toml() -> None:
 def test_titles_layers_and_labels_are_shown_and_not_obeyed(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
     files.write(changed("A small one", TOML))
     assert call(["run", "s.toml", *SMALL]) == 0
+    file: Any
     with h5py.File("s.h5", "r+") as file:
         file.attrs["method"] = CODES
         file["layer_name"][0] = CODES

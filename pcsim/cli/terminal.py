@@ -24,4 +24,3 @@ class PrintableConsole(Console):
         """Yield the segments of something to print, those of text printable."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(printable(segment.text), segment.style)
-

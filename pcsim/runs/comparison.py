@@ -1,9 +1,7 @@
 """Comparing arithmetics: the same scenario on several backends, in several precisions and forms."""
 
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,10 +12,12 @@ from numpy.typing import NDArray
 
 from pcsim.engine.backend import Capabilities
 from pcsim.engine.registry import installed_backends, load_backend
-from pcsim.errors import UsageError
+from pcsim.errors import Interrupted, UsageError
+from pcsim.interruption import signal_of, words_of
 from pcsim.model.arithmetic import dtype_of, is_exact, significand_bits
 from pcsim.runs.experiment import run_as_far_as_it_goes
 from pcsim.runs.simulation import prepare
+from pcsim.runs.workers import running_apart
 from pcsim.scenario import Scenario
 from pcsim.trace import Trace, open_trace
 from pcsim.trace.files import check_target
@@ -101,7 +101,8 @@ def compare(
     What is not given is the scenario's own, and if nothing is, float32 and float64 in both forms; the precision
     "exact" runs on the exact backend. Traces are kept in `folder` (created if need be), or in memory; network and data
     are in the folder once, in the most precise one, where types allow that. Raises `UsageError` for a combination that
-    cannot run and for a form where the method has none. A run that diverges is kept as far as it went.
+    cannot run and for a form where the method has none. A run that diverges is kept as far as it went. `Interrupted`
+    after a signal: all runs are stopped, those that have not begun are left out.
     """
     combinations = combine(scenario, _listed(backend), _listed(precision), _listed(form))
     paths = _paths(combinations, folder)
@@ -212,14 +213,16 @@ def _run_all(
     if len(apart) < 2:
         found = {i: _run(*ways[i]) for i in order}
         return [found[i] for i in range(len(ways))]
-    # A fresh process each: forking would copy threads of numerical libraries in an unknown state.
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        waiting = [pool.submit(_run_apart, *ways[i]) for i in order if i in apart]
-        found = {i: _run(*ways[i]) for i in order if i not in apart}
-        for run in waiting:
-            run.result()
-        found |= {i: open_trace(path) for i, path in apart.items()}
-        return [found[i] for i in range(len(ways))]
+    try:
+        with running_apart(_run_apart, [ways[i] for i in order if i in apart]) as waiting:
+            found = {i: _run(*ways[i]) for i in order if i not in apart}
+            for run in waiting:
+                run.result()
+    except KeyboardInterrupt as error:
+        folder, signum = next(iter(apart.values())).parent, signal_of(error)
+        raise Interrupted(f"{words_of(signum)}; how far the runs came is in {folder}", None, signum) from error
+    found |= {i: open_trace(path) for i, path in apart.items()}
+    return [found[i] for i in range(len(ways))]
 
 
 def _holder(combination: Combination, reference: Combination, path: Path | None) -> str | None:

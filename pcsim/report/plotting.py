@@ -20,6 +20,8 @@ from pcsim.trace import Trace
 if TYPE_CHECKING:
     from pcsim.theory.overlay import Overlay
 
+FAILURES = 6
+"""Runs of a study whose failure its figure names."""
 FORMATS = (".png", ".pdf", ".svg")
 
 
@@ -110,7 +112,7 @@ def _draw_inference(figure: Any, lines: Any, heat: Any, trace: Trace, overlay: "
 
 
 def _draw_study(traces: Sequence[Trace], theory: bool) -> Any:
-    from pcsim.studies import load_kind, results_of
+    from pcsim.studies import failures_of, load_kind, results_of
 
     if len(traces) > 1 or theory:
         named = next(trace.path for trace in traces if "study" in trace.attributes)
@@ -121,6 +123,11 @@ def _draw_study(traces: Sequence[Trace], theory: bool) -> Any:
     figure = load_kind(str(traces[0].attributes["study"])).draw(results)
     title = str(traces[0].attributes.get("title", ""))
     figure.suptitle(textwrap.fill(title, int(12 * figure.get_figwidth())), fontsize=10, parse_math=False)
+    failed = [f"failed: {run}: {why}" for run, why in failures_of(results).items()]
+    if failed:
+        more = [f"and {len(failed) - FAILURES} more"] if len(failed) > FAILURES else []
+        words = "\n".join([*failed[:FAILURES], *more])
+        figure.supxlabel(words, fontsize=8, color="#D55E00", ha="left", x=0.02, parse_math=False)
     return figure
 
 

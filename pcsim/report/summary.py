@@ -48,13 +48,13 @@ def print_summary(trace: Trace, console: Console) -> None:
 
 
 def _print_study(trace: Trace, console: Console) -> None:
-    from pcsim.studies import load_kind, results_of
+    from pcsim.studies import results_of, rows_of
 
-    results = results_of(trace)
-    rows = load_kind(str(trace.attributes["study"])).table(results) if results else []
-    table = new_table(*(rows[0] if rows else ()))
+    rows = rows_of(str(trace.attributes["study"]), results_of(trace))
+    headings = list(dict.fromkeys(heading for row in rows for heading in row))
+    table = new_table(*headings)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row.values()))
+        table.add_row(*(Text(row.get(heading, "")) for heading in headings))
     seconds = duration(float(trace.attributes["study_seconds"]))
     console.print(f"study {trace.attributes['study']} in {seconds}", highlight=False, markup=False)
     print_table(table, console)

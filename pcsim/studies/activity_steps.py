@@ -1,6 +1,6 @@
 """Inference of two hidden units beside the trust-region steps of the loss in activity space (Innocenti et al. 2023)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ from pcsim.errors import UsageError
 from pcsim.figures.axes import new_figure
 from pcsim.landscape import WeightLandscape, Weights, angle, trust_region_activity_step, weight_landscape
 from pcsim.runs.simulation import prepare
-from pcsim.scenario import Run, Scenario
+from pcsim.scenario import Scenario
+from pcsim.studies.attempts import Attempts
 from pcsim.studies.one_unit import BACKPROP, OTHER, PREDICTIVE
 from pcsim.studies.results import Measured, Results
 from pcsim.trace.layout import Block
@@ -21,7 +22,7 @@ COUNT = 81
 SOURCE = "trust-region paper: min L(z + d) + mu/2 |d|^2"
 
 
-def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
+def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Return the path of inference of the first sample, the steps for all multipliers, and the loss over the states."""
     if len(scenario.network.widths) != 3 or scenario.network.widths[1] != 2:
         raise UsageError(

@@ -5,27 +5,25 @@ from typing import Any
 
 import numpy as np
 
-from pcsim.assemble import Inputs, build_inference, build_network
+from pcsim.assemble import build_inference, build_network
 from pcsim.curvature import Extremes, extremes, state_curvature
 from pcsim.engine.host import host_namespace
 from pcsim.scenario import Run, Scenario
+from pcsim.studies.attempts import Attempts
 from pcsim.studies.grid import Lines, draw_grid, grid_of, with_untrained
 from pcsim.studies.parts import trained_inputs, without_learning
 from pcsim.studies.results import Measured, Results
 
 
-def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
+def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Return the ends of the Hessian's spectrum for every run; where runs train, of trained and untrained networks."""
-    found: list[Extremes] = []
-    runs = with_untrained(runs)
-    for each in runs:
-        inputs = trained_inputs(each.scenario)
-        found.append(_extremes(without_learning(each), inputs))
-        yield _together(runs[: len(found)], found)
+    for runs, found in attempts.of(_extremes, with_untrained(attempts.runs)):
+        yield _together(runs, found)
 
 
-def _extremes(scenario: Scenario, inputs: Inputs) -> Extremes:
+def _extremes(each: Run) -> Extremes:
     """Return the extreme eigenvalues of the Hessian over the states of the first sample at the feedforward pass."""
+    inputs, scenario = trained_inputs(each.scenario), without_learning(each)
     energy, xp = build_inference(scenario, build_network(scenario)).energy, host_namespace()
     clamped = energy.clamp(xp, inputs.parameters, inputs.x[:1], inputs.y[:1])
     return extremes(state_curvature(xp, energy, clamped, energy.feedforward(xp, clamped)[0]))

@@ -1,7 +1,7 @@
 """How far the states of a deep linear network are from their exact equilibrium, step by step (EO paper, Fig. 5)."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pcsim.errors import UsageError
 from pcsim.figures.axes import new_figure
 from pcsim.scenario import Run, Scenario
+from pcsim.studies.attempts import Attempts
 from pcsim.studies.exact import equilibrium
 from pcsim.studies.parts import OKABE_ITO, require_recorded, settle, trained_inputs, without_learning
 from pcsim.studies.results import Measured, Results, padded
@@ -21,24 +22,33 @@ _METHODS = {"state": OKABE_ITO[0], "error": OKABE_ITO[1]}
 _LINES = ("-", "--", ":", "-.")
 
 
-def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
+def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Train once, solve for the equilibrium, and measure every run against it; runs need states in their record."""
-    require_recorded(scenario, runs, "states")
+    require_recorded(scenario, attempts.runs, "states")
     inputs = trained_inputs(scenario)
-    end = equilibrium(without_learning(runs[0]), inputs)
+    end = equilibrium(without_learning(attempts.runs[0]), inputs)
     last = len(end) - 1
     if last < 1:
         raise UsageError(
             "the study convergence needs two hidden layers or more; give network.hidden.layers = 2 or more"
         )
     watched = sorted({0, last // 2, last})
-    steps: list[NDArray[Any]] = []
-    deviations: list[NDArray[Any]] = []
-    for each in runs:
+
+    def followed(each: Run) -> _Followed:
         with settle(without_learning(each), inputs) as trace:
-            steps.append(np.asarray(trace.steps, dtype=np.float64))
-            deviations.append(_deviation(trace, end, watched))
-        yield _together(runs[: len(steps)], watched, steps, deviations)
+            steps = np.asarray(trace.steps, dtype=np.float64)
+            return _Followed(steps, _deviation(trace, end, watched), trace.attributes.get("failure"))
+
+    for runs, found in attempts.of(followed):
+        if found[-1].failure is not None:
+            attempts.note(runs[-1], found[-1].failure)
+        yield _together(runs, watched, [each.steps for each in found], [each.deviation for each in found])
+
+
+class _Followed(NamedTuple):
+    steps: NDArray[Any]
+    deviation: NDArray[Any]
+    failure: str | None
 
 
 def _deviation(

@@ -1,13 +1,14 @@
 """Easy and hard samples of a trained network on their way to equilibrium, and there (EO paper, Fig. C.1)."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.figures.axes import log_clock, new_figure
 from pcsim.scenario import Run, Scenario
+from pcsim.studies.attempts import Attempts
 from pcsim.studies.parts import OKABE_ITO, require_recorded, settle, trained_inputs, without_learning
 from pcsim.studies.results import Measured, Results, padded
 
@@ -18,17 +19,26 @@ _COLOURS = {"easy": OKABE_ITO[0], "hard": OKABE_ITO[1]}
 _MARKS = {"easy": "o", "hard": "s"}
 
 
-def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
+def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Train once; in every run follow the energies of each sample, which the record needs (energy_per_sample)."""
-    require_recorded(scenario, runs, "energy_per_sample")
+    require_recorded(scenario, attempts.runs, "energy_per_sample")
     inputs = trained_inputs(scenario)
-    steps: list[NDArray[Any]] = []
-    energies: list[NDArray[Any]] = []
-    for each in runs:
+
+    def followed(each: Run) -> _Followed:
         with settle(without_learning(each), inputs) as trace:
-            steps.append(np.asarray(trace.steps, dtype=np.float64))
-            energies.append(_grouped(trace.array("energy_per_sample")))
-        yield _together(runs[: len(steps)], steps, energies)
+            steps = np.asarray(trace.steps, dtype=np.float64)
+            return _Followed(steps, _grouped(trace.array("energy_per_sample")), trace.attributes.get("failure"))
+
+    for runs, found in attempts.of(followed):
+        if found[-1].failure is not None:
+            attempts.note(runs[-1], found[-1].failure)
+        yield _together(runs, [each.steps for each in found], [each.energy for each in found])
+
+
+class _Followed(NamedTuple):
+    steps: NDArray[Any]
+    energy: NDArray[Any]
+    failure: str | None
 
 
 def _grouped(energy: NDArray[np.float64]) -> NDArray[np.float64]:

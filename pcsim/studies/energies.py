@@ -9,33 +9,34 @@ from pcsim.figures.axes import log_clock, new_figure
 from pcsim.figures.layer_lines import draw_lines
 from pcsim.runs.experiment import run_as_far_as_it_goes
 from pcsim.scenario import Run, Scenario
+from pcsim.studies.attempts import Attempts
 from pcsim.studies.parts import require_recorded
 from pcsim.studies.results import Measured, Results, at_the_end, padded
-from pcsim.trace import Trace
 
 COLUMNS = 3
 _OF_TRAINING = {"train_loss": "loss", "test_loss": "loss", "train_accuracy": "", "test_accuracy": ""}
 
 
-def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
+def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Run every run in memory; one that diverges counts as far as it went."""
-    require_recorded(scenario, runs, "energy")
-    found: list[dict[str, Any]] = []
-    for each in runs:
-        with run_as_far_as_it_goes(each.scenario) as trace:
-            found.append(_measures(trace))
-            clock = trace.clock
-        yield _together(runs[: len(found)], found, clock)
+    require_recorded(scenario, attempts.runs, "energy")
+    for runs, found in attempts.of(_measured):
+        if found[-1]["failure"]:
+            attempts.note(runs[-1], found[-1]["failure"])
+        yield _together(runs, found)
 
 
-def _measures(trace: Trace) -> dict[str, Any]:
-    found = {"step": trace.steps, "energy": trace.energy, "arrival_step": np.full(len(trace.layer_names), np.nan)}
-    if "arrival_step" in trace:
-        found["arrival_step"] = trace.arrival_steps
-    return found | {name: trace.training[name] for name in _OF_TRAINING if name in trace.training}
+def _measured(each: Run) -> dict[str, Any]:
+    with run_as_far_as_it_goes(each.scenario) as trace:
+        found = {"step": trace.steps, "energy": trace.energy, "arrival_step": np.full(len(trace.layer_names), np.nan)}
+        if "arrival_step" in trace:
+            found["arrival_step"] = trace.arrival_steps
+        own = {"clock": trace.clock, "failure": trace.attributes.get("failure")}
+        return found | own | {name: trace.training[name] for name in _OF_TRAINING if name in trace.training}
 
 
-def _together(runs: Sequence[Run], found: list[dict[str, Any]], clock: str) -> Results:
+def _together(runs: Sequence[Run], found: list[dict[str, Any]]) -> Results:
+    clock = str(found[-1]["clock"])
     results = {
         "run": Measured(np.array([each.label() or "the run" for each in runs]), ("run",), "values of the run's own"),
         "step": _stacked(found, "step", ("run", "row"), "recorded step or time, NaN beyond the last", clock),
@@ -61,8 +62,9 @@ def draw(results: Results) -> Any:
     for axes, label, clock, lines in zip(panels.flat, labels, step, energy, strict=False):
         rows, layers = np.isfinite(clock), np.isfinite(lines).any(axis=0)
         names = [f"layer {i}" for i in range(int(layers.sum()) - 1)] + ["output"]
-        draw_lines(axes, clock[rows], lines[rows][:, layers], names)
-        log_clock(axes, clock[rows], results["step"].unit)
+        if rows.any():  # a run that diverges in training has none
+            draw_lines(axes, clock[rows], lines[rows][:, layers], names)
+            log_clock(axes, clock[rows], results["step"].unit)
         axes.set_title(str(label), fontsize=9, loc="left", parse_math=False)
     for axes in panels.flat[len(labels) :]:
         axes.set_axis_off()

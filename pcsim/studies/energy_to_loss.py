@@ -1,6 +1,6 @@
 """The loss over the energy at equilibrium of deep linear networks, untrained and in training (thesis, Fig. 5.6)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pcsim.figures.axes import new_figure
 from pcsim.runs.experiment import run_experiment
 from pcsim.scenario import Run, Scenario
+from pcsim.studies.attempts import Attempts
 from pcsim.studies.exact import loss_and_energy
 from pcsim.studies.grid import AXES, grid_of, sequential_colours
 from pcsim.studies.parts import inputs_of, without_learning
@@ -17,25 +18,25 @@ from pcsim.studies.results import Measured, Results, padded
 SOURCE = "thesis 4.5, C.25 and Fig. 5.6"
 
 
-def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
+def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Solve for the equilibrium of every untrained network; where runs train, follow the ratio over their updates."""
-    found: list[tuple[float, float]] = []
-    curves: list[NDArray[np.float64]] = []
-    for each in runs:
-        found.append(loss_and_energy(without_learning(each), inputs_of(each.scenario)))
-        curves.append(_training(each.scenario))
-        losses, energies = np.array(found).T
-        yield grid_of(runs[: len(found)]) | {
+    for runs, found in attempts.of(_measured):
+        losses, energies = np.array([ends for ends, _ in found]).T
+        yield grid_of(runs) | {
             "loss": Measured(losses, ("run",), "loss at the feedforward pass, mean over the batch"),
             "energy": Measured(energies, ("run",), "energy at equilibrium, mean over the batch", source=SOURCE),
             "ratio": Measured(losses / energies, ("run",), "the loss over that energy", source=SOURCE),
             "training_ratio": Measured(
-                padded(curves),
+                padded([curve for _, curve in found]),
                 ("run", "update"),
                 "loss over energy at the end of the inference of each update of training, NaN without training",
                 source=SOURCE,
             ),
         }
+
+
+def _measured(each: Run) -> tuple[tuple[float, float], NDArray[np.float64]]:
+    return loss_and_energy(without_learning(each), inputs_of(each.scenario)), _training(each.scenario)
 
 
 def _training(scenario: Scenario) -> NDArray[np.float64]:

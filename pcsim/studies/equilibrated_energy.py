@@ -1,6 +1,6 @@
 """The equilibrated energy of deep linear networks beside inference that has converged, while they learn."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,8 @@ from pcsim.errors import UsageError
 from pcsim.figures.axes import new_figure
 from pcsim.landscape import WeightLandscape, weight_landscape
 from pcsim.runs.simulation import prepare
-from pcsim.scenario import Run, Scenario
+from pcsim.scenario import Scenario
+from pcsim.studies.attempts import Attempts
 from pcsim.studies.one_unit import BACKPROP, PREDICTIVE
 from pcsim.studies.results import Measured, Results
 from pcsim.trace.layout import Block
@@ -22,13 +23,10 @@ SOURCE = "thesis 4.5"
 UPDATES, EVERY = 120, 10
 
 
-def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
+def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Descend the equilibrated energy on one batch, and at every tenth update let the scenario's inference converge."""
-    found: list[Float64[NDArray[np.float64], "update 3"]] = []
-    depths: list[int] = []
-    for each in runs:
-        found.append(_learned(each.scenario))
-        depths.append(len(each.scenario.network.widths) - 2)
+    for runs, found in attempts.of(lambda each: _learned(each.scenario)):
+        depths = [len(each.scenario.network.widths) - 2 for each in runs]
         values = np.stack(found)
         yield {
             "hidden": Measured(np.array(depths), ("run",), "hidden layers"),

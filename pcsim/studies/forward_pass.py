@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pcsim.figures.axes import new_figure
 from pcsim.scenario import Run, Scenario
+from pcsim.studies.attempts import Attempts
 from pcsim.studies.grid import AXES, grid_of
 from pcsim.studies.parts import OKABE_ITO, settle, trained_inputs, without_learning
 from pcsim.studies.results import Measured, Results
@@ -18,17 +19,18 @@ _SHOWN = ("middle", "last")
 _MARKS = "osD^vP"
 
 
-def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
+def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Pass the batch forward in every run and take root mean squares of some layers' states."""
-    found: list[NDArray[np.float64]] = []
-    for each in runs:
-        inputs = trained_inputs(each.scenario)
-        alone = without_learning(each)
-        still = alone.model_copy(update={"inference": alone.inference.model_copy(update={"steps": 0})})
-        with settle(still, inputs) as trace:
-            sizes = np.array([np.sqrt(np.mean(np.square(s.astype(np.float64)))) for s in trace.final_states[:-1]])
-        found.append(sizes[[round(share * (len(sizes) - 1)) for share in DEPTHS.values()]])
-        yield _together(runs[: len(found)], np.stack(found))
+    for runs, found in attempts.of(_sizes):
+        yield _together(runs, np.stack(found))
+
+
+def _sizes(each: Run) -> NDArray[np.float64]:
+    inputs, alone = trained_inputs(each.scenario), without_learning(each)
+    still = alone.model_copy(update={"inference": alone.inference.model_copy(update={"steps": 0})})
+    with settle(still, inputs) as trace:
+        sizes = np.array([np.sqrt(np.mean(np.square(s.astype(np.float64)))) for s in trace.final_states[:-1]])
+    return sizes[[round(share * (len(sizes) - 1)) for share in DEPTHS.values()]]
 
 
 def _together(runs: Sequence[Run], sizes: NDArray[np.float64]) -> Results:

@@ -1,6 +1,6 @@
 """Steps of gradient descent to equilibrium against the condition number that sets them, in deep linear networks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from pcsim.errors import UsageError
 from pcsim.figures.axes import new_figure
 from pcsim.linear import LinearTrajectory
 from pcsim.scenario import Run, Scenario
+from pcsim.studies.attempts import Attempts
 from pcsim.studies.exact import distance_left, trajectory
 from pcsim.studies.grid import grid_of, unknowns_of
 from pcsim.studies.parts import OKABE_ITO, inputs_of
@@ -21,23 +22,25 @@ MOST_STEPS = 2**40
 _MARKS = "osD^vP"
 
 
-def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
+def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Follow the exact trajectory of every run at the step size that is best for its Hessian, 2/(λ_max + λ_min)."""
-    found: list[tuple[float, float, float]] = []
-    for each in runs:
-        unknowns_of(each.scenario)
-        if each.scenario.inference.method != "state":
-            raise UsageError('the study inference-rate is of state optimization; write method = "state" in [inference]')
-        path = trajectory(each.scenario, inputs_of(each.scenario))
-        low, high = (float(path.curvatures[i]) for i in (0, -1))
-        best = 2 / (low + high)
-        found.append((high / low, best, _steps(path, best)))
+    for runs, found in attempts.of(_measured):
         condition, size, steps = np.array(found).T
-        yield grid_of(runs[: len(found)]) | {
+        yield grid_of(runs) | {
             "condition": Measured(condition, ("run",), "condition number of the activity Hessian"),
             "step_size": Measured(size, ("run",), "the best constant step size, 2/(λ_max + λ_min)"),
             "steps": Measured(steps, ("run",), f"steps until {LEVEL:.0%} of the median distance is left", "steps"),
         }
+
+
+def _measured(each: Run) -> tuple[float, float, float]:
+    unknowns_of(each.scenario)
+    if each.scenario.inference.method != "state":
+        raise UsageError('the study inference-rate is of state optimization; write method = "state" in [inference]')
+    path = trajectory(each.scenario, inputs_of(each.scenario))
+    low, high = (float(path.curvatures[i]) for i in (0, -1))
+    best = 2 / (low + high)
+    return high / low, best, _steps(path, best)
 
 
 def _steps(path: LinearTrajectory, step_size: float) -> float:

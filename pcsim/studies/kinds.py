@@ -1,10 +1,11 @@
 """The kinds of studies: each is one module of this package, named as the word in the file."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, Protocol, cast, runtime_checkable
 
-from pcsim.scenario import Run, Scenario
+from pcsim.scenario import Scenario
+from pcsim.studies.attempts import FAILED, FAILURE, Attempts, failures_of
 from pcsim.studies.results import Results
 
 
@@ -12,10 +13,10 @@ from pcsim.studies.results import Results
 class Kind(Protocol):
     """What a module of a kind has."""
 
-    def compute(self, scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
+    def compute(self, scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
         """Yield all results so far after each run or other part that is finished; what is yielded last is the whole.
 
-        `scenario` is the one read, `runs` are those that its sweep makes of it.
+        `scenario` is the one read, `attempts` are at the runs that its sweep makes of it.
         """
         ...
 
@@ -26,6 +27,16 @@ class Kind(Protocol):
     def table(self, results: Results) -> list[dict[str, str]]:
         """Return the main numbers for the summary, a row of texts by heading each."""
         ...
+
+
+def rows_of(kind: str, results: Results) -> list[dict[str, str]]:
+    """Return the rows of a study's table, and why runs failed: beside their numbers, or in rows of their own."""
+    failures = failures_of(results)
+    rows = load_kind(kind).table(results) if results.keys() - {FAILED, FAILURE} else []
+    shown = {next(iter(row.values())) for row in rows}
+    heading = next(iter(rows[0])) if rows else "run"
+    rows += [{heading: run} for run in failures if run not in shown]
+    return [row | {FAILED: failures[row[heading]]} if row[heading] in failures else row for row in rows]
 
 
 def load_kind(word: str) -> Kind:

@@ -1,6 +1,6 @@
 """Losses and accuracies by epoch of runs that train, seeds averaged (Alonso et al. 2024, Fig. 2)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from pcsim.errors import UsageError
 from pcsim.figures.axes import new_figure
 from pcsim.runs.experiment import run_experiment
 from pcsim.scenario import Run, Scenario
+from pcsim.studies.attempts import Attempts
 from pcsim.studies.parts import OKABE_ITO
 from pcsim.studies.results import Measured, Results, at_the_end, padded
 
@@ -17,22 +18,22 @@ MEASURES = {"train_loss": "training loss", "test_accuracy": "test accuracy"}
 _LINES = ("-", "--", ":", "-.")
 
 
-def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
+def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Train in every run."""
-    found: dict[str, list[NDArray[Any]]] = {name: [] for name in MEASURES}
-    for done, each in enumerate(runs, start=1):
-        if each.scenario.learning is None:
-            raise UsageError(
-                f"{scenario.where('study')}: the study learning-curves needs runs that train; add [learning]"
-            )
-        with run_experiment(each.scenario) as trace:
-            for name, values in found.items():
-                values.append(np.asarray(trace.training[name], dtype=np.float64))
-        labels = np.array([each.label("seed") for each in runs[:done]])
+    if any(each.scenario.learning is None for each in attempts.runs):
+        raise UsageError(f"{scenario.where('study')}: the study learning-curves needs runs that train; add [learning]")
+    for runs, found in attempts.of(_curves):
+        labels = np.array([each.label("seed") for each in runs])
+        curves = {name: padded([each[name] for each in found]) for name in MEASURES}
         yield {
             "variant": Measured(labels, ("run",), "values of the run's own, but for its seed"),
-            "seed": Measured(np.array([each.scenario.seed for each in runs[:done]]), ("run",), "seed"),
-        } | {name: Measured(padded(found[name]), ("run", "epoch"), words) for name, words in MEASURES.items()}
+            "seed": Measured(np.array([each.scenario.seed for each in runs]), ("run",), "seed"),
+        } | {name: Measured(curves[name], ("run", "epoch"), words) for name, words in MEASURES.items()}
+
+
+def _curves(each: Run) -> dict[str, NDArray[Any]]:
+    with run_experiment(each.scenario) as trace:
+        return {name: np.asarray(trace.training[name], dtype=np.float64) for name in MEASURES}
 
 
 def draw(results: Results) -> Any:

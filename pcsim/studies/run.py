@@ -7,6 +7,7 @@ from pathlib import Path
 from pcsim.errors import Interrupted, PcsimError, RunFailed, UsageError
 from pcsim.interruption import signal_of, stopping_at_once, words_of
 from pcsim.scenario import Scenario, runs_of
+from pcsim.studies.attempts import Attempts
 from pcsim.studies.file import Attributes, write_study
 from pcsim.studies.kinds import load_kind
 from pcsim.studies.results import Results
@@ -36,7 +37,7 @@ def run_study(
     target = None if path is None else check_target(path, force)
     if target is not None:
         remove_leftovers(target)
-    kind, runs, start = load_kind(asked.kind), runs_of(scenario), time.perf_counter()
+    kind, attempts, start = load_kind(asked.kind), Attempts(runs_of(scenario)), time.perf_counter()
     results: Results = {}
     written = False
 
@@ -52,10 +53,12 @@ def run_study(
     kept = "" if target is None else f"; what was finished is in {target}"
     try:
         with stopping_at_once():
-            for part, results in enumerate(kind.compute(scenario, runs), start=1):  # noqa: B007
+            for part, found in enumerate(kind.compute(scenario, attempts), start=1):
+                results = {**found, **attempts.failures()}
                 write("running").close()
                 if progress is not None:
-                    progress(part, len(runs))
+                    progress(attempts.ended or part, len(attempts.runs))
+        results = {**results, **attempts.failures()}
     except UsageError:
         if results:
             write("failed").close()

@@ -1,15 +1,17 @@
 """The loss by update of runs that learn from near the saddle at the origin, by predictive coding or backpropagation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pcsim.assemble import method_of
 from pcsim.errors import UsageError
 from pcsim.figures.axes import new_figure
 from pcsim.runs.experiment import run_as_far_as_it_goes
 from pcsim.scenario import Run, Scenario
+from pcsim.studies.attempts import Attempts
 from pcsim.studies.one_unit import BACKPROP, PREDICTIVE
 from pcsim.studies.results import Measured, Results, padded
 
@@ -17,16 +19,16 @@ HALF = 0.5
 METHODS = {"backprop": ("backpropagation", BACKPROP), "pc": ("predictive coding", PREDICTIVE)}
 
 
-def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
+def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Train every run and return its losses; one that diverges counts as far as it went."""
-    losses: list[Any] = []
-    words: list[str] = []
-    depths: list[int] = []
-    for each in runs:
-        losses.append(_losses(each.scenario))
-        words.append("backprop" if method_of(each.scenario).traits.backpropagates else "pc")
-        depths.append(len(each.scenario.network.widths) - 2)
-        values = padded(losses)
+    if any(each.scenario.learning is None for each in attempts.runs):
+        raise UsageError("the study is of runs that learn; add [learning]")
+    for runs, found in attempts.of(_losses):
+        if found[-1][1] is not None:
+            attempts.note(runs[-1], found[-1][1])
+        words = ["backprop" if method_of(each.scenario).traits.backpropagates else "pc" for each in runs]
+        depths = [len(each.scenario.network.widths) - 2 for each in runs]
+        values = padded([losses for losses, _ in found])
         yield {
             "method": Measured(np.array(words), ("run",), "backprop, or pc for predictive coding"),
             "hidden": Measured(np.array(depths), ("run",), "hidden layers"),
@@ -35,11 +37,9 @@ def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
         }
 
 
-def _losses(scenario: Scenario) -> Any:
-    if scenario.learning is None:
-        raise UsageError("the study is of runs that learn; add [learning]")
-    with run_as_far_as_it_goes(scenario) as trace:
-        return trace.training["loss"]
+def _losses(each: Run) -> tuple[NDArray[Any], str | None]:
+    with run_as_far_as_it_goes(each.scenario) as trace:
+        return trace.training["loss"], trace.attributes.get("failure")
 
 
 def _escapes(losses: Any) -> Any:

@@ -1,14 +1,15 @@
 """Loss and equilibrated energy over the weights of one hidden unit, and the gradient flows that leave their saddle."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.figures.axes import new_figure
-from pcsim.landscape import Chain, escape_time, flow
+from pcsim.landscape import Chain, Path, escape_time, flow
 from pcsim.scenario import Run, Scenario
+from pcsim.studies.attempts import Attempts
 from pcsim.studies.one_unit import BACKPROP, PREDICTIVE, chain_of, draw_optima, grid
 from pcsim.studies.results import Measured, Results
 
@@ -19,19 +20,19 @@ NAMES = {"loss": "loss (backpropagation)", "energy": "equilibrated energy (predi
 COLOURS = {"loss": BACKPROP, "energy": PREDICTIVE}
 
 
-def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
+def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Return both landscapes with their slopes, and the flows along them from the drawn weights of every run."""
     chain, _ = chain_of(scenario)
     results = _landscapes(chain)
-    paths: dict[str, list[NDArray[np.float64]]] = {kind: [] for kind in KINDS}
-    escapes: list[list[float]] = []
     half = 0.5 * float(chain.loss(np.zeros(2)))
-    for each in runs:
+
+    def flows(each: Run) -> list[Path]:
         _, start = chain_of(each.scenario)
-        found = [flow(gradient, start, TIMES) for gradient in (chain.loss_gradient, chain.energy_gradient)]
-        for kind, path in zip(KINDS, found, strict=True):
-            paths[kind].append(path.weights)
-        escapes.append([escape_time(path, chain.loss, half) for path in found])
+        return [flow(gradient, start, TIMES) for gradient in (chain.loss_gradient, chain.energy_gradient)]
+
+    for _, found in attempts.of(flows):
+        paths = {kind: [each[i].weights for each in found] for i, kind in enumerate(KINDS)}
+        escapes = [[escape_time(path, chain.loss, half) for path in each] for each in found]
         yield results | _paths(chain, paths, np.array(escapes))
 
 

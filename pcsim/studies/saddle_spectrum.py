@@ -1,9 +1,10 @@
 """Eigenvalues of the Hessians over the weights at the origin: of the loss, and of the equilibrated energy."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pcsim.assemble import build_network, load_inputs, read_dataset
 from pcsim.figures.axes import new_figure
@@ -16,6 +17,7 @@ from pcsim.landscape import (
     weight_landscape,
 )
 from pcsim.scenario import Run, Scenario
+from pcsim.studies.attempts import Attempts
 from pcsim.studies.one_unit import BACKPROP, PREDICTIVE
 from pcsim.studies.results import Measured, Results, padded, unpadded
 
@@ -23,25 +25,29 @@ OF = {"loss": "loss", "energy": "equilibrated energy"}
 SOURCE = {"loss": "thesis 4.6", "energy": "thesis 4.8"}
 
 
-def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
+def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Return for every run all eigenvalues of both Hessians, computed and in closed form."""
-    found: dict[str, list[Any]] = {f"{kind}{form}": [] for kind in OF for form in ("", "_closed")}
-    depths: list[int] = []
-    for each in runs:
-        landscape = _landscape(each.scenario)
-        zeros = landscape.split(np.zeros(landscape.size))
-        found["loss"].append(np.linalg.eigvalsh(loss_hessian(landscape, zeros)))
-        found["energy"].append(np.linalg.eigvalsh(energy_hessian(landscape, zeros)))
-        found["loss_closed"].append(loss_spectrum_at_origin(landscape))
-        found["energy_closed"].append(energy_spectrum_at_origin(landscape))
-        depths.append(landscape.depth - 1)
+    for runs, found in attempts.of(_spectra):
+        depths = [len(each.scenario.network.widths) - 2 for each in runs]
         results: dict[str, Measured] = {"hidden": Measured(np.array(depths), ("run",), "hidden layers")}
-        for name, rows in found.items():
+        for name in found[0]:
             kind, _, closed = name.partition("_")
             how = "in closed form" if closed else "of the Hessian formed"
             meaning = f"eigenvalues of the {OF[kind]} at the origin, {how}, NaN beyond the last"
-            results[name] = Measured(padded(rows), ("run", "eigenvalue"), meaning, source=SOURCE[kind])
+            rows = padded([each[name] for each in found])
+            results[name] = Measured(rows, ("run", "eigenvalue"), meaning, source=SOURCE[kind])
         yield results
+
+
+def _spectra(each: Run) -> dict[str, NDArray[Any]]:
+    landscape = _landscape(each.scenario)
+    zeros = landscape.split(np.zeros(landscape.size))
+    return {
+        "loss": np.linalg.eigvalsh(loss_hessian(landscape, zeros)),
+        "energy": np.linalg.eigvalsh(energy_hessian(landscape, zeros)),
+        "loss_closed": loss_spectrum_at_origin(landscape),
+        "energy_closed": energy_spectrum_at_origin(landscape),
+    }
 
 
 def _landscape(scenario: Scenario) -> WeightLandscape:

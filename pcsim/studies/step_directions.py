@@ -1,6 +1,6 @@
 """Where steps point over the weights of one hidden unit, measured against the way to the nearest optimum."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from pcsim.figures.axes import new_figure
 from pcsim.landscape import Chain, angle, nearest_optimum, newton_direction, trust_region_direction
-from pcsim.scenario import Run, Scenario
+from pcsim.scenario import Scenario
+from pcsim.studies.attempts import Attempts
 from pcsim.studies.one_unit import chain_of, draw_optima, grid
 from pcsim.studies.results import Measured, Results
 
@@ -25,7 +26,7 @@ NAMES = (
 )
 
 
-def compute(scenario: Scenario, runs: Sequence[Run]) -> Iterator[Results]:
+def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Return the angles of four steps to the nearest optimum on a grid of weights, and to the trust-region step."""
     chain, _ = chain_of(scenario)
     angles = np.array([[_angles(chain, w) for w in row] for row in grid(*SHAPE)])

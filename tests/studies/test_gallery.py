@@ -10,6 +10,7 @@ import pytest
 import pcsim
 from pcsim.scenario import Scenario, list_scenarios, read_scenario, runs_of
 from pcsim.studies import Results, load_kind, results_of
+from pcsim.studies.attempts import Attempts
 from pcsim.studies.file import write_study
 from tests.support.covering import sampled
 
@@ -49,7 +50,7 @@ def parts(name: str) -> tuple[Results, ...]:
     """Return what the study of a figure has come to after each of its runs."""
     scenario = small(name)
     assert scenario.asks_for is not None
-    return tuple(load_kind(scenario.asks_for.kind).compute(scenario, runs_of(scenario)))
+    return tuple(load_kind(scenario.asks_for.kind).compute(scenario, Attempts(runs_of(scenario))))
 
 
 def small(name: str) -> Scenario:

@@ -12,6 +12,7 @@ from pcsim.errors import UsageError
 from pcsim.report.plotting import plot
 from pcsim.scenario import read_scenario, runs_of
 from pcsim.studies import Results, load_kind
+from pcsim.studies.attempts import Attempts
 
 
 def study(name: str, overrides: Sequence[str] = ()) -> tuple[Results, list[dict[str, str]]]:
@@ -19,7 +20,7 @@ def study(name: str, overrides: Sequence[str] = ()) -> tuple[Results, list[dict[
     scenario = read_scenario(name, overrides)
     assert scenario.study is not None
     kind = load_kind(scenario.study.kind)
-    *_, results = kind.compute(scenario, runs_of(scenario))
+    *_, results = kind.compute(scenario, Attempts(runs_of(scenario)))
     return results, kind.table(results)
 
 

@@ -15,7 +15,7 @@ from pcsim.cli.call import call
 from pcsim.errors import RunFailed, ScenarioError, UsageError
 from pcsim.scenario import parse_scenario, read_scenario, runs_of, scenario_text
 from pcsim.scenario.study import Kind
-from pcsim.studies import energies, load_kind, results_of
+from pcsim.studies import energies, failures_of, load_kind, results_of
 
 TEXT = """
 title = "A small sweep"
@@ -221,3 +221,30 @@ def test_training_runs_are_swept_too(tmp_path: Path) -> None:
         results = results_of(trace)
     assert results["test_accuracy"].values.shape == (2, 2)
     assert [row["run"] for row in import_module("pcsim.studies.energies").table(results)] == ["seed 0", "seed 1"]
+
+
+FAILING = TEXT[: TEXT.index("[sweep]")] + '[learning]\noptimizer = "sgd"\nepochs = 1\nbatch = 64\n[sweep]\n'
+
+
+@pytest.mark.parametrize("kind", ["energies", "learning-curves", "forward-pass"])
+def test_a_run_that_fails_is_a_row_with_its_reason_and_the_rest_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = FAILING + f'learning.lr = [1e-3, 1e30, 2e-3]\n[study]\nkind = "{kind}"\n'
+    Path("s.toml").write_text(text.replace('name = "digits"', 'name = "digits"\nsamples = 192'))
+    assert call(["run", "s.toml"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "diverged" in line]
+    assert re.match(r"lr 1e\+30 .*diverged: the energy of .*layer \d is not finite at update \d", line)
+    with pcsim.open_trace("s.h5") as trace:
+        assert trace.status == "complete"
+        results = results_of(trace)
+        assert list(failures_of(results)) == ["lr 1e+30"]
+        assert {"lr 0.001", "lr 0.002"} <= {*results["variant" if "variant" in results else "run"].values}
+    assert call(["plot", "s.h5"]) == 0
+
+
+def test_a_study_of_which_no_run_comes_to_its_end_fails(tmp_path: Path) -> None:
+    text = FAILING + 'learning.lr = [1e30, 1e31]\n[study]\nkind = "forward-pass"\n'
+    with pytest.raises(RunFailed, match=r"^all 2 runs failed, the first: training diverged: .*; use a smaller"):
+        pcsim.run(parse_scenario(text.replace('name = "digits"', 'name = "digits"\nsamples = 192')))

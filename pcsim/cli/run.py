@@ -64,15 +64,24 @@ def command(scenario: str, output: Path | None, force: bool, resume: Path | None
 def _run_seeds(scenario: Scenario, target: Path, force: bool, resume: bool, console: Console) -> None:
     """Run every seed, say how each went, and the average."""
     measures: list[dict[str, float]] = []
+    left_out: list[str] = []
 
     def finished(trace: Trace) -> None:
         measures.append(last_measures(trace))
         print_summary(trace, console)
 
+    def failed(seed: int, error: RunFailed) -> None:
+        left_out.append(f"seed {seed}")
+        if error.trace is not None:
+            print_summary(error.trace, console)
+        click.echo(f"error: seed {seed}: {error}", err=True)
+
     with progress_bar(console, *_progress_words(scenario)) as progress:
-        run_seeds(scenario, path=target, force=force, resume=resume, progress=progress, each=finished)
+        run_seeds(scenario, path=target, force=force, resume=resume, progress=progress, each=finished, failed=failed)
     for line in averages(measures):
         console.print(line, highlight=False, markup=False)
+    if left_out:
+        console.print(f"left out, since it failed: {', '.join(left_out)}", highlight=False, markup=False)
 
 
 def _progress_words(scenario: Scenario) -> tuple[str, str]:

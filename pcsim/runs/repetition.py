@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pcsim.errors import Interrupted, UsageError
+from pcsim.errors import Interrupted, RunFailed, UsageError
 from pcsim.runs.checkpoint import checkpoint_path
 from pcsim.runs.experiment import Progress, run_experiment
 from pcsim.scenario import Scenario, scenario_text
 from pcsim.trace import Trace, open_trace
+from pcsim.words import count
 
 MEASURES = ("test_accuracy", "test_loss", "train_accuracy", "train_loss")
 
@@ -22,13 +23,16 @@ def run_seeds(
     resume: bool = False,
     progress: Progress | None = None,
     each: Callable[[Trace], None] | None = None,
+    failed: Callable[[int, RunFailed], None] | None = None,
 ) -> tuple[Path, ...]:
     """Run a scenario once for every seed in `learning.seeds`, and return where the traces are.
 
     The trace of seed 3 at `path` = `run.h5` is `run-seed3.h5`; `each` is called with every finished trace, which is
-    closed afterwards. `resume` takes finished traces as they are and goes on with one that was broken off. Raises what
-    `run` raises, the traces of earlier seeds kept, and, before anything is started, `UsageError` without seeds, for a
-    trace that exists unless `force` allows to replace it, and for one to resume that is of another scenario.
+    closed afterwards, `failed` with a seed whose run fails and its error, after which the rest runs. `resume` takes
+    finished traces as they are and goes on with one that was broken off. Raises `RunFailed` where all seeds fail,
+    `Interrupted` as `run` does, the traces of earlier seeds kept, and, before anything is started, `UsageError` without
+    seeds, for a trace that exists unless `force` allows to replace it, and for one to resume that is of another
+    scenario.
     """
     if scenario.learning is None or scenario.learning.seeds is None:
         raise UsageError(
@@ -43,10 +47,22 @@ def run_seeds(
     for target in targets.values():
         if target.exists() and not force and not resume:
             raise UsageError(f"{target} exists; choose another name with -o, or replace it with --force")
+    failures: list[RunFailed] = []
     for seed, target in targets.items():
-        with _run_seed(scenario.at_seed(seed), target, wanted, force, resume, progress, seed in finished) as trace:
-            if each is not None:
-                each(trace)
+        try:
+            with _run_seed(scenario.at_seed(seed), target, wanted, force, resume, progress, seed in finished) as trace:
+                if each is not None:
+                    each(trace)
+        except Interrupted:
+            raise
+        except RunFailed as error:
+            failures.append(error)
+            if failed is not None:
+                failed(seed, error)
+            if error.trace is not None:
+                error.trace.close()
+    if len(failures) == len(targets):
+        raise RunFailed(f"all {len(failures)} seeds failed, the first: {failures[0]}")
     return tuple(targets.values())
 
 
@@ -84,9 +100,9 @@ def averages(traces: list[dict[str, float]]) -> list[str]:
         spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
         mean, words = float(values.mean()), name.replace("_", " ").replace("train ", "training ")
         if name.endswith("accuracy"):
-            lines.append(f"{words} {100 * mean:.2f} ± {100 * spread:.2f} % over {len(values)} seeds")
+            lines.append(f"{words} {100 * mean:.2f} ± {100 * spread:.2f} % over {count(len(values), 'seed')}")
         else:
-            lines.append(f"{words} {mean:.4g} ± {spread:.2g} over {len(values)} seeds")
+            lines.append(f"{words} {mean:.4g} ± {spread:.2g} over {count(len(values), 'seed')}")
     return lines
 
 

@@ -2,16 +2,20 @@
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import pcsim
 from pcsim.cli.call import call
-from pcsim.errors import Interrupted, UsageError
+from pcsim.errors import Interrupted, RunFailed, UsageError
 from pcsim.figures.training_plot import by_training
 from pcsim.report.plotting import draw
+from pcsim.runs.experiment import run_experiment
 from pcsim.runs.repetition import averages, last_measures, run_seeds
+from pcsim.scenario import Scenario
+from pcsim.trace import Trace
 from tests.support.training_files import assert_same_bits, interrupting
 
 SHORT = ["learning.epochs=2", "network.widths=[64,16,10]", "learning.seeds=[3,5]"]
@@ -55,6 +59,29 @@ def test_mean_and_standard_deviation() -> None:
         "test loss 0.5 ± 0 over 3 seeds",
         "training loss 0.25 ± 0 over 3 seeds",
     ]
+
+
+def test_a_seed_that_fails_is_left_out_and_the_rest_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bad = {3}
+
+    def diverging(scenario: Scenario, **words: Any) -> Trace:
+        if scenario.seed in bad:
+            raise RunFailed("training diverged at update 1", pcsim.run(scenario.alone()))
+        return run_experiment(scenario, **words)
+
+    monkeypatch.setattr("pcsim.runs.repetition.run_experiment", diverging)
+    command = ["run", "train-digits", *(part for change in SHORT for part in ("--set", change))]
+    assert call(command) == 0
+    printed, errors = capsys.readouterr()
+    assert "over 1 seed\n" in printed
+    assert "left out, since it failed: seed 3" in printed
+    assert errors == "error: seed 3: training diverged at update 1\n"
+    bad.add(5)
+    assert call([*command, "--force"]) == 1
+    assert "error: all 2 seeds failed, the first: training diverged" in capsys.readouterr().err
 
 
 def test_what_cannot_be_repeated(tmp_path: Path) -> None:

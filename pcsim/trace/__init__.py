@@ -1,7 +1,10 @@
 """Traces: what happened in a run, as HDF5 that any tool opens, written as the run goes."""
 
+import copyreg
+
 from pcsim.trace.beginning import Beginning
 from pcsim.trace.layout import FORMAT, FORMAT_VERSION, Block, Layout
+from pcsim.trace.pickling import by_path_or_content
 from pcsim.trace.reader import Trace, open_trace
 from pcsim.trace.repair import RepairReport, repair
 from pcsim.trace.resume import resume
@@ -24,3 +27,5 @@ __all__ = [
     "repair",
     "resume",
 ]
+
+copyreg.pickle(Trace, by_path_or_content)

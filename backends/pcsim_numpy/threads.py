@@ -7,10 +7,8 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
+from pcsim.engine.host import SHORT_PRODUCT
 from pcsim.model.arrays import Parameters
-
-SHORT_PRODUCT = 4e6
-"""Floating-point operations below which handing half a product to a second thread can take longer than doing it."""
 
 
 def blas_threads(parameters: Sequence[Parameters], rows: int) -> AbstractContextManager[Any]:

@@ -6,6 +6,13 @@ from pcsim.engine.backend import Backend
 from pcsim.engine.registry import load_backend
 from pcsim.model.arrays import Namespace
 
+SHORT_PRODUCT = 1e9
+"""Floating-point operations of a matrix product below which one BLAS thread does it.
+
+Two that share it wait for each other: 40 ms a product where other programs want the processors, too, which is as long
+as the product itself takes.
+"""
+
 
 @runtime_checkable
 class HostBackend(Backend, Protocol):

@@ -7,10 +7,12 @@ from pcsim.figures.completion import of_free_ends
 from pcsim.model.arithmetic import FORMATS
 from pcsim.report.equilibrium_report import not_at_equilibrium
 from pcsim.trace import Trace
-from pcsim.words import count, layers
+from pcsim.words import count, duration, layers
 
 DISGUISED = 0.99
 """Cosine to backpropagation above which a weight update is said to be its in all but scale."""
+LONG = 10.0
+"""Seconds from which on it is worth saying that they need not have been."""
 WIDER = {"float16": "bfloat16 or float32", "bfloat16": "float64", "float32": "float64", "float64": "exact"}
 
 
@@ -21,7 +23,18 @@ def findings(trace: Trace) -> list[str]:
     """
     ended = "arrival_step" in trace and not (trace.training and trace.status == "interrupted")
     inference = [*_unmet(trace), *of_free_ends(trace), *of_inference(trace)] if ended else []
-    return [*of_training(trace), *inference]
+    return [*of_training(trace), *inference, *_of_a_busy_machine(trace)]
+
+
+def _of_a_busy_machine(trace: Trace) -> list[str]:
+    """Return a sentence where a long run had a processor for less than half of its time."""
+    wall, own = (float(trace.attributes.get(f"{name}_seconds", 0.0)) for name in ("wall", "processor"))
+    if wall < LONG or own > wall / 2 or not str(trace.attributes.get("device", "")).startswith("cpu"):
+        return []
+    return [
+        f"The machine was busy: the run took {duration(wall)} and had a processor for {duration(own)} of it. Run it "
+        "alone, or give it one thread: OPENBLAS_NUM_THREADS=1 and NUMBA_NUM_THREADS=1 in the environment."
+    ]
 
 
 def of_training(trace: Trace) -> list[str]:

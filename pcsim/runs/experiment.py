@@ -14,6 +14,7 @@ from pcsim.interruption import StopRequest, stop_requests, words_of
 from pcsim.learning.progress import TrainingResult, TrainingState
 from pcsim.learning.trainer import Trainer
 from pcsim.runs.checkpoint import Checkpoint, Origin, checkpoint_of, checkpoint_path, read_checkpoint, remove_checkpoint
+from pcsim.runs.clock import Clock
 from pcsim.runs.minima import with_minima
 from pcsim.runs.provenance import describe_machine
 from pcsim.runs.simulation import Simulation, prepare
@@ -147,12 +148,12 @@ class _Attempt:
     def _go(self, trainer: Trainer | None, start: TrainingState | None, notes: Attributes) -> Trace:
         """Train if there is something to learn, infer, and return the finished trace."""
         simulation, arrays, outcome = self.simulation, dict[str, Any](), notes
-        task = simulation.task
+        task, clock = simulation.task, Clock()
         if trainer is not None and simulation.training is not None:
             trained = self._train(simulation.training, trainer, start)
             arrays, outcome = dict(trained_arrays(trained)), outcome | training_outcome(trained)
             if trained.failure is not None or trained.interrupted:
-                self._stop_training(trained, self.writer.finish(status_of(trained), outcome, arrays))
+                self._stop_training(trained, self.writer.finish(status_of(trained), outcome | clock.read(), arrays))
             simulation = simulation.with_trained(in_float64(trained.parameters))
             task = simulation.task
             outcome |= step_attributes(simulation)
@@ -160,7 +161,7 @@ class _Attempt:
         if simulation.scenario.inference.curvature and settled.failure is None:
             settled = with_minima(task, settled)
         arrays |= final_arrays(settled)
-        trace = self.writer.finish(status_of(settled), outcome | outcome_of(settled), arrays)
+        trace = self.writer.finish(status_of(settled), outcome | outcome_of(settled) | clock.read(), arrays)
         if settled.failure is not None:
             raise RunFailed(f"{settled.failure}{self.kept}", trace)
         if settled.interrupted:

@@ -7,6 +7,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from pcsim.engine.host import SHORT_PRODUCT
 from pcsim.version import __version__
 
 PACKAGES = ("numpy", "scipy", "h5py")
@@ -30,7 +31,10 @@ def describe_machine(packages: Sequence[str] = ()) -> dict[str, str]:
         "platform": platform.platform(),
         "processor": _processor(),
         "threads": ", ".join(
-            [str(_threads()), *(f"{name}={os.environ[name]}" for name in SETTINGS if name in os.environ)]
+            [
+                f"{_threads()}, 1 for products below {SHORT_PRODUCT / 1e9:g} GFLOP",
+                *(f"{name}={os.environ[name]}" for name in SETTINGS if name in os.environ),
+            ]
         ),
     }
 

@@ -8,6 +8,7 @@ import pytest
 import pcsim
 from pcsim.report.findings import findings
 from pcsim.words import spans
+from tests.support.scenario_files import TEXT, Files
 
 
 def said(*overrides: str, precision: str | None = None) -> str:
@@ -79,3 +80,19 @@ def test_weights_that_a_signal_reaches_and_that_stand_still_are_named() -> None:
         text = "\n".join(findings(trace))
         assert trace.training["update_ratio"][-1][0] == 0
     assert "The weights of layer 0 did not move at the first update of the last epoch, where a signal was" in text
+
+
+@pytest.mark.parametrize(
+    ("wall", "own", "device", "busy"),
+    [
+        (154.0, 18.6, "cpu (x86_64)", True),
+        (154.0, 100.0, "cpu (x86_64)", False),
+        (5.0, 1.0, "cpu (x86_64)", False),
+        (154.0, 18.6, "NVIDIA H100", False),
+    ],
+)
+def test_a_busy_machine_is_named(files: Files, wall: float, own: float, device: str, busy: bool) -> None:
+    with pcsim.run(files.read(TEXT)) as trace:
+        trace.attributes |= {"wall_seconds": wall, "processor_seconds": own, "device": device}
+        found = [text for text in findings(trace) if text.startswith("The machine was busy: the run took 3 min and")]
+        assert len(found) == busy

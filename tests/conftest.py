@@ -1,6 +1,7 @@
 """What every test has: counts of checked calls that begin anew; and for those that ask, a folder, and JAX in double."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Generator
@@ -11,6 +12,9 @@ import pytest
 from tests.support import sparing
 from tests.support.places import ROOT
 
+# Started in the background, or by nohup, tests would find signals ignored that they raise.
+for signum, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    signal.signal(signum, handler)
 sparing.install()
 # What XLA has compiled is kept for the next run and for processes that tests start; workers keep their own files.
 KEPT = ROOT / ".pytest_cache" / "jax" / os.environ.get("PYTEST_XDIST_WORKER", "main")

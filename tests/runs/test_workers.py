@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -27,10 +28,13 @@ except Stopped as stop:
 def test_no_worker_goes_on_alone(signum: int, code: int) -> None:
     command = [sys.executable, "-c", WAITING]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        watchdog = threading.Timer(60, process.kill)  # kills what does not stop by itself, and its workers
+        watchdog.start()
         assert process.stdout is not None
         assert process.stdout.readline() == "started\n"
         process.send_signal(signum)
         # The pipes close when the last process that holds them ends.
-        printed, errors = process.communicate(timeout=60)
+        printed, errors = process.communicate()
+        watchdog.cancel()
         assert (printed, process.returncode) == ("", code)
         assert "Traceback" not in errors

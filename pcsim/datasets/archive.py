@@ -27,9 +27,12 @@ def expanded(path: Path) -> Path:
 def open_data(path: Path, needed: str) -> IO[bytes]:
     """Open a data file for reading; `needed` says in errors what the file should be.
 
-    Raises UsageError when there is no such file, it is a folder, or it cannot be opened.
+    Raises UsageError when there is no such file, it is a folder, pipe or device, or it cannot be opened.
     """
     try:
+        # A pipe would wait for ever, a device has no end.
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise UsageError(f"{path}: is a pipe or device; needed is {needed}")
         return path.open("rb")
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file; needed is {needed}") from None

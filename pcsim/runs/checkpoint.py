@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from pcsim.errors import RunFailed, UsageError, did_you_mean, out_of_memory
 from pcsim.scenario.toml_text import toml_value
@@ -36,6 +37,10 @@ class Origin:
     precision: str
     versions: str
     """Of all packages that can change the last bits, as `describe_machine` names them."""
+
+
+_ORIGIN = TypeAdapter(Origin)
+_NUMBERS = TypeAdapter(dict[str, int | float])
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,8 @@ def remove_checkpoint(trace: Path) -> None:
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint; UsageError, one line, for a missing, damaged or foreign file and for a newer format."""
     try:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} is not a pcsim checkpoint")
         with path.open("rb") as file:
             if file.read(len(_START_OF_ZIP)) != _START_OF_ZIP:
                 raise UsageError(f"{path} is not a pcsim checkpoint")
@@ -170,7 +177,8 @@ def _read_archive(path: Path, file: BinaryIO) -> Checkpoint:
                     f"reads up to {FORMAT_VERSION}; upgrade pcsim"
                 )
             arrays = {name: archive[name] for name in archive.files if name != _HEAD}
-            return Checkpoint(Origin(**head["origin"]), arrays, head["numbers"], path, head.get("run_id", ""))
+            origin, numbers = _ORIGIN.validate_python(head["origin"]), _NUMBERS.validate_python(head["numbers"])
+            return Checkpoint(origin, arrays, numbers, path, str(head.get("run_id", "")))
     except UsageError:
         raise
     except MemoryError as error:

@@ -12,6 +12,9 @@ from pcsim.scenario.locate import KeyPath, Located, Position, Scan
 from pcsim.scenario.syntax import parse_toml
 from pcsim.scenario.toml_text import quoted
 
+_LONGEST = 50
+"""Files in a chain of `extends`."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -69,6 +72,10 @@ def extend_chain(source: Source, files: list[Path]) -> list[Source]:
                 [f"{_at_extends(child)}: extends goes in a circle: {names}; remove one of these extends"]
             )
         files = [*files, base]
+        if len(files) > _LONGEST:
+            raise ScenarioError(
+                [f"{_at_extends(child)}: more than {_LONGEST} files extend one another; put them together"]
+            )
         chain.insert(0, read_source(base))
     return chain
 

@@ -264,9 +264,10 @@ class Trace:
 
     def _layers(self, group: str) -> list[NDArray[Any]]:
         found = self._group(group)
-        if not found:
-            raise self.lacks(group)
-        return [found[f"layer_{i}"] for i in range(len(found))]
+        names = [f"layer_{i}" for i in range(len(found))]
+        if missing := [group] if not found else [f"{group}/{name}" for name in names if name not in found]:
+            raise self.lacks(missing[0])
+        return [found[name] for name in names]
 
     def _group(self, path: str) -> dict[str, NDArray[Any]]:
         if path not in self:

@@ -178,6 +178,7 @@ def _read_archive(path: Path, file: BinaryIO) -> Checkpoint:
                 )
             arrays = {name: archive[name] for name in archive.files if name != _HEAD}
             origin, numbers = _ORIGIN.validate_python(head["origin"]), _NUMBERS.validate_python(head["numbers"])
+            tomllib.loads(origin.scenario)  # it is compared by its keys
             return Checkpoint(origin, arrays, numbers, path, str(head.get("run_id", "")))
     except UsageError:
         raise

@@ -68,6 +68,7 @@ def check_parameters(
     trace: Trace, network: Network, given: dict[str, NDArray[Any]]
 ) -> tuple[dict[str, NDArray[np.float64]], ...]:
     """Return parameters by layer in float64; `UsageError` unless they are those of the network, in name and shape."""
+    check_layers(trace, network)
     layers: list[dict[str, NDArray[np.float64]]] = [{} for _ in network.layers]
     expected = {f"{name}_{i}" for name, i, _ in network.parameter_names}
     for name in sorted(given.keys() - expected):
@@ -81,6 +82,15 @@ def check_parameters(
             raise UsageError(f"{called(trace)} holds no {key} of shape {shape}, which its scenario's network needs")
         layers[i][name] = fitting(trace, key, given[key], shape).astype(np.float64)
     return tuple(layers)
+
+
+def check_layers(trace: Trace, network: Network) -> None:
+    """Raise `UsageError` unless a trace has as many layers as the network of its scenario."""
+    if len(trace.layer_names) != len(network.layers):
+        raise UsageError(
+            f"{called(trace)}: layer_name has {len(trace.layer_names)} names, its scenario's network has "
+            f"{len(network.layers)} layers; fit network.widths"
+        )
 
 
 def fitting(trace: Trace, path: str, array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

@@ -7,7 +7,15 @@ from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.model.network import Network
-from pcsim.recorded.network import called, check_parameters, checked, fitting, in_type_of_run, parameters_of
+from pcsim.recorded.network import (
+    called,
+    check_layers,
+    check_parameters,
+    checked,
+    fitting,
+    in_type_of_run,
+    parameters_of,
+)
 from pcsim.trace import Trace
 
 Host = NDArray[np.float64]
@@ -38,12 +46,8 @@ def read_point(trace: Trace, network: Network) -> RecordedPoint:
             f"{called(trace)} is still being written, or its writer was killed (status running): its inference has "
             "not ended, and there are no final states and errors"
         )
+    check_layers(trace, network)
     free = len(network.layers) - 1
-    if len(trace.layer_names) != free + 1:
-        raise UsageError(
-            f"{called(trace)}: layer_name has {len(trace.layer_names)} names, its scenario's network has {free + 1} "
-            "layers; fit network.widths"
-        )
     names = [*(f"final/states/layer_{i}" for i in range(free)), *(f"final/errors/layer_{i}" for i in range(free + 1))]
     missing = [name for name in ("data/x", "data/y", *names) if name not in trace]
     if missing:

@@ -1,13 +1,14 @@
 """Simulating again: the run that a trace came from, made of nothing but what the trace holds."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.assemble import Hidden, Inputs, build_network, require_parameter_range
 from pcsim.datasets import require_range
-from pcsim.engine.backend import Descent, Task
+from pcsim.engine.backend import Descent, Flow, Task
 from pcsim.errors import UsageError
 from pcsim.model.network import Network
 from pcsim.recorded import called, check_parameters, fitting, parameters_of, scenario_text_of
@@ -91,6 +92,9 @@ def _up_to_the_end(trace: Trace, simulation: Simulation) -> Task:
     goes through the times that the trace holds.
     """
     task = simulation.task
+    if not _fits(trace.steps, task.motion):
+        # No run of this scenario: one is simulated that is, and the rows differ.
+        return task
     if task.inference.traits.searches:
         # Trials differ from place to place; what the search ends in does not.
         return task
@@ -99,6 +103,12 @@ def _up_to_the_end(trace: Trace, simulation: Simulation) -> Task:
     if is_same_place(trace, simulation):
         return task
     return replace(task, motion=replace(task.motion, times=tuple(float(time) for time in trace.steps)), stop=None)
+
+
+def _fits(clock: NDArray[Any], motion: Descent | Flow) -> bool:
+    """Tell whether recorded steps or times ascend, and to no more than the scenario asks for."""
+    end = motion.steps if isinstance(motion, Descent) else motion.end
+    return len(clock) > 0 and clock[0] >= 0 and clock[-1] <= end and bool((clock[1:] > clock[:-1]).all())
 
 
 def ended_itself(trace: Trace) -> bool:

@@ -10,19 +10,17 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
+from pcsim.trace.arrays import check_array, datasets_of, hint
 from pcsim.trace.files import DAMAGE, damaged, identity, open_file
 from pcsim.trace.history import History
 from pcsim.trace.layout import FORMAT_VERSION
 from pcsim.trace.objects import read_attributes
-from pcsim.trace.opening import check_claims, texts
+from pcsim.trace.opening import texts
 from pcsim.trace.rows import clock_of, growing_by_clock, grows, whole_rows
 from pcsim.trace.scales import is_scale
 from pcsim.trace.shared import as_left, holder_of
 from pcsim.trace.training import GROUP
 from pcsim.version import __version__
-
-_ENTRIES = 64
-"""Datasets in one group for each layer, at most: parameters of all kinds, and scales of their axes."""
 
 
 class Trace:
@@ -179,7 +177,7 @@ class Trace:
     def training(self) -> History:
         """Losses, accuracies and energies by `update` or `epoch`; empty where nothing was trained."""
         try:
-            found = self._datasets(GROUP) if GROUP in self else {}
+            found = datasets_of(self.file, GROUP, len(self.layer_names)) if GROUP in self else {}
             names = tuple(name for name, item in found.items() if grows(item) or not is_scale(item))
         except DAMAGE as error:
             raise damaged(self.path, error) from None
@@ -223,6 +221,7 @@ class Trace:
             raise damaged(self.path, error) from None
 
     def _read(self, path: str, dataset: Any, rows: slice = slice(None)) -> NDArray[Any]:
+        check_array(self.path or "the trace", path, dataset, len(self.layer_names))
         if grows(dataset):
             return dataset[slice(*rows.indices(self.rows_by_clock[clock_of(path, self.clock)]))]
         return np.asarray(dataset[()])[rows] if dataset.shape else np.asarray(dataset[()])
@@ -257,10 +256,10 @@ class Trace:
     def lacks(self, path: str) -> UsageError:
         """Return the error for an array that the trace does not hold, and why it does not."""
         holder = holder_of(self.path, self.attributes)
-        hint = _hint(path)
+        why = hint(path)
         if holder is not None and path.startswith(("network", "data")):
-            hint = f": it was left to {holder}, which is gone or another one; bring that back, or run again"
-        return UsageError(f"{self.path or 'the trace'} (status {self.status}) holds no {path}{hint}")
+            why = f": it was left to {holder}, which is gone or another one; bring that back, or run again"
+        return UsageError(f"{self.path or 'the trace'} (status {self.status}) holds no {path}{why}")
 
     def _layers(self, group: str) -> list[NDArray[Any]]:
         found = self._group(group)
@@ -276,19 +275,10 @@ class Trace:
         if shared:
             return {name: self.array(f"{path}/{name}") for name in shared}
         try:
-            found = self._datasets(path)
+            found = datasets_of(self.file, path, len(self.layer_names))
             return {name: self._read(f"{path}/{name}", item) for name, item in found.items() if not is_scale(item)}
         except DAMAGE as error:
             raise damaged(self.path, error) from None
-
-    def _datasets(self, path: str) -> dict[str, Any]:
-        """Return the datasets in a group; ValueError where they are too many or too large for this file."""
-        names = list(self.file[path])
-        if len(names) > _ENTRIES * (1 + len(self.layer_names)):
-            raise ValueError(f"{len(names)} entries in {path}")
-        found = {name: self.file[f"{path}/{name}"] for name in names}
-        check_claims(list(found.values()))
-        return found
 
 
 def open_trace(path: Path | str) -> Trace:
@@ -302,15 +292,3 @@ def open_trace(path: Path | str) -> Trace:
     except UsageError:
         file.close()
         raise
-
-
-def _hint(path: str) -> str:
-    if path.startswith(("final", "arrival", "solver", "equilibrium")):
-        return "; it is written when a run ends"
-    if path.startswith("network"):
-        return ""
-    if path.startswith(GROUP):
-        return "; runs that train write it"
-    if path.startswith("data"):
-        return "; every run writes it"
-    return f'; record it with [trace] record = ["{path.partition("/")[0]}"]'

@@ -41,6 +41,7 @@ class Snapshot(io.RawIOBase):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
+        self._path = path
         self._file = path.open("rb", buffering=0)
         self._position = 0
         self._size = os.fstat(self._file.fileno()).st_size
@@ -49,6 +50,10 @@ class Snapshot(io.RawIOBase):
         head[_END] = struct.pack("<Q", self._size)
         head[_CHECKSUM] = struct.pack("<I", lookup3(bytes(head[: _CHECKSUM.start])))
         self._head = bytes(head)
+
+    def __repr__(self) -> str:
+        # what HDF5 calls the file
+        return str(self._path)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """Move to an offset from the start, the position or the end."""

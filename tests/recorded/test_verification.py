@@ -110,6 +110,14 @@ def counted(dataset: Any) -> None:
     dataset[-1] += 1
 
 
+def endless(item: Any) -> None:
+    item[-1] = 2**40
+
+
+def reversed_(item: Any) -> None:
+    item[...] = item[()][::-1]
+
+
 @pytest.mark.parametrize(
     ("path", "change", "layers"),
     [
@@ -125,6 +133,8 @@ def counted(dataset: Any) -> None:
         ("final/gradient/b_0", scaled, [0]),
         ("arrival_step", counted, [2]),
         ("step", counted, [0, 1, 2]),
+        ("step", endless, [0, 1, 2]),
+        ("step", reversed_, [0, 1, 2]),
         ("network/W_0", scaled, [0, 1, 2]),
     ],
 )

@@ -1,0 +1,66 @@
+"""What the arrays of a trace must be like, whatever program wrote it, and why one may be missing."""
+
+from pathlib import Path
+from typing import Any
+
+from pcsim.errors import UsageError
+from pcsim.trace.opening import check_claims
+from pcsim.trace.training import ALIGNMENT, GROUP
+
+_ENTRIES = 64
+"""Datasets in one group for each layer, at most: parameters of all kinds, and scales of their axes."""
+_BY_ROW_AND_LAYER = {
+    "energy",
+    "energy_bound",
+    "grad_norm",
+    *(f"{GROUP}/{name}" for name in ("energy", "update_ratio", *ALIGNMENT)),
+}
+_BY_LAYER = {"layer_width", "arrival_step", "arrival_time"}
+
+
+def check_array(trace: Path | str, path: str, item: Any, layers: int) -> None:
+    """Raise `UsageError` unless a dataset holds real numbers in the shape that its name stands for."""
+    if item.shape is None:
+        raise UsageError(f"{trace}: {path} holds no values")
+    wanted = _shape(path, layers)
+    if wanted is not None:
+        fits = len(wanted) == len(item.shape) and all(n in (m, None) for n, m in zip(wanted, item.shape, strict=True))
+        if not fits:
+            words = " × ".join("any" if n is None else str(n) for n in wanted)
+            raise UsageError(f"{trace}: {path} has shape {item.shape}; with {layers} layers it must be {words}")
+    if item.dtype.kind not in "fiub":
+        raise UsageError(f"{trace}: {path} holds {item.dtype}, expected real numbers")
+
+
+def datasets_of(file: Any, path: str, layers: int) -> dict[str, Any]:
+    """Return the datasets in a group by name; ValueError where they are too many or too large for this file."""
+    names = list(file[path])
+    if len(names) > _ENTRIES * (1 + layers):
+        raise ValueError(f"{len(names)} entries in {path}")
+    found = {name: file[f"{path}/{name}"] for name in names}
+    check_claims(list(found.values()))
+    return found
+
+
+def hint(path: str) -> str:
+    """Return why a trace may not hold an array, as the end of a sentence."""
+    if path.startswith(("final", "arrival", "solver", "equilibrium")):
+        return "; it is written when a run ends"
+    if path.startswith("network"):
+        return ""
+    if path.startswith(GROUP):
+        return "; runs that train write it"
+    if path.startswith("data"):
+        return "; every run writes it"
+    return f'; record it with [trace] record = ["{path.partition("/")[0]}"]'
+
+
+def _shape(path: str, layers: int) -> tuple[int | None, ...] | None:
+    group = path.rpartition("/")[0]
+    if path in _BY_ROW_AND_LAYER:
+        return (None, layers)
+    if path == "energy_per_sample":
+        return (None, layers, None)
+    if path in _BY_LAYER:
+        return (layers,)
+    return (None,) if path in ("step", "time") or group in (GROUP, "solver", "equilibrium") else None

@@ -73,13 +73,15 @@ def write_attributes(target: Any, attributes: Mapping[str, str | int | float]) -
 
 
 def read_attributes(source: Any) -> dict[str, Any]:
-    """Return attributes as plain values: numbers and text; ValueError where they claim more than the file holds."""
+    """Return attributes of one value as plain numbers and text; ValueError where they claim more than there is."""
     every = [h5a.open(source.id, index=index) for index in range(h5a.get_num_attrs(source.id))]
     left = _length(source)
     found: dict[str, Any] = {}
     for attribute in every:
         name = attribute.name.decode()
-        value = found[name] = _value(source, attribute)
+        value = _value(attribute)
+        if value is not None:
+            found[name] = value
         left -= len(value) if isinstance(value, str) else 0
         if left < 0:  # each text may be as long as the file: the same one under many names
             raise ValueError(f"attribute {name}")
@@ -90,14 +92,14 @@ def read_attribute(source: Any, name: str) -> Any:
     """Return one attribute as a plain value, None where there is none."""
     if not h5a.exists(source.id, name.encode()):
         return None
-    return _value(source, h5a.open(source.id, name.encode()))
+    return _value(h5a.open(source.id, name.encode()))
 
 
-def _value(source: Any, attribute: Any) -> Any:
-    if attribute.shape != ():
-        _check_claim(source, attribute)
-        return source.attrs[attribute.name.decode()]
-    held = np.empty((), attribute.dtype)
+def _value(attribute: Any) -> Any:
+    """Return the value of an attribute, None where it has not got just one: pcsim's all have."""
+    if attribute.shape is None or prod(attribute.shape) != 1:
+        return None
+    held = np.empty(attribute.shape, attribute.dtype)
     attribute.read(held)
     value: Any = held.item()
     return value.decode("utf-8", "surrogateescape") if held.dtype.kind == "O" else value

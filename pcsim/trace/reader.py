@@ -86,7 +86,10 @@ class Trace:
     @property
     def steps(self) -> Int[NDArray[Any], " step"] | Float[NDArray[Any], " step"]:
         """The recorded steps, or times where the clock is `time`."""
-        return self.array(self.clock)
+        clock = self.array(self.clock)
+        if clock.dtype.kind == "f" and not np.isfinite(clock).all():
+            raise UsageError(f"{self.path or 'the trace'}: {self.clock} has entries that are no finite numbers")
+        return clock
 
     @property
     def last_clock(self) -> float:

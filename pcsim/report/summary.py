@@ -15,6 +15,7 @@ from pcsim.report.findings import findings
 from pcsim.report.tables import new_table, print_table
 from pcsim.report.training_summary import training_headline, training_table
 from pcsim.trace import Trace
+from pcsim.trace.owner import may_be_written
 from pcsim.words import count, duration, extent
 
 
@@ -64,6 +65,8 @@ def _print_study(trace: Trace, console: Console) -> None:
 
 def no_rows(trace: Trace) -> str:
     """Return why a trace without rows of inference has none."""
+    if trace.status == "running" and not may_be_written(trace.attributes):
+        return "its run was killed before its first row, and nothing was lost; run it again with --force"
     if trace.status == "running":
         return "holds no rows yet; wait for the run to record some"
     return f"holds no rows of inference: its run ended before it (status {trace.status})"

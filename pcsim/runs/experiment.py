@@ -31,8 +31,9 @@ from pcsim.runs.tracing import (
 )
 from pcsim.runs.training import in_float64, to_training_state, train
 from pcsim.scenario import Scenario, scenario_text
-from pcsim.trace import Trace, TraceWriter, open_trace
+from pcsim.trace import Trace, TraceWriter, open_trace, repair
 from pcsim.trace.files import check_replaceable
+from pcsim.trace.journal import journal_path
 
 Progress = Callable[[float, float], None]
 """Called now and then with the update, step or time and the last one: updates where there is training."""
@@ -211,6 +212,8 @@ def _checkpoint(trainer: Trainer | None, trace: Path) -> Checkpoint:
     kept = checkpoint_path(trace)
     if not trace.exists() and kept.exists():
         return read_checkpoint(kept)
+    if journal_path(trace.resolve()).exists():  # its writer was killed
+        repair(trace)
     with open_trace(trace) as old:
         attributes = old.attributes
     if attributes.get("status") == "complete":

@@ -34,6 +34,7 @@ class TraceLog:
     def checkpoint(self, state: TrainingState) -> None:
         """Replace the checkpoint; the rows up to it are in the trace by now."""
         if self.writer.path is not None:
+            self.writer.sync()
             write_checkpoint(checkpoint_path(self.writer.path), to_checkpoint(state, self.origin, self.writer.run_id))
 
 

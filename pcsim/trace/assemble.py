@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import h5py
 from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
@@ -16,7 +17,7 @@ from pcsim.trace.blank import new_file
 from pcsim.trace.files import abandoned_on_error, closing
 from pcsim.trace.layout import FORMAT, FORMAT_VERSION, Dimensions, Layout, streams
 from pcsim.trace.objects import Objects, copy_objects, copy_rows, write_attributes
-from pcsim.trace.opening import open_beside_readers, open_to_read
+from pcsim.trace.opening import open_beside_readers
 from pcsim.trace.owner import OWNER_ATTRIBUTES, owner_attributes
 from pcsim.trace.rows import growing_by_clock, rows_in_words, whole_rows
 from pcsim.trace.space import POSIX, abandon, release_reserved, reserve, why
@@ -136,7 +137,7 @@ def replace_by(path: Path, write: Callable[[Path], Any], rows: Mapping[str, int]
     with replacing(path) as temporary:
         with closing(write(temporary)):
             pass
-        with open_to_read(temporary) as copy:
+        with h5py.File(temporary, "r", locking=False) as copy:  # nobody else knows of it
             found = {clock: whole_rows(copy[clock], growing) for clock, growing in growing_by_clock(copy).items()}
         if any(rows[clock] != count for clock, count in found.items()):
             raise OSError(f"the copy holds {rows_in_words(found)} instead of {rows_in_words(rows)}")

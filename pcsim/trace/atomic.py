@@ -7,6 +7,7 @@ import re
 import secrets
 import zlib
 from collections.abc import Generator
+from functools import cache
 from pathlib import Path
 
 from pcsim.errors import UsageError
@@ -23,8 +24,7 @@ def checkpoint_path(trace: Path) -> Path:
 
 def temporary_name(target: Path) -> str:
     """Return a hidden file name that nobody can guess, and that tells for which file and by which process it is."""
-    me = os.getpid()
-    return f".pcsim-{me}-{started(me) or 0}-{_of(target)}-{secrets.token_hex(8)}.tmp"
+    return f".pcsim-{os.getpid()}-{_own_start(os.getpid())}-{_of(target)}-{secrets.token_hex(8)}.tmp"
 
 
 @contextlib.contextmanager
@@ -73,6 +73,11 @@ def sync_folder(path: Path) -> None:
     """Wait until the name of a file is on disk, where the platform knows how."""
     with contextlib.suppress(OSError):
         sync(path.parent)
+
+
+@cache
+def _own_start(pid: int) -> int:
+    return started(pid) or 0
 
 
 def _of(target: Path) -> str:

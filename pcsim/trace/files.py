@@ -53,6 +53,8 @@ def check_replaceable(path: Path) -> None:
 
 
 def _writer_of(path: Path) -> int | None:
+    if not left_by_writer(path):
+        return None
     try:
         with open_file(path) as file:
             return living_writer(read_attributes(file))

@@ -1,9 +1,10 @@
 """What a trace holds: the arrays a run records, their shapes, chunks and the names of their dimensions."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,25 @@ class Layout:
     """What is recorded of training, None where nothing is trained."""
     free_input: bool = False
     """Whether the input is free or masked, and recorded with the states."""
+
+
+def as_words(layout: Layout) -> dict[str, Any]:
+    """Return a layout as JSON knows it."""
+    return asdict(layout) | {"record": sorted(layout.record), "dtype": layout.dtype.str}
+
+
+def from_words(words: Mapping[str, Any]) -> Layout:
+    """Return the layout that `as_words` was given."""
+    values: dict[str, Any] = {
+        **words,
+        "layer_names": tuple(words["layer_names"]),
+        "unit_shapes": tuple(map(tuple, words["unit_shapes"])),
+        "input_shape": tuple(words["input_shape"]),
+        "record": frozenset(words["record"]),
+        "dtype": np.dtype(words["dtype"]),
+        "training": words["training"] and Training(**words["training"]),
+    }
+    return Layout(**values)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ HDF5 follows what a file says: it reads other files, loads plugins, allocates wh
 damages. A file is therefore looked through before HDF5 gives out any of it, and every dataset before its first byte.
 """
 
+import contextlib
 import os
 import warnings
 import zlib
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-from h5py import h5d, h5i, h5l, h5t  # pyright: ignore[reportAttributeAccessIssue]
+from h5py import h5d, h5g, h5i, h5l, h5o, h5t  # pyright: ignore[reportAttributeAccessIssue]
 
 from pcsim.errors import PcsimWarning, UsageError
 from pcsim.trace.heaps import check_heaps
@@ -117,6 +118,8 @@ class GuardedFile(_Guarded, h5py.File):
 def _without_links(file: GuardedFile, path: Path) -> GuardedFile:
     try:
         found = file.id.links.visit(_link_out, info=True)
+    except RuntimeError:  # some object is torn, which leaves the others
+        found = _link_out_below(file.id, set())
     except BaseException:
         file.close()
         raise
@@ -128,6 +131,20 @@ def _without_links(file: GuardedFile, path: Path) -> GuardedFile:
 
 def _link_out(name: bytes, link: Any) -> str | None:
     return None if link.type in (h5l.TYPE_HARD, h5l.TYPE_SOFT) else name.decode(errors="backslashreplace")
+
+
+def _link_out_below(group: Any, seen: set[int]) -> str | None:
+    """Return what `_link_out` finds below a group, as far as there are objects that can be opened."""
+    seen.add(h5o.get_info(group).addr)
+    for name in group:
+        if found := _link_out(name, group.links.get_info(name)):
+            return found
+        with contextlib.suppress(KeyError, OSError, RuntimeError):
+            item = h5o.open(group, name)
+            fresh = isinstance(item, h5g.GroupID) and h5o.get_info(item).addr not in seen
+            if fresh and (found := _link_out_below(item, seen)):
+                return found
+    return None
 
 
 def texts(item: h5py.Dataset) -> tuple[str, ...]:

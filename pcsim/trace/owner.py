@@ -2,13 +2,16 @@
 
 import os
 import platform
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pcsim.trace.space import POSIX
 
-OWNER_ATTRIBUTES = ("writer_pid", "writer_host", "writer_started")
+TOKEN = "writer_journal"
+"""Tells the file from any other: its journal has the same."""
+OWNER_ATTRIBUTES = ("writer_pid", "writer_host", "writer_started", TOKEN)
 
 
 def owner_attributes() -> dict[str, str | int | float]:
@@ -17,6 +20,7 @@ def owner_attributes() -> dict[str, str | int | float]:
         "writer_pid": os.getpid(),
         "writer_host": platform.node(),
         "writer_started": started(os.getpid()) or 0,
+        TOKEN: secrets.token_hex(8),
     }
 
 

@@ -13,6 +13,7 @@ from pcsim.errors import UsageError
 from pcsim.trace.arrays import check_array, datasets_of, hint
 from pcsim.trace.files import DAMAGE, damaged, identity, open_file
 from pcsim.trace.history import History
+from pcsim.trace.journal import journal_path
 from pcsim.trace.layout import FORMAT_VERSION
 from pcsim.trace.objects import read_attributes
 from pcsim.trace.opening import texts
@@ -294,4 +295,6 @@ def open_trace(path: Path | str) -> Trace:
         return Trace(file, Path(path))
     except UsageError:
         file.close()
+        if journal_path(Path(path).resolve()).exists():
+            raise UsageError(f"{path} was left by a run that was killed; `pcsim repair {path}` restores it") from None
         raise

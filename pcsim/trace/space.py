@@ -9,6 +9,7 @@ import errno
 import os
 import re
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ def reserve(descriptor: int, upto: int) -> bool:
     return False
 
 
+@cache
 def _fallocate() -> Any:
     """Return the C library's function, None where there is none."""
     try:

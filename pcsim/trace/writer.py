@@ -1,6 +1,7 @@
 """Write a trace as the run goes: bounded memory, readable meanwhile, each flushed row safe from `kill -9`."""
 
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -18,10 +19,13 @@ from pcsim.trace.assemble import (
     start_file,
     with_own_attributes,
 )
-from pcsim.trace.atomic import remove_leftovers, temporary_name
+from pcsim.trace.atomic import remove_leftovers, sync_folder, temporary_name
 from pcsim.trace.beginning import Arrays, Attributes, Beginning
 from pcsim.trace.files import check_target, identity, open_file
+from pcsim.trace.journal import Journal, check_journal, remove_journal
 from pcsim.trace.layout import Block, streams
+from pcsim.trace.objects import read_attribute
+from pcsim.trace.owner import TOKEN
 from pcsim.trace.reader import Trace, open_trace
 from pcsim.trace.rows import rows_in_words
 from pcsim.trace.space import POSIX, abandon, allocated_bytes, check_room, reserve, why
@@ -29,6 +33,10 @@ from pcsim.trace.stream import RowBlock, Stream, by_clock
 from pcsim.trace.training import EPOCH, UPDATE, EpochBlock, UpdateBlock
 
 FINAL_STATUSES = ("complete", "interrupted", "failed")
+SYNC_SECONDS = 5.0
+"""Rows are on disk, safe from a power cut, so many seconds after the last ones were."""
+SYNC_SHARE = 20
+"""Or so many times as long as that took then: at most a twentieth of a run is spent on waiting for the disk."""
 _INDEX_BYTES = 32 * 1024
 """What the growing datasets' indices may take beyond their rows in one append."""
 
@@ -55,6 +63,8 @@ class TraceWriter:
         self._identity = identity(path)
         self._reserved = 0
         self._finished = False
+        self._journal: Journal | None = None
+        self._synced = (time.monotonic(), 0.0)
 
     @classmethod
     def create(
@@ -77,9 +87,12 @@ class TraceWriter:
             nothing = Beginning(beginning.layout, {}, {}, {}, {})
             return cls(start_file(None, nothing), None, beginning)
         target = check_target(path, force)
+        check_journal(target)
         remove_leftovers(target)
         check_room(target.parent / temporary_name(target), beginning.whole_bytes, allocated_bytes(target))
-        return cls(create_file(target, beginning, begin, force=force), target, beginning)
+        writer = cls(create_file(target, beginning, begin, force=force), target, beginning)
+        remove_journal(target)  # of the trace that was there
+        return writer
 
     @property
     def rows(self) -> int:
@@ -135,7 +148,12 @@ class TraceWriter:
         except OSError as error:
             raise self._full(error) from None
         try:
+            if self._journal is None and self.path is not None:
+                # Before HDF5 writes over anything.
+                token = read_attribute(self._file, TOKEN)
+                self._journal = Journal(self.path, token, self._layout, self._datasets)
             self._write(growing, arrays, self._rows[clock], count)
+            self._note(growing, arrays, self._rows[clock])
         except (OSError, RuntimeError) as error:
             abandon(self._file)
             raise self._full(error) from None
@@ -149,6 +167,28 @@ class TraceWriter:
             dataset.resize(start + count, axis=0)
             dataset[start:] = arrays[stream.path]
         self._file.flush()
+
+    def _note(self, growing: list[Stream], arrays: Arrays, start: int) -> None:
+        """Enter rows that HDF5 has flushed into the journal, and now and then see to it that they are on disk."""
+        if self._journal is None:
+            return
+        self._journal.add(growing, start, arrays)
+        then, cost = self._synced
+        if time.monotonic() - then > max(SYNC_SECONDS, SYNC_SHARE * cost):
+            self.sync()
+
+    def sync(self) -> None:
+        """Wait until all rows appended are on disk, where a power cut does not reach them; RunFailed if it fails."""
+        if self._journal is None or self.path is None or not self._file:
+            return
+        begun = time.monotonic()
+        try:
+            os.fsync(self._file.id.get_vfd_handle())
+            self._journal.sync()
+        except OSError as error:
+            raise self._full(error) from None
+        sync_folder(self.path)
+        self._synced = (time.monotonic(), time.monotonic() - begun)
 
     def finish(self, status: str, attributes: Attributes, final: Arrays) -> Trace:
         """Complete the trace and open it for reading.
@@ -173,6 +213,7 @@ class TraceWriter:
             self.close()
             self._end_in_place(self.path, attributes, final)
         self.close()
+        remove_journal(self.path)
         return open_trace(self.path)
 
     def close(self) -> None:
@@ -181,6 +222,8 @@ class TraceWriter:
         with suppress(Exception):
             self._file.close()
         abandon(self._file)
+        if self._journal is not None:
+            self._journal.close()
 
     def __enter__(self) -> "TraceWriter":
         return self

@@ -15,10 +15,12 @@ from pathlib import Path
 
 import pcsim
 from pcsim.errors import PcsimError
-from pcsim.trace import TraceWriter
-from tests.support.trace_samples import ALL, block, create, final, layout
+from pcsim.trace import TraceWriter, open_trace, repair, resume
+from tests.support.trace_samples import ALL, TRAINING, append_epoch, beginning, block, create, final, layout
 
 ROWS, BLOCK = 40, 10
+UPDATES = 3
+"""In an epoch."""
 SWEEP = pcsim.read_scenario(
     "signal-decay", ["network.hidden={layers=2, width=4}", "data.batch=2", 'sweep={"inference.steps"=[2, 3]}']
 )
@@ -33,9 +35,21 @@ def replace_trace(safe: Callable[[TraceWriter], None]) -> None:
     writer.finish("complete", {}, final()).close()
 
 
+def go_on(safe: Callable[[TraceWriter], None]) -> None:
+    """Resume a training trace at its second epoch, in its place, and add two more."""
+    of, path = layout(training=TRAINING), Path("run.h5")
+    repair(path)
+    with open_trace(path) as old:
+        writer = resume(path, old, beginning(of), updates=2 * UPDATES, epochs=2)
+    for _ in range(2):
+        append_epoch(writer, UPDATES)
+        safe(writer)
+    writer.finish("complete", {}, {}).close()
+
+
 def say_safe(writer: TraceWriter) -> None:
     """Say, even if the next thing is a kill, how many rows are safe."""
-    os.write(1, f"safe {writer.rows}\n".encode())
+    os.write(1, f"safe {writer.rows or writer.epochs}\n".encode())
 
 
 def study(safe: Callable[[TraceWriter], None]) -> None:

@@ -176,4 +176,6 @@ def test_where_the_platform_has_no_safeguards(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.support.elsewhere", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stderr == ""
-    assert done.stdout.strip() == "done ['again.h5', 'copy.h5', 'killed.h5', 'run.h5', 'trained.h5']"
+    assert (
+        done.stdout.strip() == "done ['again.h5', 'copy.h5', 'killed.h5', 'run.h5', 'trained.h5', 'trained.h5.journal']"
+    )

@@ -1,4 +1,4 @@
-"""Where the shipped scenarios and data lie: inside an installed package, beside it in a checkout."""
+"""Where files lie: the shipped scenarios and data, inside an installed package or beside it in a checkout; homes."""
 
 from pathlib import Path
 
@@ -15,6 +15,14 @@ def scenario_dir() -> Path:
 def data_dir() -> Path:
     """Return the folder of the shipped data. Raises UsageError where the installation lacks it."""
     return _folder("data")
+
+
+def expanded(path: str | Path) -> Path:
+    """Return the path with a leading ~ replaced, or as it is where nobody knows that home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def _folder(name: str) -> Path:

@@ -1,5 +1,6 @@
 """From a scenario's words to the objects of a run: network, data, energy, inference, motion, task, learner."""
 
+from pcsim.assemble.digests import data_sha256
 from pcsim.assemble.inputs import (
     Hidden,
     Inputs,
@@ -32,6 +33,7 @@ __all__ = [
     "build_stepper",
     "build_task",
     "build_training_setup",
+    "data_sha256",
     "initial_parameters",
     "load_inputs",
     "load_samples",

@@ -1,13 +1,14 @@
 """The arrays of a run: parameters loaded or drawn, the batch read and checked against the network."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pcsim.assemble.digests import data_sha256, parameters_sha256
 from pcsim.assemble.masks import build_mask
 from pcsim.assemble.roles import check_all_labels, fitted, named
 from pcsim.datasets import Dataset, first_batch, load_dataset, require_range
@@ -39,7 +40,8 @@ class Inputs:
     """The arrays of a run, in float64: parameters by layer, input x (batch, n_in), target y (batch, n_out).
 
     Of a free input, and at the masked units of another, x is where it starts; of a free output, and at masked units, y
-    is zero. `hidden` is there where samples are masked.
+    is zero. `hidden` is there where samples are masked. `digests` are SHA-256 sums of what was read, by name:
+    `data_sha256` of all samples, `weights_sha256` of a weights file.
     """
 
     parameters: tuple[dict[str, NDArray[np.float64]], ...]
@@ -47,6 +49,7 @@ class Inputs:
     y: NDArray[np.float64]
     source: str
     hidden: Hidden | None = None
+    digests: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def read_dataset(scenario: Scenario) -> Dataset:
@@ -61,10 +64,8 @@ def read_dataset(scenario: Scenario) -> Dataset:
         found = load_dataset(
             data.name, file=data.file, seed=_data_seed(scenario), samples=samples, slope=data.slope, noise=data.noise
         )
-        parts = {"x": found.inputs, "y": found.y, "x_test": found.inputs_test, "y_test": found.y_test}
-        for name, values in parts.items():
-            if values is not None:
-                require_range(values, precision, f"{found.source}: {name}")
+        for name, values in found.parts.items():
+            require_range(values, precision, f"{found.source}: {name}")
     return found
 
 
@@ -95,7 +96,10 @@ def load_inputs(scenario: Scenario, network: Network, dataset: Dataset) -> Input
         x = np.where(hidden.mask, start, x)
     if hidden is not None and scenario.inference.output == "masked":
         y = np.where(hidden.mask, 0.0, y)
-    return Inputs(parameters, x, y, dataset.source, hidden)
+    digests = {"data_sha256": data_sha256(scenario, dataset)}
+    if scenario.network.weights is not None:
+        digests["weights_sha256"] = parameters_sha256(parameters)
+    return Inputs(parameters, x, y, dataset.source, hidden, digests)
 
 
 def _part(scenario: Scenario, dataset: Dataset) -> Dataset:

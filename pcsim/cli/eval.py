@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from pcsim.cli.options import overrides_option
-from pcsim.cli.terminal import PrintableConsole, echo
+from pcsim.cli.options import note, overrides_option
+from pcsim.cli.terminal import PrintableConsole
 from pcsim.recorded.evaluation import Score, Scores, evaluate
 from pcsim.report.tables import new_table, print_table
 
@@ -21,9 +21,9 @@ def command(
     weights: Path, scenario: str | None, backend: str | None, precision: str | None, overrides: tuple[str, ...]
 ) -> None:
     """Print loss and accuracy of WEIGHTS, a weights file or a trace, on training, validation and test samples."""
-    scores = evaluate(weights, overrides, scenario=scenario, backend=backend, precision=precision)
-    for note in scores.scenario.notes:
-        echo(f"note: {note}", err=True)
+    scores = evaluate(weights, overrides, scenario=scenario, backend=backend, precision=precision, tell=note)
+    for line in scores.scenario.notes:
+        note(line)
     place = scores.scenario.backend
     console = PrintableConsole()
     console.print(f"{scores.source}, {place.precision_name} on {place.name}", soft_wrap=True)

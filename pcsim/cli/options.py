@@ -38,11 +38,16 @@ def scenario_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def note(line: str) -> None:
+    """Print a line that is no error and no result."""
+    echo(f"note: {line}", err=True)
+
+
 def read(scenario: str, *, quiet: bool = False, **changes: Any) -> Scenario:
     """Read a scenario with the `changes` that `scenario_options` give, and print the reader's notes unless `quiet`."""
     reading = read_scenario(scenario, **changes)
-    for note in () if quiet else reading.notes:
-        echo(f"note: {note}", err=True)
+    for line in () if quiet else reading.notes:
+        note(line)
     return reading
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from pcsim.cli.options import note
 from pcsim.cli.terminal import PrintableConsole, echo
 from pcsim.errors import DeviationFound
 from pcsim.recorded.verification import Verification, verify
@@ -26,7 +27,7 @@ def command(trace: Path, verifying: bool, backend: str | None, precision: str | 
         if not verifying:
             replay(opened, PrintableConsole(), speed)
             return
-        report(verify(opened, backend=backend, precision=precision), trace)
+        report(verify(opened, backend=backend, precision=precision, tell=note), trace)
 
 
 def report(result: Verification, path: Path) -> None:

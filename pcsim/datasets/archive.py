@@ -16,14 +16,6 @@ _NPY_MAGIC = b"\x93NUM"
 _NAMES_SHOWN = 8
 
 
-def expanded(path: Path) -> Path:
-    """Return the path with a leading ~ replaced, or as it is where that home folder is unknown."""
-    try:
-        return path.expanduser()
-    except RuntimeError:
-        return path
-
-
 def open_data(path: Path, needed: str) -> IO[bytes]:
     """Open a data file for reading; `needed` says in errors what the file should be.
 

@@ -59,6 +59,12 @@ class Dataset:
         return len(self.inputs)
 
     @property
+    def parts(self) -> dict[str, Shaped[np.ndarray, "..."]]:
+        """Everything that was read, as it is stored: `x` and `y`, and `x_test` and `y_test` where there are any."""
+        found = {"x": self.inputs, "y": self.y, "x_test": self.inputs_test, "y_test": self.y_test}
+        return {name: values for name, values in found.items() if values is not None}
+
+    @property
     def sample_shape(self) -> tuple[int, ...]:
         """The shape of one input; a dense network flattens it."""
         return self.inputs.shape[1:]

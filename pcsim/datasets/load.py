@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from pcsim.datasets.archive import expanded
 from pcsim.datasets.dataset import Dataset
 from pcsim.datasets.digits import load_digits
 from pcsim.datasets.gaussian_line import gaussian_line
@@ -10,6 +9,7 @@ from pcsim.datasets.mnist import FASHION_MNIST, MNIST, load_image_set
 from pcsim.datasets.mnist1d import mnist1d
 from pcsim.datasets.npz import load_npz
 from pcsim.errors import UsageError, did_you_mean
+from pcsim.resources import expanded
 
 DATASET_NAMES = ("digits", "mnist", "fashion-mnist", "mnist1d", "gaussian-line", "npz")
 _READ_FROM_FILE = ("mnist", "fashion-mnist", "npz")

@@ -7,11 +7,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from pcsim.datasets.archive import expanded, read_arrays, unreadable
+from pcsim.datasets.archive import read_arrays, unreadable
 from pcsim.datasets.checks import labels_or_targets, real_array, same_length
 from pcsim.datasets.dataset import Dataset, PixelScaling
 from pcsim.datasets.idx import read_idx
 from pcsim.errors import UsageError
+from pcsim.resources import expanded
 
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
 _IDX_NAMES = {
@@ -53,10 +54,10 @@ def user_data_dir() -> Path:
     """Return the folder data sets are looked for in: PCSIM_DATA, else pcsim in the user's data folder."""
     chosen = os.environ.get("PCSIM_DATA")
     if chosen:
-        return expanded(Path(chosen))
+        return expanded(chosen)
     shared = Path(os.environ.get("XDG_DATA_HOME", ""))
     # the XDG specification has relative paths ignored
-    return (shared if shared.is_absolute() else expanded(Path("~/.local/share"))) / "pcsim"
+    return (shared if shared.is_absolute() else expanded("~/.local/share")) / "pcsim"
 
 
 def load_image_set(images: ImageSet, file: Path | None) -> Dataset:

@@ -22,6 +22,7 @@ from pcsim.assemble import (
     require_parameter_range,
     require_step_size,
 )
+from pcsim.datasets import Dataset
 from pcsim.engine.backend import TrainingBackend
 from pcsim.engine.free_input import FreeInputBackend
 from pcsim.engine.registry import load_backend, trainers_besides
@@ -33,11 +34,13 @@ from pcsim.learning.plan import SAMPLES_LOOKED_AT
 from pcsim.learning.samples import DataParts, Split
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.network import Network
-from pcsim.recorded import called, check_parameters, parameters_of, scenario_text_of
-from pcsim.scenario import Scenario, parse_scenario, read_scenario
+from pcsim.recorded import called, check_parameters, parameters_of
+from pcsim.recorded.embedded import Embedded, Tell, of_trace, of_weights, silently
+from pcsim.scenario import Scenario, read_scenario
+from pcsim.scenario.overrides import parse_overrides
 from pcsim.trace import Trace, open_trace
 from pcsim.trace.opening import is_hdf5
-from pcsim.weights import embedded_scenario, read_parameters
+from pcsim.weights import read_parameters
 
 
 @dataclass(frozen=True)
@@ -72,16 +75,23 @@ def evaluate(
     scenario: str | Path | None = None,
     backend: str | None = None,
     precision: str | None = None,
+    tell: Tell = silently,
 ) -> Scores:
     """Evaluate the network in a weights file or a trace on the data of its scenario, or of another one.
 
-    `scenario` replaces the one inside; `overrides` are texts like "data.file=other.npz". Raises `UsageError`, one line,
-    for a file or data that cannot be used or do not fit each other, and for a backend that cannot evaluate.
+    `scenario` replaces the one inside; `overrides` are texts like "data.file=other.npz"; `tell` is called with lines on
+    which data are read, before they are, and on others than the network's own. Raises `UsageError`, one line, for a
+    file or data that cannot be used or do not fit each other, for data that the file names and that have changed since,
+    and for a backend that cannot evaluate.
     """
     if not isinstance(weights, Trace) and is_hdf5(Path(weights)):
         with open_trace(weights) as trace:
-            return evaluate(trace, overrides, scenario=scenario, backend=backend, precision=precision)
-    chosen = _scenario(weights, scenario, overrides, backend, precision)
+            return evaluate(trace, overrides, scenario=scenario, backend=backend, precision=precision, tell=tell)
+    embedded = _embedded(weights, needed=scenario is None)
+    if scenario is not None:
+        chosen = read_scenario(scenario, overrides, backend=backend, precision=precision)
+    else:
+        chosen = embedded.parse(overrides, backend=backend, precision=precision)
     network = build_network(chosen)
     if isinstance(weights, Trace):
         parameters = check_parameters(weights, network, parameters_of(weights))
@@ -90,7 +100,7 @@ def evaluate(
     require_parameter_range(parameters, chosen.backend.precision_name, _name_of(weights))
     able = _training_backend(chosen)
     try:
-        dataset = read_dataset(chosen)
+        dataset = _dataset(embedded, chosen, scenario, overrides, tell)
     except UsageError as error:
         raise UsageError(f"{error}; --set data.file or data.name takes other data") from None
     if chosen.inference.output == "free":
@@ -105,23 +115,20 @@ def _name_of(weights: str | Path | Trace) -> str:
     return called(weights) if isinstance(weights, Trace) else str(weights)
 
 
-def _scenario(
-    weights: str | Path | Trace,
-    given: str | Path | None,
-    overrides: Sequence[str],
-    backend: str | None,
-    precision: str | None,
-) -> Scenario:
-    if given is not None:
-        return read_scenario(given, overrides, backend=backend, precision=precision)
+def _embedded(weights: str | Path | Trace, *, needed: bool) -> Embedded:
     if isinstance(weights, Trace):
-        text, where = scenario_text_of(weights), weights.path or "the trace"
-    else:
-        text, where = embedded_scenario(Path(weights)), weights
-    if text is None:
-        raise UsageError(f"{weights}: holds no scenario, only weights; name the scenario they are of with --scenario")
-    name = f"scenario in {where}"
-    return parse_scenario(text, overrides=overrides, backend=backend, precision=precision, name=name)
+        return of_trace(weights, needed=needed)
+    return of_weights(Path(weights), needed=needed)
+
+
+def _dataset(
+    embedded: Embedded, chosen: Scenario, scenario: str | Path | None, overrides: Sequence[str], tell: Tell
+) -> Dataset:
+    given = {override.path for override in parse_overrides(overrides)}
+    if scenario is not None or ("data", "name") in given:
+        # Who asks for another data set knows that it is one.
+        return read_dataset(chosen)
+    return embedded.data(chosen, chosen=("data", "file") in given, tell=tell)
 
 
 def _training_backend(scenario: Scenario) -> TrainingBackend:

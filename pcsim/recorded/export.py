@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.model.arithmetic import dtype_of
+from pcsim.recorded.embedded import of_trace
 from pcsim.recorded.network import called, checked, parameters_of, precision_of, scenario_text_of
 from pcsim.runs.checkpoint import Checkpoint, checkpoint_of, checkpoint_path
 from pcsim.trace import Trace
@@ -26,7 +27,7 @@ def export_weights(trace: Trace, path: str | Path, *, force: bool = False) -> st
     """
     kept = _checkpoint(trace)
     parameters = parameters_of(trace) if kept is None else _in_checkpoint(kept, trace)
-    write_weights(Path(path), parameters, scenario_text_of(trace), force=force)
+    write_weights(Path(path), parameters, of_trace(trace).beside, force=force)
     if GROUP not in trace or trace.status == "complete":
         return None
     note = f"training did not come to its end (status {trace.status})"

@@ -18,10 +18,11 @@ from pcsim.learning.diagnosis import update_ratio
 from pcsim.learning.learner import Learner, fresh
 from pcsim.model.arithmetic import dtype_of
 from pcsim.model.network import Network
-from pcsim.recorded import fitting, precision_of, read_point, scenario_text_of
+from pcsim.recorded import fitting, precision_of, read_point
 from pcsim.recorded.agreement import check_agreement
+from pcsim.recorded.embedded import Embedded, of_trace
 from pcsim.runs.training import by_name
-from pcsim.scenario import InferenceTable, LearningTable, Scenario, parse_scenario, scenario_text
+from pcsim.scenario import InferenceTable, LearningTable, Scenario, scenario_text
 from pcsim.scenario.overrides import parse_overrides
 from pcsim.trace import Trace
 from pcsim.weights import write_weights
@@ -53,14 +54,15 @@ class LocalUpdate:
     has_own_words: bool
     """Whether the trace's scenario says how to learn; without that it is plain SGD."""
     precision: str
-    scenario: str
+    texts: dict[str, str]
+    """What goes with the parameters: the trace's scenario, and what lies beside it."""
 
     def write(self, path: str | Path, *, force: bool = False) -> None:
         """Write the new parameters, in the type of the run, to a weights file; raises as `export_weights` does."""
         dtype = dtype_of(self.precision)
         with np.errstate(over="ignore"):  # what becomes infinite is refused
             rounded = {name: array.astype(dtype) for name, array in self.parameters.items()}
-        write_weights(Path(path), rounded, self.scenario, force=force)
+        write_weights(Path(path), rounded, self.texts, force=force)
 
 
 def learn_from(trace: Trace, overrides: Sequence[str] = ()) -> LocalUpdate:
@@ -71,10 +73,9 @@ def learn_from(trace: Trace, overrides: Sequence[str] = ()) -> LocalUpdate:
     `UsageError` for a trace that lacks something, whose arrays do not fit its scenario or each other, or have entries
     that are not finite.
     """
-    text = scenario_text_of(trace)
-    name = f"scenario in {trace.path or 'the trace'}"
-    scenario = parse_scenario(text, name=name)
-    table = _words(scenario, text, overrides, name)
+    embedded = of_trace(trace)
+    scenario = embedded.parse()
+    table = _words(scenario, embedded, overrides)
     network = build_network(scenario)
     recorded = read_point(trace, network)
     inference, xp = build_inference(scenario, network, _masked(trace, scenario, network)), host_namespace()
@@ -100,7 +101,7 @@ def learn_from(trace: Trace, overrides: Sequence[str] = ()) -> LocalUpdate:
         learning=table,
         has_own_words=scenario.learning is not None,
         precision=precision_of(trace),
-        scenario=text,
+        texts={**embedded.beside},
     )
 
 
@@ -111,7 +112,7 @@ def _masked(trace: Trace, scenario: Scenario, network: Network) -> tuple[bool, .
     return tuple(fitting(trace, "data/mask", trace.array("data/mask"), network.layer_shapes[-1]).astype(bool).tolist())
 
 
-def _words(scenario: Scenario, text: str, overrides: Sequence[str], name: str) -> LearningTable:
+def _words(scenario: Scenario, embedded: Embedded, overrides: Sequence[str]) -> LearningTable:
     """Return how to learn: as the scenario says, or by plain SGD, and as the overrides change it."""
     for override in parse_overrides(overrides):
         table, _, word = ".".join(override.path).partition(".")
@@ -124,8 +125,9 @@ def _words(scenario: Scenario, text: str, overrides: Sequence[str], name: str) -
         plain = InferenceTable(method="state", loss="squared-error", steps=1)
         whole = scenario.data.model_copy(update={"mask": None})
         text = scenario_text(scenario.model_copy(update={"inference": plain, "data": whole}))
+        embedded = replace(embedded, text=text)
         overrides = ("learning.optimizer=sgd", *overrides)
-    table = parse_scenario(text, overrides=overrides, name=name).learning
+    table = embedded.parse(overrides).learning
     if table is None:
         raise AssertionError("an override of learning makes the table")
     return table

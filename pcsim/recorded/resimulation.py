@@ -11,10 +11,11 @@ from pcsim.datasets import require_range
 from pcsim.engine.backend import Descent, Flow, Task
 from pcsim.errors import UsageError
 from pcsim.model.network import Network
-from pcsim.recorded import called, check_parameters, fitting, parameters_of, scenario_text_of
+from pcsim.recorded import called, check_parameters, fitting, parameters_of
+from pcsim.recorded.embedded import of_trace
 from pcsim.runs.provenance import describe_machine
 from pcsim.runs.simulation import Simulation, prepare
-from pcsim.scenario import Scenario, parse_scenario
+from pcsim.scenario import Scenario
 from pcsim.trace import Trace
 
 
@@ -38,7 +39,8 @@ def setting_of(
 
     Raises `UsageError` as `simulation_of` does.
     """
-    scenario = with_recorded_step(trace, parse_scenario(scenario_text_of(trace)).on(backend, precision))
+    embedded = of_trace(trace)
+    scenario = with_recorded_step(trace, embedded.parse().on(backend, precision))
     network = build_network(scenario)
     parameters = check_parameters(trace, network, parameters_of(trace))
     require_parameter_range(parameters, scenario.backend.precision_name, called(trace))
@@ -49,7 +51,8 @@ def setting_of(
     )
     for path, values in (("data/x", x), ("data/y", y)):
         require_range(values, scenario.backend.precision_name, f"{called(trace)}: {path}")
-    return scenario, network, Inputs(parameters, x, y, trace.provenance.get("data", ""), _hidden(trace, scenario, x, y))
+    hidden, source = _hidden(trace, scenario, x, y), embedded.beside.get("data", "")
+    return scenario, network, Inputs(parameters, x, y, source, hidden)
 
 
 def _hidden(trace: Trace, scenario: Scenario, x: NDArray[np.float64], y: NDArray[np.float64]) -> Hidden | None:

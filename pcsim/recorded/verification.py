@@ -13,6 +13,7 @@ from pcsim.errors import UsageError
 from pcsim.inference import search_of
 from pcsim.model.arithmetic import significand_bits
 from pcsim.recorded import precision_of, require_run
+from pcsim.recorded.embedded import Tell, of_trace, silently
 from pcsim.recorded.resimulation import ended_itself, is_same_place, simulation_of
 from pcsim.runs.simulation import Simulation
 from pcsim.trace import Block, Trace
@@ -61,11 +62,14 @@ class Verification:
         return bool((self.deviation <= self.tolerance).all())
 
 
-def verify(trace: Trace, *, backend: str | None = None, precision: str | None = None) -> Verification:
+def verify(
+    trace: Trace, *, backend: str | None = None, precision: str | None = None, tell: Tell = silently
+) -> Verification:
     """Simulate again from the network, data and scenario in a trace, and compare.
 
     On the backend, precision, versions and machine of the trace the result must be the same to the last bit. Training
-    is not repeated: inference starts from the trained parameters.
+    is not repeated: inference starts from the trained parameters. `tell` is called with lines on a data file that the
+    trace names and that no longer holds the data of the run.
     Raises `UsageError` for a trace that lacks what is needed, and for one with noise that would be drawn otherwise.
     """
     require_run(trace)
@@ -73,6 +77,7 @@ def verify(trace: Trace, *, backend: str | None = None, precision: str | None = 
         why = "; training was broken off before it, and is not repeated" if trace.training else ""
         raise UsageError(f"{trace.path}: holds no rows of inference to verify{why}")
     simulation = simulation_of(trace, backend, precision)
+    of_trace(trace).tell_of_changes(tell)
     tolerance = _tolerance(trace, simulation)
     comparison = Comparison(trace, bitwise=tolerance == 0)
     # A solver that knows of another end takes other steps: what was cut short is cut short again.

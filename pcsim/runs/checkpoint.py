@@ -16,6 +16,7 @@ from pcsim.errors import RunFailed, UsageError, did_you_mean, out_of_memory
 from pcsim.scenario.toml_text import toml_value
 from pcsim.trace.assemble import RUN_ID
 from pcsim.trace.atomic import checkpoint_path, replacing
+from pcsim.trace.digest import shortened
 from pcsim.trace.space import reserve, why
 from pcsim.version import __version__
 
@@ -25,6 +26,8 @@ FORMAT_VERSION = 2
 _HEAD = "checkpoint.json"
 _START_OF_ZIP = b"PK\x03\x04"
 _LONGEST_VALUE = 60
+_FILES = ("data.file", "network.weights")
+_QUOTES = "\"'"
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,10 @@ class Origin:
     precision: str
     versions: str
     """Of all packages that can change the last bits, as `describe_machine` names them."""
+    data_sha256: str = ""
+    """Of all samples, empty in checkpoints that were written before there were digests."""
+    weights_sha256: str = ""
+    """Of the weights file to start from, empty without one."""
 
 
 _ORIGIN = TypeAdapter(Origin)
@@ -72,21 +79,32 @@ class Checkpoint:
     def check_fits(self, origin: Origin) -> str | None:
         """Raise UsageError, naming the first key that differs, where another run than `origin` made this.
 
-        Returns a note where other versions of the packages made it, so that the last bits may differ.
+        Returns a note where other versions of the packages made it, so that the last bits may differ, and where it
+        cannot be said whether the data are the same.
         """
-        difference = _first_difference(self.origin.scenario, origin.scenario)
-        for name in ("backend", "precision"):
-            there, here = getattr(self.origin, name), getattr(origin, name)
-            difference = difference or (f"{name} is {there} there, {here} here" if there != here else None)
+        there, here = self.origin, origin
+        difference = first_difference(there.scenario, here.scenario, same_files=bool(there.data_sha256))
+        for word in ("backend", "precision"):
+            old, new = getattr(there, word), getattr(here, word)
+            difference = difference or (f"{word} is {old} there, {new} here" if old != new else None)
         name = self.path or "the checkpoint"
         if difference:
             raise UsageError(
                 f"{name} is of another scenario: {difference}; resume with the scenario it was made with, "
                 "or start anew with another name (-o)"
             )
-        if self.origin.versions == origin.versions:
-            return None
-        return f"{name} was made with {self.origin.versions}, this is {origin.versions}: the last bits may differ"
+        notes: list[str] = []
+        if not there.data_sha256 and "data.file" in _by_key(tomllib.loads(here.scenario)):
+            notes.append(f"{name} holds no digest of its data: that they are the same cannot be said")
+        for what, old, new in (
+            ("data", there.data_sha256, here.data_sha256),
+            ("weights", there.weights_sha256, here.weights_sha256),
+        ):
+            if there.data_sha256 and old != new:
+                raise UsageError(other_files(str(name), what, old, new))
+        if there.versions != here.versions:
+            notes.append(f"{name} was made with {there.versions}, this is {here.versions}: the last bits may differ")
+        return "; ".join(notes) or None
 
 
 def checkpoint_of(trace: Path, attributes: Mapping[str, Any]) -> Checkpoint:
@@ -192,13 +210,30 @@ def _damaged(path: Path | None) -> str:
     return f"{path} is damaged or truncated; use another copy, or start training anew"
 
 
-def _first_difference(there: str, here: str) -> str | None:
-    """Return `"learning.lr is 0.1 there, 0.2 here"` for the first key that two scenarios do not share."""
+def other_files(name: str, what: str, there: str, here: str) -> str:
+    """Return the refusal of data or weights that are not those that `name` was made with."""
+    differ = f"SHA-256 {shortened(there)} there, {shortened(here)} here"
+    return f"{name} was made with other {what} ({differ}); bring those back, or start anew with another name (-o)"
+
+
+def first_difference(there: str, here: str, *, same_files: bool) -> str | None:
+    """Return `"learning.lr is 0.1 there, 0.2 here"` for the first key that two scenarios do not share.
+
+    Where data and weights are the `same_files` by their digests, it is all one where they lie; else the end of one path
+    must be the other.
+    """
     old, new = (_by_key(tomllib.loads(text)) for text in (there, here))
     for key in (*old, *new):
+        if key in _FILES and key in old and key in new and (same_files or _same_path(old[key], new[key])):
+            continue
         if old.get(key) != new.get(key):
             return f"{key} is {_shown(old.get(key))} there, {_shown(new.get(key))} here"
     return None
+
+
+def _same_path(there: str, here: str) -> bool:
+    """Tell whether an absolute path ends as a relative one: before there were digests all were absolute."""
+    return f"/{there.strip(_QUOTES)}".endswith(f"/{here.strip(_QUOTES)}")
 
 
 def _shown(value: str | None) -> str:

@@ -227,7 +227,8 @@ def _checkpoint(trainer: Trainer | None, trace: Path) -> Checkpoint:
 def _origin(simulation: Simulation) -> Origin:
     versions = describe_machine(simulation.capabilities.packages)["versions"]
     scenario = simulation.scenario
-    return Origin(scenario_text(scenario), scenario.backend.name, simulation.task.precision, versions)
+    text, digests = scenario_text(scenario, relative=True), simulation.inputs.digests
+    return Origin(text, scenario.backend.name, simulation.task.precision, versions, **digests)
 
 
 def _when(settled: Settled) -> str:

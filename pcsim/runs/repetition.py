@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pcsim.assemble import data_sha256, read_dataset
 from pcsim.errors import Interrupted, RunFailed, UsageError
-from pcsim.runs.checkpoint import checkpoint_path
+from pcsim.runs.checkpoint import checkpoint_path, first_difference, other_files
 from pcsim.runs.experiment import Progress, run_experiment
 from pcsim.scenario import Scenario, scenario_text
 from pcsim.trace import Trace, open_trace
@@ -71,9 +72,15 @@ def _is_finished(scenario: Scenario, target: Path) -> bool:
     if not target.exists():
         return False
     with open_trace(target) as trace:
-        if trace.status == "complete" and trace.provenance["scenario"] != scenario_text(scenario):
+        if trace.status != "complete":
+            return False
+        there, here = trace.provenance, scenario_text(scenario, relative=True)
+        old = there.get("data_sha256")
+        if first_difference(there["scenario"], here, same_files=old is not None) is not None:
             raise UsageError(f"{target} is of another scenario: replace it with --force, or choose another name (-o)")
-        return trace.status == "complete"
+        if old is not None and old != (new := data_sha256(scenario, read_dataset(scenario))):
+            raise UsageError(other_files(str(target), "data", old, new))
+        return True
 
 
 def _run_seed(

@@ -47,8 +47,10 @@ def resume_trace(simulation: Simulation, path: Path, old: Trace, run_id: str, up
 def _beginning(simulation: Simulation, run_id: str | None = None) -> Beginning:
     scenario, network, task = simulation.scenario, simulation.network, simulation.task
     provenance = {
-        "scenario": scenario_text(scenario),
+        "scenario": scenario_text(scenario, relative=True),
+        **({"folder": scenario.reading.folder} if scenario.reading.relative else {}),
         "data": simulation.inputs.source,
+        **simulation.inputs.digests,
         "command": " ".join(sys.argv),
         **describe_machine(simulation.capabilities.packages),
     }

@@ -1,7 +1,7 @@
 """A scenario as the program sees it: one validated, frozen reading of a TOML file."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, PrivateAttr, model_validator
@@ -101,10 +101,16 @@ class TraceTable(Table):
 
 @dataclass(frozen=True)
 class Reading:
-    """How a scenario was read: notes for the user, and where keys were written; no part of its identity."""
+    """How a scenario was read: notes for the user, and where keys were written; no part of its identity.
+
+    `relative` holds, by key, the files that were named from the folder of a scenario file, as seen from `folder`, that
+    of the scenario itself.
+    """
 
     notes: tuple[str, ...] = field(default=(), compare=False)
     places: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
+    relative: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
+    folder: str = field(default="", compare=False)
 
 
 class Scenario(Table):
@@ -164,7 +170,7 @@ class Scenario(Table):
         rounding = {} if narrow else {"rounding": "nearest", "accumulate": "float32"}
         moved = self.model_copy(update={"backend": place, "inference": self.inference.model_copy(update=rounding)})
         kept = {k: v for k, v in self._reading.places.items() if not k.startswith("backend")}
-        return moved.read_as(Reading(self.notes, kept))
+        return moved.read_as(replace(self._reading, places=kept))
 
     def at_seed(self, seed: int) -> Self:
         """Return the same experiment from one seed, without a list of seeds."""

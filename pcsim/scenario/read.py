@@ -1,5 +1,6 @@
 """Reading a scenario: files and overrides laid over each other and checked as a whole."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pcsim.errors import ScenarioError
+from pcsim.resources import expanded
 from pcsim.scenario.explain import explain
 from pcsim.scenario.locate import KeyPath
 from pcsim.scenario.model import Reading, Scenario
@@ -23,6 +25,9 @@ from pcsim.scenario.training import settle_training
 from pcsim.scenario.tree import Place, Tree, sorted_lines
 from pcsim.scenario.words import take_unknown
 from pcsim.scenario.write import scenario_text
+
+FILES = (("network", "weights"), ("data", "file"))
+"""Keys that name files, which start from the folder of the scenario."""
 
 
 def read_scenario(
@@ -51,15 +56,21 @@ def parse_scenario(
     backend: str | None = None,
     precision: str | None = None,
     name: str = "scenario",
+    whole: bool = False,
 ) -> Scenario:
     """Read a scenario from its text; paths in it start from the folder `base` (default: the current one).
 
-    `name` is what messages call the text; `overrides`, `backend` and `precision` are as in `read_scenario`. Raises
-    ScenarioError with one line for each mistake.
+    `name` is what messages call the text; `overrides`, `backend` and `precision` are as in `read_scenario`; a text that
+    is to be `whole`, as one that a trace brings along, extends no other. Raises ScenarioError with one line for each
+    mistake.
     """
     given = parse_overrides(overrides)
     options = keyword_overrides(given, backend, precision, None)
-    return assemble(extend_chain(make_source(text, name, base or Path()), []), given, options)
+    source = make_source(text, name, base or Path())
+    if whole and "extends" in source.values:
+        advice = "put the text that pcsim show SCENARIO prints in its place"
+        raise ScenarioError([f"{name}: extends names another file, which a scenario inside a file must not; {advice}"])
+    return assemble(extend_chain(source, []), given, options)
 
 
 def assemble(chain: list[Source], given: list[Override], options: list[Override]) -> Scenario:
@@ -75,7 +86,7 @@ def assemble(chain: list[Source], given: list[Override], options: list[Override]
     for rank, override in enumerate([*given, *options]):
         # options such as --backend come after every --set
         place = Place(len(chain) + (rank >= len(given)), override.typed, rank=rank)
-        notes += _lay(tree, override.as_tree(), Path(), lambda path, place=place: place)
+        notes += _lay(tree, override.as_tree(), None, lambda path, place=place: place)
     swept = settle_sweep(tree, [*given, *options])
     problems = take_unknown(tree)
     replaced = still_replaced(tree, notes)
@@ -94,9 +105,15 @@ def assemble(chain: list[Source], given: list[Override], options: list[Override]
     if problems or scenario is None:
         raise ScenarioError(sorted_lines(problems))
     places = {dotted(path): place.key_label() for path, place in tree.places.items() if path}
-    scenario = scenario.read_as(Reading(tuple(notes), places))
+    scenario = scenario.read_as(Reading(tuple(notes), places, *_relative(tree, chain[-1].folder.absolute())))
     runs_of(scenario)
     return scenario
+
+
+def _relative(tree: Tree, folder: Path) -> tuple[dict[str, str], str]:
+    """Return the files named in scenario files as seen from a folder, by key, and that folder."""
+    paths = {dotted(path): tree.get(path) for path in sorted(tree.relative)}
+    return {key: os.path.relpath(path, folder) for key, path in paths.items() if isinstance(path, str)}, str(folder)
 
 
 @dataclass(frozen=True)
@@ -154,16 +171,19 @@ def _in_file(layer: int, source: Source) -> Callable[[KeyPath], Place]:
     return lambda path: Place(layer, source.name, source.locate(path))
 
 
-def _lay(tree: Tree, values: dict[str, Any], folder: Path, place_of: Callable[[KeyPath], Place]) -> list[str]:
+def _lay(tree: Tree, values: dict[str, Any], folder: Path | None, place_of: Callable[[KeyPath], Place]) -> list[str]:
     """Lay one file or override over the tree, its words put into the form in which they can be merged.
 
-    Return a note for each older key that was dropped.
+    Paths in it start from its `folder`, those of an override from the current one. Return a note for each older key
+    that was dropped.
     """
     values = {key: dict(value) if isinstance(value, dict) else value for key, value in values.items()}
-    for table, key in (("network", "weights"), ("data", "file")):
+    for table, key in FILES:
         found = values.get(table)
         if isinstance(found, dict) and isinstance(path := found.get(key), str) and path:
-            found[key] = str((folder / Path(path).expanduser()).absolute())
+            named = expanded(path)
+            found[key] = str(((folder or Path()) / named).absolute())
+            (tree.relative.discard if folder is None or named.is_absolute() else tree.relative.add)((table, key))
     network = values.get("network")
     if isinstance(network, dict):
         split_output(network)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pcsim.errors import ScenarioError
-from pcsim.resources import scenario_dir
+from pcsim.resources import expanded, scenario_dir
 from pcsim.scenario.locate import KeyPath, Located, Position, Scan
 from pcsim.scenario.syntax import parse_toml
 from pcsim.scenario.toml_text import quoted
@@ -44,7 +44,7 @@ def find(source: str | Path) -> Path:
     """
     if isinstance(source, str) and Path(source).name == source and source in shipped():
         return shipped()[source]
-    path = Path(source).expanduser()
+    path = expanded(source)
     if path.is_file():
         return path
     if path.is_dir():
@@ -110,7 +110,7 @@ def _base(child: Source) -> Path:
     if not isinstance(named, str) or not named:
         advice = 'give the path of another scenario, as in extends = "base.toml"'
         raise ScenarioError([f"{_at_extends(child)}: extends: {quoted(named)} is not allowed; {advice}"])
-    path = Path(os.path.normpath(child.folder / Path(named).expanduser()))
+    path = Path(os.path.normpath(child.folder / expanded(named)))
     if path.is_file():
         return path
     if named in shipped():

@@ -53,11 +53,15 @@ def sorted_lines(problems: list[Problem]) -> list[str]:
 
 
 class Tree:
-    """Nested values, and for each key path the place it was written at."""
+    """Nested values, and for each key path the place it was written at.
+
+    `relative` are the keys of files that were named from the folder of the file they stand in.
+    """
 
     def __init__(self, top: Place) -> None:
         self.values: dict[str, Any] = {}
         self.places: dict[KeyPath, Place] = {(): top}
+        self.relative: set[KeyPath] = set()
 
     def overlay(self, values: dict[str, Any], place_of: Callable[[KeyPath], Place]) -> None:
         """Lay newer values over these: tables are merged, everything else is replaced."""

@@ -8,12 +8,13 @@ from pcsim.scenario.relevance import unused_keys
 from pcsim.scenario.toml_text import toml_key, toml_line
 
 
-def scenario_text(scenario: Scenario) -> str:
+def scenario_text(scenario: Scenario, *, relative: bool = False) -> str:
     """Return a scenario as TOML, with all defaults, without the keys its choices make no use of.
 
-    Files are named by absolute paths: the text can be read from anywhere.
+    Files are named by absolute paths, and the text can be read from anywhere; where `relative` paths are wanted, those
+    that a scenario file names from its folder are, as `scenario.reading` has them.
     """
-    unused = unused_keys(scenario)
+    unused, kept = unused_keys(scenario), scenario.reading.relative if relative else {}
     lines: list[str] = []
     for table, content in scenario.model_dump().items():
         if content is None:
@@ -24,7 +25,8 @@ def scenario_text(scenario: Scenario) -> str:
         lines += ["", f"[{table}]"]
         for key, value in content.items():
             if value is not None and f"{table}.{key}" not in unused:
-                lines.append(toml_line(toml_key(key), _as_written(f"{table}.{key}", value, unused)))
+                written = kept.get(f"{table}.{key}", value)
+                lines.append(toml_line(toml_key(key), _as_written(f"{table}.{key}", written, unused)))
     return "\n".join(lines) + "\n"
 
 

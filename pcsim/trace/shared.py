@@ -10,15 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcsim.trace.beginning import Arrays, Beginning
+from pcsim.trace.digest import sha256_of
 
-HOLDER, TYPE, CHECKSUM = "shared_in", "shared_type", "shared_checksum"
-"""Root attributes: the file's name, the type that the parameters had here, and a sum over all arrays in that type."""
+HOLDER, TYPE, DIGEST = "shared_in", "shared_type", "shared_sha256"
+"""Root attributes: the file's name, the type that the parameters had here, the SHA-256 of all arrays in that type."""
+_CHECKSUM = "shared_checksum"
+"""In its place in traces from before there were digests: a CRC-32."""
 
 
 def left_to(holder: str, beginning: Beginning) -> Beginning:
     """Return a beginning without network and data, which the trace with this file name holds as well or wider."""
     (dtype,) = {values.dtype.name for values in beginning.network.values()}
-    attributes = {**beginning.attributes, HOLDER: holder, TYPE: dtype, CHECKSUM: _checksum(beginning.arrays)}
+    attributes = {**beginning.attributes, HOLDER: holder, TYPE: dtype, DIGEST: sha256_of(beginning.arrays)}
     return replace(beginning, attributes=attributes, network={}, data={})
 
 
@@ -34,7 +37,9 @@ def as_left(attributes: Mapping[str, Any], network: Arrays, data: Arrays) -> dic
     dtype = np.dtype(str(attributes[TYPE]))
     arrays: dict[str, NDArray[Any]] = {f"network/{name}": values.astype(dtype) for name, values in network.items()}
     arrays |= {f"data/{name}": values for name, values in data.items()}
-    return arrays if _checksum(arrays) == attributes.get(CHECKSUM) else None
+    if DIGEST in attributes:
+        return arrays if sha256_of(arrays) == attributes[DIGEST] else None
+    return arrays if _checksum(arrays) == attributes.get(_CHECKSUM) else None
 
 
 def _checksum(arrays: Arrays) -> int:

@@ -13,7 +13,10 @@ from pcsim.errors import RunFailed, UsageError
 from pcsim.trace.atomic import remove_leftovers, replacing
 from pcsim.trace.files import check_target
 from pcsim.trace.space import reserve, why
-from pcsim.weights.tensors import SCENARIO, SUFFIX, read_header, require_package, write_tensors
+from pcsim.weights.tensors import SUFFIX, read_header, require_package, write_tensors
+
+TEXTS = ("scenario", "folder", "data_sha256", "weights_sha256")
+"""What lies beside parameters: the scenario, the folder its paths start from, digests of the data and first weights."""
 
 
 def check_weights_target(path: Path, force: bool) -> Path:
@@ -25,12 +28,14 @@ def check_weights_target(path: Path, force: bool) -> Path:
     return check_target(path, force)
 
 
-def write_weights(path: Path, parameters: Mapping[str, NDArray[Any]], scenario: str, *, force: bool = False) -> None:
-    """Write parameters `W_0`, `b_0`, … as arrays W0, b0, … with the text of their scenario, whole or not at all.
+def write_weights(
+    path: Path, parameters: Mapping[str, NDArray[Any]], texts: Mapping[str, str], *, force: bool = False
+) -> None:
+    """Write parameters `W_0`, `b_0`, … as arrays W0, b0, … with texts that belong to them, whole or not at all.
 
-    Types are kept, but that `.npz` has none for bfloat16, which becomes float32. Raises `UsageError` where no file
-    can be made, or one exists and `force` is not given, and `RunFailed` where it cannot be written, or where an entry
-    is no finite number.
+    The texts are those named in TEXTS, as far as they are there. Types are kept, but that `.npz` has none for bfloat16,
+    which becomes float32. Raises `UsageError` where no file can be made, or one exists and `force` is not given, and
+    `RunFailed` where it cannot be written, or where an entry is no finite number.
     """
     target = check_weights_target(path, force)
     remove_leftovers(target)
@@ -39,23 +44,25 @@ def write_weights(path: Path, parameters: Mapping[str, NDArray[Any]], scenario: 
         if not np.isfinite(array).all():
             raise RunFailed(f"{path}: not written: {name} has NaN or infinite entries in {array.dtype}, no weights")
     try:
+        kept = {name: texts[name] for name in TEXTS if name in texts}
+        size = sum(array.nbytes for array in arrays.values()) + 4 * sum(map(len, kept.values()))
         with replacing(target, new=not force) as temporary, temporary.open("xb") as file:
-            reserve(file.fileno(), sum(array.nbytes for array in arrays.values()) + 4 * len(scenario))
-            _WRITERS[path.suffix](file, arrays, scenario)
+            reserve(file.fileno(), size)
+            _WRITERS[path.suffix](file, arrays, kept)
     except OSError as error:
         raise RunFailed(f"{path}: the weights could not be written ({why(error)}); nothing was changed") from None
 
 
-def embedded_scenario(path: Path) -> str | None:
-    """Return the text of the scenario in a weights file, None where there is none; `UsageError` for other files."""
+def embedded_texts(path: Path) -> dict[str, str]:
+    """Return those of TEXTS that are in a weights file; `UsageError` for other files."""
     if path.suffix == SUFFIX:
-        return read_header(path).get(SCENARIO)
-    text = read_arrays(path, [], [SCENARIO], "a trace, or an .npz or .safetensors file with weights").get(SCENARIO)
-    return None if text is None or text.dtype.kind != "U" or text.shape else str(text)
+        return {name: text for name, text in read_header(path).items() if name in TEXTS}
+    found = read_arrays(path, [], TEXTS, "a trace, or an .npz or .safetensors file with weights")
+    return {name: str(text) for name, text in found.items() if text.dtype.kind == "U" and not text.shape}
 
 
-def _write_npz(file: BinaryIO, arrays: Mapping[str, NDArray[Any]], scenario: str) -> None:
-    members: dict[str, Any] = {SCENARIO: np.array(scenario)}
+def _write_npz(file: BinaryIO, arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, str]) -> None:
+    members: dict[str, Any] = {name: np.array(text) for name, text in texts.items()}
     for name, array in arrays.items():
         members[name] = array.astype(np.float32) if array.dtype == ml_dtypes.bfloat16 else array
     np.savez(file, **members)

@@ -13,8 +13,6 @@ from pcsim.datasets.archive import check_present, open_data, unreadable
 from pcsim.errors import UsageError
 
 SUFFIX = ".safetensors"
-SCENARIO = "scenario"
-"""The name of the scenario's text, in the header here and as an array in `.npz` files."""
 
 _DTYPES: dict[str, Any] = {
     "F64": np.float64,
@@ -66,11 +64,11 @@ def read_header(path: Path) -> dict[str, str]:
         raise UsageError(f"{path}: is no .safetensors file, or damaged ({error}); needed is {needed}") from None
 
 
-def write_tensors(file: BinaryIO, arrays: Mapping[str, NDArray[Any]], scenario: str) -> None:
-    """Write arrays in the types they have, bfloat16 included, and the scenario's text into the header."""
+def write_tensors(file: BinaryIO, arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, str]) -> None:
+    """Write arrays in the types they have, bfloat16 included, and texts into the header."""
     from safetensors.numpy import save
 
-    file.write(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, {SCENARIO: scenario}))
+    file.write(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, dict(texts)))
 
 
 def require_package(path: Path) -> ModuleType:

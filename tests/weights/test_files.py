@@ -19,7 +19,7 @@ from pcsim.model.activations import Tanh
 from pcsim.model.network import dense_chain
 from pcsim.scenario import parse_scenario
 from pcsim.trace import Trace
-from pcsim.weights import embedded_scenario, read_parameters, write_weights
+from pcsim.weights import embedded_texts, read_parameters, write_weights
 from tests.support.scenario_files import TEXT, Files
 from tests.support.training_files import TRAINING, UPDATES, interrupting, only_line
 
@@ -52,15 +52,17 @@ def test_trained_weights_infer_as_the_run_that_trained_them(files: Files, backen
                 for ours, theirs in zip(again.final_states, trained.final_states, strict=True):
                     assert ours.tobytes() == theirs.tobytes()
     assert parse_scenario(text).backend.precision_name == precision
-    assert embedded_scenario(Path("w.npz")) == embedded_scenario(Path("w.safetensors")) == text
+    texts = embedded_texts(Path("w.npz"))
+    assert texts == embedded_texts(Path("w.safetensors"))
+    assert (texts["scenario"], len(texts["data_sha256"])) == (text, 64)
     with np.load("w.npz") as npz:
-        assert set(npz.files) == {"W0", "b0", "W1", "b1", "scenario"}
+        assert set(npz.files) == {"W0", "b0", "W1", "b1", "scenario", "data_sha256"}
         assert npz["W1"].dtype == ("float64" if precision == "float64" else "float32")
         assert np.array_equal(npz["W1"], wanted["W_1"])
     with safe_open("w.safetensors", framework="np") as file:
         kind = {"float32": "F32", "float64": "F64", "bfloat16": "BF16"}[precision]
         assert file.get_slice("W1").get_dtype() == kind
-        assert file.metadata() == {"scenario": text}
+        assert file.metadata() == texts
 
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16", "float32"])
@@ -164,15 +166,15 @@ def test_weights_that_are_not_finite_are_not_written(files: Files, capsys: pytes
 @pytest.mark.parametrize("name", ["w.npz", "w.safetensors"])
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
     path, parameters = tmp_path / name, {"W_0": np.ones((2, 3))}
-    write_weights(path, parameters, "a")
+    write_weights(path, parameters, {"scenario": "a"})
     before = path.read_bytes()
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pcsim.weights.files.sync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(RunFailed) as caught:
-        write_weights(path, parameters, "b", force=True)
+        write_weights(path, parameters, {"scenario": "b"}, force=True)
     assert str(caught.value) == (
         f"{path}: the weights could not be written (No space left on device); nothing was changed"
     )
@@ -188,9 +190,9 @@ def test_a_missing_package_is_one_line_with_the_fix(tmp_path: Path, monkeypatch:
         ".npz file"
     )
     for attempt in (
-        lambda: write_weights(path, {"W_0": np.ones((2, 3))}, ""),
+        lambda: write_weights(path, {"W_0": np.ones((2, 3))}, {}),
         lambda: read_parameters(path, dense_chain((2, 3), Tanh())),
-        lambda: embedded_scenario(path),
+        lambda: embedded_texts(path),
     ):
         with pytest.raises(UsageError) as caught:
             attempt()
@@ -233,7 +235,7 @@ def test_tensors_of_every_kind_of_number_are_read(tmp_path: Path):
         (layer,) = read_parameters(path, network)
         assert layer["W"].dtype == np.float64
         assert np.array_equal(layer["W"], tensors()["W0"])
-        assert embedded_scenario(path) is None
+        assert embedded_texts(path) == {}
 
 
 def test_tensor_files_that_are_missing_cut_or_something_else(tmp_path: Path):
@@ -243,7 +245,7 @@ def test_tensor_files_that_are_missing_cut_or_something_else(tmp_path: Path):
     (tmp_path / "text.safetensors").write_text("W0 and then some")
     for name, words in (("none", "no such file"), ("cut", "is no .safetensors file"), ("text", "is no .safetensors")):
         path = tmp_path / f"{name}.safetensors"
-        for read in (partial(read_parameters, path, network), partial(embedded_scenario, path)):
+        for read in (partial(read_parameters, path, network), partial(embedded_texts, path)):
             with pytest.raises(UsageError) as caught:
                 read()
             assert f"{name}.safetensors: {words}" in str(caught.value)

@@ -15,7 +15,13 @@ from pcsim.assemble.model import build_inference, build_network, method_of
 from pcsim.assemble.roles import named
 from pcsim.assemble.step_size import CurvatureStepSize, build_step_size_finder, require_step_size
 from pcsim.assemble.task import build_initial, build_stepper, build_task, number_of_steps
-from pcsim.assemble.training_setup import TrainingSetup, build_evaluation, build_training_setup, number_of_classes
+from pcsim.assemble.training_setup import (
+    TrainingSetup,
+    build_evaluation,
+    build_training_setup,
+    class_boundary,
+    number_of_classes,
+)
 
 __all__ = [
     "CurvatureStepSize",
@@ -33,6 +39,7 @@ __all__ = [
     "build_stepper",
     "build_task",
     "build_training_setup",
+    "class_boundary",
     "data_sha256",
     "initial_parameters",
     "load_inputs",

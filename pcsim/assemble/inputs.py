@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pcsim.assemble.digests import data_sha256, parameters_sha256
 from pcsim.assemble.masks import build_mask
-from pcsim.assemble.roles import check_all_labels, fitted, named
+from pcsim.assemble.roles import fitted, named, with_labels_checked
 from pcsim.datasets import Dataset, first_batch, load_dataset, require_range
 from pcsim.errors import UsageError
 from pcsim.learning.samples import DataParts, Split, hold_out
@@ -80,10 +80,10 @@ def load_inputs(scenario: Scenario, network: Network, dataset: Dataset) -> Input
     """
     parameters = initial_parameters(scenario, network)
     data = scenario.data
-    part = _part(scenario, dataset)
+    fitting = with_labels_checked(scenario, network, dataset)
+    part = _part(scenario, fitting)
     with named(scenario, "data.batch"):
         samples, labels = first_batch(part, data.batch, _data_seed(scenario) if data.shuffle else None)
-    check_all_labels(scenario, network, dataset.y)
     x, y = fitted(scenario, network, samples, labels)
     start = np.zeros_like(x)
     if scenario.inference.start == "normal":
@@ -167,6 +167,7 @@ def load_samples(scenario: Scenario, network: Network, dataset: Dataset) -> Data
     Raises `UsageError` if they do not fit the network, if there are fewer than asked for, or if nothing is left to
     learn from.
     """
+    dataset = with_labels_checked(scenario, network, dataset)
     count = len(dataset) if scenario.data.samples is None else scenario.data.samples
     if count > len(dataset):
         raise UsageError(

@@ -2,13 +2,14 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.datasets import INPUT, OUTPUT, End, check_labels, targets
+from pcsim.datasets import INPUT, OUTPUT, Dataset, End, check_labels, targets
 from pcsim.errors import UsageError
 from pcsim.model.network import Network
 from pcsim.scenario import Scenario
@@ -24,14 +25,26 @@ def fitted(
     return _inputs(scenario, network, x, y), _targets(scenario, network, x, y)
 
 
-def check_all_labels(scenario: Scenario, network: Network, y: NDArray[Any]) -> None:
-    """Raise `UsageError` if labels of the whole data set, of which a run may see a few only, do not fit their end."""
+def with_labels_checked(scenario: Scenario, network: Network, dataset: Dataset) -> Dataset:
+    """Return the data set, two labels that one unit tells apart as its values: 0 and 1, or −1 and 1.
+
+    To a binary cross-entropy −1 is 0. Raises `UsageError` if labels of the whole data set, of which a run may see a few
+    only, do not fit their end.
+    """
     ends = {"supervised": OUTPUT, "generative": INPUT}
     end = ends.get(scenario.data.task)
-    if end is not None and _is_clamped(scenario, end):
-        units = network.layer_shapes[-1][0] if end is OUTPUT else network.input_shape[0]
-        with named(scenario, "network.widths"):
-            check_labels(y, units, f"data '{scenario.data.name}'", end)
+    if end is None or not _is_clamped(scenario, end):
+        return dataset
+    units = network.layer_shapes[-1][0] if end is OUTPUT else network.input_shape[0]
+    if units == 1 and dataset.two_labels is not None:
+        low = 0.0 if end is OUTPUT and scenario.inference.loss == "binary-cross-entropy" else dataset.two_labels[0]
+        y, tests = (None if y is None else np.where(y > 0, 1.0, low) for y in (dataset.y, dataset.y_test))
+        return dataset if y is None else replace(dataset, y=y, y_test=tests)
+    with named(scenario, "network.widths"):
+        for y in (dataset.y, dataset.y_test):
+            if y is not None:
+                check_labels(y, units, f"data '{scenario.data.name}'", end)
+    return dataset
 
 
 def _inputs(scenario: Scenario, network: Network, x: NDArray[np.float64], y: NDArray[Any]) -> NDArray[np.float64]:

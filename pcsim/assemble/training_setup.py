@@ -55,7 +55,7 @@ def build_training_setup(
             f"{scenario.where('learning.patience')}: there are neither validation nor test samples to stop by; "
             "set data.validation, as in 0.1"
         )
-    evaluation = build_evaluation(scenario, samples.train)
+    evaluation = build_evaluation(scenario, dataset, samples.train)
     plan = TrainingPlan(
         build_schedule(scenario, count // table.batch),
         table.epochs,
@@ -63,9 +63,10 @@ def build_training_setup(
         scenario.seed if table.shuffle else None,
         table.patience,
         table.checkpoint,
-        number_of_classes(scenario, evaluation.truth(*samples.train)),
+        number_of_classes(scenario, dataset, evaluation.truth(*samples.train)),
         evaluation,
         build_step_size_finder(scenario, network),
+        class_boundary(scenario, dataset),
     )
     # An automatic step size is the plan's affair: it changes with the weights.
     started = scenario if plan.step_size_finder is None else scenario.at_step_size(1.0)
@@ -73,24 +74,34 @@ def build_training_setup(
     return TrainingSetup(samples, plan, TrainingTask(learner, inputs.parameters, *samples.train, precision, evaluation))
 
 
-def build_evaluation(scenario: Scenario, train: Split) -> Scoring:
-    """Return how a scenario's network is measured on samples like these."""
+def build_evaluation(scenario: Scenario, dataset: Dataset, train: Split) -> Scoring:
+    """Return how a scenario's network is measured on samples like these, of a data set."""
     if scenario.inference.input == "free":
         return Reconstruction()
     moves = not method_of(scenario).traits.freezes_predictions
-    infers_labels = moves and scenario.data.task == "generative" and _are_classes(train.x)
+    infers_labels = moves and scenario.data.task == "generative" and _are_classes(train.x, dataset)
     return LabelInference() if infers_labels else ForwardPass()
 
 
-def number_of_classes(scenario: Scenario, truth: NDArray[np.float64]) -> int:
+def number_of_classes(scenario: Scenario, dataset: Dataset, truth: NDArray[np.float64]) -> int:
     """Return the number of classes that answers can be, 0 where nothing is classified.
 
-    Labels that an input was inferred from are no answers.
+    Labels that an input was inferred from are no answers. One unit tells two classes apart where the whole data set has
+    but two labels.
     """
     known = scenario.data.task != "autoencoding" and scenario.inference.input != "free"
-    return truth.shape[1] if known and _are_classes(truth) else 0
+    return max(truth.shape[1], 2) if known and _are_classes(truth, dataset) else 0
 
 
-def _are_classes(rows: NDArray[np.float64]) -> bool:
-    """Tell whether inputs or targets (samples, units) are one-hot, be it from labels or as they are."""
-    return rows.shape[1] > 1 and bool(np.isin(rows, (0.0, 1.0)).all() and (rows.sum(axis=1) == 1).all())
+def class_boundary(scenario: Scenario, dataset: Dataset) -> float:
+    """Return the output of one unit above which it says the second of two classes: a logit's is 0."""
+    if scenario.data.task == "supervised" and scenario.inference.loss == "binary-cross-entropy":
+        return 0.0
+    return 0.0 if dataset.two_labels is None else sum(dataset.two_labels) / 2
+
+
+def _are_classes(rows: NDArray[np.float64], dataset: Dataset) -> bool:
+    """Tell whether inputs or targets (samples, units) are two labels of one unit, or one-hot, be it as they are."""
+    if rows.shape[1] == 1:
+        return dataset.two_labels is not None
+    return bool(np.isin(rows, (0.0, 1.0)).all() and (rows.sum(axis=1) == 1).all())

@@ -29,6 +29,8 @@ def command(scenario: str, **changes: Any) -> None:
     echo(f"  data       {count(len(task.x), 'sample')} of {simulation.inputs.source}")
     if simulation.training is not None:
         echo(f"  training   {_training(simulation.scenario, simulation.training)}")
+        for line in _left_out(simulation.training):
+            echo(f"  left out   {line}")
     echo(f"  inference  {task.inference.name}, {_motion(task.motion)} recorded")
     if reading.asks_for is not None:
         echo(f"  study      {reading.asks_for.kind}, {count(len(runs_of(reading)), 'run')}")
@@ -47,6 +49,12 @@ def _training(scenario: Scenario, setup: TrainingSetup) -> str:
         f"{table.rule}, {table.optimizer}, {count(table.epochs, 'epoch')}, {count(setup.updates, 'update')} of "
         f"{count(table.batch, 'sample')}; samples: {', '.join(sizes)}{repeated}"
     )
+
+
+def _left_out(setup: TrainingSetup) -> list[str]:
+    samples, batch = len(setup.samples.train.x), setup.plan.batch
+    left = setup.plan.left_over(samples)
+    return [f"{left:,} of {samples:,} training samples in every epoch: they fill no batch of {batch:,}"] if left else []
 
 
 def _motion(motion: Descent | Flow) -> str:

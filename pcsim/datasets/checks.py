@@ -66,7 +66,8 @@ def require_range(array: NDArray[Any], precision: str, where: str, of: str = "sa
 def labels_or_targets(array: NDArray[Any], where: str) -> NDArray[Any]:
     """Return integer labels (samples,) as int64, and floats (samples,) or targets (samples, n) as float64.
 
-    Raises UsageError for other shapes, negative labels, labels beyond int64, and values that are not finite.
+    Raises UsageError for other shapes, negative labels but -1 beside 1 alone, labels beyond int64, and values that are
+    not finite.
     """
     real_array(array, where)
     if array.ndim > 2:
@@ -76,9 +77,11 @@ def labels_or_targets(array: NDArray[Any], where: str) -> NDArray[Any]:
     if array.ndim == 2 or array.dtype.kind == "f":
         return finite_floats(array, where)
     low, high = array.min(), array.max()
-    if low < 0 or high > np.iinfo(np.int64).max:
+    if (low < 0 and not ((array == -1) | (array == 1)).all()) or high > np.iinfo(np.int64).max:
         bad = np.flatnonzero((array < 0) | (array > np.iinfo(np.int64).max))
-        raise UsageError(f"{where}: label {array[bad[0]]} at sample {bad[0]}; labels are whole numbers from 0")
+        raise UsageError(
+            f"{where}: label {array[bad[0]]} at sample {bad[0]}; labels are whole numbers from 0, or -1 and 1 alone"
+        )
     return array.astype(np.int64)
 
 

@@ -70,6 +70,22 @@ class Dataset:
         return self.inputs.shape[1:]
 
     @cached_property
+    def two_labels(self) -> tuple[float, float] | None:
+        """The two labels that every sample has one of, 0 and 1 or −1 and 1; None where there are others.
+
+        Decided on all samples, those to test on included. One alone of the two counts where labels are integers.
+        """
+        every = [y.ravel() for y in (self.y, self.y_test) if y is not None and y.size == len(y)]
+        if not every or any(y is not None and y.size != len(y) for y in (self.y, self.y_test)):
+            return None
+        for low in (0.0, -1.0):
+            fits = all(bool(((y == low) | (y == 1)).all()) for y in every)
+            has_both = all(any(bool((y == value).any()) for y in every) for value in (low, 1.0))
+            if fits and (has_both or self.y.dtype.kind != "f"):
+                return (low, 1.0)
+        return None
+
+    @cached_property
     def x(self) -> Float64[np.ndarray, "samples *shape"]:
         """All training inputs, scaled: shape (samples, *sample_shape)."""
         return self.scaling(self.inputs)

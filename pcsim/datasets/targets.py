@@ -47,8 +47,21 @@ def targets(y: NDArray[Any], outputs: int, where: str, end: End = OUTPUT) -> Flo
 
 def check_labels(y: NDArray[Any], outputs: int, where: str, end: End = OUTPUT) -> None:
     """Raise `UsageError` if labels of a whole data set, of which a run may see a few only, do not fit `outputs`."""
-    if y.ndim == 1 and outputs > 1 and y.dtype.kind != "f":
-        _check_range(int(y.min()), int(y.max()), outputs, where, end)
+    if y.ndim != 1 or (outputs == 1 and y.dtype.kind == "f"):
+        return
+    _whole(y, outputs, where, end)
+    low, high = int(y.min()), int(y.max())
+    if outputs == 1:
+        raise UsageError(
+            f"{where}: labels run {low}..{high} but the network has 1 {end.name} unit, which tells 0 from 1 or -1 from"
+            f" 1; {end.resized(max(high + 1, 2))}, or store y as floats to regress on"
+        )
+    if low < 0:
+        raise UsageError(
+            f"{where}: labels run {low}..{high} but the network has {outputs} {end.name} units; {end.resized(1)}, or"
+            " store the labels 0 and 1"
+        )
+    _check_range(low, high, outputs, where, end)
 
 
 def _checked_width(y: NDArray[Any], outputs: int, where: str, end: End) -> Float64[np.ndarray, "samples {outputs}"]:

@@ -44,10 +44,24 @@ def measures_of(
     outputs: Shaped[NDArray[np.floating], "samples units"],
     targets: Shaped[NDArray[np.floating], "samples units"],
     classes: int,
+    boundary: float = 0.0,
 ) -> Measures:
-    """Return the mean of losses, and the shares of samples right at once and in the top 5 of so many `classes`."""
+    """Return the mean of losses, and the shares of samples right at once and in the top 5 of so many `classes`.
+
+    Of two classes that one unit tells apart the second is where an output is above the `boundary`, a target above 0.
+    """
+    if classes and targets.shape[1] == 1:
+        outputs, targets = (_two_columns(outputs, boundary), _two_columns(targets, 0.0))
     return Measures(
         float(losses.mean()),
         float(correct_in_top(outputs, targets, 1).mean()) if classes else np.nan,
         float(correct_in_top(outputs, targets, 5).mean()) if has_top_5(classes) else np.nan,
     )
+
+
+def _two_columns(
+    values: Shaped[NDArray[np.floating], "samples 1"], boundary: float
+) -> Float64[NDArray[np.float64], "samples 2"]:
+    """Return columns of which the first is larger up to the boundary, or as large, and the second beyond it."""
+    above = values.astype(np.float64) - boundary
+    return np.concatenate([-above, above], axis=1)

@@ -32,8 +32,8 @@ class TrainingPlan:
     `seed` orders the samples of every epoch anew, None leaves them as they are; `patience` is the number of epochs
     without a smaller loss on the validation samples (the test samples where there are none) that ends training, and
     the parameters of the best are restored; `checkpoint` the number of epochs between checkpoints; `classes` how many
-    classes there are to tell apart, 0 where targets are none; `step_size_finder` finds the step size of
-    inference, None where it is given.
+    classes there are to tell apart, 0 where targets are none, and `boundary` the output above which one unit alone says
+    the second of two; `step_size_finder` finds the step size of inference, None where it is given.
     """
 
     schedule: Schedule
@@ -45,7 +45,12 @@ class TrainingPlan:
     classes: int
     evaluation: Scoring = field(default_factory=ForwardPass)
     step_size_finder: StepSizeFinder | None = None
+    boundary: float = 0.0
 
     def updates_per_epoch(self, samples: int) -> int:
         """Return how many whole batches there are in so many samples."""
         return samples // self.batch
+
+    def left_over(self, samples: int) -> int:
+        """Return how many of so many samples fill no batch, and are left out of every epoch."""
+        return samples % self.batch

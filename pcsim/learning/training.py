@@ -160,13 +160,15 @@ class Training:
             return self._evaluated(train)._replace(loss=float(np.mean(losses)))
         outputs = np.concatenate([part.outputs for part in parts])
         targets = train.y[self._order(epoch).reshape(-1)]
-        return measures_of(losses, outputs.reshape(-1, outputs.shape[-1]), targets, self._plan.classes)
+        answers = outputs.reshape(-1, outputs.shape[-1])
+        return measures_of(losses, answers, targets, self._plan.classes, self._plan.boundary)
 
     def _evaluated(self, split: Split | None) -> Measures:
         if split is None:
             return UNMEASURED
         truth = self._plan.evaluation.truth(split.x, split.y)
-        return measures_of(*self._trainer.evaluate(split.x, split.y), truth, self._plan.classes)
+        outcome = self._trainer.evaluate(split.x, split.y)
+        return measures_of(*outcome, truth, self._plan.classes, self._plan.boundary)
 
     def _after(self, epoch: int, loss: float) -> TrainingState:
         """Return the state at the end of this epoch."""

@@ -14,6 +14,7 @@ from pcsim.assemble import (
     build_network,
     build_step_size_finder,
     build_stepper,
+    class_boundary,
     load_samples,
     named,
     number_of_classes,
@@ -108,7 +109,15 @@ def evaluate(
             f"{chosen.where('inference.output')}: there are no targets to evaluate with; set inference.output=clamped"
         )
     samples = load_samples(chosen, network, dataset)
-    return _scores(_trainer(able, chosen, network, parameters, samples), samples, chosen, dataset.source)
+    evaluation = build_evaluation(chosen, dataset, samples.train)
+    judge = _Judge(
+        _trainer(able, chosen, network, parameters, samples, evaluation),
+        evaluation,
+        number_of_classes(chosen, dataset, evaluation.truth(*samples.train)),
+        class_boundary(chosen, dataset),
+    )
+    validation, test = (part and judge.score(part) for part in (samples.validation, samples.test))
+    return Scores(judge.score(samples.train), validation, test, chosen, dataset.source)
 
 
 def _name_of(weights: str | Path | Trace) -> str:
@@ -150,10 +159,10 @@ def _trainer(
     network: Network,
     parameters: tuple[dict[str, NDArray[np.float64]], ...],
     samples: DataParts,
+    evaluation: Scoring,
 ) -> Trainer:
     """Return a trainer that is only going to evaluate: what it would learn from is of no account."""
     table = scenario.inference
-    evaluation = build_evaluation(scenario, samples.train)
     if table.solver is not None and not isinstance(evaluation, ForwardPass):
         raise UsageError(
             f"{scenario.where('inference.solver')}: labels and free inputs are inferred in discrete steps; "
@@ -176,19 +185,17 @@ def _trainer(
         return able.trainer(task)
 
 
-def _scores(trainer: Trainer, samples: DataParts, scenario: Scenario, source: str) -> Scores:
-    evaluation = build_evaluation(scenario, samples.train)
-    classes = number_of_classes(scenario, evaluation.truth(*samples.train))
+@dataclass(frozen=True)
+class _Judge:
+    """What turns the answers of a network in evaluation into scores."""
 
-    def score(split: Split | None) -> Score | None:
-        return None if split is None else _score(trainer, evaluation, split, classes)
+    trainer: Trainer
+    evaluation: Scoring
+    classes: int
+    boundary: float
 
-    training = _score(trainer, evaluation, samples.train, classes)
-    return Scores(training, score(samples.validation), score(samples.test), scenario, source)
-
-
-def _score(trainer: Trainer, evaluation: Scoring, split: Split, classes: int) -> Score:
-    outcome = trainer.evaluate(split.x, split.y)
-    found = measures_of(outcome.losses, outcome.answers, evaluation.truth(*split), classes)
-    accuracy, top_5 = (None if np.isnan(share) else share for share in (found.accuracy, found.top5))
-    return Score(len(split.x), found.loss, accuracy, top_5)
+    def score(self, split: Split) -> Score:
+        outcome, truth = self.trainer.evaluate(split.x, split.y), self.evaluation.truth(*split)
+        found = measures_of(outcome.losses, outcome.answers, truth, self.classes, self.boundary)
+        accuracy, top_5 = (None if np.isnan(share) else share for share in (found.accuracy, found.top5))
+        return Score(len(split.x), found.loss, accuracy, top_5)

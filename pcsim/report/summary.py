@@ -13,7 +13,7 @@ from rich.text import Text
 from pcsim.report.equilibrium_report import search
 from pcsim.report.findings import findings
 from pcsim.report.tables import new_table, print_table
-from pcsim.report.training_summary import training_headline, training_table
+from pcsim.report.training_summary import left_out, training_headline, training_table
 from pcsim.trace import Trace
 from pcsim.trace.owner import may_be_written
 from pcsim.words import count, duration, extent
@@ -32,6 +32,8 @@ def print_summary(trace: Trace, console: Console) -> None:
         return
     if trace.training:
         say(training_headline(trace))
+        for line in left_out(trace):
+            say(line)
         print_table(training_table(trace), console)
     if trace.rows or not trace.training:
         say(headline(trace))

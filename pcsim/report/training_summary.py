@@ -35,6 +35,20 @@ def training_headline(trace: Trace) -> str:
     return f"{far}: {', '.join(measures)}{where}"
 
 
+def left_out(trace: Trace) -> list[str]:
+    """Return a sentence on the samples that fill no batch; none where there are none, or the trace is older."""
+    attributes = trace.attributes
+    left, each = int(attributes.get("left_out", 0)), int(attributes.get("updates_per_epoch", 0))
+    if not left:
+        return []
+    samples = int(attributes["training_samples"])
+    which = "others each time" if attributes["shuffled"] else "always the last"
+    return [
+        f"every epoch leaves out {left:,} of {samples:,} training samples, {which}: they fill no batch of "
+        f"{(samples - left) // each:,}"
+    ]
+
+
 def training_table(trace: Trace) -> Table:
     """Return a table of the layers, input to output: what each had of the energy, and how its weights moved.
 

@@ -97,7 +97,7 @@ def _attributes(simulation: Simulation) -> Attributes:
         attributes["form"] = scenario.inference.form
         attributes["skip"] = scenario.network.skip
     if simulation.training is not None:
-        attributes["updates_per_epoch"] = simulation.training.updates // simulation.training.plan.epochs
+        attributes |= _epoch(simulation.training)
     free = [end for end in ("input", "output") if getattr(scenario.inference, end) == "free"]
     if free:
         attributes["free"] = free[0]
@@ -111,6 +111,17 @@ def _attributes(simulation: Simulation) -> Attributes:
     if isinstance(task.motion, Flow):
         attributes |= solver_attributes(task.motion)
     return attributes | step_attributes(simulation)
+
+
+def _epoch(setup: TrainingSetup) -> Attributes:
+    """Return how an epoch uses the training samples."""
+    plan, samples = setup.plan, len(setup.samples.train.x)
+    return {
+        "updates_per_epoch": plan.updates_per_epoch(samples),
+        "training_samples": samples,
+        "left_out": plan.left_over(samples),
+        "shuffled": int(plan.seed is not None),
+    }
 
 
 def _training(scenario: Scenario, setup: TrainingSetup) -> Training:

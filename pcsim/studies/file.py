@@ -23,6 +23,8 @@ from pcsim.trace.scales import is_scale, scales_of
 from pcsim.trace.space import why
 
 GROUP = "study"
+FROM_ONE = ("epoch", "update")
+"""Dimensions that count from 1, as those of /training do; files from before count them from 0."""
 Attributes = Mapping[str, str | int | float]
 
 
@@ -89,7 +91,8 @@ def _create(group: Any, name: str, measured: Measured) -> None:
 
 def _scale(group: Any, dimension: str, length: int) -> Any:
     if dimension not in group:
-        group.create_dataset(dimension, data=np.arange(length)).make_scale(dimension)
+        first = int(dimension in FROM_ONE)
+        group.create_dataset(dimension, data=np.arange(first, first + length)).make_scale(dimension)
     return group[dimension]
 
 

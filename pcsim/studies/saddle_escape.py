@@ -32,8 +32,8 @@ def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
         yield {
             "method": Measured(np.array(words), ("run",), "backprop, or pc for predictive coding"),
             "hidden": Measured(np.array(depths), ("run",), "hidden layers"),
-            "loss": Measured(values, ("run", "update"), "loss of the forward pass before every update"),
-            "escape": Measured(_escapes(values), ("run",), "first update with half the first loss, -1 if never"),
+            "loss": Measured(values, ("run", "update"), "loss of the forward pass before each update"),
+            "escape": Measured(_escapes(values), ("run",), "updates until half the first loss is left, -1 if never"),
         }
 
 
@@ -83,7 +83,7 @@ def table(results: Results) -> list[dict[str, str]]:
                     "method": name,
                     "runs at half the loss": f"{left.sum()} of {len(left)}",
                     "median update": f"{np.median(escape[left]):.0f}" if left.any() else "–",
-                    "median last loss": f"{np.nanmedian(loss[:, -1]):.3g}",
+                    "median last loss": f"{np.median(loss[:, -1]):.3g}",
                 }
             )
     return rows

@@ -248,3 +248,12 @@ def test_a_study_of_which_no_run_comes_to_its_end_fails(tmp_path: Path) -> None:
     text = FAILING + 'learning.lr = [1e30, 1e31]\n[study]\nkind = "forward-pass"\n'
     with pytest.raises(RunFailed, match=r"^all 2 runs failed, the first: training diverged: .*; use a smaller"):
         pcsim.run(parse_scenario(text.replace('name = "digits"', 'name = "digits"\nsamples = 192')))
+
+
+def test_epochs_and_updates_of_a_study_count_from_one(tmp_path: Path):
+    text = (
+        TEXT.split("[sweep]", maxsplit=1)[0]
+        + '[learning]\nepochs = 2\n[sweep]\nseed = [0, 1]\n[study]\nkind = "learning-curves"\n'
+    )
+    with pcsim.run(parse_scenario(text), path=tmp_path / "s.h5") as trace:
+        assert trace.file["study/epoch"][()].tolist() == [1, 2]

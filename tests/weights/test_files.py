@@ -120,7 +120,7 @@ def test_a_training_that_was_killed_exports_its_last_checkpoint(
         pcsim.run(other, path="t.h5", progress=interrupting(2 * UPDATES))
     Path("t.h5.checkpoint").replace("s.h5.checkpoint")
     line = only_line(capsys, ["export", "s.h5", "-o", "v.npz"], code=2)
-    assert line.startswith("s.h5.checkpoint is of another scenario than s.h5; ")
+    assert line.startswith("s.h5.checkpoint is of another run than s.h5, ")
 
 
 def test_a_training_that_was_killed_early_has_nothing_to_export(files: Files, capsys: pytest.CaptureFixture[str]):

@@ -2,18 +2,24 @@
 
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pcsim.datasets.headers import array_shape, check_unpacked
 from pcsim.errors import UsageError, did_you_mean, is_short_of_memory, out_of_memory
 
+ShapeCheck = Callable[[str, tuple[int, ...]], None]
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _NPY_MAGIC = b"\x93NUM"
 _NAMES_SHOWN = 8
+
+
+def anything(name: str, shape: tuple[int, ...]) -> None:
+    """Accept an array of any shape."""
 
 
 def open_data(path: Path, needed: str) -> IO[bytes]:
@@ -41,17 +47,22 @@ def unreadable(path: Path, error: Exception, needed: str) -> UsageError:
 
 
 def read_arrays(
-    path: Path, required: Sequence[str], optional: Sequence[str] = (), needed: str | None = None
+    path: Path,
+    required: Sequence[str],
+    optional: Sequence[str] = (),
+    needed: str | None = None,
+    check: ShapeCheck = anything,
 ) -> dict[str, NDArray[Any]]:
     """Read the named arrays of an .npz file; optional ones that are not there are left out.
 
-    Pickled objects are never loaded. Raises UsageError, one line, for a file that is missing, no .npz, or
-    damaged, and for a required array that is absent.
+    Pickled objects are never loaded. `check` is called with name and shape of every array before that is read. Raises
+    UsageError, one line, for a file that is missing, no .npz, or damaged, for an array that claims more than the file
+    can hold, and for a required array that is absent.
     """
     needed = needed or f"an .npz file with the arrays {' and '.join(required)}"
     with open_data(path, needed) as handle:
         _check_magic(handle, path, needed)
-        members = _unpack(handle, path, (*required, *optional))
+        members = _unpack(handle, path, (*required, *optional), check)
     check_present(path, list(members), required, needed)
     return {name: array for name, array in members.items() if array is not None}
 
@@ -86,7 +97,7 @@ def _check_magic(handle: IO[bytes], path: Path, needed: str) -> None:
     raise UsageError(f"{path}: {found}; needed is {needed}")
 
 
-def _unpack(handle: IO[bytes], path: Path, wanted: Sequence[str]) -> dict[str, NDArray[Any] | None]:
+def _unpack(handle: IO[bytes], path: Path, wanted: Sequence[str], check: ShapeCheck) -> dict[str, NDArray[Any] | None]:
     """Return every name in the archive, with its array where it is wanted and None elsewhere."""
     reading = "the list of arrays"
     members: dict[str, Any] = {}
@@ -96,7 +107,11 @@ def _unpack(handle: IO[bytes], path: Path, wanted: Sequence[str]) -> dict[str, N
         with warnings.catch_warnings(action="ignore"), np.load(handle, allow_pickle=False) as archive:
             for name in archive.files:
                 reading = f"array {name!r}"
+                if name in wanted:
+                    _check_member(archive.zip, handle, path, name, check)
                 members[name] = archive[name] if name in wanted else None
+    except UsageError:
+        raise
     except Exception as error:
         if isinstance(error, MemoryError) and is_short_of_memory(_unpacked_bytes(handle)):
             raise UsageError(f"{path}: {reading}: {out_of_memory(error, 'store fewer samples')}") from None
@@ -112,6 +127,14 @@ def _unpack(handle: IO[bytes], path: Path, wanted: Sequence[str]) -> dict[str, N
         if array is not None and not isinstance(array, np.ndarray):
             raise UsageError(f"{path}: '{name}' is not an array; store it with np.savez")
     return members
+
+
+def _check_member(archive: zipfile.ZipFile, handle: IO[bytes], path: Path, name: str, check: ShapeCheck) -> None:
+    # As numpy looks for it.
+    member = name if name in archive.namelist() else f"{name}.npy"
+    check_unpacked(archive.getinfo(member).file_size, handle, f"{path}: array {name!r}")
+    if member != name:
+        check(name, array_shape(archive, member))
 
 
 def _unpacked_bytes(handle: IO[bytes]) -> int:

@@ -1,6 +1,7 @@
 """Checkpoints: all that training needs to go on bit for bit, in one `.npz` beside the trace, replaced at once."""
 
 import json
+import os
 import tomllib
 import zipfile
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from pcsim.datasets.headers import array_shape
 from pcsim.errors import RunFailed, UsageError, did_you_mean, out_of_memory
 from pcsim.scenario.toml_text import toml_value
 from pcsim.trace.assemble import RUN_ID
@@ -184,7 +186,7 @@ def _write_archive(file: BinaryIO, head: str, arrays: Mapping[str, NDArray[Any]]
 def _read_archive(path: Path, file: BinaryIO) -> Checkpoint:
     try:
         with np.load(file, allow_pickle=False) as archive:
-            if archive.zip.testzip() is not None:
+            if not _is_plain(archive.zip, file) or archive.zip.testzip() is not None:
                 raise UsageError(_damaged(path))
             head: dict[str, Any] = json.loads(archive[_HEAD]) if _HEAD in archive else {"format": None}
             if head["format"] != FORMAT:
@@ -204,6 +206,18 @@ def _read_archive(path: Path, file: BinaryIO) -> Checkpoint:
         raise UsageError(f"{path}: {out_of_memory(error, 'free some')}") from None
     except Exception:  # zipfile, json and numpy raise nearly anything on damaged bytes
         raise UsageError(_damaged(path)) from None
+
+
+def _is_plain(archive: zipfile.ZipFile, file: BinaryIO) -> bool:
+    """Tell whether all members are as long as they claim and fit into the file: checkpoints are not compressed."""
+    members = archive.infolist()
+    stored = all(each.compress_type == zipfile.ZIP_STORED and each.file_size == each.compress_size for each in members)
+    if not stored or sum(each.file_size for each in members) > os.fstat(file.fileno()).st_size:
+        return False
+    for each in members:
+        if each.filename.endswith(".npy"):
+            array_shape(archive, each.filename)
+    return True
 
 
 def _damaged(path: Path | None) -> str:

@@ -25,7 +25,12 @@ def read_parameters(path: Path, network: Network) -> tuple[dict[str, NDArray[np.
     needed = f"{kind} file with the arrays {', '.join(list(expected)[:3])}, … of this network"
     if any(name.startswith("b") for name in expected):
         needed += " (without biases: network.bias = false)"
-    arrays = read(path, list(expected), foreign, needed)
+
+    def check(name: str, shape: tuple[int, ...]) -> None:
+        if name in expected:
+            _check_shape(path, name, shape, expected[name])
+
+    arrays = read(path, list(expected), foreign, needed, check)
     for name in foreign:
         if name in arrays:
             fix = (
@@ -34,24 +39,27 @@ def read_parameters(path: Path, network: Network) -> tuple[dict[str, NDArray[np.
                 else "the network has no biases: set network.bias = true"
             )
             raise UsageError(f"{path}: array {name} has no place in this network; {fix}")
-    checked = {name: _checked(path, name, arrays[name], shape) for name, shape in expected.items()}
+    checked = {name: _checked(path, name, arrays[name]) for name in expected}
     return tuple(
         {name: checked[f"{name}{i}"] for name in layer.operation.parameter_shapes}
         for i, layer in enumerate(network.layers)
     )
 
 
-def _checked(path: Path, name: str, array: NDArray[np.generic], shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _check_shape(path: Path, name: str, shape: tuple[int, ...], needed: tuple[int, ...]) -> None:
+    if shape != needed:
+        hint = (
+            "; transpose it: rows are inputs, columns are outputs"
+            if shape == needed[::-1] and len(needed) == 2
+            else "; fit network.widths or the file"
+        )
+        raise UsageError(f"{path}: array {name} has shape {shape}, this network needs {needed}{hint}")
+
+
+def _checked(path: Path, name: str, array: NDArray[np.generic]) -> NDArray[np.float64]:
     # ml_dtypes' bfloat16 is of no kind that numpy knows
     if array.dtype.kind not in "fiu" and array.dtype != ml_dtypes.bfloat16:
         raise UsageError(f"{path}: array {name} holds {array.dtype}, expected real numbers")
-    if array.shape != shape:
-        hint = (
-            "; transpose it: rows are inputs, columns are outputs"
-            if array.shape == shape[::-1] and len(shape) == 2
-            else "; fit network.widths or the file"
-        )
-        raise UsageError(f"{path}: array {name} has shape {array.shape}, this network needs {shape}{hint}")
     with np.errstate(over="ignore"):  # of a long double
         values = array.astype(np.float64)
     if not np.isfinite(values).all():

@@ -1,18 +1,22 @@
 """Arrays in `.safetensors` files, by the package of that name; the base installation does without it."""
 
+import json
+import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from pcsim.datasets.archive import check_present, open_data, unreadable
+from pcsim.datasets.archive import ShapeCheck, anything, check_present, open_data, unreadable
 from pcsim.errors import UsageError
 
 SUFFIX = ".safetensors"
+_LENGTH = 8
+"""Bytes of a file's first number, the length of its header."""
 
 _DTYPES: dict[str, Any] = {
     "F64": np.float64,
@@ -31,31 +35,38 @@ _DTYPES: dict[str, Any] = {
 
 
 def read_tensors(
-    path: Path, required: Sequence[str], optional: Sequence[str] = (), needed: str | None = None
+    path: Path,
+    required: Sequence[str],
+    optional: Sequence[str] = (),
+    needed: str | None = None,
+    check: ShapeCheck = anything,
 ) -> dict[str, NDArray[Any]]:
     """Read the named arrays of a `.safetensors` file; optional ones that are not there are left out.
 
-    Raises `UsageError`, one line, for a file that is missing or damaged, for a required array that is absent or of
-    numbers that numpy has no type for, and where the package is missing.
+    `check` is called with name and shape of every array before any is read. Raises `UsageError`, one line, for a file
+    that is missing or damaged, for a required array that is absent or of numbers that numpy has no type for, and where
+    the package is missing.
     """
     needed = needed or f"a .safetensors file with the arrays {' and '.join(required)}"
-    package = require_package(path)
+    # The package sees to it that the header is whole and fits the length of the file.
+    read_header(path, needed)
     with open_data(path, needed) as handle:
         try:
-            content = handle.read()
+            (length,) = struct.unpack("<Q", handle.read(_LENGTH))
+            tensors: dict[str, Any] = json.loads(handle.read(length))
+            tensors.pop("__metadata__", None)
+            check_present(path, list(tensors), required, needed)
+            wanted = {name: tensors[name] for name in (*required, *optional) if name in tensors}
+            for name, tensor in wanted.items():
+                check(name, tuple(tensor["shape"]))
+            return {name: _array(path, name, tensor, handle, _LENGTH + length) for name, tensor in wanted.items()}
         except OSError as error:
             raise unreadable(path, error, needed) from None
-    try:
-        tensors: dict[str, dict[str, Any]] = dict(package.deserialize(content))
-    except package.SafetensorError as error:
-        raise UsageError(f"{path}: is no .safetensors file, or damaged ({error}); needed is {needed}") from None
-    check_present(path, list(tensors), required, needed)
-    return {name: _array(path, name, tensors[name]) for name in (*required, *optional) if name in tensors}
 
 
-def read_header(path: Path) -> dict[str, str]:
+def read_header(path: Path, needed: str = "a .safetensors file") -> dict[str, str]:
     """Return the texts in the header of a `.safetensors` file; raises `UsageError` as `read_tensors` does."""
-    package, needed = require_package(path), "a .safetensors file"
+    package = require_package(path)
     open_data(path, needed).close()
     try:
         with package.safe_open(str(path), framework="np") as file:
@@ -83,9 +94,11 @@ def require_package(path: Path) -> ModuleType:
     return safetensors
 
 
-def _array(path: Path, name: str, tensor: Mapping[str, Any]) -> NDArray[Any]:
+def _array(path: Path, name: str, tensor: Mapping[str, Any], handle: IO[bytes], data: int) -> NDArray[Any]:
     if tensor["dtype"] not in _DTYPES:
         raise UsageError(
             f"{path}: array {name} holds {tensor['dtype']}, expected real numbers: one of {', '.join(_DTYPES)}"
         )
-    return np.frombuffer(tensor["data"], dtype=_DTYPES[tensor["dtype"]]).reshape(tensor["shape"])
+    begin, end = tensor["data_offsets"]
+    handle.seek(data + begin)
+    return np.frombuffer(handle.read(end - begin), dtype=_DTYPES[tensor["dtype"]]).reshape(tensor["shape"])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pcsim.assemble.digests import data_sha256, parameters_sha256
 from pcsim.assemble.masks import build_mask
 from pcsim.assemble.roles import fitted, named, with_labels_checked
+from pcsim.assemble.room import require_memory
 from pcsim.datasets import Dataset, first_batch, load_dataset, require_range
 from pcsim.errors import UsageError
 from pcsim.learning.samples import DataParts, Split, hold_out
@@ -60,6 +61,9 @@ def read_dataset(scenario: Scenario) -> Dataset:
     data, precision = scenario.data, scenario.backend.precision_name
     # Generated samples: as many as one inference run takes, or as there are to learn from.
     samples = data.batch if scenario.learning is None else data.samples
+    if data.name == "gaussian-line" and samples is not None:
+        key = "data.batch" if scenario.learning is None else "data.samples"
+        require_memory(scenario, key, 2 * samples, f"{samples:,} samples", 2)
     with named(scenario, "data.file" if data.file is not None else "data.name"):
         found = load_dataset(
             data.name, file=data.file, seed=_data_seed(scenario), samples=samples, slope=data.slope, noise=data.noise
@@ -85,6 +89,8 @@ def load_inputs(scenario: Scenario, network: Network, dataset: Dataset) -> Input
     with named(scenario, "data.batch"):
         samples, labels = first_batch(part, data.batch, _data_seed(scenario) if data.shuffle else None)
     x, y = fitted(scenario, network, samples, labels)
+    units = sum(prod(shape) for shape in network.layer_shapes)
+    require_memory(scenario, "data.batch", len(x) * units, f"the states of {len(x):,} samples", units)
     start = np.zeros_like(x)
     if scenario.inference.start == "normal":
         # One row of draws a sample: a sample starts the same whatever batch it is in.
@@ -133,7 +139,9 @@ def initial_parameters(scenario: Scenario, network: Network) -> tuple[dict[str, 
             found = read_parameters(file, network)
             require_parameter_range(found, precision, str(file))
         return found
-    if sum(prod(shape) for _, _, shape in network.parameter_names) > MOST_KEPT:
+    count = sum(prod(shape) for _, _, shape in network.parameter_names)
+    require_memory(scenario, "network.widths", count, f"{count:,} parameters")
+    if count > MOST_KEPT:
         found = network.draw_parameters(_initialiser(scenario), scenario.seed)
     else:
         found = tuple(dict(layer) for layer in _drawn(network, _initialiser(scenario), scenario.seed))

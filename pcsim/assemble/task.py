@@ -46,8 +46,9 @@ def _descent(scenario: Scenario) -> Descent:
     every = scenario.trace.every
     rows = steps // every + 1 if isinstance(every, int) else every.log
     if rows > MOST_ROWS:
+        key = "inference.steps" if isinstance(every, int) else "trace.every"
         raise UsageError(
-            f"{scenario.where('inference.steps')}: {steps} steps would make a trace of {rows:,} rows, at most "
+            f"{scenario.where(key)}: {steps} steps would make a trace of {rows:,} rows, at most "
             f"{MOST_ROWS:,} are allowed; record fewer, as in trace.every = {{ log = 200 }}"
         )
     recorded = every_so_many(steps, every) if isinstance(every, int) else log_spaced(steps, every.log)

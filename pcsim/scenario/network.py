@@ -9,7 +9,6 @@ from pydantic import AfterValidator, Field, model_validator
 from pcsim.scenario.fields import (
     Allowed,
     Count,
-    CountOrZero,
     FilePath,
     Flag,
     Inconsistency,
@@ -38,6 +37,9 @@ GAINS = {"orthogonal": 1.0, "kaiming": math.sqrt(2), "xavier": 1.0}
 WITH_GAIN = tuple(word for word in Init.__args__ if word not in ("normal", "uniform"))
 
 
+MOST_LAYERS = 100_000
+
+
 def _spell_out(init: Init) -> Init:
     return SHORTHANDS.get(init, init)
 
@@ -45,7 +47,9 @@ def _spell_out(init: Init) -> Init:
 class Hidden(Table):
     """A row of equal hidden layers, `hidden = { layers = 19, width = 128 }`."""
 
-    layers: CountOrZero
+    layers: Annotated[
+        int, Field(strict=True, ge=0, le=MOST_LAYERS), Allowed(f"a whole number from 0 to {MOST_LAYERS:,}")
+    ]
     """Number of hidden layers."""
     width: Count
     """Units in each hidden layer."""

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from pcsim.scenario.tree import Place, Tree, sorted_lines
 from pcsim.scenario.words import take_unknown
 from pcsim.scenario.write import scenario_text
 
+MOST_RUNS = 100_000
+"""Of a sweep: each is read and checked beforehand, about a thousand a second."""
 FILES = (("network", "weights"), ("data", "file"))
 """Keys that name files, which start from the folder of the scenario."""
 
@@ -137,6 +140,9 @@ def runs_of(scenario: Scenario) -> tuple[Run, ...]:
     base = scenario.alone()
     if scenario.sweep is None:
         return (Run(base, {}),)
+    runs = prod(map(len, scenario.sweep.values()))
+    if runs > MOST_RUNS:
+        raise ScenarioError([f"{scenario.where('sweep')}: {runs:,} combinations; at most {MOST_RUNS:,} are allowed"])
     source = make_source(scenario_text(base), "the scenario", Path())
     found: list[Run] = []
     problems: dict[str, None] = {}

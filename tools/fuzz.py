@@ -4,8 +4,9 @@
 usage: python tools/fuzz.py FOLDER [--cases 10000] [--seed 0] [--processes 2]
 
 Every case is made from the seed and its number: the same numbers are the same cases. Nothing may leave a traceback, run
-for more than 10 seconds, crash, take more than 2 GB or touch a file that was not named. Results are lines of JSON in
-FOLDER/cases.jsonl; called again, the run goes on where it stopped. Exit code 1 where something was found.
+for more than 10 seconds (of processor time, or waiting), crash, take more than 2 GB or touch a file that was not named.
+Results are lines of JSON in FOLDER/cases.jsonl; called again, the run goes on where it stopped. Exit code 1 where
+something was found.
 """
 
 import argparse
@@ -25,8 +26,8 @@ from fuzzing.bases import make_bases
 
 SECONDS = 10.0
 MEMORY = 2 * 2**30
-_TAIL = 60.0
-"""Seconds for the first answer of a process, which imports everything, and for a case tried again alone."""
+_TAIL = 120.0
+"""Seconds, on a busy machine, for the first answer of a process, which imports everything, and until a case begins."""
 
 
 class Worker:
@@ -45,7 +46,7 @@ class Worker:
     def begin(self, number: int) -> None:
         """Hand a case to the process."""
         assert self._process.stdin is not None
-        self.number, self.since = number, time.monotonic()
+        self.number, self._begun, self._used = number, time.monotonic(), self._processor()[0]
         self._process.stdin.write(f"{number}\n".encode())
         self._process.stdin.flush()
 
@@ -62,18 +63,29 @@ class Worker:
         line, _, self._read = self._read.partition(b"\n")
         return line.decode()
 
-    def result(self, seconds: float = SECONDS) -> dict[str, Any]:
+    def _processor(self) -> tuple[float, bool]:
+        """Return the seconds of processor time that the process has had, and whether it wants more."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), fields[0] in "RD"
+
+    def _hangs(self) -> bool:
+        used, wants = self._processor()
+        return used - self._used > SECONDS or (time.monotonic() - self._begun > SECONDS and not wants)
+
+    def result(self) -> dict[str, Any]:
         """Wait for a case and return what came of it; the process is a new one where that was too much for it."""
         begun = json.loads(self._answer(_TAIL) or '["?", "?"]')
-        line = self._answer(max(0.0, self.since + seconds - time.monotonic()))
+        line = None
+        while line is None and not self._hangs():
+            line = self._answer(1.0)
         if line:
             return json.loads(line)
         self.end()
         code = self._process.returncode
         self._start()
-        problem = f"more than {seconds:g} s" if line is None else f"crashed with {code}"
+        problem = f"more than {SECONDS:g} s" if line is None else f"crashed with {code}"
         row = dict(zip(("what", "command"), begun, strict=True))
-        return row | {"number": self.number, "code": code, "seconds": seconds, "problem": problem, "said": ""}
+        return row | {"number": self.number, "code": code, "seconds": SECONDS, "problem": problem, "said": ""}
 
     def end(self) -> None:
         """End the process."""
@@ -94,11 +106,6 @@ def fuzz(folder: Path, cases: int, seed: int, processes: int) -> list[dict[str, 
         while busy:
             worker = busy.pop(0)
             found = worker.result()
-            if found["problem"].startswith("more than"):  # perhaps the machine was busy: once more, with patience
-                worker.begin(found["number"])
-                found = worker.result(3 * SECONDS)
-                if not found["problem"] and found["seconds"] > SECONDS:
-                    found["problem"] = f"{found['seconds']} s"
             file.write(json.dumps(found) + "\n")
             file.flush()
             done.append(found)

@@ -70,7 +70,7 @@ def run_case(seed: int, number: int, bases: Path, folder: Path, begun: Callable[
     if draw.random() < 0.1 and words[0] in ("check", "run", "eval", "learn", "inspect"):
         words += ["--set", texts.override(draw)]
     begun(kind, " ".join(words)[:200])
-    start, out, err = time.monotonic(), io.StringIO(), io.StringIO()
+    start, out, err = time.process_time(), io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             code = call(words)
@@ -78,7 +78,7 @@ def run_case(seed: int, number: int, bases: Path, folder: Path, begun: Callable[
             code, problem = -1, f"{type(error).__name__} left the command"
         else:
             problem = _problem(code, out.getvalue(), err.getvalue())
-    seconds = time.monotonic() - start
+    seconds = time.process_time() - start
     problem = problem or _touched(folder, before, target)
     said = (err.getvalue() or out.getvalue())[:300]
     return Case(number, kind, " ".join(words)[:200], code, round(seconds, 3), problem, said)

@@ -75,7 +75,7 @@ class Worker:
     def result(self) -> dict[str, Any]:
         """Wait for a case and return what came of it; the process is a new one where that was too much for it."""
         begun = json.loads(self._answer(_TAIL) or '["?", "?"]')
-        line = None
+        line = self._answer(0.0)
         while line is None and not self._hangs():
             line = self._answer(1.0)
         if line:

@@ -235,7 +235,11 @@ class Trace:
         self.file.close()
 
     def __contains__(self, path: str) -> bool:
-        return path in self.file or any(f"{name}/".startswith(f"{path}/") for name in self._shared)
+        try:
+            found = path in self.file
+        except DAMAGE as error:
+            raise damaged(self.path, error) from None
+        return found or any(f"{name}/".startswith(f"{path}/") for name in self._shared)
 
     def __enter__(self) -> "Trace":
         return self

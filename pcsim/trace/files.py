@@ -105,6 +105,15 @@ def open_file(path: Path) -> Any:
     return file
 
 
+@contextlib.contextmanager
+def reading(path: Path | None) -> Generator[None]:
+    """Raise UsageError, one line, where what is read within is not as it should be."""
+    try:
+        yield
+    except DAMAGE as error:
+        raise damaged(path, error) from None
+
+
 def damaged(path: Path | None, error: BaseException) -> UsageError:
     """Return the error for a file that HDF5 cannot read, with HDF5's reason in a few words."""
     # HDF5 rarely says what it failed for.

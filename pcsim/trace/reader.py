@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.trace.arrays import check_array, datasets_of, hint
-from pcsim.trace.files import DAMAGE, damaged, identity, open_file
+from pcsim.trace.files import identity, open_file, reading
 from pcsim.trace.history import History
 from pcsim.trace.journal import journal_path
 from pcsim.trace.layout import FORMAT_VERSION
@@ -39,7 +39,7 @@ class Trace:
         self._load()
 
     def _load(self) -> None:
-        try:
+        with reading(self.path):
             self.attributes: dict[str, Any] = read_attributes(self.file)
             self._check_version()
             self.clock = "step" if "step" in self.file else "time"
@@ -47,8 +47,6 @@ class Trace:
             self.layer_widths: tuple[int, ...] = tuple(int(n) for n in self.file["layer_width"][()])
             self._streams = growing_by_clock(self.file)
             self._count()
-        except DAMAGE as error:
-            raise damaged(self.path, error) from None
 
     def _check_version(self) -> None:
         version = int(self.attributes["format_version"])
@@ -67,12 +65,10 @@ class Trace:
             self.file, self._identity = file, now
             self._load()
             return
-        try:
+        with reading(self.path):
             for stream in chain(*self._streams.values()) if self.file.swmr_mode else ():
                 stream.refresh()
             self._count()
-        except DAMAGE as error:
-            raise damaged(self.path, error) from None
 
     def _count(self) -> None:
         clocks = (self.clock, *(clock for clock in self._streams if clock != self.clock))
@@ -180,11 +176,9 @@ class Trace:
     @property
     def training(self) -> History:
         """Losses, accuracies and energies by `update` or `epoch`; empty where nothing was trained."""
-        try:
+        with reading(self.path):
             found = datasets_of(self.file, GROUP, len(self.layer_names)) if GROUP in self else {}
             names = tuple(name for name, item in found.items() if grows(item) or not is_scale(item))
-        except DAMAGE as error:
-            raise damaged(self.path, error) from None
         return History(names, lambda name: self.array(f"{GROUP}/{name}"))
 
     @property
@@ -200,10 +194,8 @@ class Trace:
     @property
     def provenance(self) -> dict[str, str]:
         """Where the trace comes from: scenario text, versions, command line."""
-        try:
+        with reading(self.path):
             return {name: str(value) for name, value in read_attributes(self.file["provenance"]).items()}
-        except DAMAGE as error:
-            raise damaged(self.path, error) from None
 
     def states(self, layer: int, rows: slice = slice(None)) -> NDArray[Any]:
         """Return recorded states of a layer, (record, sample, *unit), or some rows of them."""
@@ -219,10 +211,8 @@ class Trace:
             raise self.lacks(path)
         if path in self._shared:
             return self._shared[path][rows]
-        try:
+        with reading(self.path):
             return self._read(path, self.file[path], rows)
-        except DAMAGE as error:
-            raise damaged(self.path, error) from None
 
     def _read(self, path: str, dataset: Any, rows: slice = slice(None)) -> NDArray[Any]:
         check_array(self.path or "the trace", path, dataset, len(self.layer_names))
@@ -235,10 +225,8 @@ class Trace:
         self.file.close()
 
     def __contains__(self, path: str) -> bool:
-        try:
+        with reading(self.path):
             found = path in self.file
-        except DAMAGE as error:
-            raise damaged(self.path, error) from None
         return found or any(f"{name}/".startswith(f"{path}/") for name in self._shared)
 
     def __enter__(self) -> "Trace":
@@ -282,11 +270,9 @@ class Trace:
         shared = [name.partition("/")[2] for name in self._shared if name.startswith(f"{path}/")]
         if shared:
             return {name: self.array(f"{path}/{name}") for name in shared}
-        try:
+        with reading(self.path):
             found = datasets_of(self.file, path, len(self.layer_names))
             return {name: self._read(f"{path}/{name}", item) for name, item in found.items() if not is_scale(item)}
-        except DAMAGE as error:
-            raise damaged(self.path, error) from None
 
 
 def open_trace(path: Path | str) -> Trace:

@@ -81,8 +81,9 @@ def run(name, path, progress=None):
     return pcsim.run(pcsim.read_scenario(name), path=path, progress=progress)
 
 def keep(clock, end):
-    if not Path("killed.h5").exists():
+    if Path("again.h5.journal").exists() and not Path("killed.h5").exists():
         shutil.copy("again.h5", "killed.h5")
+        shutil.copy("again.h5.journal", "killed.h5.journal")
 
 def stop(clock, end):
     if clock >= 4:
@@ -91,7 +92,7 @@ def stop(clock, end):
 run("s.toml", "s.h5").close()
 run("flow.toml", "flow.h5").close()
 run("study.toml", "study.h5").close()
-run("s.toml", "again.h5", keep).close()
+run("train.toml", "again.h5", keep).close()
 try:
     run("train.toml", "broken.h5", stop)
 except (Interrupted, KeyboardInterrupt):

@@ -87,6 +87,9 @@ def run_case(seed: int, number: int, bases: Path, folder: Path, begun: Callable[
 def _trace(draw: random.Random, folder: Path) -> tuple[str, str]:
     target = draw.choice(TRACES)
     path = folder / target
+    if target == "killed.h5" and draw.random() < 0.5:
+        _changed("killed.h5.journal", data.journal)(draw, folder)
+        return target, draw.choice(("replay T", "repair T", "learn T -o out.npz"))
     way = draw.random()
     if way < 0.65:
         hdf5.craft(draw, path)
@@ -201,7 +204,7 @@ def _touched(folder: Path, before: dict[str, tuple[int, int]], target: str) -> s
     strange = [name for name in strange if name != target] + [
         name for name in before if name not in after and name != target
     ]
-    strange = [name for name in strange if not re.fullmatch(r"broken\.h5\.checkpoint", name)]
+    strange = [name for name in strange if name not in ("broken.h5.checkpoint", f"{target}.journal")]
     leaked = [name for name in after if name.startswith("out.") and SECRET in (folder / name).read_bytes()]
     return f"touched {', '.join(strange)}" if strange else f"read secret.h5 into {leaked[0]}" if leaked else ""
 

@@ -8,6 +8,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 EXTREMES = (0, 1, 2, 127, 255, 2**16, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**62, 2**63 - 1, 2**63, 2**64 - 1)
 WORDS = (
@@ -121,6 +122,23 @@ def tensors(draw: random.Random, content: bytes) -> bytes:
         each[draw.choice(("dtype", "data_offsets", "x"))] = draw.choice(("F64", "C64", [0, 2**60], [8, 0], "x" * 9999))
     text = json.dumps(head).encode()
     return struct.pack("<Q", draw.choice((len(text), len(text), 2**63))) + text + content[8 + size :]
+
+
+def journal(draw: random.Random, content: bytes) -> bytes:
+    """Return the journal of a trace in which a line says something else, its checksum right."""
+    lines = content.splitlines()
+    at = draw.randrange(len(lines))
+    line = json.loads(lines[at][9:])
+    holder: Any = line
+    while True:
+        key = draw.choice(list(holder) if isinstance(holder, dict) else range(len(holder)))
+        if not (isinstance(holder[key], dict | list) and holder[key] and draw.random() < 0.9):
+            break
+        holder = holder[key]
+    holder[key] = draw.choice((*EXTREMES, -1, None, "x", [], {}, [2**40, 2**40], "x" * 9999, 1e300))
+    text = json.dumps(line, separators=(",", ":")).encode()
+    lines[at] = b"%08x %b" % (zlib.crc32(text), text)
+    return b"\n".join(lines) + b"\n"
 
 
 def images(draw: random.Random, content: bytes) -> bytes:

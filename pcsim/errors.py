@@ -1,6 +1,7 @@
 """The errors a user can meet: each is one line that says where, what, what is allowed and what to do."""
 
 import signal
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -86,6 +87,11 @@ def is_short_of_memory(size: int) -> bool:
 
 class PcsimWarning(UserWarning):
     """What a user should know of, though everything goes on; the command line prints it as a note, once."""
+
+
+def lacks(backend: str, what: str, word: str, words: Sequence[str]) -> str:
+    """Return `"backend 'x' has no method 'y'; it has …"`, without a suggestion."""
+    return f"backend '{backend}' has no {what} '{word}'; it has {', '.join(words)}"
 
 
 def did_you_mean(word: str, allowed: list[str]) -> str:

@@ -30,7 +30,7 @@ SAMPLES_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
-class Program:
+class TrainingProgram:
     """What is compiled of training: everything but arrays, numbers of updates and the step size of inference."""
 
     xp: Namespace
@@ -48,12 +48,12 @@ class Learning(NamedTuple):
     updates: Array
     step_size: Array
 
-    def batch(self, program: Program, rows: Array) -> Batch:
+    def batch(self, program: TrainingProgram, rows: Array) -> Batch:
         """Return the learner before some of the samples."""
         return _batch(program, _samples(self.x, rows), _samples(self.y, rows), self.step_size)
 
 
-class Progress(NamedTuple):
+class TrainingProgress(NamedTuple):
     """Where a stretch stands, and what its updates left behind, the first `done` rows."""
 
     parameters: tuple[Parameters, ...]
@@ -79,7 +79,7 @@ class JaxTrainer:
             stepper=with_step_size(task.learner.stepper, 1.0),
         )
         self._step_size = step_size_of(task.learner.stepper)
-        self._program = Program(namespace(task.precision), learner, task.evaluation)
+        self._program = TrainingProgram(namespace(task.precision), learner, task.evaluation)
         self._compiler = Compiler()
         with settings(), memory_errors():
             self._x, self._y = to_run(task.x, task.precision), to_run(task.y, task.precision)
@@ -103,7 +103,9 @@ class JaxTrainer:
         order[:count] = batches
         speeds = np.zeros(STRETCH, dtype=self._rate_dtype)
         speeds[:count] = rates
-        end: Progress = self._compiler.call(_update, self._program, self._learning, order, speeds, np.int32(count))
+        end: TrainingProgress = self._compiler.call(
+            _update, self._program, self._learning, order, speeds, np.int32(count)
+        )
         self._parameters, self._memory = end.parameters, end.memory
         self._updates += count
         rows = (end.energy, end.loss, end.outputs, end.signal, end.steps)
@@ -171,18 +173,18 @@ def _on_device(array: NDArray[Any]) -> Array:
     return Narrow(on_device) if on_device.dtype == jnp.bfloat16 else on_device
 
 
-def _begin(program: Program, parameters: tuple[Parameters, ...]) -> Any:
+def _begin(program: TrainingProgram, parameters: tuple[Parameters, ...]) -> Any:
     return fresh(program.xp, program.learner.optimizer, parameters)
 
 
-def _batch(program: Program, x: Array, y: Array, step_size: Array) -> Batch:
+def _batch(program: TrainingProgram, x: Array, y: Array, step_size: Array) -> Batch:
     """Return the learner before some samples, with a traced step size."""
     learner = replace(program.learner, stepper=with_step_size(program.learner.stepper, step_size))
     return Batch(program.xp, learner, x, y, compiled_loop)
 
 
 def _evaluate(
-    program: Program, parameters: tuple[Parameters, ...], x: Array, y: Array, step_size: Array
+    program: TrainingProgram, parameters: tuple[Parameters, ...], x: Array, y: Array, step_size: Array
 ) -> tuple[Array, Array]:
     return program.evaluation.measure(_batch(program, x, y, step_size), parameters)
 
@@ -194,20 +196,20 @@ def _samples(array: Array, rows: Array) -> Array:
     return jax.tree.map(chosen, array)
 
 
-def _diagnose(program: Program, now: Learning, rows: Array, rate: Array) -> Diagnosis:
+def _diagnose(program: TrainingProgram, now: Learning, rows: Array, rate: Array) -> Diagnosis:
     return diagnose(now.batch(program, rows), now.parameters, now.memory, rate, number(now.updates + 1))
 
 
-def _update(program: Program, start: Learning, order: Array, rates: Array, count: Array) -> Progress:
+def _update(program: TrainingProgram, start: Learning, order: Array, rates: Array, count: Array) -> TrainingProgress:
     """Go through the first `count` rows of `order` (updates, batch)."""
 
-    def one(now: Progress) -> Progress:
+    def one(now: TrainingProgress) -> TrainingProgress:
         i = now.done
         batch = start.batch(program, order[i])
         xp, learner = batch.xp, batch.learner
         learned = batch.learn(now.parameters, now.memory, rates[i], number(start.updates + i + 1))
         loss = learner.inference.energy.loss.value(xp, learned.output, batch.y).mean()
-        return Progress(
+        return TrainingProgress(
             learned.parameters,
             learned.memory,
             i + 1,
@@ -219,7 +221,7 @@ def _update(program: Program, start: Learning, order: Array, rates: Array, count
         )
 
     layers, (rows, batch) = len(start.parameters), order.shape
-    empty = Progress(
+    empty = TrainingProgress(
         start.parameters,
         start.memory,
         jnp.int32(0),

@@ -11,6 +11,7 @@ from pcsim_numpy.namespace import NumpyNamespace
 
 from pcsim.engine.backend import Settled, Task
 from pcsim.engine.loop.stretches import Judged, Last, next_due, rows_at_once, settle_in_stretches
+from pcsim.model.flat import Flat
 from pcsim.trace.layout import Block
 from pcsim.trace.recording import Recorder
 from pcsim_numba.kernels.entries import RowBuffers
@@ -103,13 +104,10 @@ class _Run:
         )
 
     def _by_layer(self, rows: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-        """Return the arrays (rows, batch, units) of every layer."""
-        widths = [math.prod(shape) for shape in self._task.inference.energy.network.layer_shapes]
-        edges = np.cumsum([0, *(len(self._x) * width for width in widths)])
-        return tuple(
-            rows[:, a:b].reshape(len(rows), -1, width).copy()
-            for a, b, width in zip(edges[:-1], edges[1:], widths, strict=True)
-        )
+        """Return the arrays (rows, batch, *shape) of every layer."""
+        shapes = self._task.inference.energy.network.layer_shapes
+        layers = Flat(tuple((len(self._x), *shape) for shape in shapes)).split(rows)
+        return tuple(layer.copy() for layer in layers)
 
 
 def _empty_rows(task: Task, dtype: np.dtype[Any]) -> RowBuffers:

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from pcsim.engine.backend import Backend, Capabilities
-from pcsim.errors import UsageError, did_you_mean
+from pcsim.errors import UsageError, did_you_mean, lacks
 from pcsim.model.arithmetic import is_exact
 
 GROUP = "pcsim.backends"
@@ -67,20 +67,18 @@ def trainers_besides(name: str, rule: str | None = None) -> str:
 
 def _require_word(name: str, what: str, word: str, words: tuple[str, ...]) -> None:
     if word not in words:
-        raise UsageError(
-            f"backend '{name}' has no {what} '{word}'; it has {', '.join(words)}{did_you_mean(word, list(words))}"
-        )
+        raise UsageError(f"{lacks(name, what, word, words)}{did_you_mean(word, list(words))}")
 
 
 def _without_solver(name: str, able: Capabilities, solver: str) -> str:
     others = [f"'{other}'" for other in others_that(name, lambda able: solver in able.solvers)]
     if able.solvers:
-        found, ways = f"has no solver '{solver}'; it has {', '.join(able.solvers)}", ["choose one of these"]
+        found, ways = lacks(name, "solver", solver, able.solvers), ["choose one of these"]
     else:
-        found, ways = "has no continuous time", ["remove inference.solver"]
+        found, ways = f"backend '{name}' has no continuous time", ["remove inference.solver"]
     if others:
         ways.append(f"use the backend {' or '.join(others)}, which has '{solver}'")
-    return f"backend '{name}' {found}; {', or '.join(ways)}"
+    return f"{found}; {', or '.join(ways)}"
 
 
 def _can(name: str, asked: Callable[[Capabilities], bool]) -> bool:

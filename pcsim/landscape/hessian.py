@@ -6,14 +6,13 @@ the Gauss–Newton part and that of the residual. The equilibrated energy is a m
     ∇²F* = mean (E_θθ − E_θs H⁻¹ E_sθ)      at the equilibrium of every sample, H its activity Hessian.
 """
 
-from itertools import accumulate
-
 import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.landscape.deep_linear import Matrix, WeightLandscape, Weights
+from pcsim.model.flat import Flat
 
 Square = Float64[NDArray[np.float64], "weights weights"]
 
@@ -67,31 +66,30 @@ def energy_hessian(landscape: WeightLandscape, weights: Weights) -> Square:
 
 def _activity_hessian(landscape: WeightLandscape, weights: Weights) -> Matrix:
     """Return the Hessian of one sample's energy over the free states, H = Aᵀ A with the errors A s − d."""
-    edges, matrices = _edges(landscape), landscape.matrices(weights)
-    operator = np.eye(edges[-1] + landscape.widths[-1], edges[-1])
+    rows, columns, matrices = _units(landscape, 1), _units(landscape, 1, -1), landscape.matrices(weights)
+    operator = np.eye(rows.size, columns.size)
     for i in range(1, landscape.depth):
-        rows = slice(edges[i], edges[i] + landscape.widths[i + 1])
-        operator[rows, edges[i - 1] : edges[i]] -= matrices[i]
+        operator[rows.places[i], columns.places[i - 1]] -= matrices[i]
     return operator.T @ operator
 
 
 def _mixed(landscape: WeightLandscape, weights: Weights, below: list[Matrix], errors: list[Matrix]) -> Matrix:
     """Return E_sθ of one sample, (states, weights): how the gradient −a_j s_{j−1} ε_jᵀ changes with the states."""
-    edges, matrices, places = _edges(landscape), landscape.matrices(weights), landscape.layout.places
-    mixed = np.zeros((edges[-1], landscape.size))
+    states, matrices, places = _units(landscape, 1, -1), landscape.matrices(weights), landscape.layout.places
+    mixed = np.zeros((states.size, landscape.size))
     for j, (n_in, n_out) in enumerate(landscape.shapes):
         scale = landscape.scales[j]
         if j < landscape.depth - 1:
             own = np.einsum("c,md->mcd", below[j], np.eye(n_out))
-            mixed[edges[j] : edges[j + 1], places[j]] -= scale * own.reshape(n_out, -1)
+            mixed[states.places[j], places[j]] -= scale * own.reshape(n_out, -1)
         if j > 0:
             through = np.einsum("c,dm->mcd", below[j], matrices[j]) - np.einsum("mc,d->mcd", np.eye(n_in), errors[j])
-            mixed[edges[j - 1] : edges[j], places[j]] += scale * through.reshape(n_in, -1)
+            mixed[states.places[j - 1], places[j]] += scale * through.reshape(n_in, -1)
     return mixed
 
 
-def _edges(landscape: WeightLandscape) -> list[int]:
-    return [0, *accumulate(landscape.widths[1:-1])]
+def _units(landscape: WeightLandscape, first: int, end: int | None = None) -> Flat:
+    return Flat(tuple((width,) for width in landscape.widths[first:end]))
 
 
 def _require_fits(landscape: WeightLandscape) -> None:

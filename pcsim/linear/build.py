@@ -14,7 +14,7 @@ from pcsim.model.arrays import Values
 from pcsim.model.energy import Energy
 from pcsim.model.layers import ActivationFirst, Layer, Start, WeightsFirst
 from pcsim.model.losses import NoTarget, SoftClampedSquaredError, SquaredError
-from pcsim.recorded.resimulation import setting_of
+from pcsim.recorded.resimulation import setting_in_double
 from pcsim.scenario import Scenario, read_scenario
 from pcsim.trace import Trace
 
@@ -26,7 +26,7 @@ def system(source: Scenario | Trace | str | Path) -> LinearSystem:
     is the one inference ran on. Raises `UsageError` for a network that is not linear, or another loss.
     """
     if isinstance(source, Trace):
-        scenario, network, inputs = setting_of(source, "numpy", "float64")
+        scenario, network, inputs = setting_in_double(source)
     else:
         scenario = source if isinstance(source, Scenario) else read_scenario(source)
         network = build_network(scenario)

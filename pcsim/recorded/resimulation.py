@@ -55,6 +55,11 @@ def setting_of(
     return scenario, network, Inputs(parameters, x, y, source, hidden)
 
 
+def setting_in_double(trace: Trace) -> tuple[Scenario, Network, Inputs]:
+    """Return the setting of a trace for theory: on numpy, in float64."""
+    return setting_of(trace, "numpy", "float64")
+
+
 def _hidden(trace: Trace, scenario: Scenario, x: NDArray[np.float64], y: NDArray[np.float64]) -> Hidden | None:
     if scenario.data.mask is None:
         return None

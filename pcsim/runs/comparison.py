@@ -19,6 +19,7 @@ from pcsim.runs.experiment import run_as_far_as_it_goes
 from pcsim.runs.simulation import prepare
 from pcsim.runs.workers import running_apart
 from pcsim.scenario import Scenario
+from pcsim.scenario.arithmetic import implied_backend, implied_precision
 from pcsim.trace import Trace, open_trace
 from pcsim.trace.files import check_target
 
@@ -60,7 +61,7 @@ class Comparison:
     @property
     def labels(self) -> list[str]:
         """Return a name for each combination; the backend is named where several take part."""
-        several = len({c.backend for c in self.combinations if c.backend != "exact"}) > 1
+        several = len({c.backend for c in self.combinations if implied_precision(c.backend) is None}) > 1
         return [f"{c.backend} {c.label}" if several else c.label for c in self.combinations]
 
     def relative_error(self, i: int) -> Float64[NDArray[np.float64], "step layer"]:
@@ -140,8 +141,9 @@ def combine(
         )
     if "energy" not in scenario.trace.record:
         raise UsageError(f'{scenario.where("trace.record")}: energies are what is compared; add "energy" to the list')
-    if backends is not None and "exact" in backends and not any(map(is_exact, precisions or ())):
-        precisions = [*(precisions or [scenario.backend.precision_name]), "exact"]
+    implied = [found for name in backends or () if (found := implied_precision(name))]
+    if implied and not any(map(is_exact, precisions or ())):
+        precisions = [*(precisions or [scenario.backend.precision_name]), *implied]
     has_forms = scenario.inference.has_forms
     if forms is not None and not has_forms:
         raise UsageError(
@@ -175,8 +177,8 @@ def combine(
 
 def _backends_for(precision: str, scenario: Scenario, backends: Sequence[str] | None) -> list[str]:
     """Return the backends for a precision: those named that can, else the scenario's, else the first that can."""
-    if is_exact(precision):
-        return ["exact"]
+    if implied := implied_backend(precision):
+        return [implied]
     named = list(backends or [scenario.backend.name, *installed_backends()])
     able = [name for name in named if _can_run(scenario, precision, load_backend(name).capabilities())]
     # A precision or solver that none has is refused, in the backend's own words, when the combination is prepared.

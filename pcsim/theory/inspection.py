@@ -37,7 +37,7 @@ from pcsim.model.arrays import Namespace
 from pcsim.model.energy import Clamped, Energy, States
 from pcsim.model.losses import NoTarget, SoftClampedSquaredError, SquaredError
 from pcsim.recorded import read_point
-from pcsim.recorded.resimulation import setting_of
+from pcsim.recorded.resimulation import setting_in_double
 from pcsim.scenario import Scenario, read_scenario
 from pcsim.trace import Trace
 
@@ -201,7 +201,7 @@ def _of_scenario(source: Scenario | str | Path, xp: Namespace) -> _Setting:
 
 
 def _of_trace(trace: Trace) -> _Setting:
-    scenario, network, _ = setting_of(trace, "numpy", "float64")
+    scenario, network, _ = setting_in_double(trace)
     recorded = read_point(trace, network)
     inference, parameters, states = build_inference(scenario, network), recorded.parameters, recorded.states
     energy = inference.energy

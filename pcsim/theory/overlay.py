@@ -16,7 +16,7 @@ from pcsim.linear import linear_system
 from pcsim.model.activations import Linear
 from pcsim.model.losses import SoftClampedSquaredError, SquaredError
 from pcsim.model.network import Network
-from pcsim.recorded.resimulation import setting_of
+from pcsim.recorded.resimulation import setting_in_double
 from pcsim.scenario import Scenario
 from pcsim.scenario.inference import InferenceTable
 from pcsim.theory.signal import (
@@ -55,7 +55,7 @@ def theory_of(trace: Trace) -> Overlay:
     The exact trajectory for a deep linear network with squared error, from any start; the signal profile for every
     other one from a feedforward start. Raises `UsageError` for runs without a theory.
     """
-    scenario, network, inputs = setting_of(trace, "numpy", "float64")
+    scenario, network, inputs = setting_in_double(trace)
     task, table = build_task(scenario, network, inputs, "float64"), scenario.inference
     temperature = task.motion.temperature if isinstance(task.motion, Flow) else 0.0
     for found, needed in (

@@ -16,7 +16,7 @@ from statistics import median
 import jax
 import numpy as np
 from pcsim_jax.arrays import settings, to_run
-from pcsim_jax.training import gradient_step
+from pcsim_jax.gradient_step import gradient_step
 
 from pcsim.inference import StateOptimization
 from pcsim.inference.steppers import GradientDescent

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pcsim.engine.backend import Ending, Flow, FlowOutcome, Settled, SolverWork, Task
 from pcsim.engine.loop.failure import divergence
-from pcsim.errors import UsageError, did_you_mean
+from pcsim.errors import UsageError, did_you_mean, lacks
 from pcsim.inference.observables import Observation
 from pcsim.trace.layout import Block
 from pcsim.trace.recording import Recorder
@@ -19,10 +19,8 @@ from pcsim.trace.recording import Recorder
 def check_flow(task: Task, motion: Flow, backend: str, solvers: Sequence[str]) -> None:
     """Raise `UsageError` for a flow that no backend could run, or whose solver is not among those of this one."""
     if motion.solver not in solvers:
-        raise UsageError(
-            f"backend '{backend}' has no solver '{motion.solver}'; it has {', '.join(solvers)}"
-            f"{did_you_mean(motion.solver, list(solvers))}"
-        )
+        hint = did_you_mean(motion.solver, list(solvers))
+        raise UsageError(f"{lacks(backend, 'solver', motion.solver, solvers)}{hint}")
     if not task.inference.traits.has_flow:
         raise UsageError(
             f'method "{task.inference.name}" has no continuous time; use inference.method = "state" or "error", '

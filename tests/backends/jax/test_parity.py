@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pcsim_jax import JaxBackend
 from pcsim_jax.arrays import arguments
-from pcsim_jax.training import gradient_step
+from pcsim_jax.gradient_step import gradient_step
 
 from pcsim.conformance.agreement import RECORD, assert_close, present
 from pcsim.conformance.cases import settle_on

@@ -4,7 +4,8 @@ import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+
+from pcsim.typing import NDArray
 
 
 def count(number: int, noun: str) -> str:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Time the same workloads on every backend that can be used here, beside what the machine can do at most.
 
-usage: python tools/bench.py [--peer fabricpc] [--rounds 7] [--markdown FILE] [--figure FILE]
+usage: python tools/bench.py [--backend NAME]… [--peer fabricpc] [--rounds 7] [--markdown FILE] [--figure FILE]
 
 All that docs/performance.md shows is made by
     python tools/bench.py --peer fabricpc --markdown docs/performance-figures.md --figure docs/figures/performance.png
@@ -12,12 +12,12 @@ noisy. A peer is installed by pip into an environment of its own under the cache
 import argparse
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.backends import devices, usable_backends
+from benchmarks.backends import FAST, devices, usable_backends
 from benchmarks.others import BARE, other_work, processes
 from benchmarks.peaks import memory_rate, product_rate
 from benchmarks.peer import PEERS, Peer
@@ -34,6 +34,7 @@ PRODUCTS, MEMORY = "products", "memory"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--backend", choices=FAST, action="append", help="time this one alone, or those named")
     parser.add_argument("--peer", choices=PEERS, help="another program to time on the same networks")
     parser.add_argument("--rounds", type=int, default=7, help="how often every workload is timed")
     parser.add_argument("--markdown", type=Path, help="write the page to this file, not to the terminal alone")
@@ -44,16 +45,16 @@ def main() -> None:
         peer = Peer(arguments.peer, folder) if arguments.peer else None
         if peer is not None:
             stack.callback(peer.close)
-        text = page(peer, folder, arguments.rounds, arguments.figure)
+        text = page(arguments.backend or FAST, peer, folder, arguments.rounds, arguments.figure)
     print(text, end="")
     if arguments.markdown:
         arguments.markdown.write_text(text, encoding="utf-8")
 
 
-def page(peer: Peer | None, folder: Path, rounds: int, figure: Path | None) -> str:
+def page(chosen: Sequence[str], peer: Peer | None, folder: Path, rounds: int, figure: Path | None) -> str:
     """Return the page of figures, and draw the figure."""
     load = os.getloadavg()[0]
-    backends, left_out = usable_backends()
+    backends, left_out = usable_backends(chosen)
     names = list(backends)
     work: dict[Any, Any] = {PRODUCTS: product_rate(), MEMORY: memory_rate()}
     work |= work_of(backends, peer) | fixed_work(backends, folder) | other_work(backends, folder)
@@ -100,7 +101,10 @@ def beside(peer: Peer, times: Mapping[Any, float], names: list[str]) -> str:
 
 def ratios(times: Mapping[Any, float], names: list[str]) -> list[str]:
     """Return sentences on what the figures say of each other."""
-    found = [f"Computing all energies takes numpy {100 * (times[SO, 'numpy'] / times[BARE] - 1):.0f} % more time.\n"]
+    found: list[str] = []
+    if "numpy" in names:
+        share = times[SO, "numpy"] / times[BARE] - 1
+        found.append(f"Computing all energies takes numpy {100 * share:.0f} % more time.\n")
     if "jax" in names:
         for word in ("tanh", "ReLU"):
             ratio = times[f"64 SO steps, {word}", "jax"] / times[f"hand-written lax.scan, 64 SO steps, {word}"]

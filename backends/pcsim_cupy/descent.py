@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from pcsim_numpy.namespace import NumpyNamespace
 
 from pcsim.engine.backend import Settled, Task
@@ -13,6 +12,7 @@ from pcsim.engine.loop import divergence
 from pcsim.engine.loop.stretches import Judged, Last, settle_in_stretches
 from pcsim.trace.layout import Block
 from pcsim.trace.recording import Recorder
+from pcsim.typing import NDArray
 from pcsim_cupy.kernels.device import Device
 from pcsim_cupy.kernels.running_batch import RunningBatch, packed_parameters
 from pcsim_cupy.kernels.stacks import split

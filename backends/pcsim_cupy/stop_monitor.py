@@ -4,9 +4,9 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.inference.stopping import StopRule
+from pcsim.typing import NDArray
 
 
 class Looks(NamedTuple):

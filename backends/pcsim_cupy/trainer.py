@@ -4,7 +4,6 @@ from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.inference.stopping import StopRule
 from pcsim.learning.host_trainer import HostTrainer, Row
@@ -12,6 +11,7 @@ from pcsim.learning.learner import Learner
 from pcsim.learning.trainer import Snapshot, TrainingTask
 from pcsim.model.arrays import Array, Namespace
 from pcsim.model.tree import mapped
+from pcsim.typing import NDArray
 from pcsim_cupy.kernels.device import Device
 from pcsim_cupy.kernels.plan import plan
 from pcsim_cupy.kernels.running_batch import RunningBatch, packed_parameters

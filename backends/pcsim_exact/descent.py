@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from flint import arb, ctx
-from numpy.typing import NDArray
 
 from pcsim.engine.backend import Ending, Settled, Task
 from pcsim.engine.loop import divergence, settled_arrays
@@ -16,6 +15,7 @@ from pcsim.model.arrays import Parameters
 from pcsim.model.energy import Clamped, Evaluation
 from pcsim.trace.layout import Block
 from pcsim.trace.recording import Recorder
+from pcsim.typing import NDArray
 from pcsim_exact.cost import refusal
 from pcsim_exact.namespace import ExactNamespace
 from pcsim_exact.number.balls import Balls, from_floats, to_floats

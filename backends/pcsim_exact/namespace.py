@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from flint import arb
-from numpy.typing import NDArray
 
 from pcsim.model.activations import Activation
+from pcsim.typing import NDArray
 from pcsim_exact.number.balls import Balls, Operand, entries_of, zeros
 from pcsim_exact.number.verdicts import Verdict
 

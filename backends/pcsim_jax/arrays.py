@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.engine.backend import Task
 from pcsim.model.arrays import Array, Namespace
+from pcsim.typing import NDArray
 from pcsim_jax.namespace import JaxNamespace
 from pcsim_jax.number.narrow import Narrow, NarrowNamespace
 

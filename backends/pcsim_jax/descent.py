@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.engine.backend import Settled, Task
 from pcsim.engine.loop.stretches import Judged, Last, rows_at_once, settle_in_stretches
@@ -15,6 +14,7 @@ from pcsim.model.arrays import Array
 from pcsim.model.energy import Clamped
 from pcsim.trace.layout import Block
 from pcsim.trace.recording import Recorder
+from pcsim.typing import NDArray
 from pcsim_jax import program
 from pcsim_jax.arrays import arguments, namespace, to_host
 from pcsim_jax.compiled import Compiler

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.engine.backend import Settled, Task
 from pcsim.engine.loop.equilibrium import SearchState, Stretch, settle_equilibrium
@@ -19,6 +18,7 @@ from pcsim.inference.observables import Final, Observation, finish, observe
 from pcsim.model.arrays import Array
 from pcsim.model.energy import Clamped
 from pcsim.trace.layout import Block
+from pcsim.typing import NDArray
 from pcsim_jax.arrays import arguments, namespace, to_host
 from pcsim_jax.compiled import Compiler
 from pcsim_jax.number.pinned import with_pinned_predictions

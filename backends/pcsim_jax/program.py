@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.engine.backend import Descent
 from pcsim.engine.loop.stretches import next_due
@@ -17,6 +16,7 @@ from pcsim.inference.steppers import Stepper
 from pcsim.inference.stopping import StopRule, gradient_norm
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.energy import Clamped, Evaluation, States
+from pcsim.typing import NDArray
 
 
 @dataclass(frozen=True)

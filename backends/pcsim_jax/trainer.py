@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.inference.steppers import step_size_of, with_step_size
 from pcsim.learning.batch import Batch
@@ -15,6 +14,7 @@ from pcsim.learning.evaluation import Scoring
 from pcsim.learning.learner import Learner, fresh
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
 from pcsim.model.arrays import Array, Namespace, Parameters
+from pcsim.typing import NDArray
 from pcsim_jax.arrays import namespace, settings, to_host, to_run
 from pcsim_jax.compiled import Compiler
 from pcsim_jax.loop import compiled_loop

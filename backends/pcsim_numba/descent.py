@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pcsim_numpy.namespace import NumpyNamespace
 
 from pcsim.engine.backend import Settled, Task
@@ -14,6 +13,7 @@ from pcsim.engine.loop.stretches import Judged, Last, next_due, rows_at_once, se
 from pcsim.model.flat import Flat
 from pcsim.trace.layout import Block
 from pcsim.trace.recording import Recorder
+from pcsim.typing import NDArray
 from pcsim_numba.kernels.entries import RowBuffers
 from pcsim_numba.kernels.running_batch import Reached, RunningBatch, limits_of
 

@@ -3,7 +3,6 @@
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pcsim_numpy.trainer import NumpyTrainer
 
 from pcsim.inference.stopping import StopRule
@@ -11,6 +10,7 @@ from pcsim.learning.evaluation import ForwardPass
 from pcsim.learning.host_trainer import Row
 from pcsim.learning.learner import Learner
 from pcsim.model.arrays import Array, Parameters
+from pcsim.typing import NDArray
 from pcsim_numba.kernels.entries import RowBuffers
 from pcsim_numba.kernels.running_batch import Limits, Reached, RunningBatch, limits_of
 

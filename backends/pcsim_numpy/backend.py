@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.engine.backend import Capabilities, Flow, Settled, Task
 from pcsim.engine.loop import check_equilibrium, expected_evaluations, settle, settle_equilibrium
@@ -14,6 +13,7 @@ from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.arithmetic import check_arithmetic
 from pcsim.model.arrays import Array
 from pcsim.trace.layout import Block
+from pcsim.typing import NDArray
 from pcsim_numpy.equilibrium import NumpySearcher
 from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.number.rounded import unit_of

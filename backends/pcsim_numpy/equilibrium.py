@@ -4,7 +4,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.engine.backend import Task
 from pcsim.engine.loop.descent import Arrivals
@@ -13,6 +12,7 @@ from pcsim.inference.equilibrium import Search, search_of
 from pcsim.inference.observables import Final, Observation, finish, observe
 from pcsim.model.energy import Clamped
 from pcsim.model.tree import mapped
+from pcsim.typing import NDArray
 from pcsim_numpy.namespace import NumpyNamespace
 
 WORTHWHILE = 0.2

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.engine.backend import Flow, SolverWork, Task
 from pcsim.engine.loop.descent import settled_arrays
@@ -18,6 +17,7 @@ from pcsim.inference import gradient_flow
 from pcsim.inference.observables import Observation, observe
 from pcsim.model.arrays import Array, Namespace
 from pcsim.model.energy import Evaluation
+from pcsim.typing import NDArray
 from pcsim_numpy.ode.batching import join_finals, join_observations
 from pcsim_numpy.ode.euler import EulerSteps
 from pcsim_numpy.ode.sample import Sample, solver_for

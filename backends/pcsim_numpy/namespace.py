@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import scipy.special
 from jaxtyping import Float64, Shaped
-from numpy.typing import NDArray
 
 from pcsim.model.activations import Activation
 from pcsim.model.arrays import Array
+from pcsim.typing import NDArray
 
 PEAK = 1.0 / math.sqrt(2.0 * math.pi)
 

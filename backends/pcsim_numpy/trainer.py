@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.learning.host_trainer import HostTrainer, Row
 from pcsim.learning.trainer import Snapshot, TrainingTask
+from pcsim.typing import NDArray
 from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.support import DTYPES
 from pcsim_numpy.threads import blas_threads

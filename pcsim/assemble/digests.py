@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.assemble.masks import build_mask
 from pcsim.datasets import Dataset
 from pcsim.scenario import Scenario
 from pcsim.trace.digest import sha256_of
+from pcsim.typing import NDArray
 
 
 def data_sha256(scenario: Scenario, dataset: Dataset) -> str:

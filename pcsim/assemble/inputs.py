@@ -6,7 +6,6 @@ from functools import lru_cache
 from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.assemble.digests import data_sha256, parameters_sha256
 from pcsim.assemble.masks import build_mask
@@ -18,6 +17,7 @@ from pcsim.learning.samples import DataParts, Split, hold_out
 from pcsim.model import initialisers
 from pcsim.model.network import Network
 from pcsim.scenario import Scenario
+from pcsim.typing import NDArray
 from pcsim.weights import read_parameters
 
 MOST_KEPT = 2**22

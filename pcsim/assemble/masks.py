@@ -3,13 +3,13 @@
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.assemble.roles import named
 from pcsim.datasets import Dataset
 from pcsim.datasets.archive import read_arrays
 from pcsim.errors import UsageError
 from pcsim.scenario import Masked, Scenario
+from pcsim.typing import NDArray
 
 Mask = NDArray[np.bool_]
 """(units of a sample,), true where hidden."""

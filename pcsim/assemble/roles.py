@@ -7,12 +7,12 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.datasets import INPUT, OUTPUT, Dataset, End, check_labels, targets
 from pcsim.errors import UsageError
 from pcsim.model.network import Network
 from pcsim.scenario import Scenario
+from pcsim.typing import NDArray
 
 
 def fitted(

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.assemble.model import build_inference
 from pcsim.assemble.task import build_stepper
@@ -17,6 +16,7 @@ from pcsim.inference.steppers import Stepper
 from pcsim.model.arrays import Namespace
 from pcsim.model.network import Network
 from pcsim.scenario import Scenario
+from pcsim.typing import NDArray
 
 Host = NDArray[np.float64]
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.assemble.inputs import Inputs
 from pcsim.assemble.model import build_inference, method_of, residual_of
@@ -16,6 +15,7 @@ from pcsim.model.flat import Flat
 from pcsim.model.network import Network
 from pcsim.scenario import LogTimes, Scenario
 from pcsim.trace.recording import every_so_many, log_spaced
+from pcsim.typing import NDArray
 
 MOST_ROWS = 10**8
 """Rows of a trace, whose steps or times alone then take 800 MB."""

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.assemble.inputs import Inputs, load_samples
 from pcsim.assemble.learning import build_learner, build_schedule
@@ -17,6 +16,7 @@ from pcsim.learning.samples import DataParts, Split
 from pcsim.learning.trainer import TrainingTask
 from pcsim.model.network import Network
 from pcsim.scenario import Scenario
+from pcsim.typing import NDArray
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 from rich.table import Table
 
 from pcsim.cli.options import read, scenario_options
@@ -16,6 +15,7 @@ from pcsim.errors import UsageError
 from pcsim.report.tables import new_table, print_table
 from pcsim.theory.inspection import Inspection, Spectrum, inspect
 from pcsim.trace import open_trace
+from pcsim.typing import NDArray
 from pcsim.words import count
 
 

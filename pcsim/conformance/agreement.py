@@ -6,13 +6,13 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.conformance.cases import settle_on
 from pcsim.conformance.subject import Subject
 from pcsim.engine.backend import Backend, Settled, Task
 from pcsim.model.arithmetic import FORMATS, NARROW
 from pcsim.trace.layout import Block
+from pcsim.typing import NDArray
 
 RECORD = ("energy", "grad_norm", "energy_per_sample", "states", "errors", "weight_gradient")
 TOLERANCE = {"exact": 1e-10, "float64": 1e-10, "float32": 4e-4}

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.engine.backend import Backend, Descent, Settled, Task
 from pcsim.engine.registry import load_backend
@@ -26,6 +25,7 @@ from pcsim.model.initialisers import Orthogonal
 from pcsim.model.network import Network, dense_chain
 from pcsim.trace.layout import Block
 from pcsim.trace.recording import every_so_many
+from pcsim.typing import NDArray
 
 ACTIVATIONS: dict[str, activations.Activation] = {
     "linear": activations.Linear(),

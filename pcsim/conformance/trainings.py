@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.conformance.agreement import assert_close
 from pcsim.conformance.cases import METHODS, make_case
@@ -17,6 +16,7 @@ from pcsim.inference.stopping import StopRule
 from pcsim.learning import MQ, SGD, Adam, AdamW, AfterEveryStep, AtTheEnd, Learner, Momentum, PerLayer
 from pcsim.learning.evaluation import Reconstruction
 from pcsim.learning.trainer import TrainingTask
+from pcsim.typing import NDArray
 
 SAMPLES, BATCH, UPDATES = 24, 6, 6
 RATES = np.linspace(0.02, 0.01, UPDATES)

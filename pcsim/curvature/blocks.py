@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.model.arrays import Values
+from pcsim.typing import NDArray
 
 if TYPE_CHECKING:
     from scipy.sparse import bsr_array

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.curvature.blocks import NEARLY_SINGULAR, BlockCholesky, BlockMatrix, NotPositiveDefinite
 from pcsim.curvature.local import state_hessian
 from pcsim.curvature.products import Curvature, StateCurvature
 from pcsim.errors import UsageError
 from pcsim.model.flat import Flat
+from pcsim.typing import NDArray
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator

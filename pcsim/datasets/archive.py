@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.datasets.headers import array_shape, check_unpacked
 from pcsim.errors import UsageError, did_you_mean, is_short_of_memory, out_of_memory
+from pcsim.typing import NDArray
 
 ShapeCheck = Callable[[str, tuple[int, ...]], None]
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")

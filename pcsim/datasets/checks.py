@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.model.arithmetic import overflow_limit
+from pcsim.typing import NDArray
 
 _REAL_KINDS = "fiub"
 

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from pcsim.datasets.archive import read_arrays, unreadable
 from pcsim.datasets.checks import labels_or_targets, real_array, same_length
 from pcsim.datasets.dataset import Dataset, PixelScaling
 from pcsim.datasets.idx import read_idx
 from pcsim.errors import UsageError
 from pcsim.resources import expanded
+from pcsim.typing import NDArray
 
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
 _IDX_NAMES = {

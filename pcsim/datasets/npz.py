@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.datasets.archive import read_arrays
 from pcsim.datasets.checks import finite_floats, labels_or_targets, real_array, same_length
 from pcsim.datasets.dataset import Dataset
 from pcsim.errors import UsageError
+from pcsim.typing import NDArray
 
 
 def load_npz(path: Path) -> Dataset:

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
+from pcsim.typing import NDArray
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from enum import Enum, auto
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.inference import Inference
 from pcsim.inference.steppers import Stepper
@@ -16,6 +15,7 @@ from pcsim.model.arithmetic import Arithmetic
 from pcsim.model.arrays import Array, Parameters
 from pcsim.model.energy import States
 from pcsim.trace.layout import Block
+from pcsim.typing import NDArray
 
 
 @dataclass(frozen=True)

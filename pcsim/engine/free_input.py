@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.engine.backend import Backend, Capabilities, Settled, Task, TrainingBackend
 from pcsim.inference import first_variable, with_free_input
 from pcsim.learning.diagnosis import Diagnosis
 from pcsim.learning.trainer import AdjustableTrainer, Outcome, Snapshot, Trainer, TrainingTask, Updates
 from pcsim.trace.layout import Block
+from pcsim.typing import NDArray
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.inference import (
@@ -27,6 +26,7 @@ from pcsim.model.activations import Activation, Gelu, LeakyRelu, Linear, Sigmoid
 from pcsim.model.energy import Energy
 from pcsim.model.layers import ActivationFirst, Layer, Start, WeightsFirst
 from pcsim.model.losses import BinaryCrossEntropy, CrossEntropy, NoTarget, SoftClampedSquaredError, SquaredError
+from pcsim.typing import NDArray
 
 LINEAR, TANH, SIGMOID, RELU, LEAKY_RELU, GELU = range(6)
 SQUARED, CROSS_ENTROPY, BINARY = range(3)

@@ -3,7 +3,8 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from pcsim.typing import NDArray
 
 
 def new_figure(size: tuple[float, float], *shape: int, **options: Any) -> tuple[Any, Any]:

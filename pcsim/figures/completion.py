@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64
-from numpy.typing import NDArray
 
 from pcsim.trace import Trace
+from pcsim.typing import NDArray
 
 
 @dataclass(frozen=True)

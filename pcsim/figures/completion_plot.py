@@ -4,10 +4,10 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.figures.completion import Completion, completions
 from pcsim.trace import Trace
+from pcsim.typing import NDArray
 
 SHOWN = 8
 """Samples in the picture, the first ones."""

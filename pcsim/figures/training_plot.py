@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.figures.layer_lines import draw_lines
 from pcsim.trace import Trace
+from pcsim.typing import NDArray
 
 POINTS = 1000
 """Points of a line at most; of more updates means are drawn."""

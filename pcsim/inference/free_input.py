@@ -1,11 +1,11 @@
 """A free input: inference on the network that has its input as one more state."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.inference.base import Inference
 from pcsim.model.layers import Start
 from pcsim.model.losses import PartlyClamped
+from pcsim.typing import NDArray
 
 
 def with_free_input(inference: Inference, held: tuple[bool, ...] = ()) -> Inference:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Shaped
-from numpy.typing import NDArray
 
 from pcsim.inference import Inference
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.energy import Clamped, Evaluation, States
+from pcsim.typing import NDArray
 
 
 @runtime_checkable

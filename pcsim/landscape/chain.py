@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
+
+from pcsim.typing import NDArray
 
 Points = Float64[NDArray[np.float64], "*points layers"]
 PerPoint = Float64[NDArray[np.float64], "*points"]

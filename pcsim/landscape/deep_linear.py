@@ -16,13 +16,13 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.model.activations import Linear
 from pcsim.model.flat import Flat
 from pcsim.model.layers import ActivationFirst, WeightsFirst
 from pcsim.model.network import Network
+from pcsim.typing import NDArray
 
 Matrix: TypeAlias = NDArray[np.float64]
 Weights: TypeAlias = Sequence[Matrix]

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.landscape.deep_linear import WeightLandscape, Weights
+from pcsim.typing import NDArray
 
 Vector = Float64[NDArray[np.float64], " weights"]
 Square = Float64[NDArray[np.float64], "weights weights"]

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
+from pcsim.typing import NDArray
 
 Vector = Float64[NDArray[np.float64], " weights"]
 Field = Callable[[NDArray[np.float64]], NDArray[np.float64]]

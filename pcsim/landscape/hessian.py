@@ -8,11 +8,11 @@ the Gauss–Newton part and that of the residual. The equilibrated energy is a m
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.landscape.deep_linear import Matrix, WeightLandscape, Weights
 from pcsim.model.flat import Flat
+from pcsim.typing import NDArray
 
 Square = Float64[NDArray[np.float64], "weights weights"]
 

@@ -10,11 +10,11 @@ Both are there once for every hidden unit that the blocks act through. Σ are se
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.landscape.deep_linear import WeightLandscape
 from pcsim.landscape.hessian import Square
+from pcsim.typing import NDArray
 
 Spectrum = Float64[NDArray[np.float64], " weights"]
 

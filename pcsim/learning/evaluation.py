@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float, Shaped
-from numpy.typing import NDArray
 
 from pcsim.inference import with_free_input
 from pcsim.learning.batch import Batch
 from pcsim.model.arrays import Array, Parameters
+from pcsim.typing import NDArray
 
 
 @runtime_checkable

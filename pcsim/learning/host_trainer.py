@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.inference.steppers import with_step_size
 from pcsim.inference.stopping import StopRule
@@ -15,6 +14,7 @@ from pcsim.learning.diagnosis import Diagnosis, diagnose
 from pcsim.learning.learner import fresh
 from pcsim.learning.trainer import Outcome, TrainingTask, Updates
 from pcsim.model.arrays import Array, Namespace, Parameters
+from pcsim.typing import NDArray
 
 Row = tuple[Array, Array, Array, Array, int]
 """That of one update in `Updates`."""

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float64, Shaped
-from numpy.typing import NDArray
+
+from pcsim.typing import NDArray
 
 
 def correct_in_top(

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.learning.evaluation import ForwardPass, Scoring
 from pcsim.learning.schedules import Schedule
+from pcsim.typing import NDArray
 
 SAMPLES_LOOKED_AT = 16
 """Samples of a batch that an automatic step size is found on."""

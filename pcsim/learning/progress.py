@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.learning.trainer import Snapshot
 from pcsim.trace.training import EpochBlock, UpdateBlock
+from pcsim.typing import NDArray
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float, Float64, Int64
-from numpy.typing import NDArray
 
 from pcsim.learning.diagnosis import Diagnosis
 from pcsim.learning.evaluation import ForwardPass, Scoring
 from pcsim.learning.learner import Learner
+from pcsim.typing import NDArray
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.learning.diagnosis import Diagnosis
 from pcsim.learning.evaluation import ForwardPass
@@ -15,6 +14,7 @@ from pcsim.learning.progress import Log, TrainingResult, TrainingState
 from pcsim.learning.samples import DataParts, Split, batches
 from pcsim.learning.trainer import AdjustableTrainer, Trainer, Updates
 from pcsim.trace.training import EpochBlock, UpdateBlock
+from pcsim.typing import NDArray
 
 FIRST_STRETCH = 16
 SECONDS = 0.5

@@ -2,9 +2,9 @@
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
+from pcsim.typing import NDArray
 
 Grid = Float64[NDArray[np.float64], " points"]
 

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.assemble import build_inference, build_network, initial_parameters
 from pcsim.curvature import NotPositiveDefinite
 from pcsim.errors import UsageError
 from pcsim.linear.build import linear_system
 from pcsim.scenario import Scenario
+from pcsim.typing import NDArray
 
 
 def condition_numbers(

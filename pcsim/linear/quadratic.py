@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.curvature import BlockCholesky, BlockMatrix, Extremes, NotPositiveDefinite, block_extremes
 from pcsim.curvature.blocks import NEARLY_SINGULAR, Links, assemble
@@ -21,6 +20,7 @@ from pcsim.curvature.spectrum import DENSE, largest_eigenvalue, smallest_eigenva
 from pcsim.errors import UsageError
 from pcsim.model.arrays import Values
 from pcsim.model.flat import Flat
+from pcsim.typing import NDArray
 
 if TYPE_CHECKING:
     from scipy.sparse import bsr_array

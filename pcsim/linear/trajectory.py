@@ -15,11 +15,11 @@ from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.linear.quadratic import QuadraticForm, States
 from pcsim.model.arrays import Numbers, Values
+from pcsim.typing import NDArray
 
 Motion: TypeAlias = Float64[NDArray[np.float64], "record unknowns"]
 """p(μ): how far every mode has moved per unit of its gradient at the start, one row a step or time."""

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+
+from pcsim.typing import NDArray
 
 Array: TypeAlias = Any
 """An array of some library; shapes are given by jaxtyping annotations and checked at run time in tests."""

@@ -10,7 +10,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float64
 from numpy.random import Generator
-from numpy.typing import NDArray
+
+from pcsim.typing import NDArray
 
 Weight = Float64[NDArray[np.float64], "n_in n_out"]
 

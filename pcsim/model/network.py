@@ -8,12 +8,12 @@ from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Shaped
-from numpy.typing import NDArray
 
 from pcsim.model.activations import Activation, Linear, Sigmoid
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.initialisers import Initialiser
 from pcsim.model.layers import ActivationFirst, Layer, Start, WeightsFirst
+from pcsim.typing import NDArray
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Provenance of recorded errors: whether they are those of the recorded states, parameters and targets."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.inference import Inference
@@ -12,6 +11,7 @@ from pcsim.recorded.point import RecordedPoint
 from pcsim.recorded.verification import SOLVER_MARGIN
 from pcsim.scenario import Scenario
 from pcsim.trace import Trace
+from pcsim.typing import NDArray
 
 UNITS = 16
 """How many units in the last place an error may be off by; measured on every backend and precision is 1 at most."""

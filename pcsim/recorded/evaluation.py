@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.assemble import (
     build_evaluation,
@@ -41,6 +40,7 @@ from pcsim.scenario import Scenario, read_scenario
 from pcsim.scenario.overrides import parse_overrides
 from pcsim.trace import Trace, open_trace
 from pcsim.trace.opening import is_hdf5
+from pcsim.typing import NDArray
 from pcsim.weights import read_parameters
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 from ml_dtypes import bfloat16
-from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.model.arithmetic import dtype_of
@@ -13,6 +12,7 @@ from pcsim.recorded.network import called, checked, parameters_of, precision_of,
 from pcsim.runs.checkpoint import Checkpoint, checkpoint_of, checkpoint_path
 from pcsim.trace import Trace
 from pcsim.trace.training import GROUP
+from pcsim.typing import NDArray
 from pcsim.weights import write_weights
 
 

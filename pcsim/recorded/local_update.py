@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.assemble import build_inference, build_network, build_optimizer
 from pcsim.engine.host import host_namespace
@@ -25,6 +24,7 @@ from pcsim.runs.training import by_name
 from pcsim.scenario import InferenceTable, LearningTable, Scenario, scenario_text
 from pcsim.scenario.overrides import parse_overrides
 from pcsim.trace import Trace
+from pcsim.typing import NDArray
 from pcsim.weights import write_weights
 
 WORDS = ("optimizer", "lr", "scale", "clip", "weight_decay", "momentum", "beta1", "beta2", "eps")

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.datasets import require_range
 from pcsim.errors import UsageError, did_you_mean
@@ -11,6 +10,7 @@ from pcsim.model.arithmetic import FORMATS, dtype_of, is_exact
 from pcsim.model.network import Network
 from pcsim.trace import Trace
 from pcsim.trace.training import GROUP
+from pcsim.typing import NDArray
 
 
 def scenario_text_of(trace: Trace) -> str:

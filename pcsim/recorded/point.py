@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.model.network import Network
@@ -17,6 +16,7 @@ from pcsim.recorded.network import (
     parameters_of,
 )
 from pcsim.trace import Trace
+from pcsim.typing import NDArray
 
 Host = NDArray[np.float64]
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.assemble import Hidden, Inputs, build_network, require_parameter_range
 from pcsim.datasets import require_range
@@ -17,6 +16,7 @@ from pcsim.runs.provenance import describe_machine
 from pcsim.runs.simulation import Simulation, prepare
 from pcsim.scenario import Scenario
 from pcsim.trace import Trace
+from pcsim.typing import NDArray
 
 
 def simulation_of(trace: Trace, backend: str | None = None, precision: str | None = None) -> Simulation:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.engine.backend import Descent, Settled
 from pcsim.errors import UsageError
@@ -18,6 +17,7 @@ from pcsim.recorded.resimulation import ended_itself, is_same_place, simulation_
 from pcsim.runs.simulation import Simulation
 from pcsim.trace import Block, Trace
 from pcsim.trace.layout import INPUT_STATES
+from pcsim.typing import NDArray
 
 TOLERANCE = {"float64": 1e-9, "float32": 1e-4, "float16": 0.05, "bfloat16": 0.2}
 """Allowed deviation where bits may differ: another backend, precision, machine or version."""

@@ -1,7 +1,6 @@
 """What a comparison says: arrival steps, relative errors, and which layers a format alone keeps silent."""
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 
 from pcsim.model.arithmetic import FORMATS
@@ -10,6 +9,7 @@ from pcsim.report.summary import arrival_words
 from pcsim.report.tables import new_table
 from pcsim.runs.comparison import Comparison
 from pcsim.trace import Trace
+from pcsim.typing import NDArray
 from pcsim.words import layers
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.model.arithmetic import FORMATS
 from pcsim.trace import Trace
+from pcsim.typing import NDArray
 from pcsim.words import count
 
 NAMED = 8

@@ -1,12 +1,12 @@
 """What a user should not overlook in a finished run: layers that a signal never reached, or that a format deafens."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.figures.completion import of_free_ends
 from pcsim.model.arithmetic import FORMATS
 from pcsim.report.equilibrium_report import not_at_equilibrium
 from pcsim.trace import Trace
+from pcsim.typing import NDArray
 from pcsim.words import count, duration, layers
 
 DISGUISED = 0.99

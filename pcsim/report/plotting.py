@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.figures.axes import log_clock, new_figure
@@ -16,6 +15,7 @@ from pcsim.figures.layer_lines import draw_lines, drawable
 from pcsim.figures.training_plot import by_training, draw_alignment, draw_training, has_alignment, has_training
 from pcsim.report.summary import no_rows
 from pcsim.trace import Trace
+from pcsim.typing import NDArray
 
 if TYPE_CHECKING:
     from pcsim.theory.overlay import Overlay

@@ -4,7 +4,6 @@ import math
 import time
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -15,6 +14,7 @@ from pcsim.recorded import require_run
 from pcsim.report.summary import no_rows
 from pcsim.report.tables import new_table, print_table
 from pcsim.trace import Trace
+from pcsim.typing import NDArray
 
 SECONDS = 6.0
 """How long a replay takes at speed 1."""

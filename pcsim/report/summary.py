@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +15,7 @@ from pcsim.report.tables import new_table, print_table
 from pcsim.report.training_summary import left_out, training_headline, training_table
 from pcsim.trace import Trace
 from pcsim.trace.owner import may_be_written
+from pcsim.typing import NDArray
 from pcsim.words import count, duration, extent
 
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.table import Table
 
 from pcsim.report.findings import silent_in_training
 from pcsim.report.tables import new_table
 from pcsim.trace import Trace
+from pcsim.typing import NDArray
 from pcsim.words import count, duration, extent
 
 PARTS = {"test": "test", "validation": "validation", "train": "training"}

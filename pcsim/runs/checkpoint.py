@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from pcsim.datasets.headers import array_shape
@@ -20,6 +19,7 @@ from pcsim.trace.assemble import RUN_ID
 from pcsim.trace.atomic import checkpoint_path, replacing
 from pcsim.trace.digest import shortened
 from pcsim.trace.space import reserve, why
+from pcsim.typing import NDArray
 from pcsim.version import __version__
 
 FORMAT = "pcsim-checkpoint"

@@ -8,7 +8,6 @@ from typing import Self
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.engine.backend import Capabilities
 from pcsim.engine.registry import installed_backends, load_backend
@@ -22,6 +21,7 @@ from pcsim.scenario import Scenario
 from pcsim.scenario.arithmetic import implied_backend, implied_precision
 from pcsim.trace import Trace, open_trace
 from pcsim.trace.files import check_target
+from pcsim.typing import NDArray
 
 WORTH_A_PROCESS = 2.0
 """Estimated seconds from which a run gets a process of its own."""
@@ -141,7 +141,7 @@ def combine(
         )
     if "energy" not in scenario.trace.record:
         raise UsageError(f'{scenario.where("trace.record")}: energies are what is compared; add "energy" to the list')
-    implied = [found for name in backends or () if (found := implied_precision(name))]
+    implied = [word for name in backends or () if (word := implied_precision(name))]
     if implied and not any(map(is_exact, precisions or ())):
         precisions = [*(precisions or [scenario.backend.precision_name]), *implied]
     has_forms = scenario.inference.has_forms

@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from typing import Self, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.assemble import (
     Inputs,
@@ -27,6 +26,7 @@ from pcsim.inference.steppers import with_step_size
 from pcsim.learning.trainer import AdjustableTrainer, Trainer
 from pcsim.model.network import Network
 from pcsim.scenario import Scenario
+from pcsim.typing import NDArray
 
 
 @dataclass(frozen=True)

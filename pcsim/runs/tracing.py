@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.assemble import TrainingSetup
 from pcsim.engine.backend import Descent, Equilibria, Flow, Settled
@@ -23,6 +22,7 @@ from pcsim.trace import Beginning, Layout, Trace, TraceWriter, resume
 from pcsim.trace.assemble import RUN_ID
 from pcsim.trace.shared import left_to
 from pcsim.trace.training import Training
+from pcsim.typing import NDArray
 
 Attributes = dict[str, str | int | float]
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.assemble import TrainingSetup
 from pcsim.learning.progress import TrainingResult, TrainingState
@@ -14,6 +13,7 @@ from pcsim.learning.training import Training
 from pcsim.runs.checkpoint import Checkpoint, Origin, by_path, checkpoint_path, write_checkpoint
 from pcsim.trace import TraceWriter
 from pcsim.trace.training import EpochBlock, UpdateBlock
+from pcsim.typing import NDArray
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.assemble import build_network, load_inputs, read_dataset
 from pcsim.errors import UsageError
@@ -16,6 +15,7 @@ from pcsim.studies.attempts import Attempts
 from pcsim.studies.one_unit import BACKPROP, OTHER, PREDICTIVE
 from pcsim.studies.results import Measured, Results
 from pcsim.trace.layout import Block
+from pcsim.typing import NDArray
 
 MULTIPLIERS = np.geomspace(1e-3, 1e3, 121)
 COUNT = 81

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.figures.axes import new_figure
@@ -15,6 +14,7 @@ from pcsim.studies.exact import equilibrium
 from pcsim.studies.parts import OKABE_ITO, require_recorded, settle, trained_inputs, without_learning
 from pcsim.studies.results import Measured, Results, padded
 from pcsim.trace import Trace
+from pcsim.typing import NDArray
 
 LEVELS = (0.1, 0.01)
 """Shares of the deviation at the start whose steps are counted."""

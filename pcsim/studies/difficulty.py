@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.figures.axes import log_clock, new_figure
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.parts import OKABE_ITO, require_recorded, settle, trained_inputs, without_learning
 from pcsim.studies.results import Measured, Results, padded
+from pcsim.typing import NDArray
 
 SHARE = 0.1
 """Share of the samples with the smallest, and of those with the largest, loss at the feedforward pass."""

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.figures.axes import new_figure
 from pcsim.runs.experiment import run_experiment
@@ -14,6 +13,7 @@ from pcsim.studies.exact import loss_and_energy
 from pcsim.studies.grid import AXES, grid_of, sequential_colours
 from pcsim.studies.parts import inputs_of, without_learning
 from pcsim.studies.results import Measured, Results, padded
+from pcsim.typing import NDArray
 
 SOURCE = "thesis 4.5, C.25 and Fig. 5.6"
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.assemble import Inputs, build_network, load_inputs, read_dataset
 from pcsim.errors import UsageError
@@ -18,6 +17,7 @@ from pcsim.studies.attempts import Attempts
 from pcsim.studies.one_unit import BACKPROP, PREDICTIVE
 from pcsim.studies.results import Measured, Results
 from pcsim.trace.layout import Block
+from pcsim.typing import NDArray
 
 SOURCE = "thesis 4.5"
 UPDATES, EVERY = 120, 10

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.figures.axes import new_figure
 from pcsim.scenario import Run, Scenario
@@ -12,6 +11,7 @@ from pcsim.studies.attempts import Attempts
 from pcsim.studies.grid import AXES, grid_of
 from pcsim.studies.parts import OKABE_ITO, settle, trained_inputs, without_learning
 from pcsim.studies.results import Measured, Results
+from pcsim.typing import NDArray
 
 DEPTHS = {"first": 0.0, "quarter": 0.25, "middle": 0.5, "three quarters": 0.75, "last": 1.0}
 """Hidden layers that are measured, by how far down the network they are."""

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.figures.axes import new_figure
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.results import Measured, Results
+from pcsim.typing import NDArray
 
 AXES = {"width": "width of the hidden layers", "depth": "hidden layers", "epochs": "epochs of training"}
 MOST_UNKNOWNS = 2500

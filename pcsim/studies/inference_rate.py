@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.figures.axes import new_figure
@@ -15,6 +14,7 @@ from pcsim.studies.exact import distance_left, trajectory
 from pcsim.studies.grid import grid_of, unknowns_of
 from pcsim.studies.parts import OKABE_ITO, inputs_of
 from pcsim.studies.results import Measured, Results
+from pcsim.typing import NDArray
 
 LEVEL = 0.01
 """Share of the distance from equilibrium at the start down to which steps are counted."""

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.figures.axes import new_figure
@@ -13,6 +12,7 @@ from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.parts import OKABE_ITO
 from pcsim.studies.results import Measured, Results, at_the_end, padded
+from pcsim.typing import NDArray
 
 MEASURES = {"train_loss": "training loss", "test_accuracy": "test accuracy"}
 _LINES = ("-", "--", ":", "-.")

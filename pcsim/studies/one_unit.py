@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.assemble import build_network, load_inputs, read_dataset
 from pcsim.errors import UsageError
 from pcsim.landscape import Chain
 from pcsim.scenario import Scenario
+from pcsim.typing import NDArray
 
 PREDICTIVE, BACKPROP, OTHER = "#0072B2", "#D55E00", "#009E73"
 """Colours of predictive coding, backpropagation and a third, told apart by people of any colour vision."""

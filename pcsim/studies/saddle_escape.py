@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.assemble import method_of
 from pcsim.errors import UsageError
@@ -14,6 +13,7 @@ from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.one_unit import BACKPROP, PREDICTIVE
 from pcsim.studies.results import Measured, Results, padded
+from pcsim.typing import NDArray
 
 HALF = 0.5
 METHODS = {"backprop": ("backpropagation", BACKPROP), "pc": ("predictive coding", PREDICTIVE)}

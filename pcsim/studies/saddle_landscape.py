@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.figures.axes import new_figure
 from pcsim.landscape import Chain, Path, escape_time, flow
@@ -12,6 +11,7 @@ from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.one_unit import BACKPROP, PREDICTIVE, chain_of, draw_optima, grid
 from pcsim.studies.results import Measured, Results
+from pcsim.typing import NDArray
 
 SOURCE = "thesis 4.5: F* = L / (1 + w_2^2)"
 TIMES = np.linspace(0.0, 16.0, 321)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.assemble import build_network, load_inputs, read_dataset
 from pcsim.figures.axes import new_figure
@@ -20,6 +19,7 @@ from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.one_unit import BACKPROP, PREDICTIVE
 from pcsim.studies.results import Measured, Results, padded, unpadded
+from pcsim.typing import NDArray
 
 OF = {"loss": "loss", "energy": "equilibrated energy"}
 SOURCE = {"loss": "thesis 4.6", "energy": "thesis 4.8"}

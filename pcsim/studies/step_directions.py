@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.figures.axes import new_figure
 from pcsim.landscape import Chain, angle, nearest_optimum, newton_direction, trust_region_direction
@@ -13,6 +12,7 @@ from pcsim.scenario import Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.one_unit import chain_of, draw_optima, grid
 from pcsim.studies.results import Measured, Results
+from pcsim.typing import NDArray
 
 SHAPE = (39, 40)
 """Points along w_1 and w_2: unequal, for on the line midway between the optima every way is as good as another."""

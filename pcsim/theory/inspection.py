@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.assemble import (
     build_inference,
@@ -40,6 +39,7 @@ from pcsim.recorded import read_point
 from pcsim.recorded.resimulation import setting_in_double
 from pcsim.scenario import Scenario, read_scenario
 from pcsim.trace import Trace
+from pcsim.typing import NDArray
 
 MOST_SAMPLES = 8
 """Samples whose eigenvalues are computed one by one."""

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.assemble import build_task
 from pcsim.engine.backend import Descent, Flow, Task
@@ -26,6 +25,7 @@ from pcsim.theory.signal import (
     log_poisson_profile,
 )
 from pcsim.trace import Trace
+from pcsim.typing import NDArray
 
 EXACT = "theory: exact trajectory"
 _SCALE = "times $E_0=½‖∂ℓ/∂ŷ‖^2$ at the start; assumes fixed predictions, identity Jacobians"

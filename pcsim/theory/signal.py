@@ -18,11 +18,11 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import betainc, gammainc, gammaln, xlog1py, xlogy
 
 from pcsim.errors import UsageError
 from pcsim.model.arrays import Numbers, Values
+from pcsim.typing import NDArray
 
 _UNDERFLOW = 1e-280
 """Below this the regularised functions of SciPy lose digits and then vanish; a series in the log takes over."""

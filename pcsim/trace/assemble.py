@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.trace.atomic import replacing
@@ -23,6 +22,7 @@ from pcsim.trace.rows import growing_by_clock, rows_in_words, whole_rows
 from pcsim.trace.space import POSIX, abandon, release_reserved, reserve, why
 from pcsim.trace.training import EPOCH, UPDATE
 from pcsim.trace.watched import WatchedFile
+from pcsim.typing import NDArray
 
 RUN_ID = "run_id"
 """Root attribute that tells a run from any other, the same in its checkpoint; a resumed run keeps it."""

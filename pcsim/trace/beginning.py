@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from numpy.typing import NDArray
-
 from pcsim.trace.layout import EQUILIBRIUM, Layout, streams
+from pcsim.typing import NDArray
 
 Attributes = Mapping[str, str | int | float]
 Arrays = Mapping[str, NDArray[Any]]

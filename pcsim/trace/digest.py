@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from pcsim.typing import NDArray
 
 
 def sha256_of(arrays: Mapping[str, NDArray[Any]]) -> str:

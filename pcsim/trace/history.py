@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from numpy.typing import NDArray
+from pcsim.typing import NDArray
 
 
 class History(Mapping[str, NDArray[Any]]):

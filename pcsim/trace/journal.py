@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.trace.beginning import Arrays
 from pcsim.trace.layout import Layout, as_words, from_words, streams
 from pcsim.trace.stream import CHUNK_ROWS, Stream, by_clock
+from pcsim.typing import NDArray
 
 FORMAT = "pcsim-journal"
 _START = b'{"format":"pcsim-journal"'

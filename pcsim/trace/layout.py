@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.trace.stream import Stream
 from pcsim.trace.training import Training, training_streams
+from pcsim.typing import NDArray
 
 FORMAT = "pcsim-trace"
 FORMAT_VERSION = 1

@@ -11,12 +11,12 @@ from typing import Any
 import h5py
 import numpy as np
 from h5py import h5a, h5d, h5ds, h5i, h5o, h5p, h5s, h5t  # pyright: ignore[reportAttributeAccessIssue]
-from numpy.typing import NDArray
 
 from pcsim.trace.layout import Dimensions, Layout, streams
 from pcsim.trace.rows import clock_of, grows
 from pcsim.trace.scales import is_scale, scales_of
 from pcsim.trace.stream import Stream
+from pcsim.typing import NDArray
 
 NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
 """How netCDF-4 marks a scale that only has a length: tools then show a dimension and no array."""

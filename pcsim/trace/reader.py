@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 
 from pcsim.errors import UsageError
 from pcsim.trace.arrays import check_array, datasets_of, hint
@@ -21,6 +20,7 @@ from pcsim.trace.rows import clock_of, growing_by_clock, grows, whole_rows
 from pcsim.trace.scales import is_scale
 from pcsim.trace.shared import as_left, holder_of
 from pcsim.trace.training import GROUP
+from pcsim.typing import NDArray
 from pcsim.version import __version__
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Shaped
-from numpy.typing import NDArray
 
 from pcsim.trace.layout import Block
+from pcsim.typing import NDArray
 
 ROWS_PER_BLOCK = 64
 BYTES_PER_BLOCK = 16 * 2**20

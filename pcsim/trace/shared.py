@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.trace.beginning import Arrays, Beginning
 from pcsim.trace.digest import sha256_of
+from pcsim.typing import NDArray
 
 HOLDER, TYPE, DIGEST = "shared_in", "shared_type", "shared_sha256"
 """Root attributes: the file's name, the type that the parameters had here, the SHA-256 of all arrays in that type."""

@@ -5,7 +5,8 @@ from math import prod
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+
+from pcsim.typing import NDArray
 
 CHUNK_BYTES = 256 * 1024
 """Aim for a chunk: small enough that dozens of datasets stay in cache, large enough for few index entries."""

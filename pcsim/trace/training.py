@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.trace.stream import Stream
+from pcsim.typing import NDArray
 
 GROUP = "training"
 UPDATE = f"{GROUP}/update"

@@ -6,13 +6,13 @@ from typing import Any, BinaryIO
 
 import ml_dtypes
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.datasets.archive import read_arrays
 from pcsim.errors import RunFailed, UsageError
 from pcsim.trace.atomic import remove_leftovers, replacing
 from pcsim.trace.files import check_target
 from pcsim.trace.space import reserve, why
+from pcsim.typing import NDArray
 from pcsim.weights.tensors import SUFFIX, read_header, require_package, write_tensors
 
 TEXTS = ("scenario", "folder", "data_sha256", "weights_sha256")

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import ml_dtypes
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.datasets.archive import read_arrays
 from pcsim.errors import UsageError
 from pcsim.model.network import Network
+from pcsim.typing import NDArray
 from pcsim.weights.tensors import SUFFIX, read_tensors
 
 

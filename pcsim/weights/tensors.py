@@ -9,10 +9,10 @@ from typing import IO, Any, BinaryIO
 
 import ml_dtypes
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.datasets.archive import ShapeCheck, anything, check_present, open_data, unreadable
 from pcsim.errors import UsageError
+from pcsim.typing import NDArray
 
 SUFFIX = ".safetensors"
 _LENGTH = 8

@@ -1,5 +1,7 @@
 """The backends that can be timed here."""
 
+from collections.abc import Sequence
+
 from pcsim.engine.backend import Backend
 from pcsim.engine.registry import installed_backends, load_backend
 from pcsim.errors import UsageError
@@ -7,11 +9,11 @@ from pcsim.errors import UsageError
 FAST = ("numpy", "jax", "numba", "cupy")
 
 
-def usable_backends() -> tuple[dict[str, Backend], list[str]]:
-    """Return the backends that can be used here by name, and a sentence on each of the others."""
+def usable_backends(names: Sequence[str] = FAST) -> tuple[dict[str, Backend], list[str]]:
+    """Return those of the backends named that can be used here, and a sentence on each of the others."""
     found: dict[str, Backend] = {}
     others: list[str] = []
-    for name in FAST:
+    for name in names:
         if name not in installed_backends():
             continue
         try:

@@ -20,6 +20,7 @@ from benchmarks.whole import scenario
 from benchmarks.workload import BATCH, one_more_sample
 from pcsim.engine.backend import Backend, Task
 
+PROGRAM = [sys.executable, "-m", "pcsim"]
 PEAK_OF = """
 import os, subprocess, sys
 process = subprocess.Popen(sys.argv[1:])
@@ -79,7 +80,7 @@ def compile_seconds(backend: Backend, task: Task) -> float:
 def help_seconds() -> float:
     """Return the seconds `pcsim --help` takes as a process of its own."""
     start = time.perf_counter()
-    subprocess.run([_program(), "--help"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*PROGRAM, "--help"], check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start
 
 
@@ -112,7 +113,7 @@ def script(name: str) -> str:
 
 def exact_process() -> tuple[float, float] | None:
     """Return wall seconds and peak MiB of `pcsim run signal-decay --precision exact`, None where that cannot run."""
-    command = [_program(), "run", "signal-decay", "--precision", "exact", "--quiet"]
+    command = [*PROGRAM, "run", "signal-decay", "--precision", "exact", "--quiet"]
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         # A small process in between: a child starts with the peak of the one that made it.
@@ -120,7 +121,3 @@ def exact_process() -> tuple[float, float] | None:
             [sys.executable, "-c", PEAK_OF, *command], cwd=folder, capture_output=True, text=True, check=False
         )
         return None if result.returncode else (time.perf_counter() - start, float(result.stdout) / 1024)
-
-
-def _program() -> Path:
-    return Path(sys.executable).with_name("pcsim")

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.engine.lowering import Motion
 from pcsim.model.arrays import Array
+from pcsim.typing import NDArray
 from pcsim_cupy.kernels.device import Device
 from pcsim_cupy.kernels.plan import Group, Plan
 

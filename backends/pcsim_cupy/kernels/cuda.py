@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.errors import DeviceFailed
 from pcsim.model.arrays import Array
+from pcsim.typing import NDArray
 from pcsim_cupy import kernels
 from pcsim_cupy.kernels import gemm
 from pcsim_cupy.kernels.storage import Storage

@@ -4,9 +4,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
-from numpy.typing import NDArray
-
 from pcsim.model.arrays import Array, Namespace
+from pcsim.typing import NDArray
 from pcsim_cupy.kernels.gemm import Product
 from pcsim_cupy.kernels.storage import Storage
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.engine.lowering import NOTHING, Lowered, LoweredLayer, lowered
 from pcsim.errors import UsageError
 from pcsim.model.energy import Energy
+from pcsim.typing import NDArray
 from pcsim_cupy.support import KERNELS
 
 

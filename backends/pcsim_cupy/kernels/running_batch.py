@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.engine.lowering import NOTHING, lowered_stepper
 from pcsim.inference import Inference
 from pcsim.inference.steppers import Stepper
 from pcsim.model.arrays import Array, Parameters
+from pcsim.typing import NDArray
 from pcsim_cupy import kernels as k
 from pcsim_cupy.kernels.buffers import FIELDS, Buffers, moving
 from pcsim_cupy.kernels.device import Device

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from flint import arb, arb_mat
-from numpy.typing import NDArray
 
+from pcsim.typing import NDArray
 from pcsim_exact.number.verdicts import Entries, Verdict, objects
 
 Operand: TypeAlias = "Balls | arb | float | int"

@@ -5,8 +5,8 @@ import math
 import numpy as np
 from flint import arb
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
+from pcsim.typing import NDArray
 from pcsim_exact.number.balls import Balls
 
 FLOOR_BITS = 2200

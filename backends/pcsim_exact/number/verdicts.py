@@ -4,7 +4,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from flint import arb
-from numpy.typing import NDArray
+
+from pcsim.typing import NDArray
 
 Entries: TypeAlias = NDArray[Any]
 """A numpy array of objects, each an `arb`."""

@@ -3,8 +3,8 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pcsim.typing import NDArray
 from pcsim_numba.kernels.memory import aligned
 from pcsim_numba.kernels.plan import LD_IN, LD_OUT, N_IN, N_OUT, PLACE, Plan
 

@@ -7,9 +7,9 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.engine.lowering import BACKPROP, ERROR, INCREMENT, SEQUENTIAL, SEQUENTIAL_INCREMENT, STATE
+from pcsim.typing import NDArray
 from pcsim_numba.kernels.borrowed import borrowed
 from pcsim_numba.kernels.compiled import STAMP, entry, part
 from pcsim_numba.kernels.error import advance_errors, evaluate_errors, measure_errors

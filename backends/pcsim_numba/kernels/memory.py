@@ -3,7 +3,8 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from pcsim.typing import NDArray
 
 LINE = 64
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.engine.lowering import NOTHING, Lowered
 from pcsim.model.arrays import Parameters
+from pcsim.typing import NDArray
 from pcsim_numba.kernels.memory import aligned
 from pcsim_numba.kernels.products import packed, padded
 

@@ -15,8 +15,8 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numpy.typing import NDArray
 
+from pcsim.typing import NDArray
 from pcsim_numba.kernels.compiled import intrinsic, part, stay_apart
 
 FEATURES = llvm.get_host_cpu_features()

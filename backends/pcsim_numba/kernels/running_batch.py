@@ -4,7 +4,6 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.engine.lowering import NOTHING, SEQUENTIAL, lowered, lowered_method, lowered_stepper
 from pcsim.inference import Inference, unhalved
@@ -12,6 +11,7 @@ from pcsim.inference.steppers import Stepper
 from pcsim.inference.stopping import StopRule
 from pcsim.model.arrays import Parameters
 from pcsim.model.energy import States
+from pcsim.typing import NDArray
 from pcsim_numba.kernels.block import Block, Form, make_block, matrix, saved_matrix
 from pcsim_numba.kernels.entries import MET, NOT_FINITE, RowBuffers, Watch, begin, carry, proceed
 from pcsim_numba.kernels.plan import BIAS, SOURCE, WEIGHTS_FIRST, plan

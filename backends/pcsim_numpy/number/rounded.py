@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from pcsim.model.arithmetic import Arithmetic
+from pcsim.typing import NDArray
 from pcsim_numpy.number.rounding import (
     FORMATS,
     Accumulator,

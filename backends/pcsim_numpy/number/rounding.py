@@ -7,7 +7,8 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import ml_dtypes
 import numpy as np
-from numpy.typing import NDArray
+
+from pcsim.typing import NDArray
 
 Float32s: TypeAlias = NDArray[np.float32]
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.inference.observables import Observation
+from pcsim.typing import NDArray
 
 
 def join_observations(seen: Sequence[Observation]) -> Observation:

@@ -5,7 +5,6 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.engine.backend import Flow, SolverWork, Task
 from pcsim.engine.loop.descent import settled_arrays
@@ -15,6 +14,7 @@ from pcsim.inference.observables import Observation, observe
 from pcsim.model.arrays import Array, Namespace
 from pcsim.model.energy import States
 from pcsim.model.flat import Flat
+from pcsim.typing import NDArray
 
 STEPS_PER_POLL = 50
 NEGLIGIBLE = 1e-9

@@ -4,10 +4,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from pcsim.inference import VectorField
 from pcsim.model.arrays import Namespace, Parameters
+from pcsim.typing import NDArray
 from pcsim_numpy.ode.structure import Structure
 
 ROOT_EPSILON = float(np.sqrt(np.finfo(np.float64).eps))

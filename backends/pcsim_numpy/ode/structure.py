@@ -9,11 +9,11 @@ from functools import cached_property
 from itertools import accumulate
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.inference import Inference
 from pcsim.model.flat import Flat
 from pcsim.model.network import Network
+from pcsim.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.engine.backend import Ending, Settled, Task
 from pcsim.engine.loop.failure import divergence
@@ -16,6 +15,7 @@ from pcsim.model.arrays import Array, Namespace
 from pcsim.model.energy import Clamped, Evaluation
 from pcsim.trace.layout import Block
 from pcsim.trace.recording import Recorder
+from pcsim.typing import NDArray
 
 
 def settle(

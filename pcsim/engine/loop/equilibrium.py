@@ -6,7 +6,6 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64, Shaped
-from numpy.typing import NDArray
 
 from pcsim.engine.backend import Ending, Equilibria, Settled, Task
 from pcsim.engine.loop.failure import divergence
@@ -16,6 +15,7 @@ from pcsim.inference.observables import Final, Observation, on_host
 from pcsim.model.arrays import Array
 from pcsim.trace.layout import Block
 from pcsim.trace.recording import Recorder
+from pcsim.typing import NDArray
 
 
 class Stretch(NamedTuple):

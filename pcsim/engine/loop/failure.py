@@ -1,11 +1,11 @@
 """What a run that cannot go on says: where it failed, and what to do."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.engine.backend import Flow, Task
 from pcsim.model.activations import LeakyRelu
 from pcsim.model.arithmetic import NARROW
+from pcsim.typing import NDArray
 
 
 def divergence(task: Task, clock: int | float, layerwise: NDArray[np.float64]) -> str | None:

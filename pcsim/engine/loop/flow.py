@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.engine.backend import Ending, Flow, FlowOutcome, Settled, SolverWork, Task
 from pcsim.engine.loop.failure import divergence
@@ -14,6 +13,7 @@ from pcsim.errors import UsageError, did_you_mean, lacks
 from pcsim.inference.observables import Observation
 from pcsim.trace.layout import Block
 from pcsim.trace.recording import Recorder
+from pcsim.typing import NDArray
 
 
 def check_flow(task: Task, motion: Flow, backend: str, solvers: Sequence[str]) -> None:

@@ -7,10 +7,10 @@ from math import prod
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.engine.backend import Descent, Ending, Settled, Task
 from pcsim.engine.loop.failure import divergence
+from pcsim.typing import NDArray
 
 FIRST_STRETCH = 64
 SECONDS = 0.25

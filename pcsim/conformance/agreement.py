@@ -90,6 +90,10 @@ def _pairs(
             pairs = zip(getattr(mine, what) or (), getattr(other, what) or (), strict=True)
             for layer, (a, b) in enumerate(pairs):
                 yield f"{where} {what} of layer {layer}: ", a, b
+    for where, mine, other in (("recorded", rows.input, others.input), ("final", ours.input, theirs.input)):
+        assert (mine is None) == (other is None), f"the {where} input is there on one of the two alone"
+        if other is not None:
+            yield f"{where} input: ", present(mine), other
     yield "output: ", ours.output, theirs.output
     for layer, (mine, other) in enumerate(zip(ours.gradient or (), theirs.gradient or (), strict=True)):
         assert mine.keys() == other.keys(), f"layer {layer} has gradients of {[*mine]}; numpy's has {[*other]}"

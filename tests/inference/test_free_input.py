@@ -155,25 +155,6 @@ def test_an_implicit_solver_carries_the_input_along() -> None:
     np.testing.assert_allclose(present(settled.input), best_input(case), rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "way",
-    sampled(
-        [*(f"{method} float64" for method in MOVING), "error float32", "state bfloat16"],
-        ["increment float64", "error float32"],
-    ),
-)
-def test_jax_agrees_with_numpy(way: str) -> None:
-    method, precision = way.split()
-    task = task_of(make_case(**NETWORKS["mupc-skips"]), method, precision=precision)
-    (ours, rows), (theirs, reference) = run(task, JaxBackend()), run(task)
-    tolerance = {"float64": 1e-12, "float32": 1e-5, "bfloat16": 0.05}[precision]
-    np.testing.assert_array_equal(ours.arrival_steps, theirs.arrival_steps)
-    for a, b in ((ours.input, theirs.input), (rows.input, reference.input), (rows.energy, reference.energy)):
-        np.testing.assert_allclose(present(a), present(b), rtol=0, atol=tolerance * np.abs(present(b)).max())
-    for a, b in zip(ours.states, theirs.states, strict=True):
-        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * np.abs(b).max())
-
-
 @pytest.mark.parametrize("method", ["state", "sequential-increment", "error"])
 def test_exact_arithmetic_bounds_numpys_energies(method: str) -> None:
     pytest.importorskip("flint", reason="needs python-flint")

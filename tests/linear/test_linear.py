@@ -60,20 +60,22 @@ def test_hessian_and_equilibrium_are_automatic_differentiations(options: dict[st
         first, rest = (states[0], states[1:]) if free else (x[None], states)
         return case.oracle.energy_of_states(rest, case.parameters, first, y[None])
 
-    origin, hessian = jnp.zeros(system.unknowns), jax.jit(jax.hessian(energy))
-    expected = np.asarray(hessian(origin, case.x[0], case.y[0]))
+    def derivatives(at: Any) -> Any:
+        gradients = jax.vmap(jax.grad(energy), (None, 0, 0))
+        return jax.hessian(energy)(at, case.x[0], case.y[0]), gradients(at, case.x, case.y)
+
+    expected, gradient = map(np.asarray, jax.jit(derivatives)(jnp.zeros(system.unknowns)))
     operator: Any = system.operator()
     found = (system.hessian(), system.sparse_hessian().toarray(), operator.matmat(np.eye(system.unknowns)))
-    for each in found:
-        np.testing.assert_allclose(each, expected, rtol=0, atol=1e-13)
+    for matrix in found:
+        np.testing.assert_allclose(matrix, expected, rtol=0, atol=1e-13)
     values = np.linalg.eigvalsh(expected)
     np.testing.assert_allclose(system.eigenvalues(), values, rtol=0, atol=1e-13 * values[-1])
     assert system.condition_number() == pytest.approx(values[-1] / values[0], rel=1e-10)
     assert system.largest_stable_step() == pytest.approx(2 / values[-1], rel=1e-12)
-    gradient = jax.vmap(jax.grad(energy), (None, 0, 0))(origin, case.x, case.y)
-    rest = np.linalg.solve(expected, -np.asarray(gradient).T).T
+    rest = np.linalg.solve(expected, -gradient.T).T
     np.testing.assert_allclose(system.join(system.equilibrium()), rest, rtol=1e-10, atol=1e-12)
-    energies = jax.vmap(energy)(rest, case.x, case.y)
+    energies = jax.jit(jax.vmap(energy))(rest, case.x, case.y)
     np.testing.assert_allclose(system.equilibrated_energy(), energies, rtol=1e-11)
 
 

@@ -1,6 +1,8 @@
 """What is derived from the code agrees with it."""
 
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +41,22 @@ def test_examples_of_a_page_print_what_it_says(page: str, capsys: pytest.Capture
     for example, printed in re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", text, re.DOTALL):
         exec(compile(example, f"docs/{page}.md", "exec"), names)
         assert capsys.readouterr().out == printed
+
+
+def python_blocks() -> list[Any]:
+    """Return every Python block of the pages, named by its page and its number there."""
+    found: list[Any] = []
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+        found += [pytest.param(block, id=f"{page.stem}-{i}") for i, block in enumerate(blocks)]
+    return found
+
+
+@pytest.mark.parametrize("block", python_blocks())
+def test_every_block_runs_alone(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    exec(compile(block, "block", "exec"), {"__name__": "block"})
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -22,9 +22,9 @@ from pcsim.trace import Trace
 PATIENCE = 1.0
 """Seconds before a progress bar appears."""
 REFRESH = 0.1
-STEPS = "{task.completed}/{task.total} steps"
-RUNS = "{task.completed}/{task.total} runs"
-UPDATES = "{task.completed}/{task.total} updates"
+STEPS = "{task.completed:,.0f}/{task.total:,.0f} steps"
+RUNS = "{task.completed:,.0f}/{task.total:,.0f} runs"
+UPDATES = "{task.completed:,.0f}/{task.total:,.0f} updates"
 TIME = "time {task.completed:.3g} of {task.total:g}"
 
 
@@ -119,8 +119,9 @@ def progress_bar(console: Console, what: str, where: str) -> Generator[Any]:
             return
         shown = now
         with suppress(OSError):  # a terminal that is gone is no reason to stop
+            bar.update(task, completed=clock, total=end)
             bar.start()
-            bar.update(task, completed=clock, total=end, refresh=True)
+            bar.refresh()
 
     try:
         yield progress

@@ -37,8 +37,8 @@ Named = dict[str, NDArray[Any]]
 class LocalUpdate:
     """One weight update from the end of an inference run; parameters and gradient by name, `W_0`, `b_0`, …, in float64.
 
-    `gradient` is ∇_θ E, the batch mean; `gradient_norms` are over all parameters of a layer, `update_ratios` ‖ΔW‖/‖W‖,
-    NaN for weights of zero; `silent` are the layers whose recorded error is exactly zero in every sample, which would
+    `gradient` is ∇_θ E, the batch mean; `gradient_norms` are ‖∇_W E‖, `update_ratios` ‖ΔW‖/‖W‖, NaN for weights of
+    zero, neither with biases; `silent` are the layers whose recorded error is exactly zero in every sample, which would
     not learn.
     """
 
@@ -93,7 +93,7 @@ def learn_from(trace: Trace, overrides: Sequence[str] = ()) -> LocalUpdate:
     return LocalUpdate(
         gradient=by_name(gradient),
         parameters=by_name(after),
-        gradient_norms=_norms(gradient),
+        gradient_norms=np.array([_norm(layer["W"]) for layer in gradient]),
         update_ratios=ratios,
         silent=tuple(i for i, error in enumerate(recorded.errors) if not error.any()),
         layer_names=trace.layer_names,
@@ -133,12 +133,8 @@ def _words(scenario: Scenario, embedded: Embedded, overrides: Sequence[str]) -> 
     return table
 
 
-def _norms(layers: Sequence[Named]) -> NDArray[np.float64]:
-    """Return the norm of every layer's arrays together; of largest entries first, so that no square underflows."""
-    return np.array([_norm(np.concatenate([array.ravel() for array in layer.values()])) for layer in layers])
-
-
 def _norm(values: NDArray[np.float64]) -> float:
+    """Return the norm of all entries, brought into range first, so that no square underflows."""
     largest = float(np.abs(values).max())
     # Neither of zeros nor beyond the numbers is there anything to scale by.
     return largest * float(np.linalg.norm(values / largest)) if largest > 0 and np.isfinite(largest) else largest

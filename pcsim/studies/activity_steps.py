@@ -1,18 +1,19 @@
 """Inference of two hidden units beside the trust-region steps of the loss in activity space (Innocenti et al. 2023)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from pcsim.assemble import build_network, load_inputs, read_dataset
+from pcsim.assemble import build_network
 from pcsim.errors import UsageError
 from pcsim.figures.axes import new_figure
 from pcsim.landscape import WeightLandscape, Weights, angle, trust_region_activity_step, weight_landscape
 from pcsim.runs.simulation import prepare
-from pcsim.scenario import Scenario
+from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.one_unit import BACKPROP, OTHER, PREDICTIVE
+from pcsim.studies.parts import inputs_of
 from pcsim.studies.results import Measured, Results
 from pcsim.trace.layout import Block
 from pcsim.typing import NDArray
@@ -22,15 +23,21 @@ COUNT = 81
 SOURCE = "trust-region paper: min L(z + d) + mu/2 |d|^2"
 
 
-def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
-    """Return the path of inference of the first sample, the steps for all multipliers, and the loss over the states."""
+def require(scenario: Scenario, runs: Sequence[Run]) -> None:
+    """Raise `UsageError` unless the network is linear with one hidden layer of two units."""
     if len(scenario.network.widths) != 3 or scenario.network.widths[1] != 2:
         raise UsageError(
             f"{scenario.where('network.widths')}: the study draws one hidden layer of two units; give it that"
         )
+    inputs = inputs_of(scenario)
+    weight_landscape(build_network(scenario), inputs.x, inputs.y)
+
+
+def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
+    """Return the path of inference of the first sample, the steps for all multipliers, and the loss over the states."""
     states = _states(scenario)
     network = build_network(scenario)
-    inputs = load_inputs(scenario, network, read_dataset(scenario))
+    inputs = inputs_of(scenario)
     landscape = weight_landscape(network, inputs.x[:1], inputs.y[:1])
     weights = tuple(layer["W"] for layer in inputs.parameters)
     steps = np.concatenate([trust_region_activity_step(landscape, weights, float(mu)) for mu in MULTIPLIERS])

@@ -10,8 +10,8 @@ from pcsim.errors import UsageError
 from pcsim.figures.axes import new_figure
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
-from pcsim.studies.exact import equilibrium
-from pcsim.studies.parts import OKABE_ITO, require_recorded, settle, trained_inputs, without_learning
+from pcsim.studies.exact import equilibrium, system_of
+from pcsim.studies.parts import OKABE_ITO, inputs_of, require_recorded, settle, trained_inputs, without_learning
 from pcsim.studies.results import Measured, Results, padded
 from pcsim.trace import Trace
 from pcsim.typing import NDArray
@@ -22,16 +22,21 @@ _METHODS = {"state": OKABE_ITO[0], "error": OKABE_ITO[1]}
 _LINES = ("-", "--", ":", "-.")
 
 
-def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
-    """Train once, solve for the equilibrium, and measure every run against it; runs need states in their record."""
-    require_recorded(scenario, attempts.runs, "states")
-    inputs = trained_inputs(scenario)
-    end = equilibrium(without_learning(attempts.runs[0]), inputs)
-    last = len(end) - 1
-    if last < 1:
+def require(scenario: Scenario, runs: Sequence[Run]) -> None:
+    """Raise `UsageError` unless runs record states, of a deep linear network."""
+    require_recorded(scenario, runs, "states")
+    if len(scenario.network.widths) < 4:
         raise UsageError(
             "the study convergence needs two hidden layers or more; give network.hidden.layers = 2 or more"
         )
+    system_of(without_learning(runs[0]), inputs_of(scenario))
+
+
+def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
+    """Train once, solve for the equilibrium, and measure every run against it; runs need states in their record."""
+    inputs = trained_inputs(scenario)
+    end = equilibrium(without_learning(attempts.runs[0]), inputs)
+    last = len(end) - 1
     watched = sorted({0, last // 2, last})
 
     def followed(each: Run) -> _Followed:

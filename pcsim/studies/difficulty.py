@@ -19,9 +19,13 @@ _COLOURS = {"easy": OKABE_ITO[0], "hard": OKABE_ITO[1]}
 _MARKS = {"easy": "o", "hard": "s"}
 
 
+def require(scenario: Scenario, runs: Sequence[Run]) -> None:
+    """Raise `UsageError` unless runs record the energies of samples."""
+    require_recorded(scenario, runs, "energy_per_sample")
+
+
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Train once; in every run follow the energies of each sample, which the record needs (energy_per_sample)."""
-    require_recorded(scenario, attempts.runs, "energy_per_sample")
     inputs = trained_inputs(scenario)
 
     def followed(each: Run) -> _Followed:

@@ -17,9 +17,13 @@ COLUMNS = 3
 _OF_TRAINING = {"train_loss": "loss", "test_loss": "loss", "train_accuracy": "", "test_accuracy": ""}
 
 
+def require(scenario: Scenario, runs: Sequence[Run]) -> None:
+    """Raise `UsageError` unless runs record energies."""
+    require_recorded(scenario, runs, "energy")
+
+
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Run every run in memory; one that diverges counts as far as it went."""
-    require_recorded(scenario, attempts.runs, "energy")
     for runs, found in attempts.of(_measured):
         if found[-1]["failure"]:
             attempts.note(runs[-1], found[-1]["failure"])

@@ -9,13 +9,18 @@ from pcsim.figures.axes import new_figure
 from pcsim.runs.experiment import run_experiment
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
-from pcsim.studies.exact import loss_and_energy
+from pcsim.studies.exact import loss_and_energy, system_of
 from pcsim.studies.grid import AXES, grid_of, sequential_colours
 from pcsim.studies.parts import inputs_of, without_learning
 from pcsim.studies.results import Measured, Results, padded
 from pcsim.typing import NDArray
 
 SOURCE = "thesis 4.5, C.25 and Fig. 5.6"
+
+
+def require_of_each(each: Run) -> None:
+    """Raise `UsageError` unless the network is linear."""
+    system_of(without_learning(each), inputs_of(each.scenario))
 
 
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:

@@ -12,9 +12,10 @@ from pcsim.errors import UsageError
 from pcsim.figures.axes import new_figure
 from pcsim.landscape import WeightLandscape, weight_landscape
 from pcsim.runs.simulation import prepare
-from pcsim.scenario import Scenario
+from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.one_unit import BACKPROP, PREDICTIVE
+from pcsim.studies.parts import inputs_of
 from pcsim.studies.results import Measured, Results
 from pcsim.trace.layout import Block
 from pcsim.typing import NDArray
@@ -23,9 +24,21 @@ SOURCE = "thesis 4.5"
 UPDATES, EVERY = 120, 10
 
 
+def require_of_each(each: Run) -> None:
+    """Raise `UsageError` unless the network is linear and learns."""
+    _descent(each)
+
+
+def _descent(each: Run) -> tuple[Inputs, WeightLandscape, float]:
+    if each.scenario.learning is None:
+        raise UsageError("the study descends by the rate in [learning]; add the table with lr")
+    inputs = inputs_of(each.scenario)
+    return inputs, weight_landscape(build_network(each.scenario), inputs.x, inputs.y), each.scenario.learning.lr
+
+
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Descend the equilibrated energy on one batch, and at every tenth update let the scenario's inference converge."""
-    for runs, found in attempts.of(lambda each: _learned(each.scenario)):
+    for runs, found in attempts.of(_learned):
         depths = [len(each.scenario.network.widths) - 2 for each in runs]
         values = np.stack(found)
         yield {
@@ -37,18 +50,14 @@ def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
         }
 
 
-def _learned(scenario: Scenario) -> Float64[NDArray[np.float64], "update 3"]:
-    if scenario.learning is None:
-        raise UsageError("the study descends by the rate in [learning]; add the table with lr")
-    network = build_network(scenario)
-    inputs = load_inputs(scenario, network, read_dataset(scenario))
-    landscape = weight_landscape(network, inputs.x, inputs.y)
+def _learned(each: Run) -> Float64[NDArray[np.float64], "update 3"]:
+    scenario, inputs, landscape, rate = each.scenario, *_descent(each)
     weights = tuple(layer["W"] for layer in inputs.parameters)
     rows: list[list[float]] = []
     for update in range(UPDATES + 1):
         if update % EVERY == 0:
             rows.append([landscape.loss(weights), landscape.energy(weights), _settled(scenario, inputs, weights)])
-        weights = _updated(landscape, weights, scenario.learning.lr)
+        weights = _updated(landscape, weights, rate)
     return np.array(rows)
 
 

@@ -3,19 +3,19 @@
 import numpy as np
 
 from pcsim.assemble import Inputs, build_inference, build_network
-from pcsim.linear import LinearSystem, LinearTrajectory, linear_system
+from pcsim.linear import LinearSystem, LinearTrajectory
 from pcsim.model.arrays import Values
 from pcsim.scenario import Scenario
 
 
 def equilibrium(scenario: Scenario, inputs: Inputs) -> tuple[Values, ...]:
     """Return the states (sample, unit) of every hidden layer at equilibrium; `UsageError` where it is not linear."""
-    return _system(scenario, inputs).equilibrium()
+    return system_of(scenario, inputs).equilibrium()
 
 
 def loss_and_energy(scenario: Scenario, inputs: Inputs) -> tuple[float, float]:
     """Return the loss at the feedforward pass and the energy at equilibrium, as batch means (thesis 4.5, C.25)."""
-    system = _system(scenario, inputs)
+    system = system_of(scenario, inputs)
     loss, energy = (
         system.layerwise(system.errors(system.join(at()))) for at in (system.feedforward, system.equilibrium)
     )
@@ -24,7 +24,7 @@ def loss_and_energy(scenario: Scenario, inputs: Inputs) -> tuple[float, float]:
 
 def trajectory(scenario: Scenario, inputs: Inputs) -> LinearTrajectory:
     """Return the exact solution of inference from the feedforward pass."""
-    return _system(scenario, inputs).trajectory()
+    return system_of(scenario, inputs).trajectory()
 
 
 def distance_left(path: LinearTrajectory, step: int, step_size: float) -> float:
@@ -36,6 +36,7 @@ def distance_left(path: LinearTrajectory, step: int, step_size: float) -> float:
     return float(left / start)
 
 
-def _system(scenario: Scenario, inputs: Inputs) -> LinearSystem:
+def system_of(scenario: Scenario, inputs: Inputs) -> LinearSystem:
+    """Return a scenario's network as the linear system that it is; `UsageError` where it is none."""
     energy = build_inference(scenario, build_network(scenario)).energy
     return linear_system(energy, inputs.parameters, inputs.x, inputs.y)

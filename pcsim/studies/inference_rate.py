@@ -10,7 +10,7 @@ from pcsim.figures.axes import new_figure
 from pcsim.linear import LinearTrajectory
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
-from pcsim.studies.exact import distance_left, trajectory
+from pcsim.studies.exact import distance_left, system_of, trajectory
 from pcsim.studies.grid import grid_of, unknowns_of
 from pcsim.studies.parts import OKABE_ITO, inputs_of
 from pcsim.studies.results import Measured, Results
@@ -20,6 +20,14 @@ LEVEL = 0.01
 """Share of the distance from equilibrium at the start down to which steps are counted."""
 MOST_STEPS = 2**40
 _MARKS = "osD^vP"
+
+
+def require_of_each(each: Run) -> None:
+    """Raise `UsageError` unless the network is linear, not too large, and moves its states."""
+    unknowns_of(each.scenario)
+    if each.scenario.inference.method != "state":
+        raise UsageError('the study inference-rate is of state optimization; write method = "state" in [inference]')
+    system_of(each.scenario, inputs_of(each.scenario))
 
 
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
@@ -34,9 +42,7 @@ def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
 
 
 def _measured(each: Run) -> tuple[float, float, float]:
-    unknowns_of(each.scenario)
-    if each.scenario.inference.method != "state":
-        raise UsageError('the study inference-rate is of state optimization; write method = "state" in [inference]')
+    require_of_each(each)
     path = trajectory(each.scenario, inputs_of(each.scenario))
     low, high = (float(path.curvatures[i]) for i in (0, -1))
     best = 2 / (low + high)

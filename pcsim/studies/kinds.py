@@ -1,17 +1,21 @@
 """The kinds of studies: each is one module of this package, named as the word in the file."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, Protocol, cast, runtime_checkable
 
-from pcsim.scenario import Scenario
+from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import FAILED, FAILURE, Attempts, failures_of
 from pcsim.studies.results import Results
 
 
 @runtime_checkable
 class Kind(Protocol):
-    """What a module of a kind has."""
+    """What a module of a kind has.
+
+    It may have `require(scenario, runs)` and `require_of_each(run)`, too, which raise `UsageError` for a scenario, or
+    one run of its sweep, that it cannot be of: before anything is computed, and in `pcsim check`.
+    """
 
     def compute(self, scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
         """Yield all results so far after each run or other part that is finished; what is yielded last is the whole.
@@ -37,6 +41,20 @@ def rows_of(kind: str, results: Results) -> list[dict[str, str]]:
     heading = next(iter(rows[0])) if rows else "run"
     rows += [{heading: run} for run in failures if run not in shown]
     return [row | {FAILED: failures[row[heading]]} if row[heading] in failures else row for row in rows]
+
+
+def require_of_study(kind: str, scenario: Scenario, runs: Sequence[Run]) -> None:
+    """Raise `UsageError` where a study of this kind cannot be of a scenario, whatever comes of its runs."""
+    require: Callable[[Scenario, Sequence[Run]], None] | None = getattr(load_kind(kind), "require", None)
+    if require is not None:
+        require(scenario, runs)
+
+
+def require_of_run(kind: str, run: Run) -> None:
+    """Raise `UsageError` where a study of this kind cannot be of one of its runs, which is then a row with a reason."""
+    require: Callable[[Run], None] | None = getattr(load_kind(kind), "require_of_each", None)
+    if require is not None:
+        require(run)
 
 
 def load_kind(word: str) -> Kind:

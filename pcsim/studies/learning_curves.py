@@ -1,6 +1,6 @@
 """Losses and accuracies by epoch of runs that train, seeds averaged (Alonso et al. 2024, Fig. 2)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,14 @@ MEASURES = {"train_loss": "training loss", "test_accuracy": "test accuracy"}
 _LINES = ("-", "--", ":", "-.")
 
 
+def require(scenario: Scenario, runs: Sequence[Run]) -> None:
+    """Raise `UsageError` unless runs train."""
+    if any(each.scenario.learning is None for each in runs):
+        raise UsageError(f"{scenario.where('study')}: the study learning-curves needs runs that train; add [learning]")
+
+
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Train in every run."""
-    if any(each.scenario.learning is None for each in attempts.runs):
-        raise UsageError(f"{scenario.where('study')}: the study learning-curves needs runs that train; add [learning]")
     for runs, found in attempts.of(_curves):
         labels = np.array([each.label("seed") for each in runs])
         curves = {name: padded([each[name] for each in found]) for name in MEASURES}

@@ -9,7 +9,7 @@ from pcsim.interruption import signal_of, stopping_at_once, words_of
 from pcsim.scenario import Scenario, runs_of
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.file import Attributes, write_study
-from pcsim.studies.kinds import load_kind
+from pcsim.studies.kinds import load_kind, require_of_study
 from pcsim.studies.results import Results
 from pcsim.trace import Trace
 from pcsim.trace.atomic import remove_leftovers
@@ -38,6 +38,7 @@ def run_study(
     if target is not None:
         remove_leftovers(target)
     kind, attempts, start = load_kind(asked.kind), Attempts(runs_of(scenario)), time.perf_counter()
+    require_of_study(asked.kind, scenario, attempts.runs)
     results: Results = {}
     written = False
 

@@ -1,6 +1,6 @@
 """The loss by update of runs that learn from near the saddle at the origin, by predictive coding or backpropagation."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,14 @@ HALF = 0.5
 METHODS = {"backprop": ("backpropagation", BACKPROP), "pc": ("predictive coding", PREDICTIVE)}
 
 
+def require(scenario: Scenario, runs: Sequence[Run]) -> None:
+    """Raise `UsageError` unless runs train."""
+    if any(each.scenario.learning is None for each in runs):
+        raise UsageError("the study is of runs that learn; add [learning]")
+
+
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Train every run and return its losses; one that diverges counts as far as it went."""
-    if any(each.scenario.learning is None for each in attempts.runs):
-        raise UsageError("the study is of runs that learn; add [learning]")
     for runs, found in attempts.of(_losses):
         if found[-1][1] is not None:
             attempts.note(runs[-1], found[-1][1])

@@ -1,6 +1,6 @@
 """Loss and equilibrated energy over the weights of one hidden unit, and the gradient flows that leave their saddle."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,11 @@ TIMES = np.linspace(0.0, 16.0, 321)
 KINDS = ("loss", "energy")
 NAMES = {"loss": "loss (backpropagation)", "energy": "equilibrated energy (predictive coding)"}
 COLOURS = {"loss": BACKPROP, "energy": PREDICTIVE}
+
+
+def require(scenario: Scenario, runs: Sequence[Run]) -> None:
+    """Raise `UsageError` unless the network has one hidden unit."""
+    chain_of(scenario)
 
 
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:

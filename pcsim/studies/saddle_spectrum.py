@@ -25,6 +25,11 @@ OF = {"loss": "loss", "energy": "equilibrated energy"}
 SOURCE = {"loss": "thesis 4.6", "energy": "thesis 4.8"}
 
 
+def require_of_each(each: Run) -> None:
+    """Raise `UsageError` unless the network is linear."""
+    _landscape(each.scenario)
+
+
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Return for every run all eigenvalues of both Hessians, computed and in closed form."""
     for runs, found in attempts.of(_spectra):

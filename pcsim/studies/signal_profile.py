@@ -1,6 +1,6 @@
 """Gradients of state optimization with fixed predictions beside their closed form (EO paper, eq. 4)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from pcsim.figures.axes import log_clock, new_figure
 from pcsim.figures.layer_lines import draw_lines
 from pcsim.recorded.resimulation import setting_of
 from pcsim.runs.experiment import run_experiment
-from pcsim.scenario import Scenario
+from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.parts import require_recorded
 from pcsim.studies.results import Measured, Results
@@ -18,13 +18,16 @@ from pcsim.theory.signal import log_binomial_profile
 from pcsim.words import count
 
 
+def require(scenario: Scenario, runs: Sequence[Run]) -> None:
+    """Raise `UsageError` unless there is one run that records gradients."""
+    if len(runs) > 1:
+        raise UsageError(f"{scenario.where('sweep')}: the study signal-profile is of one run; remove [sweep]")
+    require_recorded(scenario, runs, "grad_norm")
+
+
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Run the scenario once and set the profile beside it; one sample, and no sweep."""
-    (first, *others) = attempts.runs
-    if others:
-        raise UsageError(f"{scenario.where('sweep')}: the study signal-profile is of one run; remove [sweep]")
-    require_recorded(scenario, attempts.runs, "grad_norm")
-    with run_experiment(first.scenario) as trace:
+    with run_experiment(attempts.runs[0].scenario) as trace:
         steps, norms, names = trace.steps, trace.array("grad_norm"), trace.layer_names
         step_size = setting_of(trace)[0].inference.known_step_size
     hidden = norms.shape[1] - 1

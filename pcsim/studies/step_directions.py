@@ -1,6 +1,6 @@
 """Where steps point over the weights of one hidden unit, measured against the way to the nearest optimum."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ from jaxtyping import Float64
 
 from pcsim.figures.axes import new_figure
 from pcsim.landscape import Chain, angle, nearest_optimum, newton_direction, trust_region_direction
-from pcsim.scenario import Scenario
+from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.one_unit import chain_of, draw_optima, grid
 from pcsim.studies.results import Measured, Results
@@ -24,6 +24,11 @@ NAMES = (
     f"trust region of radius {RADIUS:g}",
     "Newton",
 )
+
+
+def require(scenario: Scenario, runs: Sequence[Run]) -> None:
+    """Raise `UsageError` unless the network has one hidden unit."""
+    chain_of(scenario)
 
 
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:

@@ -1,5 +1,6 @@
 """`pcsim check`: say what is wrong with a scenario, or what it will do."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -8,10 +9,13 @@ from pcsim.assemble import TrainingSetup
 from pcsim.cli.options import read, scenario_options
 from pcsim.cli.terminal import echo
 from pcsim.engine.backend import Descent, Flow
+from pcsim.errors import UsageError
 from pcsim.report.summary import solver_words
-from pcsim.runs.simulation import prepare
-from pcsim.runs.tracing import solver_attributes
+from pcsim.runs.simulation import Simulation, prepare
+from pcsim.runs.tracing import room_for, solver_attributes
 from pcsim.scenario import Scenario, runs_of
+from pcsim.studies import require_of_run, require_of_study
+from pcsim.trace.space import readable_size
 from pcsim.words import count
 
 
@@ -20,8 +24,9 @@ from pcsim.words import count
 def command(scenario: str, **changes: Any) -> None:
     """Diagnose SCENARIO: its keys, its data and weights, and whether the backend can run it."""
     reading = read(scenario, **changes)
-    simulation = prepare(reading.alone())
-    simulation.trainer()
+    simulation, runs = _prepared(reading)
+    target = Path(f"{Path(scenario).stem}.h5")
+    bytes_needed = 0 if reading.asks_for is not None else room_for(simulation, target)
     task, network = simulation.task, simulation.network
     parameters = sum(array.size for layer in task.parameters for array in layer.values())
     echo(f"{scenario}: fine")
@@ -33,8 +38,34 @@ def command(scenario: str, **changes: Any) -> None:
             echo(f"  left out   {line}")
     echo(f"  inference  {task.inference.name}, {_motion(task.motion)} recorded")
     if reading.asks_for is not None:
-        echo(f"  study      {reading.asks_for.kind}, {count(len(runs_of(reading)), 'run')}")
+        echo(f"  study      {reading.asks_for.kind}, {count(runs, 'run')}")
     echo(f"  backend    {simulation.scenario.backend.name}, {task.precision}, {simulation.capabilities.device}")
+    size = f", up to {readable_size(bytes_needed)}" if bytes_needed else ""
+    echo(f"  trace      {target}{size}{', which exists: run with --force or -o' if target.exists() else ''}")
+
+
+def _prepared(scenario: Scenario) -> tuple[Simulation, int]:
+    """Return the run that a scenario is of, the first of a sweep, and how many there are.
+
+    Raises `UsageError` with a line for every run that is refused.
+    """
+    asked, runs = scenario.asks_for, runs_of(scenario)
+    if asked is not None:
+        require_of_study(asked.kind, scenario, runs)
+    found: list[Simulation] = []
+    problems: dict[str, None] = {}
+    for each in runs:
+        try:
+            simulation = prepare(each.scenario)
+            simulation.trainer()
+            found = found or [simulation]
+            if asked is not None:
+                require_of_run(asked.kind, each)
+        except UsageError as error:
+            problems[f"{each.label()}: {error}" if len(runs) > 1 else str(error)] = None
+    if problems:
+        raise UsageError("\n".join(problems))
+    return found[0], len(runs)
 
 
 def _training(scenario: Scenario, setup: TrainingSetup) -> str:

@@ -20,7 +20,9 @@ from pcsim.runs.training import by_name
 from pcsim.scenario import Scenario, scenario_text
 from pcsim.trace import Beginning, Layout, Trace, TraceWriter, resume
 from pcsim.trace.assemble import RUN_ID
+from pcsim.trace.atomic import temporary_name
 from pcsim.trace.shared import left_to
+from pcsim.trace.space import check_room
 from pcsim.trace.training import Training
 from pcsim.typing import NDArray
 
@@ -37,6 +39,13 @@ def create_trace(
     """
     beginning = _beginning(simulation, run_id)
     return TraceWriter.create(path, left_to(shared_in, beginning) if shared_in else beginning, force=force)
+
+
+def room_for(simulation: Simulation, path: Path) -> int:
+    """Return how many bytes the trace of a simulation takes at most; `UsageError` where its folder has not so much."""
+    needed = _beginning(simulation).whole_bytes
+    check_room(path.absolute().parent / temporary_name(path), needed, 0)
+    return needed
 
 
 def resume_trace(simulation: Simulation, path: Path, old: Trace, run_id: str, updates: int, epochs: int) -> TraceWriter:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from pcsim.assemble import Inputs, build_network, load_inputs, read_dataset
+from pcsim.assemble import Inputs, build_network
 from pcsim.errors import UsageError
 from pcsim.figures.axes import new_figure
 from pcsim.landscape import WeightLandscape, weight_landscape

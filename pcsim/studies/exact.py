@@ -3,7 +3,7 @@
 import numpy as np
 
 from pcsim.assemble import Inputs, build_inference, build_network
-from pcsim.linear import LinearSystem, LinearTrajectory
+from pcsim.linear import LinearSystem, LinearTrajectory, linear_system
 from pcsim.model.arrays import Values
 from pcsim.scenario import Scenario
 

@@ -94,7 +94,7 @@ def test_chains_leave_the_saddle_by_predictive_coding() -> None:
 )
 def test_what_a_study_is_not_of_is_one_line(name: str, change: str, line: str) -> None:
     with pytest.raises(UsageError, match=line):
-        study(name, [change])
+        pcsim.run(pcsim.read_scenario(name, [change]))
 
 
 def test_completed_samples_are_drawn(tmp_path: Path) -> None:

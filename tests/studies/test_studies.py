@@ -244,6 +244,35 @@ def test_a_run_that_fails_is_a_row_with_its_reason_and_the_rest_runs(
     assert call(["plot", "s.h5"]) == 0
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("[sweep]", '[trace]\nrecord = ["states"]\n[sweep]', "the study measures energy, and a run does not record it"),
+        ("[8, 12]", "[8, 12]\ndata.batch = [4, 5000]", "state, width 8, batch 5000: "),
+        ("[8, 12]", '[8, 12]\n[study]\nkind = "learning-curves"', "the study learning-curves needs runs that train"),
+        (
+            "[8, 12]",
+            '[8, 12]\n[study]\nkind = "inference-rate"',
+            "error, steps 3, width 12: the study inference-rate",
+        ),
+        ("[8, 12]", '[8, 12]\n[study]\nkind = "convergence"\n[trace]\nrecord = ["states"]', "linear"),
+    ],
+)
+def test_check_refuses_what_run_refuses(
+    scenario: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, line: str
+) -> None:
+    scenario.write_text(TEXT.replace(old, new))
+    assert call(["check", str(scenario)]) == 2
+    assert line in capsys.readouterr().err
+
+
+def test_check_looks_for_room(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scenario.write_text(TEXT[: TEXT.index("[sweep]")])
+    many = ["--set", "inference.steps=90_000_000", "--set", 'trace.record=["energy","states","energy_per_sample"]']
+    assert call(["check", str(scenario), *many, "--set", "data.batch=1000"]) == 2
+    assert "the trace needs about" in capsys.readouterr().err
+
+
 def test_a_study_of_which_no_run_comes_to_its_end_fails(tmp_path: Path) -> None:
     text = FAILING + 'learning.lr = [1e30, 1e31]\n[study]\nkind = "forward-pass"\n'
     with pytest.raises(RunFailed, match=r"^all 2 runs failed, the first: training diverged: .*; use a smaller"):

@@ -33,8 +33,9 @@ def draw_comparison(comparison: Comparison) -> Any:
     for i, (label, trace) in enumerate(zip(comparison.labels, comparison.traces, strict=True)):
         axes = panels.flat[i]
         clock = np.asarray(trace.steps, dtype=np.float64)
-        draw_lines(axes, clock, trace.energy, list(trace.layer_names))
-        log_clock(axes, clock, trace.clock)
+        if len(clock):  # of a run that failed before its first row there is none
+            draw_lines(axes, clock, trace.energy, list(trace.layer_names))
+            log_clock(axes, clock, trace.clock)
         axes.set_title(label + (" (reference)" if i == comparison.reference else ""), fontsize=9)
         silent = len(comparison.silent_by_format(i))
         if silent:

@@ -40,7 +40,7 @@ def verdicts(comparison: Comparison) -> list[str]:
             sentences.append(f"{label}: {trace.attributes.get('failure', 'the run failed')}.")
             continue
         sentences += [f"{label}: {sentence}" for sentence in underflow(trace)]
-        if i == comparison.reference:
+        if i == comparison.reference or "arrival_step" not in comparison.traces[comparison.reference]:
             continue
         silent = comparison.silent_by_format(i)
         if silent:

@@ -110,6 +110,8 @@ def work(counts: Mapping[str, NDArray[np.int64]]) -> str:
 
 def arrival_words(trace: Trace) -> list[str]:
     """Return the step, or the time in continuous time, at which a signal was first seen in each layer, or `never`."""
+    if "arrival_step" not in trace:  # it failed before it had begun
+        return ["–"] * len(trace.layer_names)
     if trace.clock == "time":
         return ["never" if np.isnan(time) else f"{time:.4g}" for time in trace.arrival_times]
     return ["never" if step < 0 else str(step) for step in trace.arrival_steps]

@@ -75,7 +75,10 @@ class Comparison:
 
     def silent_by_format(self, i: int) -> list[int]:
         """Return the layers that combination i never reached, and that the reference did."""
-        ours, reference = self.traces[i].arrival_steps, self.traces[self.reference].arrival_steps
+        both = self.traces[i], self.traces[self.reference]
+        if any("arrival_step" not in trace for trace in both):
+            return []
+        ours, reference = (trace.arrival_steps for trace in both)
         return [int(layer) for layer in np.flatnonzero((ours < 0) & (reference >= 0))]
 
     def __enter__(self) -> Self:

@@ -144,7 +144,8 @@ class _Attempt:
         except MemoryError as error:
             batch = "data.batch" if self.simulation.training is None else "learning.batch or data.batch"
             words = out_of_memory(error, f"use a smaller {batch} or record less")
-            raise RunFailed(f"{words}{self.kept}") from error
+            trace = self.writer.finish("failed", {"failure": words}, {})
+            raise RunFailed(f"{words}{self.kept}", trace) from error
 
     def _go(self, trainer: Trainer | None, start: TrainingState | None, notes: Attributes) -> Trace:
         """Train if there is something to learn, infer, and return the finished trace."""

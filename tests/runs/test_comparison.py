@@ -1,18 +1,21 @@
 """Comparing arithmetics: which combinations run, what they are referred to, what is said."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pcsim_numpy.backend import NumpyBackend
 from rich.console import Console
 
 import pcsim
 from pcsim.cli.call import call
+from pcsim.engine.backend import Settled, Task
 from pcsim.errors import UsageError
 from pcsim.report.comparison_report import print_comparison, verdicts
 from pcsim.runs.comparison import combine
-from pcsim.scenario import Scenario
+from pcsim.scenario import Scenario, scenario_text
 
 SMALL = ["network.hidden={layers=9, width=16}", "inference.steps=12"]
 
@@ -183,3 +186,30 @@ def test_a_trace_apart_from_what_it_shares_says_so(scenario: Scenario, tmp_path:
         assert trace.rows > 0
         with pytest.raises(UsageError, match=f"holds no .*: it was left to {holder}, which is gone or another one"):
             pcsim.verify(trace)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_a_run_that_memory_does_not_suffice_for_does_not_end_the_others(
+    scenario: Scenario,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    precision: str,
+) -> None:
+    whole = NumpyBackend.settle
+
+    def settle(self: NumpyBackend, task: Task, *given: Any) -> Settled:
+        if task.precision == precision:
+            raise MemoryError("Unable to allocate 7 TiB")
+        return whole(self, task, *given)
+
+    monkeypatch.setattr(NumpyBackend, "settle", settle)
+    monkeypatch.chdir(tmp_path)
+    Path("s.toml").write_text(scenario_text(scenario))
+    assert call(["compare", "s.toml", "--precision", "float32,float64", "-o", "both"]) == 1
+    printed, errors = capsys.readouterr()
+    assert f"{precision} standard: out of memory: Unable to allocate 7 TiB; use a smaller" in printed
+    assert errors == f"error: 1 of 2 runs failed: {precision} standard\n"
+    Path("t.toml").write_text('extends = "s.toml"\n[sweep]\nbackend.precision = ["float32", "float64"]\n')
+    assert call(["run", "t.toml"]) == 0
+    assert re.search(rf"{precision} .* out of memory: Unable to allocate 7 TiB\n", capsys.readouterr().out)

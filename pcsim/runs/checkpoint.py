@@ -157,7 +157,7 @@ def remove_checkpoint(trace: Path) -> None:
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint; UsageError, one line, for a missing, damaged or foreign file and for a newer format."""
     try:
-        if path.exists() and not path.is_file():
+        if path.exists() and not path.is_file() and not path.is_dir():
             raise UsageError(f"{path} is not a pcsim checkpoint")
         with path.open("rb") as file:
             if file.read(len(_START_OF_ZIP)) != _START_OF_ZIP:

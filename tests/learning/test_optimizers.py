@@ -238,3 +238,9 @@ def test_a_gradient_that_is_not_finite_is_not_made_finite() -> None:
         with np.errstate(invalid="ignore"):
             clipped = clip_to_norm(XP, gradient, 1.0)
         assert not np.isfinite(clipped[0]["W"]).all()
+
+
+def test_a_largest_entry_that_is_no_number_scales_no_other():
+    """Else the numbers beside a NaN would move the weights without being brought into range."""
+    update, _ = PerLayer(SGD()).update(XP, np.zeros(3), np.array([1e9, np.nan, 1.0]), {}, RATE, 1)
+    assert np.isnan(update).all()

@@ -187,9 +187,9 @@ def _lay(tree: Tree, values: dict[str, Any], folder: Path | None, place_of: Call
     for table, key in FILES:
         found = values.get(table)
         if isinstance(found, dict) and isinstance(path := found.get(key), str) and path:
-            named = expanded(path)
-            found[key] = str(((folder or Path()) / named).absolute())
-            (tree.relative.discard if folder is None or named.is_absolute() else tree.relative.add)((table, key))
+            found[key] = _placed(path, folder)
+            relative = folder is not None and not expanded(path).is_absolute()
+            (tree.relative.add if relative else tree.relative.discard)((table, key))
     network = values.get("network")
     if isinstance(network, dict):
         split_output(network)
@@ -197,6 +197,26 @@ def _lay(tree: Tree, values: dict[str, Any], folder: Path | None, place_of: Call
     inference = values.get("inference")
     notes = replace_motion(tree, inference, place_of) if isinstance(inference, dict) else []
     if isinstance(values.get("sweep"), dict):
-        values["sweep"] = flattened(values["sweep"])
+        values["sweep"] = {key: _swept_files(key, lists, folder) for key, lists in flattened(values["sweep"]).items()}
     tree.overlay(values, placed_flat(place_of))
     return notes
+
+
+def _placed(path: str, folder: Path | None) -> str:
+    return str(((folder or Path()) / expanded(path)).absolute())
+
+
+def _swept_files(key: str, values: Any, folder: Path | None) -> Any:
+    """Return the values of a swept key, those that name files by their absolute paths."""
+    if not isinstance(values, list):
+        return values
+    if tuple(key.split(".")) in FILES:
+        return [_placed(value, folder) if isinstance(value, str) and value else value for value in values]
+    return [_with_file_placed(key, value, folder) for value in values]
+
+
+def _with_file_placed(table: str, value: Any, folder: Path | None) -> Any:
+    key = dict(FILES).get(table)
+    if not isinstance(value, dict) or not isinstance(path := value.get(key), str) or not path:
+        return value
+    return {**value, key: _placed(path, folder)}

@@ -13,6 +13,7 @@ import pcsim
 from pcsim.cli.call import call
 from pcsim.errors import Interrupted, UsageError
 from pcsim.runs.checkpoint import checkpoint_path
+from pcsim.scenario import runs_of
 from tests.support.npz_files import LEARNING, OWN, samples, save, write
 from tests.support.scenario_files import Files
 from tests.support.training_files import interrupting, only_line
@@ -169,3 +170,13 @@ def test_the_traces_of_a_comparison_know_their_partner(files: Files):
     shutil.move(name, "alone.h5")
     with pcsim.open_trace("alone.h5") as trace, pytest.raises(UsageError, match="which is gone or another one"):
         pcsim.verify(trace)
+
+
+@pytest.mark.parametrize(
+    "sweep", ['data.file = ["own.npz", "two.npz"]', 'data = [{ file = "own.npz" }, { file = "two.npz" }]']
+)
+def test_files_of_a_sweep_start_from_the_folder_of_the_scenario(tmp_path: Path, sweep: str):
+    folder = Files(tmp_path)
+    folder.write(f"{OWN}[sweep]\n{sweep}\n")
+    runs = runs_of(pcsim.read_scenario(tmp_path / "s.toml"))
+    assert [run.scenario.data.file for run in runs] == [tmp_path / "own.npz", tmp_path / "two.npz"]

@@ -24,6 +24,8 @@ from pcsim.typing import NDArray
 
 FORMAT = "pcsim-journal"
 _START = b'{"format":"pcsim-journal"'
+_STRANGE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+"""What reading raises where words are not those of a journal."""
 _CHECKSUM = 9
 """Bytes of a line before its text."""
 
@@ -112,7 +114,8 @@ class Recovered:
         self._chunks: dict[str, list[int]] = {path: [] for path in self._streams}
         self.rows = dict.fromkeys(by_clock(streams(layout)), 0)
         for block in blocks:
-            self._take(block)
+            with suppress(*_STRANGE, IndexError, OSError):
+                self._take(block)
 
     def __getitem__(self, path: str) -> "RecoveredRows":
         return RecoveredRows(self, self._streams[path], self.rows[self._streams[path].clock])
@@ -145,9 +148,8 @@ class Recovered:
         for path, places in block["chunks"].items():
             self._chunks[path] += places
         if start == self.rows[clock] and (end - start) * sum(s.row_bytes for s in growing) <= self._length:
-            with suppress(IndexError, ValueError, OSError):
-                arrays = {stream.path: self.read(stream, start, end) for stream in growing}
-                self.rows[clock] = end if _checksum(growing, arrays) == block["checksum"] else start
+            arrays = {stream.path: self.read(stream, start, end) for stream in growing}
+            self.rows[clock] = end if _checksum(growing, arrays) == block["checksum"] else start
 
 
 class RecoveredRows:
@@ -167,12 +169,12 @@ def recovered(trace: Path, token: str) -> Recovered | None:
     path = journal_path(trace)
     if path.is_symlink() or not path.is_file():
         return None
-    head, *blocks = _lines(path.read_bytes()) or [{}]
-    if head.get("format") != FORMAT or head.get("token") != token:
-        return None
     try:
+        head, *blocks = _lines(path.read_bytes()) or [{}]
+        if head.get("format") != FORMAT or head.get("token") != token:
+            return None
         return Recovered(trace, from_words(head["layout"]), head["boot"] == _boot(), blocks)
-    except (KeyError, TypeError, ValueError):  # made by somebody else
+    except _STRANGE:  # made by somebody else
         return None
 
 
@@ -183,7 +185,10 @@ def _lines(text: bytes) -> list[dict[str, Any]]:
         checksum, _, rest = line.partition(b" ")
         if checksum != b"%08x" % zlib.crc32(rest):
             break
-        found.append(json.loads(rest))
+        block = json.loads(rest)
+        if not isinstance(block, dict):
+            break
+        found.append(block)
     return found
 
 

@@ -50,7 +50,9 @@ def as_words(layout: Layout) -> dict[str, Any]:
 
 
 def from_words(words: Mapping[str, Any]) -> Layout:
-    """Return the layout that `as_words` was given."""
+    """Return the layout that `as_words` was given; KeyError, TypeError or ValueError for words of no layout."""
+    if words["clock"] not in ("step", "time"):
+        raise ValueError(f"clock {words['clock']}")
     values: dict[str, Any] = {
         **words,
         "layer_names": tuple(words["layer_names"]),

@@ -1,7 +1,7 @@
 """The arrays of a run on JAX: their types, the way there and back, and the settings they are computed under."""
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -23,10 +23,32 @@ DTYPES: dict[str, np.dtype[Any]] = {
 }
 
 
+SETTINGS: dict[str, Any] = {
+    "enable_x64": True,
+    "default_matmul_precision": "highest",
+    "numpy_dtype_promotion": "standard",
+    "numpy_rank_promotion": "allow",
+    "disable_jit": False,
+    "debug_nans": False,
+    "debug_infs": False,
+    "debug_key_reuse": False,
+    "check_tracer_leaks": False,
+    "no_tracing": False,
+    "no_execution": False,
+    "threefry_partitionable": True,
+    "transfer_guard_host_to_device": "allow",
+    "transfer_guard_device_to_device": "allow",
+    "transfer_guard_device_to_host": "allow",
+}
+"""What JAX computes with, or refuses to: names of its context managers, and what a run needs of each."""
+
+
 @contextmanager
 def settings() -> Generator[None]:
-    """Allow float64 and forbid products in less than the type of the run, in this thread and until left."""
-    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
+    """Have JAX as a run needs it, whatever the user has set, in this thread and until left; also a decorator."""
+    with ExitStack() as stack:
+        for name, value in SETTINGS.items():
+            stack.enter_context(getattr(jax, name)(value))
         yield
 
 
@@ -35,11 +57,10 @@ def namespace(precision: str) -> Namespace:
     return NarrowNamespace() if precision == "bfloat16" else JaxNamespace()
 
 
+@settings()
 def to_run(array: NDArray[np.float64], precision: str) -> Array:
     """Return a host array, rounded, on the device."""
-    with settings():
-        on_device = jnp.asarray(array.astype(DTYPES[precision]))
-    return Narrow(on_device) if precision == "bfloat16" else on_device
+    return _placed(array, precision)
 
 
 def to_host(array: Array) -> NDArray[Any]:
@@ -47,6 +68,12 @@ def to_host(array: Array) -> NDArray[Any]:
     return np.asarray(array.values if isinstance(array, Narrow) else array)
 
 
+@settings()
 def arguments(task: Task) -> tuple[tuple[dict[str, Array], ...], Array, Array, tuple[Array, ...] | None]:
     """Return parameters, input, target and initial variables of a task as arrays of the run."""
-    return task.arrays(partial(to_run, precision=task.precision))
+    return task.arrays(partial(_placed, precision=task.precision))
+
+
+def _placed(array: NDArray[np.float64], precision: str) -> Array:
+    on_device = jnp.asarray(array.astype(DTYPES[precision]))
+    return Narrow(on_device) if precision == "bfloat16" else on_device

@@ -16,7 +16,7 @@ from pcsim.trace.layout import Block
 from pcsim.trace.recording import Recorder
 from pcsim.typing import NDArray
 from pcsim_jax import program
-from pcsim_jax.arrays import arguments, namespace, to_host
+from pcsim_jax.arrays import arguments, namespace, settings, to_host
 from pcsim_jax.compiled import Compiler
 from pcsim_jax.number.pinned import with_pinned_predictions
 from pcsim_jax.program import Program, Progress, Rows
@@ -31,6 +31,7 @@ def settle(task: Task, sink: Callable[[Block], None], poll: Callable[[float], bo
 class _Run:
     """One task on its way: where it stands is `_carry` at `step`."""
 
+    @settings()
     def __init__(self, task: Task, recorder: Recorder) -> None:
         self._task, self._recorder, self._compiler = task, recorder, Compiler()
         motion = task.descent
@@ -52,6 +53,7 @@ class _Run:
     def compile_seconds(self) -> float:
         return self._compiler.seconds
 
+    @settings()
     def proceed(self, end: int) -> Judged:
         due, first = self._due(), self.step
         now = self._stretch(end, due)
@@ -63,11 +65,13 @@ class _Run:
         self._record(now.rows, due[: int(now.count)])
         return Judged(self.step - first, flagged)
 
+    @settings()
     def look(self) -> Last:
         seen, arrivals, met, self._final = self._call(program.close, *self._here())
         self._record(jax.tree.map(_alone, program.rows_of(seen)), np.array([self.step], dtype=np.int64))
         return Last(np.asarray(seen.layerwise), np.asarray(arrivals), bool(met))
 
+    @settings()
     def finish(self) -> dict[str, Any]:
         return on_host(self._final, to_host)
 

@@ -19,7 +19,7 @@ from pcsim.model.arrays import Array
 from pcsim.model.energy import Clamped
 from pcsim.trace.layout import Block
 from pcsim.typing import NDArray
-from pcsim_jax.arrays import arguments, namespace, to_host
+from pcsim_jax.arrays import arguments, namespace, settings, to_host
 from pcsim_jax.compiled import Compiler
 from pcsim_jax.number.pinned import with_pinned_predictions
 from pcsim_jax.program import Program, Rows, arrived, empty_rows, number, padded_due, row, start, written
@@ -50,6 +50,7 @@ class Advanced(NamedTuple):
 class JaxSearcher:
     """The samples of a task on the device, and which of them still move."""
 
+    @settings()
     def __init__(self, task: Task) -> None:
         self._task, self._compiler = task, Compiler()
         self._program = Program(
@@ -76,10 +77,12 @@ class JaxSearcher:
         return self._compiler.seconds
 
     @property
+    @settings()
     def arrivals(self) -> NDArray[np.int64]:
         """The step at which a signal was first seen in every layer."""
         return np.asarray(self._arrivals)
 
+    @settings()
     def proceed(self) -> Stretch:
         """Evaluate until half the samples rest, the rows are full, or about a quarter of a second has passed."""
         before = time.perf_counter()
@@ -97,11 +100,13 @@ class JaxSearcher:
         rows = jax.tree.map(to_host, now.rows)
         return Stretch(self._done, [(int(due[i]), _observation(rows, i)) for i in range(int(now.count))])
 
+    @settings()
     def state(self) -> SearchState:
         """Return where the present samples stand."""
         now = self._carry
         return SearchState(*map(np.asarray, (now.best, now.energy, now.residual, now.evaluations, now.status)))
 
+    @settings()
     def shed(self, resting: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Observation] | None:
         """Go on with half of the samples, a quarter, …, if no more still search.
 
@@ -123,6 +128,7 @@ class JaxSearcher:
         stayed[chosen] = True
         return stayed, jax.tree.map(to_host, seen)
 
+    @settings()
     def finish(self, best: NDArray[Any]) -> tuple[Observation, Final]:
         """Return what is to be seen and kept of all samples."""
         seen, final = self._call(close, self._whole, best)

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
 from pcsim.engine.backend import Flow, Settled, SolverWork, Task
 from pcsim.engine.loop import Reached, check_flow, check_noise, looser_or_implicit, settle_flow
@@ -80,6 +81,7 @@ def _check_noise(task: Task, motion: Flow) -> None:
 class FlowBatch:
     """The samples of a task on the device, compiled for and standing at time 0."""
 
+    @settings()
     def __init__(self, task: Task, motion: Flow) -> None:
         self._task, self._motion, self._compiler = task, motion, Compiler()
         self._program = FlowProgram(
@@ -109,10 +111,10 @@ class FlowBatch:
     def advance(self, time: float, poll: Callable[[float], bool]) -> Reached:
         """Move every sample to a later time."""
         while True:
-            now = self._samples
-            status, clocks = np.asarray(now.status), np.asarray(now.time)
+            status, clocks = self._standing()
             if (status > flow_program.RESTING).any():
-                return self._failed(int(np.argmax(status > flow_program.RESTING)))
+                worst = int(np.argmax(status > flow_program.RESTING))
+                return self._failed(worst, float(clocks[worst]), int(status[worst]))
             if (status == flow_program.RESTING).all():
                 return Reached(float(clocks.max()), at_rest=True)
             behind = (status == flow_program.MOVING) & (clocks < time)
@@ -123,19 +125,26 @@ class FlowBatch:
                 return Reached(slowest, interrupted=True)
             self._hurry(time)
 
+    @settings()
     def observe(self) -> Observation:
         """Return host arrays of what is to be known now."""
         self._seen = self._samples
         return jax.tree.map(to_host, self._call(flow_program.look, self._clamped, self._seen.variables))
 
+    @settings()
     def finish(self) -> dict[str, Any]:
         """Return the arrays of `Settled` at the time last observed, on the host."""
         return on_host(self._call(flow_program.close, self._clamped, self._seen.variables), to_host)
 
+    @settings()
     def work(self) -> SolverWork:
         """Return what the solver has done so far."""
         now = self._samples
         return SolverWork(*(np.asarray(counts) for counts in (now.steps, now.rejected, now.evaluations)))
+
+    @settings()
+    def _standing(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        return np.asarray(self._samples.status), np.asarray(self._samples.time)
 
     def _hurry(self, due: float) -> None:
         """Try as many steps as take about a quarter of a second."""
@@ -154,10 +163,8 @@ class FlowBatch:
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return jax.block_until_ready(self._compiler.call(function, self._program, *arguments))
 
-    def _failed(self, sample: int) -> Reached:
-        now = self._samples
-        clock = float(now.time[sample])
-        trouble, remedy = self._trouble(int(now.status[sample]))
+    def _failed(self, sample: int, clock: float, status: int) -> Reached:
+        trouble, remedy = self._trouble(status)
         place = f"the solver '{self._motion.solver}' failed at time {clock:g} in sample {sample}"
         return Reached(clock, failure=f"{place}: {trouble}; {remedy}")
 
@@ -193,5 +200,5 @@ def _numbers(task: Task, motion: Flow) -> Numbers:
     with settings():
         limits = Tolerances(*map(jnp.float64, (rtol, atol, root)))
         step_size, temperature = jnp.float64(motion.step_size or 0.0), jnp.float64(motion.temperature)
-        seed = jnp.uint64(motion.seed)
+        seed = jnp.asarray(np.array(divmod(motion.seed, 2**32), np.uint32))
         return Numbers(limits, step_size, temperature, jnp.float64(threshold), jnp.float64(motion.end), seed)

@@ -144,6 +144,7 @@ class JaxTrainer:
         """Infer with another step size from now on; nothing is compiled again."""
         self._step_size = step_size
 
+    @settings()
     def snapshot(self) -> Snapshot:
         """Return where training stands, bfloat16 as it is stored."""
         parameters, memory = jax.tree.map(_kept, (self._parameters, self._memory), is_leaf=_is_narrow)

@@ -59,7 +59,7 @@ class FlowProgram:
 
 
 class Numbers(NamedTuple):
-    """The numbers of a run, in float64 but for the seed: changing one compiles nothing."""
+    """The numbers of a run in float64, and the seed, high and low word: changing one compiles nothing."""
 
     limits: Tolerances
     step_size: Array
@@ -244,8 +244,7 @@ def _first_step(layout: Flat, variables: Array, velocity: Array, numbers: Number
 
 def _noise(sample: Sample, h: Array, numbers: Numbers) -> Array:
     """Return √(2Th) ξ; it depends on seed, sample and step alone, and so not on the batch."""
-    # Threefry's key is all 64 bits of the seed.
-    key = jax.random.key(numbers.seed, impl="threefry2x32")
+    key = jax.random.wrap_key_data(numbers.seed, impl="threefry2x32")
     key = jax.random.fold_in(jax.random.fold_in(key, sample.index), sample.steps)
     dtype = sample.variables.dtype
     normal = jax.random.normal(key, sample.variables.shape, dtype)

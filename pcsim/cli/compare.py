@@ -8,7 +8,7 @@ from pcsim.cli.options import output_option, overrides_option, read, seed_option
 from pcsim.cli.terminal import PrintableConsole
 from pcsim.errors import RunFailed
 from pcsim.model.arithmetic import NARROW
-from pcsim.report.comparison_plot import plot_comparison
+from pcsim.report.comparison_plot import check_comparison_figure, plot_comparison
 from pcsim.report.comparison_report import print_comparison
 from pcsim.runs.comparison import compare
 
@@ -41,6 +41,7 @@ def command(
     narrow = next((word for word in precisions or () if word in NARROW), None)
     reading = read(scenario, overrides=overrides, precision=narrow, seed=seed)
     folder = output or Path(f"{Path(scenario).stem}-compare")
+    figure = check_comparison_figure(folder)
     console = PrintableConsole()
     with compare(
         reading,
@@ -52,8 +53,7 @@ def command(
     ) as comparison:
         print_comparison(comparison, console)
         console.print(f"traces: {folder}", highlight=False, soft_wrap=True)
-        figure = plot_comparison(comparison, folder / "compare.png")
-        console.print(f"figure: {figure}", highlight=False, soft_wrap=True)
+        console.print(f"figure: {plot_comparison(comparison, figure)}", highlight=False, soft_wrap=True)
         failed = [label for label, t in zip(comparison.labels, comparison.traces, strict=True) if t.status == "failed"]
         if failed:
             raise RunFailed(f"{len(failed)} of {len(comparison.traces)} runs failed: {', '.join(failed)}")

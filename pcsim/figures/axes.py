@@ -1,5 +1,6 @@
 """Axes that several figures share."""
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,17 @@ def new_figure(size: tuple[float, float], *shape: int, **options: Any) -> tuple[
 
     figure = Figure(figsize=size, layout="constrained")
     return figure, figure.subplots(*shape, **options)
+
+
+MOST_LINES = 4
+"""Of a title."""
+
+
+def as_text(text: object, width: int = 200) -> str:
+    """Return a user's words as they are to be drawn: on a few lines of so many characters, and no dollar a formula."""
+    lines = textwrap.wrap(str(text), width, max_lines=MOST_LINES, placeholder=" …")
+    shown = "\n".join("".join(c if c.isprintable() else "�" for c in line) for line in lines)
+    return shown.replace("$", r"\$")
 
 
 def log_clock(axes: Any, clock: NDArray[np.float64], name: str) -> None:

@@ -6,6 +6,8 @@ import numpy as np
 
 from pcsim.typing import NDArray
 
+from pcsim.figures.axes import as_text
+
 
 def draw_lines(axes: Any, clock: NDArray[np.float64], energy: NDArray[np.float64], names: list[str]) -> None:
     """Draw the energy of every layer, input to output from dark to light; zeros leave a gap."""
@@ -24,7 +26,7 @@ def draw_lines(axes: Any, clock: NDArray[np.float64], energy: NDArray[np.float64
             linewidth=1.2,
             marker="o" if single else None,
             markersize=3,
-            label=name if labelled else None,
+            label=as_text(name, 40) if labelled else None,
         )
     axes.set_yscale("log")
     axes.set_ylabel("energy (batch mean)")

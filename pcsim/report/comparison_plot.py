@@ -1,19 +1,29 @@
 """The figure of a comparison: a panel a combination, energies over log steps (EO paper, Figs. 1 and B.1)."""
 
-import textwrap
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pcsim.figures.axes import log_clock, new_figure
+from pcsim.figures.axes import as_text, log_clock, new_figure
 from pcsim.figures.layer_lines import draw_lines
-from pcsim.report.plotting import save
+from pcsim.figures.own_settings import own_settings
+from pcsim.report.plotting import check_figure_path, save
 from pcsim.runs.comparison import Comparison
 
 COLUMNS = 5
 
 
+def check_comparison_figure(folder: Path) -> Path:
+    """Return where the figure of a comparison goes; `UsageError` where it cannot be drawn or written."""
+    with own_settings():
+        figure = folder / "compare.png"
+        if folder.is_dir():
+            check_figure_path(figure)
+        return figure
+
+
+@own_settings()
 def plot_comparison(comparison: Comparison, path: str | Path) -> Path:
     """Draw a panel for every combination on common axes and save the figure.
 
@@ -47,5 +57,5 @@ def draw_comparison(comparison: Comparison) -> Any:
     for axes in panels.flat[count:]:
         axes.set_visible(False)
     title = str(comparison.traces[0].attributes.get("title", ""))
-    figure.suptitle(textwrap.fill(title, 40 * columns), fontsize=10).set_parse_math(False)
+    figure.suptitle(as_text(title, 40 * columns), fontsize=10)
     return figure

@@ -1,7 +1,6 @@
 """Figures of traces: energy of every layer over log steps, as lines and as a heat map; how training went above."""
 
 import io
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pcsim.errors import UsageError
-from pcsim.figures.axes import log_clock, new_figure
+from pcsim.figures.axes import as_text, log_clock, new_figure
 from pcsim.figures.completion_plot import draw_completion, has_completion
 from pcsim.figures.layer_lines import draw_lines, drawable
+from pcsim.figures.own_settings import own_settings
 from pcsim.figures.training_plot import by_training, draw_alignment, draw_training, has_alignment, has_training
 from pcsim.report.summary import no_rows
 from pcsim.trace import Trace
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 FAILURES = 6
 """Runs of a study whose failure its figure names."""
-FORMATS = (".png", ".pdf", ".svg")
+FORMATS = {".png": "agg", ".pdf": "pdf", ".svg": "svg"}
+"""Endings of figures, and Matplotlib's canvas for each."""
 
 
+@own_settings()
 def plot(traces: Sequence[Trace], path: str | Path, *, theory: bool = False) -> Path:
     """Draw one row a trace, lines on the left and a heat map on the right, and save it as PNG, PDF or SVG.
 
@@ -44,11 +46,13 @@ def plot(traces: Sequence[Trace], path: str | Path, *, theory: bool = False) -> 
     return save(draw(traces, _overlays(traces) if theory else None), target)
 
 
+@own_settings()
 def save(figure: Any, target: Path) -> Path:
     """Write a matplotlib figure; raise `UsageError` for another ending or a path that cannot be written."""
     check_figure_path(target)
     drawn = io.BytesIO()
-    figure.savefig(drawn, format=target.suffix[1:].lower(), dpi=150)
+    suffix = target.suffix.lower()
+    figure.savefig(drawn, format=suffix[1:], backend=FORMATS[suffix], dpi=150)
     unfinished = target.with_name(f".{target.name}.tmp")
     try:
         unfinished.write_bytes(drawn.getvalue())
@@ -65,6 +69,8 @@ def check_figure_path(path: Path) -> None:
         raise UsageError(f"{path}: a figure ends in {', '.join(FORMATS)}; name it so with -o")
     if not path.parent.is_dir():
         raise UsageError(f"{path}: the folder {path.parent} does not exist; create it or choose another with -o")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; choose another name with -o")
 
 
 def draw(traces: Sequence[Trace], overlays: "Sequence[Overlay] | None" = None) -> Any:
@@ -78,7 +84,7 @@ def draw(traces: Sequence[Trace], overlays: "Sequence[Overlay] | None" = None) -
     figure, rows = new_figure((11, 0.6 + 3.8 * len(planned)), len(planned), 2, squeeze=False)
     for (group, kind), (left, right) in zip(planned, rows, strict=True):
         chosen = [traces[i] for i in group]
-        left.set_title(_caption(chosen[0], kind), fontsize=9, loc="left", parse_math=False)
+        left.set_title(_caption(chosen[0], kind), fontsize=9, loc="left")
         if kind == "training":
             draw_training(left, right, chosen)
         elif kind == "alignment":
@@ -122,12 +128,12 @@ def _draw_study(traces: Sequence[Trace], theory: bool) -> Any:
         raise UsageError(f"{traces[0].path}: nothing of the study is finished (status {traces[0].status})")
     figure = load_kind(str(traces[0].attributes["study"])).draw(results)
     title = str(traces[0].attributes.get("title", ""))
-    figure.suptitle(textwrap.fill(title, int(12 * figure.get_figwidth())), fontsize=10, parse_math=False)
+    figure.suptitle(as_text(title, int(12 * figure.get_figwidth())), fontsize=10)
     failed = [f"failed: {run}: {why}" for run, why in failures_of(results).items()]
     if failed:
         more = [f"and {len(failed) - FAILURES} more"] if len(failed) > FAILURES else []
-        words = "\n".join([*failed[:FAILURES], *more])
-        figure.supxlabel(words, fontsize=8, color="#D55E00", ha="left", x=0.02, parse_math=False)
+        words = "\n".join(as_text(line) for line in [*failed[:FAILURES], *more])
+        figure.supxlabel(words, fontsize=8, color="#D55E00", ha="left", x=0.02)
     return figure
 
 
@@ -146,8 +152,8 @@ def _caption(trace: Trace, kind: str) -> str:
         return "the first samples; blue: hidden"
     place = f"{attributes['method']}, {form}{solver}{attributes['precision']} on {attributes['backend']}"
     if not has_training(trace):
-        return f"{textwrap.fill(title, 80)}\n{place}"
-    training = f"{textwrap.fill(title, 80)}\ntraining: {place}"
+        return f"{as_text(title, 80)}\n{place}"
+    training = f"{as_text(title, 80)}\ntraining: {place}"
     after = f"after training: {place}, seed {attributes['seed']}"
     return {"training": training, "alignment": "weight updates", "inference": after}[kind]
 

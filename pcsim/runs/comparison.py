@@ -21,6 +21,7 @@ from pcsim.scenario import Scenario
 from pcsim.scenario.arithmetic import implied_backend, implied_precision
 from pcsim.trace import Trace, open_trace
 from pcsim.trace.files import check_target
+from pcsim.trace.names import check_folder_name
 from pcsim.typing import NDArray
 
 WORTH_A_PROCESS = 2.0
@@ -196,6 +197,7 @@ def _paths(combinations: tuple[Combination, ...], folder: str | Path | None) -> 
     if folder is None:
         return [None] * len(combinations)
     target = Path(folder)
+    check_folder_name(target)
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is a file; traces and figure go into a folder: choose another with -o")
     try:

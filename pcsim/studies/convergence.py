@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from pcsim.errors import UsageError
-from pcsim.figures.axes import new_figure
+from pcsim.figures.axes import as_text, new_figure
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.exact import equilibrium, system_of
@@ -114,7 +114,7 @@ def draw(results: Results) -> Any:
         for i, label in enumerate(labels):
             shown = np.where(deviation[i, :, j] > 0, deviation[i, :, j], np.nan)
             colour = _METHODS.get(str(method[i]), OKABE_ITO[2])
-            axes.plot(step[i], shown, color=colour, linestyle=style[label], linewidth=1.4, label=str(label))
+            axes.plot(step[i], shown, color=colour, linestyle=style[label], linewidth=1.4, label=as_text(label))
         for level in LEVELS:
             axes.axhline(level, color="0.6", linewidth=0.8)
         axes.set_xscale("symlog", linthresh=1, linscale=0.4)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pcsim.figures.axes import log_clock, new_figure
+from pcsim.figures.axes import as_text, log_clock, new_figure
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.parts import OKABE_ITO, require_recorded, settle, trained_inputs, without_learning
@@ -79,7 +79,7 @@ def draw(results: Results) -> Any:
             axes.plot(step[i, rows], total[i, rows, g], color=_COLOURS[group], label=f"{group} images")
         axes.set_yscale("log")
         axes.set_ylim(0.5 * np.nanmin(total), 2 * np.nanmax(total))
-        axes.set_title(str(labels[i]), fontsize=9)
+        axes.set_title(as_text(labels[i]), fontsize=9)
         axes.set_ylabel("energy (median)")
         log_clock(axes, step[i, rows], "step")
         axes.legend(fontsize=8)
@@ -94,7 +94,7 @@ def draw(results: Results) -> Any:
     last.set_yscale("log")
     last.set_xlabel("layer (input to output)")
     last.set_ylabel("energy of the layer (median)")
-    last.set_title(f"at the end: {labels[-1]}", fontsize=9)
+    last.set_title(as_text(f"at the end: {labels[-1]}"), fontsize=9)
     last.legend(fontsize=8)
     last.grid(alpha=0.2)
     return figure

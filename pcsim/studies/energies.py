@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pcsim.figures.axes import log_clock, new_figure
+from pcsim.figures.axes import as_text, log_clock, new_figure
 from pcsim.figures.layer_lines import draw_lines
 from pcsim.runs.experiment import run_as_far_as_it_goes
 from pcsim.scenario import Run, Scenario
@@ -69,7 +69,7 @@ def draw(results: Results) -> Any:
         if rows.any():  # a run that diverges in training has none
             draw_lines(axes, clock[rows], lines[rows][:, layers], names)
             log_clock(axes, clock[rows], results["step"].unit)
-        axes.set_title(str(label), fontsize=9, loc="left", parse_math=False)
+        axes.set_title(as_text(label), fontsize=9, loc="left")
     for axes in panels.flat[len(labels) :]:
         axes.set_axis_off()
     return figure

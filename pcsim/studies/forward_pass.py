@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pcsim.figures.axes import new_figure
+from pcsim.figures.axes import as_text, new_figure
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.grid import AXES, grid_of
@@ -55,7 +55,7 @@ def draw(results: Results) -> Any:
             own = np.flatnonzero(variant == label)
             own = own[np.argsort(depth[own])]
             style = {"color": OKABE_ITO[i % len(OKABE_ITO)], "marker": _MARKS[i % len(_MARKS)], "markersize": 4}
-            axes.plot(depth[own], results[name].values[own], linewidth=1.3, label=label, **style)
+            axes.plot(depth[own], results[name].values[own], linewidth=1.3, label=as_text(label), **style)
         axes.set_xscale("log", base=2)
         axes.set_xticks(np.unique(depth), [str(layers) for layers in np.unique(depth)])
         axes.minorticks_off()

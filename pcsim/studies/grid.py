@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pcsim.errors import UsageError
-from pcsim.figures.axes import new_figure
+from pcsim.figures.axes import as_text, new_figure
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.results import Measured, Results
 from pcsim.typing import NDArray
@@ -77,7 +77,7 @@ def draw_grid(results: Results, quantity: Lines) -> Any:
     for axes, variant in zip(panels.flat, variants, strict=False):
         chosen = results["variant"].values.astype(str) == variant
         _draw_lines(axes, results, chosen, quantity, across, by)
-        axes.set_title(variant, fontsize=9)
+        axes.set_title(as_text(variant), fontsize=9)
     for axes in panels[-1]:
         axes.set_xlabel(AXES[across])
     figure.supylabel(quantity.words, fontsize="medium")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pcsim.errors import UsageError
-from pcsim.figures.axes import new_figure
+from pcsim.figures.axes import as_text, new_figure
 from pcsim.linear import LinearTrajectory
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
@@ -72,8 +72,14 @@ def draw(results: Results) -> Any:
     variant = results["variant"].values.astype(str)
     figure, axes = new_figure((6.4, 4.6))
     for i, name in enumerate(dict.fromkeys(variant)):
-        own = variant == name
-        axes.plot(condition[own], steps[own], _MARKS[i % len(_MARKS)], color=OKABE_ITO[i % len(OKABE_ITO)], label=name)
+        own, label = variant == name, as_text(name)
+        axes.plot(
+            condition[own],
+            steps[own],
+            _MARKS[i % len(_MARKS)],
+            color=OKABE_ITO[i % len(OKABE_ITO)],
+            label=label,
+        )
     shown: NDArray[np.float64] = np.geomspace(condition.min(), condition.max(), 50)
     axes.plot(
         shown, shown / 2 * np.log(1 / LEVEL), color="black", linewidth=0.9, label="κ/2 · log 100, the slowest mode"

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pcsim.errors import UsageError
-from pcsim.figures.axes import new_figure
+from pcsim.figures.axes import as_text, new_figure
 from pcsim.runs.experiment import run_experiment
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
@@ -49,7 +49,7 @@ def draw(results: Results) -> Any:
             epoch = np.arange(1, values.shape[1] + 1)
             shown = 100 * values if percent else values
             colour, line = OKABE_ITO[i % len(OKABE_ITO)], _LINES[i // len(OKABE_ITO)]
-            axes.plot(epoch, shown.mean(axis=0), line, color=colour, linewidth=1.4, label=label)
+            axes.plot(epoch, shown.mean(axis=0), line, color=colour, linewidth=1.4, label=as_text(label))
             axes.fill_between(epoch, shown.min(axis=0), shown.max(axis=0), color=colour, alpha=0.15, linewidth=0)
         axes.set_xlabel("epoch")
         axes.set_ylabel(f"{words} (%)" if percent else words)

@@ -14,6 +14,7 @@ from pcsim.studies.results import Results
 from pcsim.trace import Trace
 from pcsim.trace.atomic import remove_leftovers
 from pcsim.trace.files import check_replaceable, check_target
+from pcsim.trace.names import check_trace_name
 
 
 def run_study(
@@ -32,8 +33,10 @@ def run_study(
     asked = scenario.asks_for
     if asked is None:
         raise UsageError("the scenario has neither [sweep] nor [study]; run it with pcsim.run")
-    if path is not None and force:
-        check_replaceable(path)
+    if path is not None:
+        check_trace_name(path)
+        if force:
+            check_replaceable(path)
     target = None if path is None else check_target(path, force)
     if target is not None:
         remove_leftovers(target)

@@ -24,6 +24,7 @@ from pcsim.trace.beginning import Arrays, Attributes, Beginning
 from pcsim.trace.files import check_target, identity, open_file
 from pcsim.trace.journal import Journal, check_journal, remove_journal
 from pcsim.trace.layout import Block, streams
+from pcsim.trace.names import check_trace_name
 from pcsim.trace.objects import read_attribute
 from pcsim.trace.owner import TOKEN
 from pcsim.trace.reader import Trace, open_trace
@@ -86,6 +87,7 @@ class TraceWriter:
             # Nobody reads it before the end, which makes it anew.
             nothing = Beginning(beginning.layout, {}, {}, {}, {})
             return cls(start_file(None, nothing), None, beginning)
+        check_trace_name(path)
         target = check_target(path, force)
         check_journal(target)
         remove_leftovers(target)

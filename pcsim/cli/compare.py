@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pcsim.cli.options import output_option, overrides_option, read, seed_option
+from pcsim.cli.options import output_option, overrides_option, read, seed_option, stem_of
 from pcsim.cli.terminal import PrintableConsole
 from pcsim.errors import RunFailed
 from pcsim.model.arithmetic import NARROW
@@ -40,7 +40,7 @@ def command(
     # Options of narrow formats belong to one; wider combinations drop them.
     narrow = next((word for word in precisions or () if word in NARROW), None)
     reading = read(scenario, overrides=overrides, precision=narrow, seed=seed)
-    folder = output or Path(f"{Path(scenario).stem}-compare")
+    folder = output or Path(f"{stem_of(scenario)}-compare")
     figure = check_comparison_figure(folder)
     console = PrintableConsole()
     with compare(

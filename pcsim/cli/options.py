@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from pcsim.cli.terminal import echo
-from pcsim.scenario import Scenario, read_scenario
+from pcsim.scenario import Scenario, is_piped, read_scenario
 
 
 def _whole_number(context: click.Context, option: click.Parameter, text: str | None) -> int | None:
@@ -49,6 +49,11 @@ def read(scenario: str, *, quiet: bool = False, **changes: Any) -> Scenario:
     for line in () if quiet else reading.notes:
         note(line)
     return reading
+
+
+def stem_of(scenario: str) -> str:
+    """Return what files made from a scenario are called where the user names none."""
+    return "scenario" if is_piped(scenario) else Path(scenario).stem
 
 
 def output_option(what: str) -> Callable[..., Any]:

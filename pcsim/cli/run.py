@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pcsim.api import run
-from pcsim.cli.options import output_option, read, scenario_options
+from pcsim.cli.options import output_option, read, scenario_options, stem_of
 from pcsim.cli.terminal import PrintableConsole
 from pcsim.errors import RunFailed
 from pcsim.report.summary import print_summary
@@ -44,7 +44,7 @@ def command(scenario: str, output: Path | None, force: bool, resume: Path | None
     reading = read(scenario, quiet=quiet, **changes)
     if resume is not None and (output is not None or force):
         raise click.UsageError("--resume goes on in the trace it names; leave out -o and --force")
-    target = output or Path(f"{Path(scenario).stem}.h5")
+    target = output or Path(f"{stem_of(scenario)}.h5")
     console = PrintableConsole(quiet=quiet)
     if reading.learning is not None and reading.learning.seeds is not None:
         _run_seeds(reading, resume or target, force, resume is not None, console)

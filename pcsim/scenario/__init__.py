@@ -13,6 +13,7 @@ from pcsim.scenario.model import DataTable, LogSpaced, Scenario, TraceTable
 from pcsim.scenario.network import NetworkTable
 from pcsim.scenario.read import Run, parse_scenario, read_scenario, runs_of
 from pcsim.scenario.schema import json_schema
+from pcsim.scenario.sources import is_piped
 from pcsim.scenario.stop import Stop
 from pcsim.scenario.study import StudyTable
 from pcsim.scenario.write import scenario_text
@@ -33,6 +34,7 @@ __all__ = [
     "Stop",
     "StudyTable",
     "TraceTable",
+    "is_piped",
     "json_schema",
     "list_scenarios",
     "parse_scenario",

@@ -42,12 +42,9 @@ def explain(
         allowed = _allowed(model, path[len(prefix) :])
         problem = _missing(path, tree, model, allowed) if is_missing else _wrong(path, tree, allowed)
         problems.append((path, problem))
-    return [problem for path, problem in problems if not any(_is_below(other, path) for other, _ in problems)]
-
-
-def _is_below(path: KeyPath, above: KeyPath) -> bool:
     # pydantic reports a list both for itself and for its items
-    return len(path) > len(above) > 0 and path[: len(above)] == above
+    above = {path[:length] for path, _ in problems for length in range(1, len(path))}
+    return [problem for path, problem in problems if path not in above]
 
 
 def _written_part(tree: Tree, loc: KeyPath) -> KeyPath:

@@ -23,7 +23,7 @@ from pcsim.scenario.sweep import combinations, flattened, placed_flat, settle_sw
 from pcsim.scenario.syntax import dotted
 from pcsim.scenario.toml_text import quoted
 from pcsim.scenario.training import settle_training
-from pcsim.scenario.tree import Place, Tree, sorted_lines
+from pcsim.scenario.tree import DEEPEST, Place, Tree, sorted_lines, too_deep
 from pcsim.scenario.words import take_unknown
 from pcsim.scenario.write import scenario_text
 
@@ -41,7 +41,7 @@ def read_scenario(
     precision: str | None = None,
     seed: int | None = None,
 ) -> Scenario:
-    """Read a scenario from a file, or one that ships by its name.
+    """Read a scenario from a file, a pipe ("-" is standard input), or one that ships by its name.
 
     `overrides` are texts like "inference.step_size=0.05", their values read as TOML. Raises ScenarioError
     with one line for each mistake.
@@ -183,6 +183,10 @@ def _lay(tree: Tree, values: dict[str, Any], folder: Path | None, place_of: Call
     Paths in it start from its `folder`, those of an override from the current one. Return a note for each older key
     that was dropped.
     """
+    if (path := too_deep(values)) is not None:
+        key = tuple(part for part in path[:2] if isinstance(part, str))
+        text = f"{dotted(key)} is nested more than {DEEPEST} levels deep, as nothing in a scenario is"
+        raise ScenarioError([f"{place_of(key).key_label()}: {text}"])
     values = {key: dict(value) if isinstance(value, dict) else value for key, value in values.items()}
     for table, key in FILES:
         found = values.get(table)

@@ -2,18 +2,23 @@
 
 import difflib
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pcsim.errors import ScenarioError
 from pcsim.resources import expanded, scenario_dir
+from pcsim.scenario.characters import other_kind
 from pcsim.scenario.locate import KeyPath, Located, Position, Scan
 from pcsim.scenario.syntax import parse_toml
 from pcsim.scenario.toml_text import quoted
 
 _LONGEST = 50
 """Files in a chain of `extends`."""
+STANDARD_INPUT = "-"
+LARGEST = 2**24
+"""Bytes of a pipe: what sends more is no scenario."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +50,12 @@ def find(source: str | Path) -> Path:
     if isinstance(source, str) and Path(source).name == source and source in shipped():
         return shipped()[source]
     path = expanded(source)
-    if path.is_file():
+    if path.is_file() or path.is_fifo() or source == STANDARD_INPUT:
         return path
     if path.is_dir():
         raise ScenarioError([f"{source or '.'}: this is a folder; name a scenario file in it"])
+    if path.exists():
+        raise ScenarioError([f"{source}: this is a device, not a scenario; name a file or a pipe"])
     raise ScenarioError([f"{source}: there is no such file{_near(path, path.name)}"])
 
 
@@ -83,17 +90,32 @@ def extend_chain(source: Source, files: list[Path]) -> list[Source]:
 def read_source(path: Path) -> Source:
     """Return a file's values and positions. Raises ScenarioError where it cannot be read."""
     try:
-        raw = path.read_bytes()
+        raw = path.read_bytes() if path.is_file() else _piped(path)
     except OSError as error:
         raise ScenarioError([f"{path}: the file cannot be read ({error.strerror})"]) from None
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        if raw.startswith(b"\x89HDF"):
-            raise ScenarioError([f"{path}: this is an HDF5 file, such as a trace, not a scenario"]) from None
+        if kind := other_kind(raw):
+            raise ScenarioError([f"{path}: {kind}"]) from None
         line = raw.count(b"\n", 0, error.start) + 1
         raise ScenarioError([f"{path}:{line}: the text is not UTF-8; save the file as UTF-8"]) from None
-    return make_source(text, str(path), path.parent)
+    # Files that a pipe's text names lie where the user is, not where the system keeps its pipes.
+    name = "standard input" if str(path) == STANDARD_INPUT else str(path)
+    return make_source(text, name, path.parent if path.is_file() else Path())
+
+
+def is_piped(source: str | Path) -> bool:
+    """Return whether a scenario comes through a pipe, and so has no name of its own."""
+    return source == STANDARD_INPUT or Path(source).is_fifo()
+
+
+def _piped(path: Path) -> bytes:
+    with sys.stdin.buffer if str(path) == STANDARD_INPUT else path.open("rb") as pipe:
+        raw = pipe.read(LARGEST + 1)
+    if len(raw) > LARGEST:
+        raise ScenarioError([f"{path}: more than {LARGEST // 2**20} MB come through this pipe, which is no scenario"])
+    return raw
 
 
 def make_source(text: str, name: str, folder: Path) -> Source:

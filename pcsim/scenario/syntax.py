@@ -5,6 +5,7 @@ import tomllib
 from typing import Any
 
 from pcsim.errors import ScenarioError
+from pcsim.scenario.characters import hidden_cause
 from pcsim.scenario.locate import KeyPath, Position, Scan, ScanError, locate
 
 _WHERE = re.compile(r"^(?P<what>.*?) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$", re.S)
@@ -15,7 +16,6 @@ _COMPLAINTS = (
     ("Unclosed array", "a list is not closed; it ends with ]"),
     ("Unclosed inline table", "a table is not closed; it ends with }"),
     (r"(Illegal|invalid) character '\\n'|Unterminated string|^Expected [\"']+$", _OPEN_QUOTE),
-    ("Illegal character|invalid character", "a control character, which TOML does not allow; remove it"),
     (
         "Unescaped|hex value|scalar value",
         "a backslash has a meaning of its own inside double quotes; use single quotes, or double it",
@@ -28,7 +28,6 @@ _VALUES = (
     (r"[+-]?(\.\d+|\d+\.)([eE][+-]?\d+)?", "{value} is not TOML; write digits on both sides of the point"),
     (r"[+-]?\d+,\d+", "{value} is not TOML; write a point, {better}"),
     (r"[+-]?0\d+(\.\d+)?", "{value} is not TOML; a number does not begin with 0"),
-    ("[“”‘’„«].*", "{value} is not TOML; use straight quotes"),
     (r"[^\W\d][\w./-]*", '{value} needs quotes; write "{value}"'),
 )
 
@@ -47,7 +46,9 @@ def parse_toml(text: str, name: str) -> tuple[dict[str, Any], Scan]:
         raise ScenarioError([f"{name}: brackets are nested too deeply"]) from None
     except ValueError:
         # the one other error of tomllib: Python refuses to read thousands of digits
-        raise ScenarioError([f"{name}: a number has too many digits"]) from None
+        long = re.search(r"\d[\d_]{4000}", text)
+        line = text.count("\n", 0, long.start()) + 1 if long else 1
+        raise ScenarioError([f"{name}:{line}: a number has too many digits"]) from None
 
 
 def dotted(path: KeyPath) -> str:
@@ -61,10 +62,27 @@ def _explain(message: str, text: str, name: str) -> list[str]:
         return _explain_repeated(message, text, name)
     what, place = _split(message, text)
     line = text.split("\n")[place.line - 1]
-    advice = _hint(what, line)
+    if hidden := hidden_cause(text, place):
+        place, advice = hidden
+    else:
+        advice = _brace(what, text, place) or _hint(what, line)
     if advice == _OPEN_QUOTE:
         place = _opening_quote(text, place)
     return [f"{name}:{place.line}:{place.column}: {advice}"]
+
+
+def _brace(what: str, text: str, place: Position) -> str | None:
+    """Return advice on a table in braces that a newer TOML would take."""
+    lines = text.split("\n")
+    before, rest = lines[place.line - 1][: place.column - 1], lines[place.line - 1][place.column - 1 :].strip()
+    closes = "}" in rest or any("}" in line for line in lines[place.line :])
+    if not re.search("key part|Unclosed inline table", what) or "{" not in before or not closes:
+        return None
+    if rest.startswith("}"):
+        return "a table in braces ends without a comma (TOML 1.0); remove it"
+    if not rest or rest.startswith("#"):
+        return "a table in braces stands on one line (TOML 1.0); write it so, or as a [table] of its own"
+    return None
 
 
 def _opening_quote(text: str, fallback: Position) -> Position:

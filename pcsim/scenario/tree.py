@@ -6,6 +6,10 @@ from typing import Any
 
 from pcsim.scenario.locate import KeyPath, Located, Position
 
+MOST_LINES = 20
+DEEPEST = 50
+"""Levels of tables and lists; Python's own limit comes much later."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -48,8 +52,25 @@ class Problem:
 
 
 def sorted_lines(problems: list[Problem]) -> list[str]:
-    """Return the lines of all problems by position, each once."""
-    return list(dict.fromkeys(each.line for each in sorted(problems, key=lambda each: each.place.order)))
+    """Return the lines of the first problems by position, each once, and how many more there are."""
+    lines = list(dict.fromkeys(each.line for each in sorted(problems, key=lambda each: each.place.order)))
+    if len(lines) <= MOST_LINES:
+        return lines
+    return [*lines[: MOST_LINES - 1], f"… and {len(lines) - MOST_LINES + 1:,} more mistakes; mend these first"]
+
+
+def too_deep(values: dict[str, Any]) -> KeyPath | None:
+    """Return the key of a value that is nested deeper than anything in a scenario, if there is one."""
+    waiting: list[tuple[KeyPath, Any]] = [((), values)]
+    while waiting:
+        path, value = waiting.pop()
+        if len(path) > DEEPEST:
+            return path
+        if isinstance(value, dict):
+            waiting += [((*path, key), item) for key, item in value.items()]
+        elif isinstance(value, list):
+            waiting += [((*path, index), item) for index, item in enumerate(value)]
+    return None
 
 
 class Tree:
@@ -92,6 +113,8 @@ class Tree:
             self._place_items(item, (*path, index), place_of)
 
     def _forget(self, path: KeyPath) -> None:
+        if path not in self.places:
+            return
         for known in [known for known in self.places if known[: len(path)] == path]:
             del self.places[known]
 

@@ -17,7 +17,7 @@ from tests.support.scenario_files import TEXT, Files
         ("a = .5", "1:5: .5 is not TOML; write digits on both sides of the point"),
         ("a = 0,1", "1:6: 0,1 is not TOML; write a point, 0.1"),
         ("a = 007", "1:6: 007 is not TOML; a number does not begin with 0"),
-        ("a = “x”", "1:5: “x” is not TOML; use straight quotes"),
+        ("a = “x”", "1:5: “ is not TOML; use straight quotes"),
         ("a =", "1:4: there is no value after '='"),
         ("a = 'x", "1:5: a quote is opened and not closed"),
         ('a = "x\nb = 1', "1:5: a quote is opened and not closed"),
@@ -43,7 +43,7 @@ def test_hostile_files(files: Files, tmp_path: Path):
     assert files.problems("") == files.problems("# nothing\n")
     assert files.problems("")[0].startswith("s.toml: the file is empty; it needs at least [network]")
     assert files.problems("a = " + "[" * 100_000) == ["s.toml: brackets are nested too deeply"]
-    assert files.problems("a = " + "1" * 10_000) == ["s.toml: a number has too many digits"]
+    assert files.problems("a = " + "1" * 10_000) == ["s.toml:1: a number has too many digits"]
     for content, problem in (
         (b'a = 1\nb = "\xff"', "s.toml:2: the text is not UTF-8; save the file as UTF-8"),
         (b"\x89HDF\r\n\x1a\n\xff", "s.toml: this is an HDF5 file, such as a trace, not a scenario"),

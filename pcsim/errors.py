@@ -1,14 +1,38 @@
 """The errors a user can meet: each is one line that says where, what, what is allowed and what to do."""
 
+import re
 import signal
 from collections.abc import Sequence
+from contextvars import ContextVar
 from typing import Any
+
+AT_COMMAND_LINE: ContextVar[bool] = ContextVar("AT_COMMAND_LINE", default=False)
+
+_IN_PYTHON = (
+    (r"by the same command with", "by the same call with"),
+    (r"pcsim run … --resume\b", "pcsim.run(…, resume=…)"),
+    (r"--resume (\S+)", r'resume="\1"'),
+    (r"--resume\b", "resume="),
+    (r"--(force|theory)\b", r"\1=True"),
+    (r"--backend (\w+)", r'backend="\1"'),
+    (r"--scenario\b", "scenario="),
+    (r"--form\b", "form"),
+    (r"--set (?=\w+\.\w+ (?:or|and)\b)", "an override of "),
+    (r"(folder\b[^;]* with) -o\b", r"\1 folder="),
+    (r"such as -o (\S+)", r'such as path="\1"'),
+    (r"(?<=[ (])-o\b", "path="),
+)
+"""Options as messages name them, and as calls do."""
 
 
 class PcsimError(Exception):
     """Base of all errors meant for users; `exit_code` is what the command line returns."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        """Return the message, with options named as they are given where it is read."""
+        return spoken(super().__str__())
 
 
 class UsageError(PcsimError):
@@ -100,3 +124,12 @@ def did_you_mean(word: str, allowed: list[str]) -> str:
 
     close = difflib.get_close_matches(word, allowed, n=1, cutoff=0.6)
     return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def spoken(message: str) -> str:
+    """Return a message with options as the user of this thread gives them: `--force`, or `force=True`."""
+    if AT_COMMAND_LINE.get():
+        return message
+    for typed, python in _IN_PYTHON:
+        message = re.sub(typed, python, message)
+    return message

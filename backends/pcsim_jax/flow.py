@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import NDArray
 
 from pcsim.engine.backend import Flow, Settled, SolverWork, Task
 from pcsim.engine.loop import Reached, check_flow, check_noise, looser_or_implicit, settle_flow
@@ -16,6 +15,7 @@ from pcsim.errors import UsageError
 from pcsim.inference.observables import Observation, on_host
 from pcsim.model.energy import Clamped
 from pcsim.trace.layout import Block
+from pcsim.typing import NDArray
 from pcsim_jax.arrays import DTYPES, arguments, settings, to_host
 from pcsim_jax.compiled import Compiler
 from pcsim_jax.number.pinned import with_pinned_predictions

@@ -6,6 +6,7 @@ import sys
 import warnings
 from typing import Any
 
+from pcsim.errors import AT_COMMAND_LINE
 from pcsim.interruption import signal_of, stopping_at_once_or_in_an_import, words_of
 
 
@@ -28,6 +29,7 @@ def main() -> None:
 
 def call(arguments: list[str], debug: bool = False) -> int:
     """Run a command with its arguments and return the exit code; `debug` lets errors through with a traceback."""
+    here = AT_COMMAND_LINE.set(True)
     try:
         # All of it, since a second goes by before everything is imported.
         with stopping_at_once_or_in_an_import():
@@ -35,6 +37,8 @@ def call(arguments: list[str], debug: bool = False) -> int:
     except KeyboardInterrupt as stop:
         signum = signal_of(stop)
         return _say(words_of(signum), 128 + signum)
+    finally:
+        AT_COMMAND_LINE.reset(here)
 
 
 def _debugged(arguments: list[str]) -> int:
@@ -52,7 +56,7 @@ def _carried_out(arguments: list[str]) -> int:
     try:
         code = group.main(arguments, prog_name="pcsim", standalone_mode=False) or 0
     except click.ClickException as error:
-        line = " ".join(error.format_message().split())
+        line = _slip(error, arguments) or " ".join(error.format_message().split())
         context = getattr(error, "ctx", None)
         code = _say(f"{line} (see {context.command_path} --help)" if context is not None else line, 2)
     except click.Abort as error:  # what click makes of Ctrl-C
@@ -81,6 +85,16 @@ def _show(message: Warning | str, category: type[Warning], *place: Any, by: Any 
         echo(f"note: {message}", err=True)
     else:
         by(message, category, *place)
+
+
+def _slip(error: Any, arguments: list[str]) -> str | None:
+    import click
+
+    from pcsim.cli.slips import unjoined_set, unknown_option
+
+    if isinstance(error, click.NoSuchOption):
+        return unknown_option(error, arguments)
+    return unjoined_set(arguments) if "unexpected extra argument" in error.format_message() else None
 
 
 def _say(text: str, code: int) -> int:

@@ -27,8 +27,10 @@ def load_backend(name: str) -> Backend:
     """
     found = installed_backends()
     if name not in found:
+        usable = ", ".join(others_that(name, lambda _: True)) or "none"
         raise UsageError(
-            f"backend '{name}' is not installed; installed: {', '.join(found)}{did_you_mean(name, list(found))}"
+            f"backend '{name}' is not installed; usable here: {usable} (pcsim backends says more)"
+            f"{did_you_mean(name, list(found))}"
         )
     try:
         return found[name].load()()

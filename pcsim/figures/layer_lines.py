@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from pcsim.typing import NDArray
-
 from pcsim.figures.axes import as_text
+from pcsim.typing import NDArray
 
 
 def draw_lines(axes: Any, clock: NDArray[np.float64], energy: NDArray[np.float64], names: list[str]) -> None:

@@ -93,7 +93,7 @@ def _run_seed(
             return run_experiment(scenario, progress=progress, resume=target)
         return run_experiment(scenario, path=target, force=force or resume, progress=progress)
     except Interrupted as error:
-        words = str(error).replace(f"--resume {target}", f"--resume {wanted}")
+        words = str(error.args[0]).replace(f"--resume {target}", f"--resume {wanted}")
         raise Interrupted(words, error.trace, error.signum) from error
 
 

@@ -16,6 +16,7 @@ from pcsim.scenario.schema import json_schema
 from pcsim.scenario.sources import is_piped
 from pcsim.scenario.stop import Stop
 from pcsim.scenario.study import StudyTable
+from pcsim.scenario.words import homes_of
 from pcsim.scenario.write import scenario_text
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Stop",
     "StudyTable",
     "TraceTable",
+    "homes_of",
     "is_piped",
     "json_schema",
     "list_scenarios",

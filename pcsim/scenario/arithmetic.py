@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import model_validator
 
-from pcsim.errors import ScenarioError, did_you_mean
+from pcsim.errors import ScenarioError
 from pcsim.model.arithmetic import is_exact
 from pcsim.scenario.fields import Allowed, AtLeastTwo, Table, Word
+from pcsim.scenario.synonyms import closest
 from pcsim.scenario.toml_text import toml_value, value_or_word
 
 
@@ -56,7 +57,8 @@ class BackendTable(Table):
             return self.model_validate(changed)
         # ValidationError is a ValueError, too
         except ValueError:
-            hint = did_you_mean(str(precision), list(PRECISION.words))
+            close = closest(str(precision), PRECISION.words)
+            hint = f"; did you mean '{close}'?" if close else ""
             raise ScenarioError([f'precision "{precision}" is not allowed; give {PRECISION.phrase}{hint}']) from None
 
 

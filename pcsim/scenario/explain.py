@@ -9,10 +9,11 @@ from pydantic.fields import FieldInfo
 
 from pcsim.scenario.fields import LARGEST, Allowed, Inconsistency, Table, allowed_by
 from pcsim.scenario.locate import KeyPath
+from pcsim.scenario.synonyms import closest
 from pcsim.scenario.syntax import dotted
 from pcsim.scenario.toml_text import quoted, value_or_word
 from pcsim.scenario.tree import Problem, Tree
-from pcsim.scenario.words import closest, inner_tables
+from pcsim.scenario.words import inner_tables
 
 
 def explain(

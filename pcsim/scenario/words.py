@@ -1,8 +1,6 @@
 """The keys a file may hold, and what to say about one that it may not."""
 
-import difflib
 import types
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
 
@@ -11,120 +9,12 @@ from pcsim.scenario.locate import KeyPath
 from pcsim.scenario.model import Scenario
 from pcsim.scenario.network import Hidden
 from pcsim.scenario.sweep import SWEPT
+from pcsim.scenario.synonyms import closest, synonym
 from pcsim.scenario.syntax import dotted
 from pcsim.scenario.tree import Problem, Tree
 
 Words: TypeAlias = dict[str, "Words | None"]
 """Allowed keys; None for one that holds no table."""
-
-# words of other programs and papers, which spelling alone does not lead to ours; where there are several of ours,
-# the first that is allowed is meant
-SYNONYMS: dict[str, str | tuple[str, ...]] = {
-    "lr": "step_size",
-    "learning_rate": ("step_size", "lr"),
-    "alpha": ("step_size", "lr"),
-    "eta": ("step_size", "lr"),
-    "lambda": "step_size",
-    "step_size": ("lr", "every"),
-    "dt": "step_size",
-    "n_steps": "steps",
-    "iterations": "steps",
-    "num_steps": "steps",
-    "dtype": "precision",
-    "batch_size": "batch",
-    "nonlinearity": "activation",
-    "gamma": ("precisions", "factor"),
-    "optimiser": "optimizer",
-    "algorithm": "rule",
-    "n_epochs": "epochs",
-    "num_epochs": "epochs",
-    "max_epochs": "epochs",
-    "mu": "momentum",
-    "epsilon": "eps",
-    "wd": "weight_decay",
-    "l2": "weight_decay",
-    "decay": "weight_decay",
-    "scheduler": "schedule",
-    "lr_scheduler": "schedule",
-    "lr_schedule": "schedule",
-    "early_stopping": "patience",
-    "grad_clip": "clip",
-    "gradient_clipping": "clip",
-    "clip_norm": "clip",
-    "max_norm": "clip",
-    "max_grad_norm": "clip",
-    "scaling": "scale",
-    "save_every": "checkpoint",
-    "val_split": "validation",
-    "validation_split": "validation",
-    "holdout": "validation",
-    "training": "learning",
-    "train": "learning",
-    "parametrization": "parametrisation",
-    "layers": "widths",
-    "sizes": "widths",
-    "dataset": "name",
-    "path": "file",
-    "mse": "squared-error",
-    "ce": "cross-entropy",
-    "bce": "binary-cross-entropy",
-    "so": "state",
-    "eo": "error",
-    "bp": "backprop",
-    "ipc": "incremental",
-    "sgd": "gd",
-    "gd": "sgd",
-    "gradient_descent": ("gd", "sgd"),
-    "heavy_ball": "momentum",
-    "per_layer": "per-layer",
-    "identity": "linear",
-    "forward": "feedforward",
-    "ode": "solver",
-    "integrator": "solver",
-    "ode_solver": "solver",
-    "t1": "t_end",
-    "t_final": "t_end",
-    "t_max": "t_end",
-    "tmax": "t_end",
-    "t": "t_end",
-    "time": "t_end",
-    "duration": "t_end",
-    "tol": "rtol",
-    "tolerance": "rtol",
-    "reltol": "rtol",
-    "abstol": "atol",
-    "dt0": "step_size",
-    "saveat": "save_at",
-    "ts": "save_at",
-    "times": "save_at",
-    "t_eval": "save_at",
-    "temperature": "noise",
-    "explicit_euler": "euler",
-    "forward_euler": "euler",
-    "euler_maruyama": "euler",
-    "rk23": "bosh3",
-    "rk45": "dopri5",
-    "dormand_prince": "dopri5",
-    "dop853": "dopri8",
-    "half": "float16",
-    "single": "float32",
-    "double": "float64",
-}
-
-
-def closest(word: str, allowed: Sequence[str]) -> str | None:
-    """Return the allowed word that is close in meaning or in spelling, if there is one."""
-    if meant := synonym(word, allowed):
-        return meant
-    found = difflib.get_close_matches(word.lower(), allowed, n=1)
-    return found[0] if found else None
-
-
-def synonym(word: str, allowed: Sequence[str]) -> str | None:
-    """Return the allowed word that others call by this one, if there is one."""
-    lower = word.lower()
-    ours = SYNONYMS.get(lower, SYNONYMS.get(lower.replace("-", "_"), ()))
-    return next((each for each in ([ours] if isinstance(ours, str) else ours) if each in allowed), None)
 
 
 def inner_tables(annotation: Any) -> list[type[Table]]:
@@ -152,6 +42,20 @@ def file_words() -> Words:
     if network is not None:
         network |= {"input": None, "hidden": words_of(Hidden), "output": {"width": None, "activation": None}}
     return {"title": None, "seed": None, "extends": None} | words
+
+
+def homes_of(word: str) -> list[str]:
+    """Return the dotted keys that an option of a user's may stand for: by its name, a synonym of it, or nearly so."""
+    every, name = file_words(), word.replace("-", "_")
+    tables: dict[str, Words] = {"": every} | {top: inner for top, inner in every.items() if inner}
+    leaves = {top: [key for key, inner in words.items() if inner is None] for top, words in tables.items()}
+    exact = {top: name if name in keys else None for top, keys in leaves.items()}
+    meant = {top: synonym(name, keys) for top, keys in leaves.items()}
+    near = {top: closest(name, keys) for top, keys in leaves.items()}
+    for found in (exact, meant, near):
+        if any(found.values()):
+            return [f"{top}.{key}".lstrip(".") for top, key in found.items() if key]
+    return []
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,13 @@ def datasets_of(file: Any, path: str, layers: int) -> dict[str, Any]:
     return found
 
 
+def require_open(file: Any, path: Path | None) -> None:
+    """Raise `UsageError` for a trace that has been closed."""
+    if not file:
+        again = f'open it again: pcsim.open_trace("{path}")' if path else "it was in memory only: run again"
+        raise UsageError(f"{path or 'the trace'} is closed; {again}")
+
+
 def hint(path: str) -> str:
     """Return why a trace may not hold an array, as the end of a sentence."""
     if path.startswith(("final", "arrival", "solver", "equilibrium")):

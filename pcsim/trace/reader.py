@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from pcsim.errors import UsageError
-from pcsim.trace.arrays import check_array, datasets_of, hint
+from pcsim.trace.arrays import check_array, datasets_of, hint, require_open
 from pcsim.trace.files import identity, open_file, reading
 from pcsim.trace.history import History
 from pcsim.trace.journal import journal_path
@@ -58,6 +58,7 @@ class Trace:
 
     def refresh(self) -> None:
         """Look for rows written since, and for the finished file once the run is over."""
+        require_open(self.file, self.path)
         now = identity(self.path)
         if self.path is not None and now is not None and now != self._identity:
             file = open_file(self.path)
@@ -194,6 +195,7 @@ class Trace:
     @property
     def provenance(self) -> dict[str, str]:
         """Where the trace comes from: scenario text, versions, command line."""
+        require_open(self.file, self.path)
         with reading(self.path):
             return {name: str(value) for name, value in read_attributes(self.file["provenance"]).items()}
 
@@ -225,6 +227,7 @@ class Trace:
         self.file.close()
 
     def __contains__(self, path: str) -> bool:
+        require_open(self.file, self.path)
         with reading(self.path):
             found = path in self.file
         return found or any(f"{name}/".startswith(f"{path}/") for name in self._shared)

@@ -110,7 +110,7 @@ def test_the_command_runs_them_all(
 def test_a_repetition_that_was_broken_off_goes_on(tmp_path: Path) -> None:
     scenario = pcsim.read_scenario("train-digits", SHORT)
     whole = run_seeds(scenario, path=tmp_path / "whole.h5")
-    with pytest.raises(Interrupted, match=r"go on by the same command with --resume .*run\.h5$") as caught:
+    with pytest.raises(Interrupted, match=r"go on by the same call with resume=\".*/run\.h5\"$") as caught:
         run_seeds(scenario, path=tmp_path / "run.h5", progress=interrupting(30, signal.SIGTERM))
     assert caught.value.exit_code == 143
     with pytest.raises(UsageError, match=r"run-seed3\.h5 exists"):

@@ -44,7 +44,7 @@ def test_a_trace_that_cannot_fit_is_refused_at_once(tmp_path: Path) -> None:
         create(tmp_path / "run.h5", layout(ALL, rows=10**13))
     message = str(error.value)
     assert message.startswith("the trace needs about ")
-    assert f"are free in {tmp_path}; record less ([trace] record, every) or write elsewhere with -o" in message
+    assert f"are free in {tmp_path}; record less ([trace] record, every) or write elsewhere with path=" in message
     assert list(tmp_path.iterdir()) == []
 
 
@@ -70,7 +70,7 @@ def test_existing_files_need_force(tmp_path: Path) -> None:
     path.write_text("precious")
     with pytest.raises(UsageError) as error:
         create(path)
-    assert str(error.value) == f"{path} exists; choose another name with -o or add --force"
+    assert str(error.value) == f"{path} exists; choose another name with path= or add force=True"
     assert path.read_text() == "precious"
     create(path, force=True).finish("complete", {}, final()).close()
     assert open_trace(path).status == "complete"
@@ -101,7 +101,7 @@ def test_targets_that_cannot_be_written(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=expected) as error:
             create(path, force=True)
         assert "\n" not in str(error.value)
-        assert "-o" in str(error.value)
+        assert "path=" in str(error.value)
 
 
 def test_a_folder_without_permission(tmp_path: Path) -> None:

@@ -46,6 +46,8 @@ def report(result: Verification, path: Path) -> None:
             f"note: the signal reaches {layers(result.other_arrivals)} earlier or later than in the trace; "
             f"pcsim compare shows what a precision loses"
         )
+    if result.data is not None:
+        echo(f"note: {result.data}")
     if result.rounded_to is not None:
         echo(f"note: simulated from the parameters of the trace, which are rounded to {result.rounded_to}")
     if result.trained:

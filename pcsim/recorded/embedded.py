@@ -76,27 +76,25 @@ class Embedded:
         if where is not None and not chosen:
             raise UsageError(
                 f"{self._label}: data.file = {where} holds other data than the run read ({differ}); bring those back, "
-                f"or choose these with --set data.file={where}"
+                "or name these in the call"
             )
         tell(f"these are other data than those of {self.name} ({differ})")
         return dataset
 
-    def tell_of_changes(self, tell: Tell) -> None:
-        """Say where the data of the run were read from a file that now holds others, or none."""
+    def change(self, tell: Tell) -> str | None:
+        """Return a sentence where the data of the run were read from a file that now holds others, or none."""
         known = self.beside.get("data_sha256")
         scenario = self.parse()
         where = scenario.data.file
         if known is None or where is None:
-            return
+            return None
         tell(f"reading data.file = {where}, which {self.name} names")
         try:
             found = data_sha256(scenario, read_dataset(scenario))
         except UsageError as error:
-            tell(f"the samples are those in {self.name}; their file cannot be read: {error}")
-            return
-        if found != known:
-            differ = f"SHA-256 {shortened(known)} there, {shortened(found)} here"
-            tell(f"the samples are those in {self.name}; {where} now holds other data ({differ})")
+            return f"the samples are those in {self.name}; their file cannot be read: {error}"
+        differ = f"SHA-256 {shortened(known)} there, {shortened(found)} here"
+        return None if found == known else f"the samples are those in {self.name}; {where} now holds others ({differ})"
 
     @property
     def _label(self) -> str:

@@ -55,6 +55,8 @@ class Verification:
     """Whether inference was preceded by training, which was not repeated."""
     rounded_to: str | None = None
     """The precision of the trace where the new simulation has a higher one, and yet starts from its parameters."""
+    data: str | None = None
+    """A sentence where the data file that the trace names no longer holds the data of the run."""
 
     @property
     def agrees(self) -> bool:
@@ -68,8 +70,8 @@ def verify(
     """Simulate again from the network, data and scenario in a trace, and compare.
 
     On the backend, precision, versions and machine of the trace the result must be the same to the last bit. Training
-    is not repeated: inference starts from the trained parameters. `tell` is called with lines on a data file that the
-    trace names and that no longer holds the data of the run.
+    is not repeated: inference starts from the trained parameters. `tell` is called with a line on the data file that
+    the trace names, before that is read.
     Raises `UsageError` for a trace that lacks what is needed, and for one with noise that would be drawn otherwise.
     """
     require_run(trace)
@@ -77,7 +79,7 @@ def verify(
         why = "; training was broken off before it, and is not repeated" if trace.training else ""
         raise UsageError(f"{trace.path}: holds no rows of inference to verify{why}")
     simulation = simulation_of(trace, backend, precision)
-    of_trace(trace).tell_of_changes(tell)
+    changed = of_trace(trace).change(tell)
     tolerance = _tolerance(trace, simulation)
     comparison = Comparison(trace, bitwise=tolerance == 0)
     # A solver that knows of another end takes other steps: what was cut short is cut short again.
@@ -97,6 +99,7 @@ def verify(
         _other_arrivals(trace, settled),
         bool(trace.training),
         _rounded_to(trace, simulation),
+        changed,
     )
 
 

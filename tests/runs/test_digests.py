@@ -130,10 +130,10 @@ def test_verification_says_that_the_data_have_changed(files: Files, capsys: pyte
     assert capsys.readouterr().err == f"note: reading data.file = {own}, which t.h5 names\n"
     write(**CHANGES["fewer samples"])
     assert call(["replay", "--verify", "t.h5"]) == 0
-    assert f"note: the samples are those in t.h5; {own} now holds other data (SHA-256 " in capsys.readouterr().err
+    assert f"note: the samples are those in t.h5; {own} now holds others (SHA-256 " in capsys.readouterr().out
     own.unlink()
     assert call(["replay", "--verify", "t.h5"]) == 0
-    assert "note: the samples are those in t.h5; their file cannot be read: " in capsys.readouterr().err
+    assert "note: the samples are those in t.h5; their file cannot be read: " in capsys.readouterr().out
 
 
 def test_traces_without_digests_are_evaluated_and_said_to_be(files: Files, capsys: pytest.CaptureFixture[str]):

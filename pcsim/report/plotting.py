@@ -128,12 +128,10 @@ def _draw_study(traces: Sequence[Trace], theory: bool) -> Any:
         raise UsageError(f"{traces[0].path}: nothing of the study is finished (status {traces[0].status})")
     figure = load_kind(str(traces[0].attributes["study"])).draw(results)
     title = str(traces[0].attributes.get("title", ""))
-    figure.suptitle(as_text(title, int(12 * figure.get_figwidth())), fontsize=10)
     failed = [f"failed: {run}: {why}" for run, why in failures_of(results).items()]
-    if failed:
-        more = [f"and {len(failed) - FAILURES} more"] if len(failed) > FAILURES else []
-        words = "\n".join(as_text(line) for line in [*failed[:FAILURES], *more])
-        figure.supxlabel(words, fontsize=8, color="#D55E00", ha="left", x=0.02)
+    more = [f"and {len(failed) - FAILURES} more failed"] if len(failed) > FAILURES else []
+    wide = int(12 * figure.get_figwidth())
+    figure.suptitle("\n".join(as_text(line, wide) for line in (title, *failed[:FAILURES], *more)), fontsize=10)
     return figure
 
 

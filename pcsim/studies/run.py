@@ -72,7 +72,7 @@ def run_study(
         raise Interrupted(f"{words_of(signum)}{kept}", write("interrupted"), signum) from error
     except PcsimError as error:
         raise RunFailed(f"{error}{kept}", write("failed")) from error
-    except Exception:  # of the progress callback, say: it is the user's to deal with
+    except BaseException:  # of the progress callback, say: it is the user's to deal with
         write("interrupted").close()
         raise
     return write("complete")

@@ -286,3 +286,15 @@ def test_epochs_and_updates_of_a_study_count_from_one(tmp_path: Path):
     )
     with pcsim.run(parse_scenario(text), path=tmp_path / "s.h5") as trace:
         assert trace.file["study/epoch"][()].tolist() == [1, 2]
+
+
+def test_an_error_in_a_callback_of_a_study_is_raised_when_its_trace_is_written(scenario: Path) -> None:
+    def fail(done: float, runs: float) -> None:
+        if done == 2:
+            raise SystemExit("enough")
+
+    path = scenario.with_suffix(".h5")
+    with pytest.raises(SystemExit, match="enough"):
+        pcsim.run(read_scenario(scenario), path=path, progress=fail)
+    with pcsim.open_trace(path) as trace:
+        assert (trace.status, len(results_of(trace)["run"].values)) == ("interrupted", 2)

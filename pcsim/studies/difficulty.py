@@ -111,13 +111,14 @@ def table(results: Results) -> list[dict[str, str]]:
             line = total[:, g]
             left = (line - line[-1]) / max(line[0] - line[-1], np.finfo(float).tiny)
             above = np.flatnonzero(left > 0.01)
+            reached = f"{step[above[-1] + 1] if len(above) else 0:,.0f}"
             rows.append(
                 {
                     "run": str(label),
                     "images": group,
                     "energy at start": f"{line[0]:.3g}",
                     "at the end": f"{line[-1]:.3g}",
-                    "99 % of the way by step": f"{step[above[-1] + 1] if len(above) else 0:,.0f}",
+                    "99 % of the way by step": reached if np.isfinite(left).all() else "–",
                 }
             )
     return rows

@@ -72,3 +72,13 @@ def test_the_energy_and_the_loss_of_a_run_that_lost_them():
     rows = load_kind("energies").table(runs | training(test_loss=np.array([[3.0, 2.0, NAN], [3.0, 2.0, NAN]])))
     assert [row["final energy"] for row in rows] == ["nan", "7"]
     assert [row["test loss"] for row in rows] == ["nan", "2"]
+
+
+def test_no_step_is_said_to_be_reached_by_energies_that_are_none():
+    runs = {
+        "run": Measured(np.array(["a"]), ("run",), "run"),
+        "step": Measured(np.array([[0.0, 1.0]]), ("run", "row"), "step"),
+        "energy": Measured(np.array([[[[4.0, 4.0]], [[1.0, NAN]]]]), ("run", "row", "layer", "group"), "energy"),
+    }
+    rows = load_kind("difficulty").table(runs)
+    assert [row["99 % of the way by step"] for row in rows] == ["1", "–"]

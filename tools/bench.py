@@ -62,7 +62,7 @@ def page(chosen: Sequence[str], peer: Peer | None, folder: Path, rounds: int, fi
     sweeps = medians(sweep_work(backends), max(1, rounds // 3))
     gflops = times[PRODUCTS]
     if figure is not None:
-        save(draw_sweeps(sweeps, names, gflops), figure)
+        save(draw_sweeps(sweeps, names, gflops), figure, force=True)
     labels = [*names, *([peer.name] if peer is not None else [])]
     parts = [
         "# Performance: measured figures\n\n" + measured("bench.py"),

@@ -41,7 +41,7 @@ def command(
     narrow = next((word for word in precisions or () if word in NARROW), None)
     reading = read(scenario, overrides=overrides, precision=narrow, seed=seed)
     folder = output or Path(f"{stem_of(scenario)}-compare")
-    figure = check_comparison_figure(folder)
+    figure = check_comparison_figure(folder, force=force)
     console = PrintableConsole()
     with compare(
         reading,
@@ -53,7 +53,8 @@ def command(
     ) as comparison:
         print_comparison(comparison, console)
         console.print(f"traces: {folder}", highlight=False, soft_wrap=True)
-        console.print(f"figure: {plot_comparison(comparison, figure)}", highlight=False, soft_wrap=True)
+        drawn = plot_comparison(comparison, figure, force=force)
+        console.print(f"figure: {drawn}", highlight=False, soft_wrap=True)
         failed = [label for label, t in zip(comparison.labels, comparison.traces, strict=True) if t.status == "failed"]
         if failed:
             raise RunFailed(f"{len(failed)} of {len(comparison.traces)} runs failed: {', '.join(failed)}")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pcsim.figures.axes import as_text, log_clock, new_figure
+from pcsim.figures.files import check_replaceable_figure
 from pcsim.figures.layer_lines import draw_lines
 from pcsim.figures.own_settings import own_settings
 from pcsim.report.plotting import check_figure_path, save
@@ -14,22 +15,24 @@ from pcsim.runs.comparison import Comparison
 COLUMNS = 5
 
 
-def check_comparison_figure(folder: Path) -> Path:
+def check_comparison_figure(folder: Path, *, force: bool) -> Path:
     """Return where the figure of a comparison goes; `UsageError` where it cannot be drawn or written."""
     with own_settings():
         figure = folder / "compare.png"
         if folder.is_dir():
             check_figure_path(figure)
+            check_replaceable_figure(figure, force=force)
         return figure
 
 
 @own_settings()
-def plot_comparison(comparison: Comparison, path: str | Path) -> Path:
+def plot_comparison(comparison: Comparison, path: str | Path, *, force: bool = False) -> Path:
     """Draw a panel for every combination on common axes and save the figure.
 
-    Raises `UsageError` for an ending other than .png, .pdf and .svg or a path that cannot be written.
+    Raises `UsageError` for an ending other than .png, .pdf and .svg, a path that cannot be written, and where a file is
+    there that pcsim did not draw, unless `force` allows to replace it.
     """
-    return save(draw_comparison(comparison), Path(path))
+    return save(draw_comparison(comparison), Path(path), force=force)
 
 
 def draw_comparison(comparison: Comparison) -> Any:

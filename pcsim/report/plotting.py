@@ -10,6 +10,7 @@ import numpy as np
 from pcsim.errors import UsageError
 from pcsim.figures.axes import as_text, log_clock, new_figure
 from pcsim.figures.completion_plot import draw_completion, has_completion
+from pcsim.figures.files import METADATA, write_figure
 from pcsim.figures.layer_lines import draw_lines, drawable
 from pcsim.figures.own_settings import own_settings
 from pcsim.figures.training_plot import by_training, draw_alignment, draw_training, has_alignment, has_training
@@ -27,39 +28,33 @@ FORMATS = {".png": "agg", ".pdf": "pdf", ".svg": "svg"}
 
 
 @own_settings()
-def plot(traces: Sequence[Trace], path: str | Path, *, theory: bool = False) -> Path:
+def plot(traces: Sequence[Trace], path: str | Path, *, theory: bool = False, force: bool = False) -> Path:
     """Draw one row a trace, lines on the left and a heat map on the right, and save it as PNG, PDF or SVG.
 
     Of a trace with training a row of accuracies or losses and of energies by update comes before that, and one of the
     cosine to backpropagation and of how far weights move, where training compared them. With `theory`, what is known
     without simulating is drawn over the lines. The trace of a study is drawn alone, as its kind says. Raises
-    `UsageError` for another ending, a trace that recorded no energies or has no theory, or a path that cannot be
-    written.
+    `UsageError` for another ending, a trace that recorded no energies or has no theory, a path that cannot be
+    written, or where a file is there that pcsim did not draw, unless `force` allows to replace it.
     """
     target = Path(path)
     check_figure_path(target)
     if any("study" in trace.attributes for trace in traces):
-        return save(_draw_study(traces, theory), target)
+        return save(_draw_study(traces, theory), target, force=force)
     for trace in traces:
         if (theory or not has_training(trace)) and (trace.rows == 0 or len(trace.energy) == 0):
             raise UsageError(f"{trace.path}: {no_rows(trace)}")
-    return save(draw(traces, _overlays(traces) if theory else None), target)
+    return save(draw(traces, _overlays(traces) if theory else None), target, force=force)
 
 
 @own_settings()
-def save(figure: Any, target: Path) -> Path:
-    """Write a matplotlib figure; raise `UsageError` for another ending or a path that cannot be written."""
+def save(figure: Any, target: Path, *, force: bool = False) -> Path:
+    """Write a matplotlib figure; raise `UsageError` as `plot` does."""
     check_figure_path(target)
     drawn = io.BytesIO()
     suffix = target.suffix.lower()
-    figure.savefig(drawn, format=suffix[1:], backend=FORMATS[suffix], dpi=150)
-    unfinished = target.with_name(f".{target.name}.tmp")
-    try:
-        unfinished.write_bytes(drawn.getvalue())
-        unfinished.replace(target)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise UsageError(f"{target}: cannot be written ({error.strerror}); choose another place with -o") from error
+    figure.savefig(drawn, format=suffix[1:], backend=FORMATS[suffix], metadata=METADATA[suffix], dpi=150)
+    write_figure(target, drawn.getvalue(), force=force)
     return target
 
 

@@ -20,7 +20,7 @@ from pcsim.runs.workers import running_apart
 from pcsim.scenario import Scenario
 from pcsim.scenario.arithmetic import implied_backend, implied_precision
 from pcsim.trace import Trace, open_trace
-from pcsim.trace.files import check_target
+from pcsim.trace.files import check_replaceable, check_target
 from pcsim.trace.names import check_folder_name
 from pcsim.typing import NDArray
 
@@ -114,6 +114,7 @@ def compare(
     for path in paths:
         if path is not None:
             check_target(path, force)
+            check_replaceable(path)
     reference = max(range(len(combinations)), key=lambda i: combinations[i].rank)
     traces = _run_all(combinations, paths, reference, force)
     return Comparison(combinations, tuple(traces), reference)

@@ -48,8 +48,17 @@ def check_target(path: Path, force: bool) -> Path:
 
 def check_replaceable(path: Path) -> None:
     """Raise `UsageError` for a file that is no trace, such as a scenario: replacing it would be a slip."""
-    if path.is_file() and path.stat().st_size > 0 and not is_hdf5(path):
+    if path.is_file() and path.stat().st_size > 0 and (not is_hdf5(path) or _is_foreign(path)):
         raise UsageError(f"{path} is not a trace, and only traces are replaced; choose another name with -o")
+
+
+def _is_foreign(path: Path) -> bool:
+    """Tell whether a file of HDF5 that can be read says that it is no trace."""
+    try:
+        with _open(path) as file:
+            return read_attribute(file, "format") != FORMAT
+    except (*DAMAGE, UsageError):
+        return False
 
 
 def _writer_of(path: Path) -> int | None:

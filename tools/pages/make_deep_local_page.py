@@ -169,7 +169,7 @@ def main() -> int:
     kept.mkdir(parents=True, exist_ok=True)
     depths, drawn = by_depth(kept)
     epochs, curves = over_epochs(kept)
-    save(draw(drawn, curves), DOCS / "figures" / "deep-local.png")
+    save(draw(drawn, curves), DOCS / "figures" / "deep-local.png", force=True)
     page = (
         "# Deep networks by local rules: measured figures\n\n"
         + measured("pages/make_deep_local_page.py")

@@ -23,7 +23,7 @@ def section(name: str) -> str:
     with pcsim.run(scenario) as trace:
         rows = load_kind(str(trace.attributes["study"])).table(results_of(trace))
         PICTURES.mkdir(parents=True, exist_ok=True)
-        pcsim.plot([trace], PICTURES / f"{name}.png")
+        pcsim.plot([trace], PICTURES / f"{name}.png", force=True)
     numbers = table(list(rows[0]), [list(row.values()) for row in rows])
     place = f"{scenario.backend.precision_name} on {scenario.backend.name}"
     return f"## {name}\n\n{scenario.title}; {place}.\n\n{numbers}\n{measured('pages/make_gallery.py')}"

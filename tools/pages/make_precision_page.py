@@ -125,7 +125,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for name in ("fixed-predictions", "continuous-limit"):
             with pcsim.run(pcsim.read_scenario(name), path=Path(folder) / f"{name}.h5") as trace:
-                plot([trace], figures / f"{name}.png", theory=True)
+                plot([trace], figures / f"{name}.png", theory=True, force=True)
     (DOCS / "precision-figures.md").write_text("# Precision: measured figures\n\n" + "".join(page))
     return 0
 

@@ -117,7 +117,7 @@ def main() -> int:
     kept: Path = parser.parse_args().kept
     kept.mkdir(parents=True, exist_ok=True)
     rates, figure = transfer(kept)
-    save(figure, DOCS / "figures" / "mupc-transfer.png")
+    save(figure, DOCS / "figures" / "mupc-transfer.png", force=True)
     page = (
         "# Training results: measured figures\n\n"
         + measured("pages/make_results_page.py")

@@ -18,7 +18,7 @@ def main() -> int:
     notes: dict[str, str] = {}
     for problem in (MILD, DEEP, PRECISE):
         studies[problem.title], notes[problem.title] = work_and_precision(problem)
-    save(draw_work(studies), DOCS / "figures" / "solvers-work-precision.png")
+    save(draw_work(studies), DOCS / "figures" / "solvers-work-precision.png", force=True)
     page = (
         "# Solvers: measured figures\n\n"
         + measured("pages/make_solvers_page.py")

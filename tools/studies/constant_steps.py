@@ -41,7 +41,7 @@ def euler_against_heun() -> str:
     for axes in (over_time, over_work):
         axes.legend(fontsize=8, loc="upper right")
         axes.grid(alpha=0.2, which="both")
-    save(figure, DOCS / "figures" / "solvers-euler-heun.png")
+    save(figure, DOCS / "figures" / "solvers-euler-heun.png", force=True)
     found = table(["step size", *(f"{size:g}" for size in EULER_HEUN)], rows)
     return "\n## `solvers`: relative error of the states at t = 4\n\n" + found + rest_table()
 

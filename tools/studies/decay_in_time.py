@@ -169,5 +169,5 @@ def decay() -> str:
     runs = {size: descent(size, 6.4) for size in STEP_SIZES}
     times = np.geomspace(0.1, LONG, 200)
     long = flow(times.tolist(), f"inference.t_end={LONG}", "inference.rtol=1e-4")
-    save(draw_decay(reference, runs, times, long), DOCS / "figures" / "solvers-gradient-flow.png")
+    save(draw_decay(reference, runs, times, long), DOCS / "figures" / "solvers-gradient-flow.png", force=True)
     return decay_tables(reference, runs) + front_table(reference) + long_table(times, long)

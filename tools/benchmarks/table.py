@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from studies.pages import table
 
 from benchmarks.peer import Peer
-from benchmarks.whole import FIXED
+from benchmarks.whole import DEPTHS, FIXED
 from benchmarks.workload import make_task, make_tiny_task, product_gflop, settle_seconds
 from pcsim.engine.backend import Backend, Task
 from pcsim.inference import ErrorOptimization, IncrementStateOptimization
@@ -44,7 +44,7 @@ def work_table(times: Mapping[tuple[str, str], float], labels: list[str], gflops
     for name, task in tasks().items():
         cells = [milliseconds(times.get((name, label))) for label in labels]
         rows.append([name, *cells, milliseconds(product_gflop(task) / gflops)])
-    rows += [[name, *(milliseconds(times.get((name, label))) for label in labels), "–"] for name in FIXED]
+    rows += [[name, *(milliseconds(times.get((name, label))) for label in labels), "–"] for name in (*FIXED, *DEPTHS)]
     return table(["median, ms", *labels, "products at the peak"], rows)
 
 

@@ -16,6 +16,8 @@ FIXED = {
     "the same, trace on disk": (784, 19, 128),
     "the same, 100 SO steps of 3 layers of 32, in memory": (32, 2, 32),
 }
+DEPTHS = {f"depth: the same of {layers} layers of 4, 3 SO steps, trace on disk": layers for layers in (200, 800)}
+"""Four times as many layers take four times as long. On numpy alone: JAX compiles each layer."""
 SCENARIO = """
 [network]
 input = {0}
@@ -53,6 +55,9 @@ def fixed_work(backends: Mapping[str, Backend], folder: Path) -> dict[tuple[str,
         one = scenario(folder, size, 100 if size[0] == 32 else 64)
         for label in backends:
             work[name, label] = lambda one=one, label=label, path=path: fixed_seconds(one.on(label, "float32"), path)
+    for name, layers in DEPTHS.items() if "numpy" in backends else ():
+        one, path = scenario(folder, (4, layers, 4), 3), folder / f"depth-{layers}.h5"
+        work[name, "numpy"] = lambda one=one, path=path: fixed_seconds(one, path)
     return work
 
 

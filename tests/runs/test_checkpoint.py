@@ -272,7 +272,7 @@ def test_another_scenario_is_refused_by_its_first_key(tmp_path: Path, was: str, 
         read_checkpoint(tmp_path / "c").check_fits(other)
     message = str(error.value)
     assert message.startswith(f"{tmp_path / 'c'} is of another scenario: {told}")
-    assert message.endswith("; resume with the scenario it was made with, or start anew with another name (-o)")
+    assert message.endswith("; resume with the scenario it was made with, or start anew with another name (path=)")
     assert "\n" not in message
 
 

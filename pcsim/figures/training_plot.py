@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,9 @@ def by_training(traces: Sequence[Trace]) -> list[list[int]]:
     """Return the numbers of the traces, those of training runs that differ in nothing but their seed together."""
     found: dict[str, list[int]] = {}
     for i, trace in enumerate(traces):
-        scenario = tomllib.loads(trace.provenance.get("scenario", "")) if has_training(trace) else {}
+        scenario: dict[str, Any] = {}
+        with suppress(ValueError, RecursionError):  # a text that is no scenario is like no other
+            scenario = tomllib.loads(trace.provenance.get("scenario", "")) if has_training(trace) else {}
         scenario.pop("seed", None)
         found.setdefault(repr(scenario or i), []).append(i)
     return list(found.values())

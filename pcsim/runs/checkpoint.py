@@ -7,10 +7,10 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 import numpy as np
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from pcsim.datasets.headers import array_shape
 from pcsim.errors import RunFailed, UsageError, did_you_mean, out_of_memory
@@ -48,8 +48,19 @@ class Origin:
     """Of the weights file to start from, empty without one."""
 
 
+class _Numbers(dict[str, int | float]):
+    """Numbers by name; UsageError for one that is missing."""
+
+    def __init__(self, found: Mapping[str, int | float], path: Path) -> None:
+        super().__init__(found)
+        self._path = path
+
+    def __missing__(self, name: str) -> int | float:
+        raise UsageError(_damaged(self._path))
+
+
 _ORIGIN = TypeAdapter(Origin)
-_NUMBERS = TypeAdapter(dict[str, int | float])
+_NUMBERS = TypeAdapter(dict[str, Annotated[int, Field(ge=-(2**63), lt=2**63)] | float])
 
 
 @dataclass(frozen=True)
@@ -199,7 +210,7 @@ def _read_archive(path: Path, file: BinaryIO) -> Checkpoint:
             arrays = {name: archive[name] for name in archive.files if name != _HEAD}
             origin, numbers = _ORIGIN.validate_python(head["origin"]), _NUMBERS.validate_python(head["numbers"])
             tomllib.loads(origin.scenario)  # it is compared by its keys
-            return Checkpoint(origin, arrays, numbers, path, str(head.get("run_id", "")))
+            return Checkpoint(origin, arrays, _Numbers(numbers, path), path, str(head.get("run_id", "")))
     except UsageError:
         raise
     except MemoryError as error:

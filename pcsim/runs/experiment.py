@@ -213,7 +213,7 @@ def _checkpoint(trainer: Trainer | None, trace: Path) -> Checkpoint:
     kept = checkpoint_path(trace)
     if not trace.exists() and kept.exists():
         return read_checkpoint(kept)
-    if journal_path(trace.resolve()).exists():  # its writer was killed
+    if journal_path(trace).exists():  # its writer was killed
         repair(trace)
     with open_trace(trace) as old:
         attributes = old.attributes

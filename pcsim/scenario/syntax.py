@@ -37,13 +37,18 @@ def parse_toml(text: str, name: str) -> tuple[dict[str, Any], Scan]:
 
     Raises ScenarioError, with `name` in front of line and column, where the text is not TOML.
     """
+    try:
+        return _parsed(text, name)
+    except RecursionError:
+        raise ScenarioError([f"{name}: brackets are nested too deeply"]) from None
+
+
+def _parsed(text: str, name: str) -> tuple[dict[str, Any], Scan]:
     text = text.replace("\r\n", "\n")
     try:
         return tomllib.loads(text), locate(text)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(_explain(str(error), text, name)) from None
-    except RecursionError:
-        raise ScenarioError([f"{name}: brackets are nested too deeply"]) from None
     except ValueError:
         # the one other error of tomllib: Python refuses to read thousands of digits
         long = re.search(r"\d[\d_]{4000}", text)

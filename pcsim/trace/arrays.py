@@ -1,5 +1,6 @@
 """What the arrays of a trace must be like, whatever program wrote it, and why one may be missing."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,17 @@ _BY_ROW_AND_LAYER = {
     *(f"{GROUP}/{name}" for name in ("energy", "update_ratio", *ALIGNMENT)),
 }
 _BY_LAYER = {"layer_width", "arrival_step", "arrival_time"}
+
+
+class Attributes(dict[str, Any]):
+    """The attributes of a trace by name; UsageError for one that it has not got."""
+
+    def __init__(self, found: Mapping[str, Any], path: Path | None) -> None:
+        super().__init__(found)
+        self._path = path
+
+    def __missing__(self, name: str) -> Any:
+        raise UsageError(f"{self._path or 'the trace'} has no attribute {name}, which every run of pcsim writes")
 
 
 def check_array(trace: Path | str, path: str, item: Any, layers: int) -> None:

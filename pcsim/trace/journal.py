@@ -32,7 +32,8 @@ _CHECKSUM = 9
 
 def journal_path(trace: Path) -> Path:
     """Return where the journal of a trace lies while it is written: beside it, `TRACE.journal`."""
-    return trace.with_name(f"{trace.name}.journal")
+    real = Path(os.path.realpath(trace))  # unlike Path.resolve it takes links in a circle
+    return real.with_name(f"{real.name}.journal")
 
 
 def check_journal(trace: Path) -> None:

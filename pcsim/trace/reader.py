@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from pcsim.errors import UsageError
-from pcsim.trace.arrays import check_array, datasets_of, hint, require_open
+from pcsim.trace.arrays import Attributes, check_array, datasets_of, hint, require_open
 from pcsim.trace.files import identity, open_file, reading
 from pcsim.trace.history import History
 from pcsim.trace.journal import journal_path
@@ -40,7 +40,7 @@ class Trace:
 
     def _load(self) -> None:
         with reading(self.path):
-            self.attributes: dict[str, Any] = read_attributes(self.file)
+            self.attributes = Attributes(read_attributes(self.file), self.path)
             self._check_version()
             self.clock = "step" if "step" in self.file else "time"
             self.layer_names: tuple[str, ...] = texts(self.file["layer_name"])
@@ -49,7 +49,7 @@ class Trace:
             self._count()
 
     def _check_version(self) -> None:
-        version = int(self.attributes["format_version"])
+        version = int(self.attributes.get("format_version", ""))
         if version > FORMAT_VERSION:
             raise UsageError(
                 f"{self.path} is written in trace format {version}, this pcsim {__version__} reads up to "
@@ -288,6 +288,6 @@ def open_trace(path: Path | str) -> Trace:
         return Trace(file, Path(path))
     except UsageError:
         file.close()
-        if journal_path(Path(path).resolve()).exists():
+        if journal_path(Path(path)).exists():
             raise UsageError(f"{path} was left by a run that was killed; `pcsim repair {path}` restores it") from None
         raise

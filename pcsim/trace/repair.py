@@ -1,5 +1,6 @@
 """Make a trace whose writer was killed readable by any HDF5 tool, losing no flushed row."""
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -55,7 +56,7 @@ def repair(path: Path | str) -> RepairReport:
     UsageError, the file untouched, while the run still writes it, when it is too damaged or there is no room.
     """
     path = Path(path)
-    target = path.resolve()
+    target = Path(os.path.realpath(path))
     attributes = _attributes(path)
     found = recovered(target, str(attributes.get(TOKEN, "")))
     if found is None:

@@ -297,3 +297,31 @@ def test_the_same_scenario_fits_and_other_versions_are_noted() -> None:
     assert note.endswith(
         "made with pcsim 0.1.0, numpy 2.1.0, this is pcsim 0.1.0, numpy 2.2.0: the last bits may differ"
     )
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "value"),
+    [
+        ("origin", "scenario", True),
+        ("origin", "scenario", "[["),
+        ("numbers", "epoch", 2**70),
+        ("numbers", "epoch", "x"),
+    ],
+)
+def test_a_head_that_says_something_else(tmp_path: Path, table: str, key: str, value: Any) -> None:
+    path = tmp_path / "run.h5.checkpoint"
+    write_checkpoint(path, Checkpoint(ORIGIN, {}, {"epoch": 1}))
+    with zipfile.ZipFile(path) as archive:
+        head = json.loads(archive.read("checkpoint.json"))
+    head[table][key] = value
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("checkpoint.json", json.dumps(head))
+    with pytest.raises(UsageError, match="is damaged or truncated"):
+        read_checkpoint(path)
+
+
+def test_a_number_that_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "run.h5.checkpoint"
+    write_checkpoint(path, Checkpoint(ORIGIN, {}, {"epoch": 1}))
+    with pytest.raises(UsageError, match="is damaged or truncated"):
+        read_checkpoint(path).numbers["updates"]

@@ -56,3 +56,11 @@ def test_a_layer_that_is_missing(tmp_path: Path) -> None:
         del file["final/errors/layer_1"]
     with open_trace(path) as trace, pytest.raises(UsageError, match="holds no final/errors/layer_1"):
         trace.final_errors  # noqa: B018
+
+
+def test_an_attribute_that_is_missing(tmp_path: Path) -> None:
+    path = replaced(tmp_path, "energy", np.zeros((5, 3)))
+    with open_trace(path) as trace:
+        assert trace.attributes.get("method") is None
+        with pytest.raises(UsageError, match="has no attribute method"):
+            trace.attributes["method"]

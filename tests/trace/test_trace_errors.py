@@ -7,7 +7,7 @@ import h5py
 import pytest
 
 from pcsim.errors import UsageError
-from pcsim.trace import open_trace
+from pcsim.trace import open_trace, repair
 from tests.support.trace_samples import block, create, final, killed_trace
 
 
@@ -106,3 +106,11 @@ def test_arrays_that_were_not_recorded(tmp_path: Path) -> None:
         assert trace.energy_per_sample is None
         with pytest.raises(UsageError, match=r"holds no states/layer_0; record it with \[trace\] record"):
             trace.states(0)
+
+
+def test_links_in_a_circle(tmp_path: Path) -> None:
+    path = tmp_path / "run.h5"
+    path.symlink_to(path)
+    assert "no trace at" in message_for(path)
+    with pytest.raises(UsageError, match="no trace at"):
+        repair(path)

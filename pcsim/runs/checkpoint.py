@@ -7,10 +7,10 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 
 from pcsim.datasets.headers import array_shape
 from pcsim.errors import RunFailed, UsageError, did_you_mean, out_of_memory
@@ -60,7 +60,7 @@ class _Numbers(dict[str, int | float]):
 
 
 _ORIGIN = TypeAdapter(Origin)
-_NUMBERS = TypeAdapter(dict[str, Annotated[int, Field(ge=-(2**63), lt=2**63)] | float])
+_NUMBERS = TypeAdapter(dict[str, int | float])
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,13 @@ class Checkpoint:
             return self.arrays[path].view(like.dtype).reshape(like.shape)
         except (KeyError, ValueError, TypeError):
             raise UsageError(_damaged(self.path)) from None
+
+    def count(self, name: str) -> int:
+        """Return a number that counts something; UsageError for one that does not."""
+        value = self.numbers[name]
+        if not (abs(value) < 2**53 and value == int(value)):
+            raise UsageError(_damaged(self.path))
+        return int(value)
 
     def check_fits(self, origin: Origin) -> str | None:
         """Raise UsageError, naming the first key that differs, where another run than `origin` made this.

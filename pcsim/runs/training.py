@@ -78,12 +78,12 @@ def to_training_state(checkpoint: Checkpoint, fresh: Snapshot) -> TrainingState:
 
     memory = checkpoint.restored(fresh.memory, "memory")
     return TrainingState(
-        Snapshot(parameters("parameters"), memory, int(numbers["updates"])),
-        int(numbers["epoch"]),
+        Snapshot(parameters("parameters"), memory, checkpoint.count("updates")),
+        checkpoint.count("epoch"),
         float(numbers["best_loss"]),
         parameters("best") if any(path.startswith("best/") for path in checkpoint.arrays) else None,
-        int(numbers["best_epoch"]),
-        int(numbers["waited"]),
+        checkpoint.count("best_epoch"),
+        checkpoint.count("waited"),
         float(numbers["seconds"]),
     )
 

@@ -323,4 +323,10 @@ def test_a_number_that_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "run.h5.checkpoint"
     write_checkpoint(path, Checkpoint(ORIGIN, {}, {"epoch": 1}))
     with pytest.raises(UsageError, match="is damaged or truncated"):
-        read_checkpoint(path).numbers["updates"]
+        read_checkpoint(path).count("updates")
+
+
+@pytest.mark.parametrize("value", [2**70, 1e300, float("nan"), 1.5])
+def test_a_count_that_is_none(value: float) -> None:
+    with pytest.raises(UsageError, match="is damaged or truncated"):
+        Checkpoint(ORIGIN, {}, {"epoch": value}).count("epoch")

@@ -42,7 +42,10 @@ def toml_line(key: str, value: Any) -> str:
 
 def quoted(value: Any, longest: int = 60) -> str:
     """Return a value as TOML for a message, cut where it is long."""
-    text = toml_value(value)
+    try:
+        text = toml_value(value)
+    except RecursionError:
+        return "a value nested too deeply"
     return text if len(text) <= longest else text[: longest - 4] + " ..."
 
 

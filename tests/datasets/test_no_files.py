@@ -25,3 +25,9 @@ def test_a_chain_of_extends_has_an_end(tmp_path: Path) -> None:
         (tmp_path / f"{number}.toml").write_text(f'extends = "{number + 1}.toml"\n')
     with pytest.raises(UsageError, match="more than 50 files extend one another"):
         read_scenario(tmp_path / "0.toml")
+
+
+def test_a_base_that_is_nested_deep(tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text(f"extends = {'[' * 350}{']' * 350}\n")
+    with pytest.raises(UsageError, match=r"extends: .* is not allowed; give the path of another scenario"):
+        read_scenario(tmp_path / "s.toml")

@@ -157,7 +157,7 @@ def test_what_cannot_be_evaluated_is_one_line(
 def test_missing_data_names_the_way_out(files: Files):
     with pytest.raises(UsageError) as caught:
         pcsim.evaluate("w.npz", ["data.name=npz", "data.file=gone.npz"])
-    assert str(caught.value).endswith("; --set data.file or data.name takes other data")
+    assert str(caught.value).endswith("; an override of data.file or data.name takes other data")
 
 
 def test_labels_that_an_input_was_inferred_from_are_no_answers(files: Files):

@@ -122,7 +122,9 @@ def test_backprop_has_no_step_size(tmp_path: Path) -> None:
 
 
 def test_a_curvature_that_is_no_number_is_said_to_be_none(scenario: Path) -> None:
-    reading = pcsim.read_scenario(scenario, (*LINEAR, "network.init=normal", "network.std=1e200"))
+    reading = pcsim.read_scenario(
+        scenario, (*LINEAR, "network.init=normal", "network.std=1e200", "backend.precision=float64")
+    )
     with pytest.raises(UsageError, match=r"auto.*is not a finite number"):
         prepare(reading)
 

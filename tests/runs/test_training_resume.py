@@ -35,7 +35,7 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(
     with pytest.raises(Interrupted) as caught:
         pcsim.run(scenario, path=path, progress=interrupting(update))
     assert str(caught.value) == (
-        "interrupted after epoch 2; the trace up to there is in s.h5; go on by the same command with --resume s.h5"
+        'interrupted after epoch 2; the trace up to there is in s.h5; go on by the same call with resume="s.h5"'
     )
     assert caught.value.exit_code == 130
     with caught.value.trace as trace:
@@ -89,7 +89,7 @@ def test_an_interruption_after_training_leaves_the_inference_to_do(files: Files)
     with pytest.raises(Interrupted) as caught:
         pcsim.run(scenario, path="s.h5", progress=interrupting(4 * UPDATES))
     assert str(caught.value) == (
-        "interrupted after step 0; the trace up to there is in s.h5; go on by the same command with --resume s.h5"
+        'interrupted after step 0; the trace up to there is in s.h5; go on by the same call with resume="s.h5"'
     )
     with caught.value.trace as trace:
         assert findings(trace) == []

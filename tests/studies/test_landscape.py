@@ -107,6 +107,7 @@ def test_completed_samples_are_drawn(tmp_path: Path) -> None:
     assert min((tmp_path / name).stat().st_size for name in ("c.png", "d.png")) > 20_000
 
 
+@pytest.mark.exhaustive
 def test_digits_are_completed_better_than_by_the_mean_image() -> None:
     from pcsim.figures.completion import completions
 

@@ -37,8 +37,7 @@ def both(trace: Trace) -> None:
     [
         ("numpy", "float32"),
         ("numpy", "float64"),
-        pytest.param("jax", "float32", marks=pytest.mark.exhaustive),
-        ("jax", "bfloat16"),
+        *(pytest.param("jax", precision, marks=pytest.mark.exhaustive) for precision in ("float32", "bfloat16")),
     ],
 )
 def test_trained_weights_infer_as_the_run_that_trained_them(files: Files, backend: str, precision: str):
@@ -96,7 +95,9 @@ def test_an_interrupted_training_exports_what_it_had_learned(
     assert line.startswith("s.h5 (status interrupted) holds no final/states/layer_0 and 2 more; needed are /data/x, ")
 
 
-@pytest.mark.parametrize(("backend", "precision"), [("numpy", "float32"), ("jax", "bfloat16")])
+@pytest.mark.parametrize(
+    ("backend", "precision"), [("numpy", "float32"), pytest.param("jax", "bfloat16", marks=pytest.mark.exhaustive)]
+)
 def test_a_training_that_was_killed_exports_its_last_checkpoint(
     files: Files, backend: str, precision: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

@@ -41,6 +41,7 @@ def test_a_second_search_finds_the_same_bits_with_what_the_first_compiled() -> N
     assert not compiled
 
 
+@pytest.mark.exhaustive
 def test_samples_leave_the_batch_at_the_same_evaluations_whatever_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(equilibrium, "COMPILING", (0.0, 0.0))
     found: list[Found] = []

@@ -90,7 +90,8 @@ def test_linear_flow_of_other_networks(name: str, solver: str) -> None:
         assert deviation(states, LINEAR[name], TIMES) <= 3 * rtol
 
 
-@pytest.mark.parametrize("solver", sampled(["dopri8", "tsit5"], ["tsit5"]))
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("solver", ["dopri8", "tsit5"])
 def test_increment_form_is_right_in_every_layer_however_small(solver: str) -> None:
     case = make_case("linear", widths=(6, *(8,) * 11, 4), gain=1.0)
     times = (0.01, 0.1, 1.0)
@@ -117,6 +118,7 @@ def taylor_energies(case: Case, times: tuple[float, ...]) -> Arrays:
     return np.stack([system.layerwise(errors + system.push(np.asarray(m))) for m in moved])
 
 
+@pytest.mark.exhaustive
 def test_implicit_solver_beats_explicit_ones_on_a_stiff_network() -> None:
     case = make_case("linear", widths=(6, *(8,) * 4, 4), gain=3.0)
     system = linear_system(case.energy, case.parameters, case.x, case.y)
@@ -259,6 +261,7 @@ def test_langevin_covariance(solver: str) -> None:
     np.testing.assert_allclose(settled.states[0][:8], again.states[0], rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_no_setting_leaks() -> None:
     """Another process, since these tests themselves allow float64 everywhere."""
     code = """

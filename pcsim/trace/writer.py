@@ -259,10 +259,13 @@ class TraceWriter:
         source = self._file if self._file else open_file(path)
 
         def write(to: Path) -> Any:
-            with source:  # not every platform replaces a file that is open
-                return finished_file(to, whole, final, source, self._rows, room)
+            file = finished_file(to, whole, final, source, self._rows, room)
+            if not POSIX:  # a file that is open cannot be replaced there
+                source.close()
+            return file
 
-        replace_by(path, write, self._rows)
+        with source:  # closing it writes to it once more: only when the name is another's
+            replace_by(path, write, self._rows)
 
     def _end_in_place(self, path: Path, attributes: Attributes, final: Arrays) -> None:
         try:

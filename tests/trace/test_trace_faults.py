@@ -26,6 +26,11 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
+def kinds(part: int) -> list[str]:
+    """Return the kills to try in a part of all changes: between two of them only in every fourth part."""
+    return ["torn", "kill"] if part % 4 == 0 else ["torn"]
+
+
 def assert_whole(trace: Trace, safe: int) -> None:
     assert trace.rows >= safe
     rows = np.arange(trace.rows)
@@ -45,7 +50,7 @@ def assert_nothing_lost(outcome: Outcome) -> None:
     assert [file.name for file in outcome.folder.iterdir()] == ["run.h5"]
 
 
-@pytest.mark.parametrize("part", sampled(range(16), ["0"]))
+@pytest.mark.parametrize("part", sampled(range(0, 16, 4), ["0"]))
 @pytest.mark.parametrize("kind", ["error", "full"])
 def test_a_failing_disk_is_noticed_and_costs_no_row(tmp_path: Path, old: bytes, kind: str, part: int) -> None:
     def prepare(folder: Path) -> None:
@@ -59,9 +64,10 @@ def test_a_failing_disk_is_noticed_and_costs_no_row(tmp_path: Path, old: bytes, 
             assert outcome.exit_code != 0 or (trace.status, trace.rows) == ("complete", ROWS), outcome
 
 
-@pytest.mark.parametrize("part", sampled(range(16), ["0"]))
-@pytest.mark.parametrize("kind", sampled(["kill", "torn"], ["torn"]))
-def test_a_kill_costs_no_row_even_where_it_tears_a_write(tmp_path: Path, old: bytes, kind: str, part: int) -> None:
+@pytest.mark.parametrize("fault", sampled({f"{k}-{p}": (k, p) for p in range(16) for k in kinds(p)}, ["torn-0"]))
+def test_a_kill_costs_no_row_even_where_it_tears_a_write(tmp_path: Path, old: bytes, fault: tuple[str, int]) -> None:
+    kind, part = fault
+
     def prepare(folder: Path) -> None:
         (folder / "run.h5").write_bytes(old)
 
@@ -70,9 +76,9 @@ def test_a_kill_costs_no_row_even_where_it_tears_a_write(tmp_path: Path, old: by
         assert_nothing_lost(outcome)
 
 
-@pytest.mark.parametrize("part", sampled(range(24), ["1"]))
-@pytest.mark.parametrize("kind", sampled(["kill", "torn"], ["torn"]))
-def test_a_kill_of_a_resumed_run_costs_no_epoch(tmp_path: Path, kind: str, part: int) -> None:
+@pytest.mark.parametrize("fault", sampled({f"{k}-{p}": (k, p) for p in range(24) for k in kinds(p)}, ["torn-1"]))
+def test_a_kill_of_a_resumed_run_costs_no_epoch(tmp_path: Path, fault: tuple[str, int]) -> None:
+    kind, part = fault
     with child("train", tmp_path / "run.h5", str(UPDATES)) as process:
         lines_until(process.stdout, "safe 3")
 

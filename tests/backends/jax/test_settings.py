@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import pcsim
 from pcsim.scenario import parse_scenario
 from tests.support.places import ROOT

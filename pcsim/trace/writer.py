@@ -264,8 +264,14 @@ class TraceWriter:
                 source.close()
             return file
 
-        with source:  # closing it writes to it once more: only when the name is another's
+        try:
             replace_by(path, write, self._rows)
+        except BaseException:
+            source.close()
+            raise
+        abandon(
+            source
+        )  # a close would write to it once more: torn by a kill before it lost its name, that cost the rows
 
     def _end_in_place(self, path: Path, attributes: Attributes, final: Arrays) -> None:
         try:

@@ -11,6 +11,7 @@ from pcsim.inference.steppers import GradientDescent
 from pcsim.learning import Adam, AfterEveryStep, Batch, Learner, Momentum, fresh
 from pcsim.learning.diagnosis import Alignment, Diagnosis, diagnose
 from tests.support.cases import METHODS, XP, Case, make_case
+from tests.support.covering import covering
 from tests.support.learning import CASES, RATE, SETTLED, learner_on, settled, textbook
 
 pytestmark = pytest.mark.usefixtures("jax_in_double")
@@ -43,8 +44,7 @@ def ratios(ours: Any, theirs: Any) -> list[float]:
     return [float(np.linalg.norm(a) / np.linalg.norm(b)) for a, b in zip(matrices(ours), matrices(theirs), strict=True)]
 
 
-@pytest.mark.parametrize("name", list(CASES))
-@pytest.mark.parametrize("method", list(SETTLED))
+@covering(method=list(SETTLED), name=list(CASES))
 def test_gradients_are_compared_with_those_of_the_loss(method: str, name: str) -> None:
     case = make_case(**CASES[name])
     book, given = textbook(name), (case.parameters, case.x, case.y)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pcsim.errors import UsageError
 from pcsim.trace.opening import check_claims
 from pcsim.trace.training import ALIGNMENT, GROUP
@@ -42,6 +44,14 @@ def check_array(trace: Path | str, path: str, item: Any, layers: int) -> None:
             raise UsageError(f"{trace}: {path} has shape {item.shape}; with {layers} layers it must be {words}")
     if item.dtype.kind not in "fiub":
         raise UsageError(f"{trace}: {path} holds {item.dtype}, expected real numbers")
+
+
+def whole_numbers(item: Any) -> tuple[int, ...]:
+    """Return the values of a dataset along one axis; ValueError where they are no whole numbers."""
+    values = item[()]
+    if values.dtype.kind not in "iuf" or not np.isfinite(values).all() or (values % 1).any():
+        raise ValueError(f"{item.name} holds no whole numbers")
+    return tuple(map(int, values))
 
 
 def datasets_of(file: Any, path: str, layers: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from pcsim.errors import UsageError
-from pcsim.trace.arrays import Attributes, check_array, datasets_of, hint, require_open
+from pcsim.trace.arrays import Attributes, check_array, datasets_of, hint, require_open, whole_numbers
 from pcsim.trace.files import identity, open_file, reading
 from pcsim.trace.history import History
 from pcsim.trace.journal import journal_path
@@ -44,7 +44,7 @@ class Trace:
             self._check_version()
             self.clock = "step" if "step" in self.file else "time"
             self.layer_names: tuple[str, ...] = texts(self.file["layer_name"])
-            self.layer_widths: tuple[int, ...] = tuple(int(n) for n in self.file["layer_width"][()])
+            self.layer_widths = whole_numbers(self.file["layer_width"])
             self._streams = growing_by_clock(self.file)
             self._count()
 

@@ -50,6 +50,13 @@ def test_an_array_of_another_kind(tmp_path: Path, name: str, values: Any, reason
     assert str(error.value) == f"{path}: {reason}"
 
 
+@pytest.mark.parametrize("widths", [[5.0, 5.0, np.inf], [5.0, np.nan, 3.0], [5, 5, 3j], [5.5, 5.0, 3.0]])
+def test_widths_that_are_no_whole_numbers(tmp_path: Path, widths: Any) -> None:
+    path = replaced(tmp_path, "layer_width", np.array(widths))
+    with pytest.raises(UsageError, match=r"run\.h5 is damaged .*/layer_width holds no whole numbers"):
+        open_trace(path)
+
+
 def test_a_layer_that_is_missing(tmp_path: Path) -> None:
     path = replaced(tmp_path, "final/errors/layer_1", np.zeros((2, 5)))
     with h5py.File(path, "r+") as file:

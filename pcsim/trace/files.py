@@ -19,7 +19,7 @@ from pcsim.trace.space import abandon, why
 _PAUSES = (0.02, 0.1, 0.3)
 _CHUNKS = 2**26
 
-DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError)
+DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError)
 """What h5py raises on files that are not as they should be."""
 
 

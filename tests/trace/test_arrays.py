@@ -71,3 +71,11 @@ def test_an_attribute_that_is_missing(tmp_path: Path) -> None:
         assert trace.attributes.get("method") is None
         with pytest.raises(UsageError, match="has no attribute method"):
             trace.attributes["method"]
+
+
+def test_a_version_that_is_infinite(tmp_path: Path) -> None:
+    path = replaced(tmp_path, "energy", np.zeros((5, 3)))
+    with h5py.File(path, "r+") as file:
+        file.attrs["format_version"] = np.inf
+    with pytest.raises(UsageError, match=r"run\.h5 is damaged"):
+        open_trace(path)

@@ -57,7 +57,7 @@ def test_an_update_is_that_of_as_many_steps_without_a_rule(rule: str, method: st
 COMPILED = [f"{m} {p}" for m in ("state", "sequential-increment", "halving") for p in ("float64", "float32")]
 
 
-@pytest.mark.parametrize("way", sampled(COMPILED, ["sequential-increment float32", "halving float64"]))
+@pytest.mark.parametrize("way", sampled(COMPILED, ["sequential-increment float32"]))
 def test_compiled_updates_take_as_many_steps_as_numpys(way: str) -> None:
     method, precision = way.split()
     tolerance = {"float64": 1e-11, "float32": 3e-4}[precision]

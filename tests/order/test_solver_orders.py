@@ -46,14 +46,14 @@ def test_every_solver_has_an_order() -> None:
     assert set(ORDERS) == set(flow.SOLVERS) == set(flow.METHODS)
 
 
-@pytest.mark.parametrize("solver", sampled(list(ORDERS), ["heun", "kvaerno3"]))
+@pytest.mark.parametrize("solver", sampled(list(ORDERS), ["heun"]))
 def test_order_on_a_nonlinear_network(solver: str) -> None:
     expected, powers = ORDERS[solver]
     order = measured(CASES["tanh"], solver, powers, end(CASES["tanh"], "dopri8", 8))
     assert abs(order - expected) < 0.2
 
 
-@pytest.mark.parametrize("solver", sampled(list(ORDERS), ["midpoint", "kvaerno3"]))
+@pytest.mark.parametrize("solver", sampled(list(ORDERS), ["kvaerno3"]))
 def test_order_against_the_exact_solution(solver: str) -> None:
     case = CASES["linear"]
     trajectory = linear_system(case.energy, case.parameters, case.x, case.y).trajectory(case.states)

@@ -66,6 +66,7 @@ def test_inference_ends_at_the_trust_region_step_of_multiplier_one() -> None:
     )
 
 
+@pytest.mark.exhaustive
 def test_predictive_coding_points_closer_to_the_optimum() -> None:
     results, rows = study("fig-trust-region-2")
     backprop, predictive, trust, newton = np.nanmean(results["to_optimum"].values, axis=(1, 2))

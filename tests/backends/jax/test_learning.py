@@ -58,7 +58,7 @@ TOLERANCE = {"float64": 1e-11, "float32": 3e-4}
 WAYS = [f"{method} {precision}" for method in METHODS for precision in TOLERANCE]
 
 
-@pytest.mark.parametrize("way", sampled(WAYS, ["sequential float64", "sequential-increment float32", "fixed float64"]))
+@pytest.mark.parametrize("way", sampled(WAYS, ["sequential-increment float32"]))
 def test_compiled_learning_agrees_with_numpys(way: str) -> None:
     method, precision = way.split()
     case = make_case("gelu", loss="cross-entropy")
@@ -69,9 +69,7 @@ def test_compiled_learning_agrees_with_numpys(way: str) -> None:
 OPTIMIZERS = {"sgd": SGD(), "adam": Adam(eps=1e-3), "adamw": AdamW(eps=1e-3), "mq": MQ()}
 
 
-@pytest.mark.parametrize(
-    "way", sampled([f"{name} {p}" for name in OPTIMIZERS for p in TOLERANCE], ["adamw float64", "mq float32"])
-)
+@pytest.mark.parametrize("way", sampled([f"{name} {p}" for name in OPTIMIZERS for p in TOLERANCE], ["mq float32"]))
 def test_compiled_incremental_learning_agrees_with_numpys(way: str) -> None:
     name, precision = way.split()
     optimizer = OPTIMIZERS[name]
@@ -88,7 +86,8 @@ def assert_parity(case: Case, learner: Learner, precision: str) -> None:
         assert_same(ours, theirs, TOLERANCE[precision])
 
 
-@pytest.mark.parametrize("rule", sampled({"end": AtTheEnd(), "steps": AfterEveryStep()}, ["steps"]))
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("rule", [AtTheEnd(), AfterEveryStep()], ids=["end", "steps"])
 def test_learning_in_bfloat16_keeps_its_type(rule: Any) -> None:
     case = make_case()
     learner = learner_on(StateOptimization(case.energy), optimizer=PerLayer(Adam()), rule=rule, clip=1.0)

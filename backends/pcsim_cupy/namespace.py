@@ -5,11 +5,13 @@ from typing import Any
 
 from pcsim.model.activations import Activation
 from pcsim.model.arrays import Array
+from pcsim.model.gathered import Gathered
+from pcsim.typing import NDArray
 
 PEAK = 1.0 / math.sqrt(2.0 * math.pi)
 
 
-class CupyNamespace:
+class CupyNamespace(Gathered):
     """The functions of `pcsim.model.arrays.Namespace` on arrays of `library`: CuPy, or what stands in for it in tests.
 
     `erfc` is the complementary error function, which CuPy keeps elsewhere.
@@ -21,6 +23,15 @@ class CupyNamespace:
         self.tanh, self.sqrt, self.abs = library.tanh, library.sqrt, library.abs
         self.maximum, self.zeros_like, self.stack = library.maximum, library.zeros_like, library.stack
         self.sum, self.max, self.any = library.sum, library.max, library.any
+
+    def gather(self, x: Array, index: NDArray[Any], /) -> Array:
+        """Return positions of x (batch, positions, channels), zeros for the one beyond the last."""
+        beyond = self._library.concatenate([x, self.zeros_like(x[:, :1])], axis=1)
+        return self._library.take(beyond, self._library.asarray(index), axis=1)
+
+    def pad(self, s: Array, rows: int, columns: int, /) -> Array:
+        """Return images with rows below and columns at the right, of zeros."""
+        return self._library.pad(s, ((0, 0), (0, rows), (0, columns), (0, 0)))
 
     def normal_cdf(self, x: Array, /) -> Array:
         """Return erfc(−x/√2)/2."""

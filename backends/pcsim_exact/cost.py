@@ -16,7 +16,7 @@ _UNITS_OF_TIME = (("seconds", 1.0), ("minutes", 60.0), ("hours", 3600.0), ("days
 def estimated_seconds(task: Task, working: int) -> float:
     """Return about how many seconds a run takes at a working precision: forward and pullback of all layers a step."""
     network = task.inference.energy.network
-    products = 2.0 * sum(prod(s) for _, _, s in network.parameter_names if len(s) > 1)
+    products = 2.0 * network.multiplications
     # Fitted to python-flint 0.9 between 256 and 65536 bits.
     seconds = products * (20e-9 + working / 60 * 1e-9) + _elementwise_seconds(network, working)
     return seconds * task.x.shape[0] * planned_steps(task)
@@ -50,9 +50,8 @@ def duration(seconds: float) -> str:
 def _elementwise_seconds(network: Network, working: int) -> float:
     complementary_error_function = 3e-6 + 13e-6 * (working / 1000) ** 1.75
     total = 0.0
-    for layer in network.layers:
-        activation = getattr(layer.operation, "activation", None)
-        share = 0.0 if isinstance(activation, Linear | LeakyRelu) else 0.15
-        share = 1.15 if isinstance(activation, Gelu) else share
-        total += prod(layer.operation.output_shape) * (5e-6 + share * complementary_error_function)
+    for layer, shape in zip(network.layers, network.layer_shapes, strict=True):
+        curved = [each for each in layer.activations if not isinstance(each, Linear | LeakyRelu)]
+        share = sum(1.15 if isinstance(each, Gelu) else 0.15 for each in curved)
+        total += prod(shape) * (5e-6 + share * complementary_error_function)
     return total

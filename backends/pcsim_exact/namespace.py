@@ -7,6 +7,7 @@ import numpy as np
 from flint import arb
 
 from pcsim.model.activations import Activation
+from pcsim.model.gathered import Gathered
 from pcsim.typing import NDArray
 from pcsim_exact.number.balls import Balls, Operand, entries_of, zeros
 from pcsim_exact.number.verdicts import Verdict
@@ -39,7 +40,7 @@ class _Known(NamedTuple):
 _larger: Any = np.frompyfunc(arb.max, 2, 1)
 
 
-class ExactNamespace:
+class ExactNamespace(Gathered):
     """The functions of `pcsim.model.arrays.Namespace` on arrays of balls: each result encloses the true one."""
 
     exp = staticmethod(_elementwise(arb.exp))
@@ -67,6 +68,18 @@ class ExactNamespace:
     def stack(self, arrays: Sequence[Balls], /) -> Balls:
         """Join equally shaped arrays along a new first axis."""
         return Balls(np.stack([a.entries for a in arrays]))
+
+    def gather(self, x: Balls, index: NDArray[np.int64], /) -> Balls:
+        """Return positions of x (batch, positions, channels), exact zeros for the one beyond the last."""
+        beyond = np.concatenate([x.entries, zeros((x.shape[0], 1, x.shape[2])).entries], axis=1)
+        return Balls(np.take(beyond, index, axis=1))
+
+    def pad(self, s: Balls, rows: int, columns: int, /) -> Balls:
+        """Return images with rows below and columns at the right, of exact zeros."""
+        batch, height, width, channels = s.shape
+        padded = zeros((batch, height + rows, width + columns, channels)).entries
+        padded[:, :height, :width] = s.entries
+        return Balls(padded)
 
     def sum(self, x: Balls, /, axis: int, keepdims: bool = False) -> Balls:
         """Sum over one axis."""

@@ -11,6 +11,8 @@ from jaxtyping import Shaped
 
 from pcsim.model.activations import Activation
 from pcsim.model.arrays import Array
+from pcsim.model.windows import Window
+from pcsim_jax.convolution import convolved, kernel_gradient, pulled_back
 
 PEAK = 1.0 / math.sqrt(2.0 * math.pi)
 
@@ -40,6 +42,22 @@ class JaxNamespace:
     def where(self, condition: Array, a: Array | float, b: Array | float, /) -> Array:
         """Choose entries of a where the condition holds, of b elsewhere."""
         return jnp.where(condition, a, b)
+
+    def convolve(self, s: Array, kernel: Array, window: Window, /) -> Array:
+        """Return what every window of the images makes."""
+        return convolved(s, kernel, window, s.dtype)
+
+    def convolve_adjoint(self, v: Array, kernel: Array, window: Window, image: tuple[int, int], /) -> Array:
+        """Return the transpose of `convolve` applied to v."""
+        return pulled_back(v, kernel, window, image, v.dtype)
+
+    def convolve_gradient(self, s: Array, v: Array, window: Window, /) -> Array:
+        """Return the gradient with respect to the kernel, summed over the batch."""
+        return kernel_gradient(s, v, window, s.dtype)
+
+    def pad(self, s: Array, rows: int, columns: int, /) -> Array:
+        """Return images with rows below and columns at the right, of zeros."""
+        return jnp.pad(s, ((0, 0), (0, rows), (0, columns), (0, 0))) if rows or columns else s
 
     def any(self, x: Array, /) -> Array:
         """Whether any entry is not zero."""

@@ -65,5 +65,5 @@ class NumbaBackend:
 
         from pcsim_numba import descent
 
-        with np.errstate(all="ignore"), blas_threads(task.parameters, len(task.x)):
+        with np.errstate(all="ignore"), blas_threads(task.inference.energy.network, len(task.x)):
             return descent.settle(task, DTYPES[task.precision], sink, poll)

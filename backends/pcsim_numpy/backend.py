@@ -52,11 +52,11 @@ class NumpyBackend:
             return flow_seconds(task, task.motion)
         check_eps(task.precision, task.descent.stepper)
         check_equilibrium(task, "numpy", tuple(DTYPES))
-        weights = sum(array.size for layer in task.parameters for array in layer.values())
+        products = task.inference.energy.network.multiplications
         narrow = 1.0
         if task.precision in FORMATS:
             narrow = 20.0 if task.arithmetic.accumulate == "float32" else 200.0
-        return narrow * 4e-10 * weights * len(task.x) * expected_evaluations(task)
+        return narrow * 4e-10 * products * len(task.x) * expected_evaluations(task)
 
     def trainer(self, task: TrainingTask) -> Trainer:
         """Return a trainer; raises `UsageError` for a precision that numpy does not train in."""
@@ -72,7 +72,7 @@ class NumpyBackend:
         """
         to_run = _converter(task)
         xp = NumpyNamespace()
-        with np.errstate(all="ignore"), blas_threads(task.parameters, _rows_at_once(task)):
+        with np.errstate(all="ignore"), blas_threads(task.inference.energy.network, _rows_at_once(task)):
             if isinstance(task.motion, Flow):
                 # SciPy's solvers take long to import, and discrete runs do without.
                 from pcsim_numpy.flow import integrator

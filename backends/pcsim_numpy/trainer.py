@@ -35,7 +35,7 @@ class NumpyTrainer(HostTrainer):
 
     @contextmanager
     def _computing(self, samples: int) -> Generator[None]:
-        with np.errstate(all="ignore"), blas_threads(self._learned, samples):
+        with np.errstate(all="ignore"), blas_threads(self._learner.inference.energy.network, samples):
             yield
 
     def _to_run(self, array: NDArray[Any]) -> NDArray[Any]:

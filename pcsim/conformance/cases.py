@@ -22,6 +22,7 @@ from pcsim.inference.steppers import GradientDescent, Stepper
 from pcsim.model import activations, losses
 from pcsim.model.energy import Energy
 from pcsim.model.initialisers import Orthogonal
+from pcsim.model.layers import read_as_dense
 from pcsim.model.network import Network, dense_chain
 from pcsim.trace.layout import Block
 from pcsim.trace.recording import every_so_many
@@ -93,7 +94,7 @@ def make_case(
     chosen = LOSSES[loss] if clamp_precision is None else losses.SoftClampedSquaredError(clamp_precision)
     equations = {k: v for k, v in network_options.items() if k in ("activation_first", "sigmoid_output", "skip")} | {
         "activation": activation,
-        "scales": tuple(layer.premultiplier for layer in network.layers),
+        "scales": tuple(dense.premultiplier for dense in map(read_as_dense, network.layers) if dense is not None),
         "loss": loss,
         "precisions": gammas,
         "decays": deltas,

@@ -7,8 +7,9 @@ direction, u̇ the change of any u:
     states   (H v)_i = γ_i ε̇_i − Σ_j [g_j(γ_j ε̇_j) + ġ_j(γ_j ε_j)] + δ_i v_i      ε̇_j = v_j − Σ ∂ŝ_j/∂s v
     errors   (H v)_i = γ_i v_i + ṫ_i,  ṫ_i = Σ_j [g_j(ṫ_j) + ġ_j(t_j)] + δ_i ṡ_i    t_i = ∂(E − Σ γ/2 ‖ε‖²)/∂s_i
 
-over the layers j that read state i; for the output γ ε̇ = −Λ ŷ̇ and ṫ = Λ ŷ̇ with Λ = ∂²ℓ/∂ŷ². Every sample on its own.
-At a kink of ReLU the second derivative is taken as zero.
+over the layers j that read state i, with what ġ_j owes to all states that layer j reads; for the output γ ε̇ = −Λ ŷ̇ and
+ṫ = Λ ŷ̇ with Λ = ∂²ℓ/∂ŷ². Every sample on its own. At a kink of ReLU, and where another entry of a pool becomes the
+largest, the second derivative is taken as zero.
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from pcsim.inference.base import Moving
 from pcsim.inference.error import ErrorOptimization
 from pcsim.inference.state import evaluate_states
 from pcsim.model.arrays import Array, Namespace
-from pcsim.model.energy import Clamped, Energy, Evaluation, States
+from pcsim.model.energy import Clamped, Energy, Evaluation, States, inputs
 from pcsim.model.layers import Second
 
 
@@ -71,13 +72,12 @@ class _AtPoint:
         """Return Λ ŷ̇, how ∂ℓ/∂ŷ changes."""
         return self.energy.loss.curvature(self.xp, self.point.output, self.clamped.y, shift)
 
-    def _pullback_shift(self, pulled: Array, changed: Array, ds: Array, j: int, i: int) -> Array:
-        """Return how the pullback of `pulled` through layer j to state i changes, as `changed` and as s_i by ds."""
-        total = self.energy.pullback(self.xp, self.clamped, self.point.saved, changed, j, i)
-        layer, second = self.energy.network.layers[j], self.seconds[j]
-        if i != layer.source or second is None:
-            return total
-        return total + layer.second_pullback(self.xp, self.clamped.parameters[j], second, pulled, ds)
+    def _pullback_shifts(self, v: Array, dv: Array, changes: Mapping[int, Array], j: int) -> dict[int, Array]:
+        """Return how the pullback of v through layer j to every free state changes, as v does by dv and states do."""
+        layer = self.energy.network.layers[j]
+        point, parameters = (self.point.saved[j], self.seconds[j]), self.clamped.parameters[j]
+        pulled = layer.pullback_change(self.xp, parameters, point, v, dv, changes)
+        return self.energy.released(self.xp, pulled)
 
 
 @dataclass(frozen=True)
@@ -88,13 +88,11 @@ class StateCurvature(_AtPoint):
         """Return H v for one array (batch, *units) a free state."""
         energy, changes = self.energy, dict(enumerate(v))
         shifts = [self._weighted_shift(changes, j) for j in range(len(energy.network.layers))]
-        rows: list[Array] = []
-        for i, ds in enumerate(v):
-            total = shifts[i] if energy.decays[i] == 0.0 else shifts[i] + energy.decays[i] * ds
-            for j in energy.network.readers[i]:
-                error = energy.weighted_error(self.point.errors, j)
-                total = total - self._pullback_shift(error, shifts[j], ds, j, i)
-            rows.append(total)
+        rows = [shifts[i] if energy.decays[i] == 0.0 else shifts[i] + energy.decays[i] * ds for i, ds in enumerate(v)]
+        for j, shift in enumerate(shifts):
+            error = energy.weighted_error(self.point.errors, j)
+            for i, pulled in self._pullback_shifts(error, shift, changes, j).items():
+                rows[i] = rows[i] - pulled
         return tuple(rows)
 
     def _weighted_shift(self, changes: Mapping[int, Array], j: int) -> Array:
@@ -120,20 +118,20 @@ class ErrorCurvature(_AtPoint):
             moves[i] = move if shift is None else move + shift
         if not moves:
             return ()
-        drifts: dict[int, Array] = {last: self._loss_shift(self._prediction_shift(moves, last))}
-        for i in range(last - 1, -1, -1):
-            total = energy.decays[i] * moves[i]
-            for j in energy.network.readers[i]:
-                total = total + self._pullback_shift(self.totals[j], drifts[j], moves[i], j, i)
-            drifts[i] = total
+        drifts: dict[int, Array] = {i: energy.decays[i] * move for i, move in moves.items()}
+        drift = self._loss_shift(self._prediction_shift(moves, last))
+        for j in range(last, -1, -1):
+            for i, pulled in self._pullback_shifts(self.totals[j], drift, moves, j).items():
+                drifts[i] = drifts[i] + pulled
+            drift = drifts.get(j - 1)
         return tuple(energy.precisions[i] * move + drifts[i] for i, move in enumerate(v))
 
 
 def _seconds(xp: Namespace, energy: Energy, clamped: Clamped, states: States) -> tuple[Second, ...]:
-    """Return what second derivatives need of every layer, None where its operation reads the input or has none."""
+    """Return what second derivatives need of every layer, None where it reads the input alone or has none."""
     return tuple(
-        None
-        if layer.source < 0
-        else layer.second(xp, clamped.parameters[i], [clamped.x if j < 0 else states[j] for j in layer.reads])
+        layer.second(xp, clamped.parameters[i], inputs(clamped, states, layer))
+        if any(j >= 0 for j in layer.reads)
+        else None
         for i, layer in enumerate(energy.network.layers)
     )

@@ -24,7 +24,7 @@ from pcsim.inference import (
 from pcsim.inference.steppers import Adam, Decaying, GradientDescent, Momentum, Stepper
 from pcsim.model.activations import Activation, Gelu, LeakyRelu, Linear, Sigmoid, Tanh
 from pcsim.model.energy import Energy
-from pcsim.model.layers import ActivationFirst, Layer, Start, WeightsFirst
+from pcsim.model.layers import DenseLayer, Layer, read_as_dense
 from pcsim.model.losses import BinaryCrossEntropy, CrossEntropy, NoTarget, SoftClampedSquaredError, SquaredError
 from pcsim.typing import NDArray
 
@@ -133,27 +133,25 @@ def lowered(kernels: Kernels, energy: Energy) -> Lowered:
     layers: list[LoweredLayer] = []
     scales = np.ones((len(shapes), 4))
     for i, (layer, shape) in enumerate(zip(network.layers, shapes, strict=True)):
-        activation, slope = _lowered_operation(kernels, layer)
-        if layer.skip == -1:
+        dense = _dense(kernels, layer)
+        activation, slope = _lowered_activation(kernels, dense.activation)
+        if dense.skip == -1:
             raise UsageError(kernels.without("skips from the input"))
-        operation, skip = layer.operation, NOTHING if layer.skip is None else layer.skip
-        first, starts = not isinstance(operation, ActivationFirst), isinstance(operation, Start)
-        n_in, n_out = prod(operation.input_shape), prod(shape)
-        biased = "b" in operation.parameter_shapes
-        layers.append(LoweredLayer(n_in, n_out, layer.source, skip, activation, first, starts, biased))
+        skip, n_out = NOTHING if dense.skip is None else dense.skip, prod(shape)
+        starts, first = dense.dense is None, not dense.activation_first
+        n_in, biased = (n_out, False) if dense.dense is None else (dense.dense.n_in, dense.dense.biased)
+        layers.append(LoweredLayer(n_in, n_out, dense.source, skip, activation, first, starts, biased))
         gamma, delta = (energy.precisions[i], energy.decays[i]) if i < len(shapes) - 1 else (1.0, 0.0)
-        scales[i] = layer.premultiplier, slope, gamma, delta
+        scales[i] = dense.premultiplier, slope, gamma, delta
     return Lowered(tuple(layers), scales, network.readers, *_lowered_loss(kernels, energy))
 
 
-def _lowered_operation(kernels: Kernels, layer: Layer) -> tuple[int, float]:
-    match layer.operation:
-        case Start():
-            return LINEAR, 0.0
-        case WeightsFirst() | ActivationFirst():
-            return _lowered_activation(kernels, layer.operation.activation)
-        case _:
-            raise UsageError(kernels.without(f"layers of the kind {type(layer.operation).__name__}"))
+def _dense(kernels: Kernels, layer: Layer) -> DenseLayer:
+    dense = read_as_dense(layer)
+    if dense is None:
+        kinds = ", ".join(dict.fromkeys(type(part).__name__ for part in layer.parts))
+        raise UsageError(kernels.without(f"layers of {kinds}"))
+    return dense
 
 
 def _lowered_activation(kernels: Kernels, activation: Activation) -> tuple[int, float]:

@@ -3,7 +3,6 @@
 import numpy as np
 
 from pcsim.inference.base import Inference
-from pcsim.model.layers import Start
 from pcsim.model.losses import PartlyClamped
 from pcsim.typing import NDArray
 
@@ -23,5 +22,5 @@ def first_variable(inference: Inference, x: NDArray[np.float64]) -> NDArray[np.f
 
 def is_masked(inference: Inference) -> bool:
     """Return whether some units of the input are held beside free ones, or some of the output have no target."""
-    first = inference.energy.network.layers[0].operation
-    return isinstance(inference.energy.loss, PartlyClamped) or (isinstance(first, Start) and any(first.held))
+    start = inference.energy.network.start
+    return isinstance(inference.energy.loss, PartlyClamped) or (start is not None and any(start.held))

@@ -13,7 +13,7 @@ from pcsim.inference.state import state_gradient
 from pcsim.inference.steppers import Memory, Stepper
 from pcsim.model.activations import accumulate
 from pcsim.model.arrays import Array, Namespace
-from pcsim.model.energy import Clamped, Energy, Evaluation, States
+from pcsim.model.energy import Clamped, Energy, Evaluation, States, inputs
 from pcsim.model.layers import Anchor, Saved
 
 
@@ -45,7 +45,7 @@ class IncrementStateOptimization(OnEnergy):
         predictions, saved = self.energy.predict_all(xp, clamped, states)
         layers = self.energy.network.layers
         anchors = (
-            layer.operation.anchor(xp, clamped.parameters[j], states[layer.source])
+            layer.anchor(xp, clamped.parameters[j], inputs(clamped, states, layer))
             for j, layer in enumerate(layers[1:], 1)
         )
         return Increments(

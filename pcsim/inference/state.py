@@ -19,9 +19,7 @@ def evaluate_states(xp: Namespace, energy: Energy, clamped: Clamped, states: Sta
 
 def state_gradient(xp: Namespace, energy: Energy, clamped: Clamped, point: Evaluation) -> States:
     """Return ∇_s E of every free state."""
-    return tuple(
-        energy.state_gradient(xp, clamped, point.states, point.errors, point.saved, i) for i in range(len(point.states))
-    )
+    return energy.state_gradients(xp, clamped, point.states, point.errors, point.saved)
 
 
 @dataclass(frozen=True)

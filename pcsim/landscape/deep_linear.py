@@ -20,7 +20,7 @@ from jaxtyping import Float64
 from pcsim.errors import UsageError
 from pcsim.model.activations import Linear
 from pcsim.model.flat import Flat
-from pcsim.model.layers import ActivationFirst, WeightsFirst
+from pcsim.model.layers import DenseLayer, read_as_dense
 from pcsim.model.network import Network
 from pcsim.typing import NDArray
 
@@ -154,22 +154,24 @@ def weight_landscape(network: Network, x: Matrix, y: Matrix) -> WeightLandscape:
     Raises `UsageError` for a network with an activation, biases, a skip longer than 1, or a skip between layers of
     unequal width.
     """
+    layers: list[DenseLayer] = []
     for i, layer in enumerate(network.layers):
-        operation = layer.operation
-        if not isinstance(operation, WeightsFirst | ActivationFirst) or not isinstance(operation.activation, Linear):
+        dense = read_as_dense(layer)
+        if dense is None or dense.dense is None or not isinstance(dense.activation, Linear):
             raise UsageError(
                 f"layer {i} is not linear; the landscape is known for deep linear networks: activation = "
                 '"linear" and output = "linear"'
             )
-        if operation.bias:
+        if dense.dense.biased:
             raise UsageError(f"layer {i} has biases; the landscape is known for networks without: bias = false")
-        if layer.skip not in (None, i - 1):
-            raise UsageError(f"layer {i} has a skip of length {i - layer.skip}; use skip = 1, or none")
-        if layer.skip is not None and network.layer_shapes[i] != network.layer_shapes[i - 1]:
-            (n_in,), (n_out,) = network.layer_shapes[i - 1], network.layer_shapes[i]
+        if dense.skip not in (None, i - 1):
+            raise UsageError(f"layer {i} has a skip of length {i - dense.skip}; use skip = 1, or none")
+        if dense.skip is not None and dense.dense.n_in != dense.dense.n_out:
             raise UsageError(
-                f"layer {i} has a skip from {n_in} units to {n_out}; give both layers one width, or skip = 0"
+                f"layer {i} has a skip from {dense.dense.n_in} units to {dense.dense.n_out}; give both layers one "
+                "width, or skip = 0"
             )
+        layers.append(dense)
     widths = (*network.input_shape, *(shape[0] for shape in network.layer_shapes))
-    scales = tuple(layer.premultiplier for layer in network.layers)
-    return WeightLandscape(widths, x, y, scales, tuple(layer.skip is not None for layer in network.layers))
+    scales = tuple(layer.premultiplier for layer in layers)
+    return WeightLandscape(widths, x, y, scales, tuple(layer.skip is not None for layer in layers))

@@ -5,7 +5,7 @@ equilibrium, equilibrated energy, exact trajectories. `marchenko_pastur` and `se
 tend to.
 """
 
-from pcsim.linear.build import linear_system, system
+from pcsim.linear.build import is_linear, linear_system, system
 from pcsim.linear.densities import marchenko_pastur, marchenko_pastur_edges, semicircle, semicircle_edges
 from pcsim.linear.grid import condition_numbers
 from pcsim.linear.trajectory import LinearSystem, LinearTrajectory
@@ -14,6 +14,7 @@ __all__ = [
     "LinearSystem",
     "LinearTrajectory",
     "condition_numbers",
+    "is_linear",
     "linear_system",
     "marchenko_pastur",
     "marchenko_pastur_edges",

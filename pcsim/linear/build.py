@@ -12,8 +12,9 @@ from pcsim.linear.trajectory import LinearSystem
 from pcsim.model.activations import Linear
 from pcsim.model.arrays import Values
 from pcsim.model.energy import Energy
-from pcsim.model.layers import ActivationFirst, Layer, Start, WeightsFirst
+from pcsim.model.layers import DenseLayer, Layer, read_as_dense
 from pcsim.model.losses import NoTarget, SoftClampedSquaredError, SquaredError
+from pcsim.model.network import Network
 from pcsim.recorded.resimulation import setting_in_double
 from pcsim.scenario import Scenario, read_scenario
 from pcsim.trace import Trace
@@ -49,14 +50,12 @@ def linear_system(energy: Energy, parameters: Sequence[Mapping[str, Values]], x:
     soft clamping, free ends. Raises `UsageError` for a network that is not linear, or another loss.
     """
     output_weight = _output_weight(energy)
-    layers = energy.network.layers
-    for i, layer in enumerate(layers):
-        _require_linear(layer, i)
+    layers = [_linear(layer, i) for i, layer in enumerate(energy.network.layers)]
     units = tuple(prod(shape) for shape in energy.network.layer_shapes)
     links: list[dict[int, Values | None]] = []
     offsets: list[Values] = []
-    for layer, own in zip(layers, parameters, strict=True):
-        offset = np.zeros((len(x), layer.operation.output_shape[0]))
+    for layer, own, n_out in zip(layers, parameters, units, strict=True):
+        offset = np.zeros((len(x), n_out))
         if "b" in own:
             offset += layer.premultiplier * own["b"]
         reads = _reads(layer, own)
@@ -77,9 +76,15 @@ def linear_system(energy: Energy, parameters: Sequence[Mapping[str, Values]], x:
     )
 
 
-def _reads(layer: Layer, own: Mapping[str, Values]) -> dict[int, Values | None]:
+def is_linear(network: Network) -> bool:
+    """Tell whether all layers are dense and linear, or the start of a free input."""
+    layers = map(read_as_dense, network.layers)
+    return all(dense is not None and isinstance(dense.activation, Linear) for dense in layers)
+
+
+def _reads(layer: DenseLayer, own: Mapping[str, Values]) -> dict[int, Values | None]:
     """Return the states a layer reads and the matrix that acts on each as a column, None for the identity."""
-    if isinstance(layer.operation, Start):
+    if layer.dense is None:
         return {layer.source: None}
     matrix = own["W"].T if layer.premultiplier == 1.0 else layer.premultiplier * own["W"].T
     if layer.skip is None:
@@ -89,19 +94,18 @@ def _reads(layer: Layer, own: Mapping[str, Values]) -> dict[int, Values | None]:
     return {layer.source: matrix, layer.skip: None}
 
 
-def _require_linear(layer: Layer, i: int) -> None:
-    operation = layer.operation
-    if isinstance(operation, Start):
-        return
-    if not isinstance(operation, WeightsFirst | ActivationFirst):
+def _linear(layer: Layer, i: int) -> DenseLayer:
+    dense = read_as_dense(layer)
+    if dense is None:
         raise UsageError(
-            f"layer {i} is {type(operation).__name__}; the theory of deep linear networks needs dense layers throughout"
+            f"layer {i} is no dense layer; the theory of deep linear networks needs dense layers throughout"
         )
-    if not isinstance(operation.activation, Linear):
+    if not isinstance(dense.activation, Linear):
         raise UsageError(
-            f"layer {i} has the activation {type(operation.activation).__name__}; the theory of deep linear networks "
+            f"layer {i} has the activation {type(dense.activation).__name__}; the theory of deep linear networks "
             'needs linear ones throughout: activation = "linear" and output = "linear"'
         )
+    return dense
 
 
 def _output_weight(energy: Energy) -> float:

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
+from pcsim.model.windows import Window
 from pcsim.typing import NDArray
 
 Array: TypeAlias = Any
@@ -69,6 +70,25 @@ class Namespace(Protocol):
         `anchor` is the activation's at p, and its first entry is p. Floating point asks the activation for a form
         without cancellation; arithmetic that is wide enough subtracts.
         """
+        ...
+
+    def convolve(self, s: Array, kernel: Array, window: Window, /) -> Array:
+        """Return what every window of images s (batch, h, w, c) makes with a kernel (k, k, c, out).
+
+        Namespaces without convolutions of their own inherit `Gathered`.
+        """
+        ...
+
+    def convolve_adjoint(self, v: Array, kernel: Array, window: Any, image: tuple[int, int], /) -> Array:
+        """Return the transpose of `convolve` applied to v (batch, rows, columns, out), for images of this size."""
+        ...
+
+    def convolve_gradient(self, s: Array, v: Array, window: Window, /) -> Array:
+        """Return the gradient of vᵀ convolve(s, kernel) with respect to the kernel, summed over the batch."""
+        ...
+
+    def pad(self, s: Array, rows: int, columns: int, /) -> Array:
+        """Return images (batch, h, w, c) with so many more rows below and columns at the right, of zeros."""
         ...
 
     def wide(self, x: Array, /) -> Array:

@@ -4,7 +4,7 @@ E = Σ_i γ_i/2 ‖ε_i‖² + ℓ(ŷ, y) + Σ_i δ_i/2 ‖s_i‖² for every sa
 in input-to-output order; no gradient with respect to states or errors carries 1/B.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from jaxtyping import Shaped
 
 from pcsim.model.arrays import Array, Namespace, Parameters
-from pcsim.model.layers import Saved, Start
+from pcsim.model.layers import Layer, Saved
 from pcsim.model.losses import Loss
 from pcsim.model.network import Network
 
@@ -80,7 +80,7 @@ class Energy:
         self, xp: Namespace, parameters: tuple[Parameters, ...], x: Shaped[Array, "batch ..."], y: Array
     ) -> Clamped:
         """Hold input x (batch, *input_shape) and target y (batch, outputs) fixed."""
-        return Clamped(parameters, x, y, (self.network.layers[0].forward(xp, parameters[0], (x,)),))
+        return Clamped(parameters, x, y, (self.network.layers[0].forward(xp, parameters[0], {-1: x}),))
 
     def freeze(self, xp: Namespace, clamped: Clamped) -> Clamped:
         """Hold every prediction and what is saved at the feedforward pass."""
@@ -92,7 +92,7 @@ class Energy:
         if i < len(clamped.known):
             return clamped.known[i]
         layer = self.network.layers[i]
-        return layer.forward(xp, clamped.parameters[i], [states[j] for j in layer.reads])
+        return layer.forward(xp, clamped.parameters[i], inputs(clamped, states, layer))
 
     def predict_all(self, xp: Namespace, clamped: Clamped, states: Sequence[Array]) -> tuple[States, tuple[Saved, ...]]:
         """Return the predictions ŝ_0 … ŷ from given states, and what is saved."""
@@ -135,17 +135,46 @@ class Energy:
         i: int,
     ) -> Array:
         """Return ∇_{s_i}E = γ_i ε_i − Σ_j g_j(γ_j ε_j) + δ_i s_i, j over the layers that read state i."""
+        pulled = [
+            self.pullback(xp, clamped, saved, self.weighted_error(errors, j), j, (i,))[i]
+            for j in self.network.readers[i]
+        ]
+        return self._collected(states, errors, pulled, i)
+
+    def state_gradients(
+        self,
+        xp: Namespace,
+        clamped: Clamped,
+        states: Sequence[Array],
+        errors: Sequence[Array],
+        saved: Sequence[Saved],
+    ) -> States:
+        """Return `state_gradient` of every free state; a layer's error is pulled back once to all that it reads."""
+        pulled: dict[int, dict[int, Array]] = {}
+        found: list[Array] = []
+        for i, readers in enumerate(self.network.readers):
+            for j in readers:
+                if j not in pulled:
+                    pulled[j] = self.pullback(xp, clamped, saved, self.weighted_error(errors, j), j)
+            found.append(self._collected(states, errors, [pulled[j].pop(i) for j in readers], i))
+        return tuple(found)
+
+    def _collected(self, states: Sequence[Array], errors: Sequence[Array], pulled: Sequence[Array], i: int) -> Array:
         total = self.weighted_error(errors, i)
-        for j in self.network.readers[i]:
-            total = total - self.pullback(xp, clamped, saved, self.weighted_error(errors, j), j, i)
+        for part in pulled:
+            total = total - part
         return total if self.decays[i] == 0.0 else total + self.decays[i] * states[i]
 
     def backpropagated(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> States:
         """Return ∂/∂s_i of loss and activity decay through all layers above state i, errors held fixed."""
         totals: list[Array] = [None] * len(point.states)
         totals.append(-point.errors[-1])
+        pulled: dict[int, dict[int, Array]] = {}
         for i in range(len(point.states) - 1, -1, -1):
-            parts = [self.pullback(xp, clamped, point.saved, totals[j], j, i) for j in self.network.readers[i]]
+            for j in self.network.readers[i]:
+                if j not in pulled:
+                    pulled[j] = self.pullback(xp, clamped, point.saved, totals[j], j)
+            parts = [pulled[j].pop(i) for j in self.network.readers[i]]
             if self.decays[i] != 0.0:
                 parts.append(self.decays[i] * point.states[i])
             totals[i] = parts[0]
@@ -154,12 +183,25 @@ class Energy:
         return tuple(totals[:-1])
 
     def pullback(
-        self, xp: Namespace, clamped: Clamped, saved: Sequence[Saved], v: Array, layer: int, state: int
-    ) -> Array:
-        """Return vᵀ ∂ŝ_layer/∂s_state, zero for input units that are held."""
-        pulled = self.network.layers[layer].pullback(xp, clamped.parameters[layer], saved[layer], v, state)
-        below = self.network.layers[state].operation
-        return below.released(xp, pulled) if isinstance(below, Start) else pulled
+        self,
+        xp: Namespace,
+        clamped: Clamped,
+        saved: Sequence[Saved],
+        v: Array,
+        i: int,
+        states: Collection[int] | None = None,
+    ) -> dict[int, Array]:
+        """Return vᵀ ∂ŝ_i/∂s of the free states that layer i reads, or of some of them; zero for input units held."""
+        layer = self.network.layers[i]
+        free = [j for j in layer.reads if j >= 0] if states is None else states
+        pulled = layer.pullback(xp, clamped.parameters[i], saved[i], v, free)
+        return self.released(xp, pulled)
+
+    def released(self, xp: Namespace, pulled: dict[int, Array]) -> dict[int, Array]:
+        """Return what is pulled back to states, with zeros for units of a free input that are held."""
+        if 0 in pulled and (start := self.network.start) is not None:
+            pulled[0] = start.released(xp, pulled[0])
+        return pulled
 
     def layerwise(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> Shaped[Array, "layers batch"]:
         """Return E_i of every layer and sample in the wide type; the last row is the output loss."""
@@ -189,3 +231,8 @@ class Energy:
             }
             for i, layer in enumerate(self.network.layers)
         )
+
+
+def inputs(clamped: Clamped, states: Sequence[Array], layer: Layer) -> dict[int, Array]:
+    """Return the states that a layer reads, by number."""
+    return {j: clamped.x if j < 0 else states[j] for j in layer.reads}

@@ -1,7 +1,7 @@
 """The network: a frozen description of a chain of layers. It holds no arrays."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -11,8 +11,8 @@ from jaxtyping import Shaped
 
 from pcsim.model.activations import Activation, Linear, Sigmoid
 from pcsim.model.arrays import Array, Namespace, Parameters
-from pcsim.model.initialisers import Initialiser
-from pcsim.model.layers import ActivationFirst, Layer, Start, WeightsFirst
+from pcsim.model.initialisers import Initialiser, drawn
+from pcsim.model.layers import Branch, Chain, Dense, DenseLayer, Layer, Parameter, Shape, Start, dense_layer
 from pcsim.typing import NDArray
 
 
@@ -31,10 +31,19 @@ class Network:
         """Shape of one sample of every free state."""
         return self.layer_shapes[:-1]
 
-    @property
-    def layer_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Shape of one sample of every layer's prediction, the output's last."""
-        return tuple(layer.operation.output_shape for layer in self.layers)
+    @cached_property
+    def layer_shapes(self) -> tuple[Shape, ...]:
+        """Shape of one sample of every layer's prediction, the output's last.
+
+        Raises `ValueError`, naming the layer, where a part does not fit what it is given.
+        """
+        shapes = {-1: self.input_shape}
+        for i, layer in enumerate(self.layers):
+            try:
+                shapes[i] = layer.output_shape(shapes)
+            except ValueError as error:
+                raise ValueError(f"layer {i} {error}") from None
+        return tuple(shapes[i] for i in range(len(self.layers)))
 
     @property
     def layer_names(self) -> tuple[str, ...]:
@@ -46,7 +55,16 @@ class Network:
     @property
     def has_free_input(self) -> bool:
         """Whether state 0 is the input, which moves."""
-        return isinstance(self.layers[0].operation, Start)
+        return self.start is not None
+
+    @property
+    def start(self) -> Start | None:
+        """The part that predicts a free input, None where the input is given."""
+        match self.layers[0].branches[0].chain.parts:
+            case (Start() as start,):
+                return start
+            case _:
+                return None
 
     def with_free_input(self, held: tuple[bool, ...] = ()) -> "Network":
         """Return the network with its input as state 0, predicted by where it starts; other states count one more.
@@ -54,11 +72,12 @@ class Network:
         `held` tells for every unit of the input whether it stays where it starts; empty: none.
         """
 
-        def moved(state: int | None) -> int | None:
-            return None if state is None else state + 1
-
-        layers = (replace(layer, source=layer.source + 1, skip=moved(layer.skip)) for layer in self.layers)
-        return Network(self.input_shape, (Layer(Start(self.input_shape, held), -1), *layers))
+        layers = (
+            replace(layer, branches=tuple(replace(branch, source=branch.source + 1) for branch in layer.branches))
+            for layer in self.layers
+        )
+        start = Layer((Branch(-1, Chain((Start(held),))),))
+        return Network(self.input_shape, (start, *layers))
 
     @cached_property
     def readers(self) -> tuple[tuple[int, ...], ...]:
@@ -71,10 +90,20 @@ class Network:
     def parameter_names(self) -> tuple[tuple[str, int, tuple[int, ...]], ...]:
         """Name, layer and shape of every parameter array, in order: `("W", 0, (n_in, n_out))`, …"""
         return tuple(
-            (name, i, shape)
-            for i, layer in enumerate(self.layers)
-            for name, shape in layer.operation.parameter_shapes.items()
+            (name, i, parameter.shape)
+            for i, parameters in enumerate(self.parameters)
+            for name, parameter in parameters.items()
         )
+
+    @cached_property
+    def parameters(self) -> tuple[Mapping[str, Parameter], ...]:
+        """What there is to know of every layer's parameters, by name."""
+        return tuple(layer.parameters for layer in self.layers)
+
+    @property
+    def multiplications(self) -> int:
+        """How many numbers of one sample are multiplied with weights in a forward pass."""
+        return sum(part.multiplications for layer in self.layers for part in layer.parts)
 
     def outputs(
         self, xp: Namespace, parameters: Sequence[Parameters], x: Shaped[Array, "batch ..."]
@@ -82,19 +111,22 @@ class Network:
         """Return the outputs ŷ of a forward pass from x (batch, *input_shape)."""
         predictions: list[Array] = []
         for layer, own in zip(self.layers, parameters, strict=True):
-            inputs = [x if j < 0 else predictions[j] for j in layer.reads]
-            predictions.append(layer.forward(xp, own, inputs)[0])
+            states = {j: x if j < 0 else predictions[j] for j in layer.reads}
+            predictions.append(layer.forward(xp, own, states)[0])
         return predictions[-1]
 
-    def draw_parameters(self, initialiser: Initialiser, seed: int) -> tuple[dict[str, NDArray[np.float64]], ...]:
-        """Draw the parameters of every layer from the seed, in float64: matrices as the initialiser says, biases 0."""
+    def draw_parameters(
+        self, initialisers: Initialiser | Sequence[Initialiser], seed: int
+    ) -> tuple[dict[str, NDArray[np.float64]], ...]:
+        """Draw the parameters of every layer from the seed, in float64, with one initialiser for all or one for each.
+
+        Weights are drawn; biases are zero unless the initialiser draws them too.
+        """
         rng = np.random.default_rng(seed)
+        each = initialisers if isinstance(initialisers, Sequence) else [initialisers] * len(self.layers)
         return tuple(
-            {
-                name: initialiser.draw(rng, *shape) if len(shape) == 2 else np.zeros(shape)
-                for name, shape in layer.operation.parameter_shapes.items()
-            }
-            for layer in self.layers
+            {name: drawn(initialiser, rng, parameter) for name, parameter in parameters.items()}
+            for initialiser, parameters in zip(each, self.parameters, strict=True)
         )
 
 
@@ -117,14 +149,13 @@ def dense_chain(
     layers: list[Layer] = []
     for i, (n_in, n_out) in enumerate(pairwise(widths)):
         is_output = i == count - 1
-        if activation_first:
-            operation = ActivationFirst(n_in, n_out, Linear() if i == 0 else activation, bias)
-        else:
-            last: Activation = Sigmoid() if sigmoid_output else Linear()
-            operation = WeightsFirst(n_in, n_out, last if is_output else activation, bias)
+        last: Activation = Sigmoid() if sigmoid_output else Linear()
+        without = i == 0 if activation_first else is_output
+        own = (Linear() if activation_first else last) if without else activation
         skips = skip > 0 and i >= skip and not is_output
         scale = _mupc_premultiplier(i, n_in, count, skip > 0) if mupc else 1.0
-        layers.append(Layer(operation, i - 1, scale, i - skip if skips else None))
+        dense = Dense(n_in, n_out, bias)
+        layers.append(dense_layer(DenseLayer(i - 1, dense, own, activation_first, scale, i - skip if skips else None)))
     return Network((widths[0],), tuple(layers))
 
 

@@ -5,7 +5,9 @@ import numpy as np
 from pcsim.errors import UsageError
 from pcsim.inference import Inference
 from pcsim.model.arithmetic import NARROW, significand_bits
+from pcsim.model.arrays import Parameters
 from pcsim.model.energy import Evaluation
+from pcsim.model.layers import BatchNorm, Branch, Scale
 from pcsim.recorded.network import called, precision_of
 from pcsim.recorded.point import RecordedPoint
 from pcsim.recorded.verification import SOLVER_MARGIN
@@ -61,7 +63,7 @@ def _shares(trace: Trace, scenario: Scenario, inference: Inference) -> list[floa
     """Return how far every layer's errors may be off, as a share of what is subtracted."""
     unit = 2.0 ** (1 - min(significand_bits(precision_of(trace)), LARGEST_BITS))
     network, table = inference.energy.network, scenario.inference
-    widths = [max(shape[0] for _, j, shape in network.parameter_names if j == i) for i in range(len(network.layers))]
+    widths = [max(p.fans[0] for p in parameters.values()) for parameters in network.parameters]
     narrow = table.accumulate in NARROW
     shares = [unit * (UNITS + (width if narrow else 0)) for width in widths]
     if inference.traits.freezes_predictions:
@@ -90,9 +92,28 @@ def _sizes(inference: Inference, recorded: RecordedPoint, point: Evaluation) -> 
     upper = (*recorded.states, recorded.y)
     found: list[float] = []
     for i, layer in enumerate(layers):
-        summed = _largest_norm(inputs[layer.source], 1) * _largest_norm(recorded.parameters[i]["W"], 0)
-        found.append(_largest(upper[i]) + _largest(point.predictions[i]) + abs(layer.premultiplier) * summed)
+        summed = sum(_summed(branch, recorded.parameters[i], inputs[branch.source]) for branch in layer.branches)
+        found.append(_largest(upper[i]) + _largest(point.predictions[i]) + summed)
     return found
+
+
+def _summed(branch: Branch, parameters: Parameters, s: NDArray[np.float64]) -> float:
+    """Return what a branch with weights adds up for one unit, at most; activations make no more of it."""
+    own, weighted = branch.own(parameters), False
+    size = _largest_norm(s.reshape(len(s), -1), 1)
+    for part in branch.chain.parts:
+        match part:
+            case Scale(factor):
+                size *= abs(factor)
+            case BatchNorm():
+                slope = np.abs(own["gamma"]) / np.sqrt(own["variance"] + part.eps)
+                size = size * _largest(slope) + _largest(own["beta"]) + _largest(slope * own["mean"])
+            case _:
+                for name, parameter in part.parameters.items():
+                    if parameter.start == "drawn":
+                        size *= _largest_norm(own[name].reshape(-1, parameter.shape[-1]), 0)
+                        weighted = True
+    return size if weighted else 0.0
 
 
 def _largest_norm(array: NDArray[np.float64], axis: int) -> float:

@@ -30,8 +30,7 @@ from pcsim.engine.host import host_namespace
 from pcsim.errors import UsageError
 from pcsim.inference import Traits, first_variable, with_free_input
 from pcsim.inference.state import evaluate_states
-from pcsim.linear import linear_system
-from pcsim.model.activations import Linear
+from pcsim.linear import is_linear, linear_system
 from pcsim.model.arrays import Namespace
 from pcsim.model.energy import Clamped, Energy, States
 from pcsim.model.losses import NoTarget, SoftClampedSquaredError, SquaredError
@@ -246,8 +245,9 @@ def _steps(at: _Setting, largest: float) -> tuple[float | None, float | None]:
 
 def _equilibrated(at: _Setting) -> float | None:
     """Return the batch mean of a deep linear network's equilibrated energy, None for others or without a unique one."""
-    linear = all(getattr(each.operation, "activation", Linear()) == Linear() for each in at.energy.network.layers)
-    if not linear or not isinstance(at.energy.loss, SquaredError | SoftClampedSquaredError | NoTarget):
+    if not is_linear(at.energy.network) or not isinstance(
+        at.energy.loss, SquaredError | SoftClampedSquaredError | NoTarget
+    ):
         return None
     try:
         return float(np.mean(linear_system(at.energy, at.parameters, at.x, at.y).equilibrated_energy()))

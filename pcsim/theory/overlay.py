@@ -11,8 +11,7 @@ from pcsim.engine.backend import Descent, Flow, Task
 from pcsim.errors import UsageError
 from pcsim.inference import StateOptimization
 from pcsim.inference.steppers import GradientDescent
-from pcsim.linear import linear_system
-from pcsim.model.activations import Linear
+from pcsim.linear import is_linear, linear_system
 from pcsim.model.losses import SoftClampedSquaredError, SquaredError
 from pcsim.model.network import Network
 from pcsim.recorded.resimulation import setting_in_double
@@ -80,8 +79,7 @@ def theory_of(trace: Trace) -> Overlay:
 
 def _is_linear(task: Task) -> bool:
     energy = task.inference.energy
-    linear = all(getattr(layer.operation, "activation", None) == Linear() for layer in energy.network.layers)
-    return linear and isinstance(energy.loss, SquaredError | SoftClampedSquaredError)
+    return is_linear(energy.network) and isinstance(energy.loss, SquaredError | SoftClampedSquaredError)
 
 
 def _exact(task: Task, clock: NDArray[Any], step_size: float) -> Overlay:
@@ -143,7 +141,7 @@ def _require_signal(trace: Trace, task: Task, scenario: Scenario) -> None:
 
 
 def _longest_skip(network: Network) -> int:
-    return max((i - layer.skip for i, layer in enumerate(network.layers) if layer.skip is not None), default=0)
+    return max((i - state for i, layer in enumerate(network.layers) for state in layer.reads[1:]), default=0)
 
 
 def _name(trace: Trace) -> str:

@@ -41,8 +41,7 @@ def read_parameters(path: Path, network: Network) -> tuple[dict[str, NDArray[np.
             raise UsageError(f"{path}: array {name} has no place in this network; {fix}")
     checked = {name: _checked(path, name, arrays[name]) for name in expected}
     return tuple(
-        {name: checked[f"{name}{i}"] for name in layer.operation.parameter_shapes}
-        for i, layer in enumerate(network.layers)
+        {name: checked[f"{name}{i}"] for name in parameters} for i, parameters in enumerate(network.parameters)
     )
 
 

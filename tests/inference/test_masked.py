@@ -18,7 +18,7 @@ from pcsim.errors import UsageError
 from pcsim.inference import with_free_input
 from pcsim.inference.steppers import GradientDescent, Momentum
 from pcsim.inference.stopping import StopRule
-from pcsim.model.layers import Layer, WeightsFirst
+from pcsim.model.layers import Dense, dense_layer, read_as_dense
 from pcsim.model.losses import PartlyClamped, SoftClampedSquaredError, SquaredError
 from pcsim.trace import Block
 from tests.support.cases import METHODS, XP, Case, join, make_case, make_task, settle
@@ -104,8 +104,8 @@ def test_masked_targets_are_as_if_their_units_were_not_there(method: str, clamp_
     whole = replace(case, energy=replace(case.energy, loss=PartlyClamped(loss, MASKED)))
     ours, rows = settle(task_of(whole, method))
     known = ~np.array(MASKED)
-    operation: Any = case.network.layers[-1].operation
-    last = Layer(WeightsFirst(operation.n_in, 2, operation.activation), case.network.layers[-1].source)
+    dense = present(read_as_dense(case.network.layers[-1]))
+    last = dense_layer(replace(dense, dense=Dense(present(dense.dense).n_in, 2)))
     network = replace(case.network, layers=(*case.network.layers[:-1], last))
     cut = {"W": case.parameters[-1]["W"][:, known], "b": case.parameters[-1]["b"][known]}
     energy = replace(case.energy, network=network)

@@ -2,21 +2,25 @@ import numpy as np
 import pytest
 
 from pcsim.model.initialisers import Initialiser, Kaiming, Normal, Orthogonal, Uniform, Xavier
-from pcsim.model.network import dense_chain
+from pcsim.model.layers import read_as_dense
+from pcsim.model.network import Network, dense_chain
 from tests.support.cases import ACTIVATIONS
+
+
+def premultipliers(network: Network) -> list[float]:
+    return [dense.premultiplier for dense in map(read_as_dense, network.layers) if dense is not None]
 
 
 def test_mupc_premultipliers_are_those_of_the_thesis_table() -> None:
     network = dense_chain((7, 5, 5, 5, 3), ACTIVATIONS["relu"], activation_first=True, skip=1, mupc=True)
-    scales = [layer.premultiplier for layer in network.layers]
-    assert scales == pytest.approx([7**-0.5, (5 * 4) ** -0.5, (5 * 4) ** -0.5, 1 / 5])
+    assert premultipliers(network) == pytest.approx([7**-0.5, (5 * 4) ** -0.5, (5 * 4) ** -0.5, 1 / 5])
     plain = dense_chain((7, 5, 5, 5, 3), ACTIVATIONS["relu"], activation_first=True, mupc=True)
-    assert [layer.premultiplier for layer in plain.layers] == pytest.approx([7**-0.5, 5**-0.5, 5**-0.5, 1 / 5])
+    assert premultipliers(plain) == pytest.approx([7**-0.5, 5**-0.5, 5**-0.5, 1 / 5])
 
 
 def test_skips_sit_on_hidden_layers_from_their_length_on() -> None:
     network = dense_chain((4, 4, 4, 4, 4, 4), ACTIVATIONS["tanh"], skip=2)
-    assert [layer.skip for layer in network.layers] == [None, None, 0, 1, None]
+    assert [dense.skip for dense in map(read_as_dense, network.layers) if dense is not None] == [None, None, 0, 1, None]
     assert network.readers == ((1, 2), (2, 3), (3,), (4,))
 
 
@@ -31,7 +35,7 @@ def test_parameters_depend_on_the_seed_alone() -> None:
 
 @pytest.mark.parametrize("shape", [(6, 6), (9, 4), (4, 9)])
 def test_orthogonal_matrices_preserve_lengths_on_their_smaller_side(shape: tuple[int, int]) -> None:
-    w = Orthogonal(1.5).draw(np.random.default_rng(0), *shape)
+    w = Orthogonal(1.5).draw(np.random.default_rng(0), shape, shape)
     product = w @ w.T if shape[0] <= shape[1] else w.T @ w
     np.testing.assert_allclose(product, 2.25 * np.eye(min(shape)), atol=1e-14)
 
@@ -48,7 +52,7 @@ def test_orthogonal_matrices_preserve_lengths_on_their_smaller_side(shape: tuple
     ],
 )
 def test_variances_are_those_of_the_papers(initialiser: Initialiser, std: float) -> None:
-    w = initialiser.draw(np.random.default_rng(0), 300, 400)
+    w = initialiser.draw(np.random.default_rng(0), (300, 400), (300, 400))
     assert w.shape == (300, 400)
     assert w.std() == pytest.approx(std, rel=0.01)
     assert w.mean() == pytest.approx(0, abs=0.01 * std * 3)

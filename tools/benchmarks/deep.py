@@ -35,7 +35,7 @@ def main() -> None:
     )
     energy = Energy(network, CrossEntropy(), (1.0,) * HIDDEN, (0.0,) * HIDDEN)
     rng = np.random.default_rng(0)
-    shapes = [layer.operation.parameter_shapes for layer in network.layers]
+    shapes = [{name: p.shape for name, p in parameters.items()} for parameters in network.parameters]
     with settings():
         parameters = tuple(
             {name: to_run(rng.standard_normal(shape), "float32") for name, shape in layer.items()} for layer in shapes

@@ -55,7 +55,7 @@ def bare_seconds(task: Task) -> float:
     xp = NumpyNamespace()
     parameters = tuple({k: v.astype(np.float32) for k, v in layer.items()} for layer in task.parameters)
     clamped = task.inference.clamp(xp, parameters, task.x.astype(np.float32), task.y.astype(np.float32))
-    with blas_threads(task.parameters, len(task.x)):
+    with blas_threads(task.inference.energy.network, len(task.x)):
         start = time.perf_counter()
         carry = task.inference.begin(xp, clamped, None, task.descent.stepper)
         for step in range(1, task.descent.steps + 1):

@@ -62,6 +62,21 @@ class Balls:
             self._transposed = Balls(None, self.matrix.transpose())
         return self._transposed
 
+    def reshape(self, *shape: int) -> "Balls":
+        """Return the same balls in another shape."""
+        return self if shape == self.shape else Balls(self.entries.reshape(*shape))
+
+    def transpose(self, *axes: int) -> "Balls":
+        """Return the balls with the axes in another order."""
+        return Balls(self.entries.transpose(*axes))
+
+    def swapaxes(self, first: int, second: int) -> "Balls":
+        """Return the balls with two axes exchanged."""
+        return Balls(self.entries.swapaxes(first, second))
+
+    def __getitem__(self, index: Any) -> "Balls":
+        return Balls(self.entries[index])
+
     @property
     def is_zero(self) -> bool:
         """Whether every entry is an exact zero."""

@@ -15,6 +15,7 @@ from pcsim.engine.backend import Task
 from pcsim.errors import UsageError
 from pcsim.inference.steppers import undecayed
 from pcsim.model.arithmetic import EXACT_BITS
+from pcsim.model.layers import Scale
 
 LEAST_BITS = 53
 MOST_BITS = 65536
@@ -66,9 +67,11 @@ def first_guess(task: Task, bits: int) -> int:
 
 
 def _log2_widening(task: Task, i: int) -> float:
-    sums = [np.abs(w).sum(axis=axis).mean() for w in task.parameters[i].values() if w.ndim == 2 for axis in (0, 1)]
+    weights = [w.reshape(-1, w.shape[-1]) for w in task.parameters[i].values() if w.ndim > 1]
+    sums = [np.abs(w).sum(axis=axis).mean() for w in weights for axis in (0, 1)]
     layer = task.inference.energy.network.layers[i]
-    return math.log2(1.0 + abs(layer.premultiplier) * max(sums, default=1.0) + (layer.skip is not None))
+    scale = math.prod(abs(part.factor) for part in layer.parts if isinstance(part, Scale))
+    return math.log2(1.0 + scale * max(sums, default=1.0) + (len(layer.branches) - 1))
 
 
 class Widening:

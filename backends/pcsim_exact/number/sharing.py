@@ -4,8 +4,8 @@ Ball arithmetic cannot see that two balls computed alike hold the same number: t
 With the same *array* back, a state that nothing has moved since the feedforward pass keeps an error of exactly zero.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from pcsim.inference import Inference
 from pcsim.model.arrays import Array, Namespace, Parameters
@@ -16,19 +16,19 @@ from pcsim.model.layers import Layer, Saved
 class SharedLayer(Layer):
     """A layer that remembers its last inputs and what they gave."""
 
-    last: list[tuple[list[Array], tuple[Array, Saved]]] = field(default_factory=list, compare=False, repr=False)
+    last: list[tuple[Mapping[int, Array], tuple[Array, Saved]]] = field(default_factory=list, compare=False, repr=False)
 
-    def forward(self, xp: Namespace, parameters: Parameters, inputs: Any) -> tuple[Array, Saved]:
+    def forward(self, xp: Namespace, parameters: Parameters, states: Mapping[int, Array]) -> tuple[Array, Saved]:
         """Return the prediction and what is saved, the same objects as last time if the inputs are."""
-        if self.last and all(a is b for a, b in zip(self.last[0][0], inputs, strict=True)):
+        if self.last and all(self.last[0][0][j] is states[j] for j in self.reads):
             return self.last[0][1]
-        result = super().forward(xp, parameters, inputs)
-        self.last[:] = [(list(inputs), result)]
+        result = super().forward(xp, parameters, states)
+        self.last[:] = [(dict(states), result)]
         return result
 
 
 def with_shared_predictions(inference: Inference) -> Inference:
     """Return the same inference on layers that share unchanged predictions."""
     network = inference.energy.network
-    layers = tuple(SharedLayer(a.operation, a.source, a.premultiplier, a.skip) for a in network.layers)
+    layers = tuple(SharedLayer(layer.branches, layer.then) for layer in network.layers)
     return inference.with_energy(replace(inference.energy, network=replace(network, layers=layers)))

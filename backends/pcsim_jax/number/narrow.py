@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from pcsim.model.arrays import Array
+from pcsim.model.windows import Window
+from pcsim_jax.convolution import convolved, kernel_gradient, pulled_back
 from pcsim_jax.namespace import JaxNamespace
 
 EXPONENT_BITS = 8
@@ -76,6 +78,17 @@ class Narrow:
     def reshape(self, *shape: int) -> "Narrow":
         """Return the same numbers in another shape."""
         return Narrow(self.stored.reshape(*shape))
+
+    def transpose(self, *axes: int) -> "Narrow":
+        """Return the numbers with the axes in another order."""
+        return Narrow(self.stored.transpose(*axes))
+
+    def swapaxes(self, first: int, second: int) -> "Narrow":
+        """Return the numbers with two axes exchanged."""
+        return Narrow(self.stored.swapaxes(first, second))
+
+    def __getitem__(self, index: Any) -> "Narrow":
+        return Narrow(self.stored[index])
 
     def __matmul__(self, other: "Narrow") -> "Narrow":
         """Return the product, accumulated in float32 and rounded once."""
@@ -175,3 +188,19 @@ class NarrowNamespace(JaxNamespace):
     def stack(self, arrays: Sequence[Array], /) -> Array:
         """Join equally shaped arrays along a new first axis."""
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *arrays)
+
+    def convolve(self, s: Array, kernel: Array, window: Window, /) -> Array:
+        """Return the convolution, accumulated in float32 and rounded once."""
+        return rounded(convolved(s.stored, kernel.stored, window, jnp.float32))
+
+    def convolve_adjoint(self, v: Array, kernel: Array, window: Window, image: tuple[int, int], /) -> Array:
+        """Return the transposed convolution, accumulated in float32 and rounded once."""
+        return rounded(pulled_back(v.stored, kernel.stored, window, image, jnp.float32))
+
+    def convolve_gradient(self, s: Array, v: Array, window: Window, /) -> Array:
+        """Return the kernel's gradient, accumulated in float32 and rounded once."""
+        return rounded(kernel_gradient(s.stored, v.stored, window, jnp.float32))
+
+    def pad(self, s: Array, rows: int, columns: int, /) -> Array:
+        """Return images with rows below and columns at the right, of zeros."""
+        return Narrow(super().pad(s.stored, rows, columns))

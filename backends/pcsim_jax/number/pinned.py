@@ -6,7 +6,7 @@ comparison with the rounded product keeps it from being contracted (`optimizatio
 not).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import jax.numpy as jnp
@@ -25,14 +25,14 @@ def pinned(x: Array) -> Array:
 class PinnedLayer(Layer):
     """A layer that gives its prediction as the rounded number that is stored."""
 
-    def forward(self, xp: Namespace, parameters: Parameters, inputs: Sequence[Array]) -> tuple[Array, Saved]:
+    def forward(self, xp: Namespace, parameters: Parameters, states: Mapping[int, Array]) -> tuple[Array, Saved]:
         """Return the prediction and what is saved."""
-        value, saved = super().forward(xp, parameters, inputs)
+        value, saved = super().forward(xp, parameters, states)
         return (value if isinstance(value, Narrow) else pinned(value)), saved
 
 
 def with_pinned_predictions(inference: Inference) -> Inference:
     """Return the same inference on layers that pin their predictions."""
     network = inference.energy.network
-    layers = tuple(PinnedLayer(**vars(layer)) for layer in network.layers)
+    layers = tuple(PinnedLayer(layer.branches, layer.then) for layer in network.layers)
     return inference.with_energy(replace(inference.energy, network=replace(network, layers=layers)))

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pcsim.engine.lowering import NOTHING, SEQUENTIAL, lowered, lowered_method, lowered_stepper
+from pcsim.engine.lowering import NOTHING, PREMULTIPLIER, SEQUENTIAL, lowered, lowered_method, lowered_stepper
 from pcsim.inference import Inference, unhalved
 from pcsim.inference.steppers import Stepper
 from pcsim.inference.stopping import StopRule
@@ -162,15 +162,16 @@ class RunningBatch:
         return tuple(self._layer_gradient(i) for i in range(len(self._plan.net.layers)))
 
     def _layer_gradient(self, i: int) -> dict[str, NDArray[Any]]:
-        energy, layer = self._energy, self._energy.network.layers[i]
-        if not layer.operation.parameter_shapes:
+        energy = self._energy
+        if not energy.network.parameters[i]:
             return {}
         first = bool(self._plan.net.layers[i, WEIGHTS_FIRST])
+        premultiplier = float(self._plan.net.scales[i, PREMULTIPLIER])
         inputs: list[NDArray[Any]] = []
         errors: list[NDArray[Any]] = []
         for block in self._blocks:
             gamma = energy.precisions[i] if i < len(energy.precisions) else 1.0
-            error = (gamma * layer.premultiplier) * matrix(self._plan, block, block.errors, i)
+            error = (gamma * premultiplier) * matrix(self._plan, block, block.errors, i)
             errors.append(error * saved_matrix(self._plan, block, block.slopes, i, of_output=True) if first else error)
             inputs.append(self._input(block, i))
         v = np.concatenate(errors)

@@ -116,6 +116,14 @@ class Rounded(NDArrayOperatorsMixin):
         """Return the same numbers in another shape."""
         return Rounded(self.values.reshape(*shape), self.unit)
 
+    def transpose(self, *axes: int) -> "Rounded":
+        """Return a view with the axes in another order."""
+        return Rounded(self.values.transpose(*axes), self.unit)
+
+    def swapaxes(self, first: int, second: int) -> "Rounded":
+        """Return a view with two axes exchanged."""
+        return Rounded(self.values.swapaxes(first, second), self.unit)
+
     def astype(self, dtype: DTypeLike, copy: bool = True) -> NDArray[Any]:
         """Return a plain array of another type: what it computes is no longer rounded."""
         return self.values.astype(dtype, copy=copy)

@@ -23,7 +23,7 @@ def divergence(task: Task, clock: int | float, layerwise: NDArray[np.float64]) -
 def looser_or_implicit(task: Task, implicit: str | None) -> str:
     """Return what to do where an adaptive solver gets stuck: `implicit` names implicit solvers worth a try."""
     layers = task.inference.energy.network.layers
-    if any(isinstance(getattr(layer.operation, "activation", None), LeakyRelu) for layer in layers):
+    if any(isinstance(activation, LeakyRelu) for layer in layers for activation in layer.activations):
         return (
             "the gradient jumps at the kink of relu and leaky_relu, where a flow can get caught: use a larger "
             "inference.rtol and inference.atol, as in 1e-3, or inference.step_size, or a smooth activation"

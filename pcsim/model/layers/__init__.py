@@ -1,13 +1,43 @@
-"""Layers: forward maps with their local Jacobian products.
+"""Layers: chains of parts, each of which knows its own local Jacobian products.
 
-An `Operation` maps one state to a prediction and knows its own local Jacobian; a `Layer` places an operation in the
-chain: which state it reads, how it is scaled, and which earlier state it adds (a skip). The dynamics only ever see
-layers, so that new operations join without touching them.
+A `Part` is one of a few maps: a matrix, a convolution, an activation, a pool, a norm. A `Layer` places chains of them
+in the network: which states they read, how they are summed, and what is made of the sum. The dynamics only ever see
+layers, so that new parts join without touching them.
 """
 
-from pcsim.model.layers.dense import ActivationFirst, WeightsFirst
-from pcsim.model.layers.layer import Layer
-from pcsim.model.layers.operation import Anchor, Operation, Saved, Second
+from pcsim.model.layers.affine import Affine, Flatten, Scale
+from pcsim.model.layers.chain import Chain
+from pcsim.model.layers.convolution import Convolution
+from pcsim.model.layers.dense import Dense
+from pcsim.model.layers.dense_layer import DenseLayer, dense_layer, read_as_dense
+from pcsim.model.layers.layer import Branch, Layer
+from pcsim.model.layers.norm import BatchNorm
+from pcsim.model.layers.part import Anchor, Parameter, Part, Saved, Second, Shape
+from pcsim.model.layers.pointwise import Pointwise
+from pcsim.model.layers.pool import AveragePool, MaxPool
 from pcsim.model.layers.start import Start
 
-__all__ = ["ActivationFirst", "Anchor", "Layer", "Operation", "Saved", "Second", "Start", "WeightsFirst"]
+__all__ = [
+    "Affine",
+    "Anchor",
+    "AveragePool",
+    "BatchNorm",
+    "Branch",
+    "Chain",
+    "Convolution",
+    "Dense",
+    "DenseLayer",
+    "Flatten",
+    "Layer",
+    "MaxPool",
+    "Parameter",
+    "Part",
+    "Pointwise",
+    "Saved",
+    "Scale",
+    "Second",
+    "Shape",
+    "Start",
+    "dense_layer",
+    "read_as_dense",
+]

@@ -1,62 +1,169 @@
-"""A layer: an operation placed in the chain."""
+"""A layer: chains of parts from the states it reads, their sum, and what is made of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from pcsim.model.activations import Activation
 from pcsim.model.arrays import Array, Namespace, Parameters
-from pcsim.model.layers.operation import Anchor, Operation, Saved, Second
+from pcsim.model.layers.chain import Chain
+from pcsim.model.layers.part import Anchor, Parameter, Part, Saved, Second, Shape
+from pcsim.model.layers.pointwise import Pointwise
+
+IDENTITY = Chain()
+
+
+@dataclass(frozen=True)
+class Branch:
+    """What a layer makes of one state. States are numbered from 0; −1 is the input.
+
+    `prefix` stands before the names of its parameters in the layer.
+    """
+
+    source: int
+    chain: Chain = IDENTITY
+    prefix: str = ""
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """The parameters by the names they have in the layer."""
+        return {self.prefix + name: parameter for name, parameter in self.chain.parameters.items()}
+
+    def own(self, parameters: Parameters) -> Parameters:
+        """Return the layer's parameters by the names they have in this branch."""
+        if not self.prefix:
+            return parameters
+        return {name: parameters[self.prefix + name] for name in self.chain.parameters}
 
 
 @dataclass(frozen=True)
 class Layer:
-    """ŝ_i = a · op(s_source) + s_skip: an operation placed in the chain (model: section 1).
+    """ŝ = then(Σ_b branch_b(s_source(b))), a prediction from one state or several (model: sections 1 and 5)."""
 
-    States are numbered from 0; −1 is the input. `premultiplier` a scales the bias too. A skip adds an earlier
-    state of the same shape.
-    """
+    branches: tuple[Branch, ...]
+    then: Chain = IDENTITY
 
-    operation: Operation
-    source: int
-    premultiplier: float = 1.0
-    skip: int | None = None
+    @cached_property
+    def reads(self) -> tuple[int, ...]:
+        """The states this layer reads, each once, the first branch's first."""
+        return tuple(dict.fromkeys(branch.source for branch in self.branches))
 
     @property
-    def reads(self) -> tuple[int, ...]:
-        """The states this layer reads, the operation's first."""
-        return (self.source,) if self.skip is None else (self.source, self.skip)
+    def parts(self) -> tuple[Part, ...]:
+        """All parts, those of the branches first."""
+        chains = (*(branch.chain for branch in self.branches), self.then)
+        return tuple(part for chain in chains for part in chain.parts)
 
-    def forward(self, xp: Namespace, parameters: Parameters, inputs: Sequence[Array]) -> tuple[Array, Saved]:
-        """Return the prediction from the states in `reads`, and what is saved for the pullback."""
-        value, saved = self.operation.forward(xp, parameters, inputs[0])
-        if self.premultiplier != 1.0:
-            value = self.premultiplier * value
-        if self.skip is not None:
-            value = value + inputs[1]
-        return value, saved
+    @property
+    def activations(self) -> tuple[Activation, ...]:
+        """The activations among the parts."""
+        return tuple(part.activation for part in self.parts if isinstance(part, Pointwise))
 
-    def pullback(self, xp: Namespace, parameters: Parameters, saved: Saved, v: Array, state: int) -> Array:
-        """Return vᵀ ∂ŝ/∂s for one of the states in `reads`."""
-        if state != self.source:
-            return v
-        through = self.operation.pullback(xp, parameters, saved, self._scaled(v))
-        return through + v if state == self.skip else through
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """The parameter arrays by name."""
+        found = {name: parameter for branch in self.branches for name, parameter in branch.parameters.items()}
+        return found | dict(self.then.parameters)
+
+    def output_shape(self, shapes: Mapping[int, Shape]) -> Shape:
+        """Return the shape of a prediction from states of shapes; raises `ValueError` where they do not fit."""
+        sums = [branch.chain.output_shape(shapes[branch.source]) for branch in self.branches]
+        for shape in sums[1:]:
+            if shape != sums[0]:
+                raise ValueError(f"adds samples of shape {shape} to samples of shape {sums[0]}")
+        return self.then.output_shape(sums[0])
+
+    def forward(self, xp: Namespace, parameters: Parameters, states: Mapping[int, Array]) -> tuple[Array, Saved]:
+        """Return the prediction from the states it reads, by number, and what is saved."""
+        saved: list[Saved] = []
+        total: Array = None
+        for branch in self.branches:
+            value, own = branch.chain.forward(xp, branch.own(parameters), states[branch.source])
+            total = value if total is None else total + value
+            saved.append(own)
+        value, last = self.then.forward(xp, parameters, total)
+        return value, (tuple(saved), last)
+
+    def pullback(
+        self, xp: Namespace, parameters: Parameters, saved: Saved, v: Array, states: Collection[int]
+    ) -> dict[int, Array]:
+        """Return vᵀ ∂ŝ/∂s of those of the states that it reads, by number."""
+        v = self.then.pullback(xp, parameters, saved[1], v)
+        found: dict[int, Array] = {}
+        for branch, own in zip(self.branches, saved[0], strict=True):
+            if branch.source in states:
+                pulled = branch.chain.pullback(xp, branch.own(parameters), own, v)
+                _add(found, branch.source, pulled)
+        return found
 
     def pushforward(self, xp: Namespace, parameters: Parameters, saved: Saved, changes: Mapping[int, Array]) -> Array:
-        """Return Σ ∂ŝ/∂s Δs over those of the states in `reads` that change: at least one."""
-        parts: list[Array] = []
-        if self.source in changes:
-            parts.append(self._scaled(self.operation.pushforward(xp, parameters, saved, changes[self.source])))
-        if self.skip is not None and self.skip in changes:
-            parts.append(changes[self.skip])
-        return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+        """Return Σ ∂ŝ/∂s Δs over those of the states it reads that change: at least one."""
+        return self.then.pushforward(xp, parameters, saved[1], self._shift(xp, parameters, saved, changes))
 
-    def second(self, xp: Namespace, parameters: Parameters, inputs: Sequence[Array]) -> Second:
-        """Return what `second_pullback` needs of the states in `reads`, None where there are no second derivatives."""
-        return self.operation.second(xp, parameters, inputs[0])
+    def gradient(self, xp: Namespace, parameters: Parameters, saved: Saved, v: Array) -> Parameters:
+        """Return vᵀ ∂ŝ/∂θ summed over the batch, for every parameter θ that is learned."""
+        last = self.then.gradient(xp, parameters, saved[1], v)
+        v = self.then.pullback(xp, parameters, saved[1], v)
+        found: Parameters = {}
+        for branch, own in zip(self.branches, saved[0], strict=True):
+            for name, value in branch.chain.gradient(xp, branch.own(parameters), own, v).items():
+                found[branch.prefix + name] = value
+        return found | last
 
-    def second_pullback(self, xp: Namespace, parameters: Parameters, second: Second, v: Array, ds: Array) -> Array:
-        """Return vᵀ ∂²ŝ/∂s² Δs for the operation's state: a skip is linear."""
-        return self.operation.second_pullback(xp, parameters, second, self._scaled(v), ds)
+    def second(self, xp: Namespace, parameters: Parameters, states: Mapping[int, Array]) -> Second:
+        """Return what `pullback_change` needs of the states it reads, None where there are no second derivatives."""
+        total: Array = None
+        found: list[Second] = []
+        for branch in self.branches:
+            own = branch.own(parameters)
+            found.append(branch.chain.second(xp, own, states[branch.source]))
+            value = branch.chain.forward(xp, own, states[branch.source])[0]
+            total = value if total is None else total + value
+        last = self.then.second(xp, parameters, total)
+        return None if last is None and all(own is None for own in found) else (tuple(found), last)
+
+    def pullback_change(
+        self,
+        xp: Namespace,
+        parameters: Parameters,
+        point: tuple[Saved, Second],
+        v: Array,
+        dv: Array,
+        changes: Mapping[int, Array],
+    ) -> dict[int, Array]:
+        """Return how the pullback of v to the free states it reads changes, as v does by dv and states by `changes`.
+
+        `dv` is None for a v that stays. States to which nothing changes are left out.
+        """
+        saved, second = point
+        if second is None:
+            return {} if dv is None else self.pullback(xp, parameters, saved, dv, [j for j in self.reads if j >= 0])
+        bent, last = second
+        shift = self._shift(xp, parameters, saved, changes) if last is not None else None
+        turned = self.then.pullback_change(xp, parameters, saved[1], last, v, dv, shift)
+        v = self.then.pullback(xp, parameters, saved[1], v)
+        found: dict[int, Array] = {}
+        for branch, own, curved in zip(self.branches, saved[0], bent, strict=True):
+            if branch.source < 0:
+                continue
+            moved = changes.get(branch.source)
+            known = curved if moved is not None else None
+            pulled = branch.chain.pullback_change(xp, branch.own(parameters), own, known, v, turned, moved)
+            if pulled is not None:
+                _add(found, branch.source, pulled)
+        return found
+
+    def anchor(self, xp: Namespace, parameters: Parameters, states: Mapping[int, Array]) -> Anchor:
+        """Return what `increment` needs to know of the states it reads."""
+        total: Array = None
+        found: list[Anchor] = []
+        for branch in self.branches:
+            own = branch.own(parameters)
+            found.append(branch.chain.anchor(xp, own, states[branch.source]))
+            if self.then.parts:
+                value = branch.chain.forward(xp, own, states[branch.source])[0]
+                total = value if total is None else total + value
+        return tuple(found), self.then.anchor(xp, parameters, total)
 
     def increment(
         self,
@@ -70,20 +177,26 @@ class Layer:
 
         `states` are the new ones, `changes` how far those that moved did; saved and anchor go with them.
         """
-        parts: list[Array] = []
-        if self.source in changes:
-            through, *after = self.operation.increment(
-                xp, parameters, point[1], states[self.source], changes[self.source]
-            )
-            point = (after[0], after[1])
-            parts.append(self._scaled(through))
-        if self.skip is not None and self.skip in changes:
-            parts.append(changes[self.skip])
-        return (parts[0] if len(parts) == 1 else parts[0] + parts[1]), point
+        (saved, last), (anchors, anchor) = point
+        kept, after = list(saved), list(anchors)
+        total: Array = None
+        for b, branch in enumerate(self.branches):
+            if branch.source in changes:
+                own, s, ds = branch.own(parameters), states[branch.source], changes[branch.source]
+                change, kept[b], after[b] = branch.chain.increment(xp, own, anchors[b], s, ds)
+                total = change if total is None else total + change
+        total, last, anchor = self.then.increment(xp, parameters, anchor, None, total)
+        return total, ((tuple(kept), last), (tuple(after), anchor))
 
-    def gradient(self, xp: Namespace, parameters: Parameters, saved: Saved, v: Array) -> Parameters:
-        """Return vᵀ ∂ŝ/∂θ summed over the batch."""
-        return self.operation.gradient(xp, parameters, saved, self._scaled(v))
+    def _shift(self, xp: Namespace, parameters: Parameters, saved: Saved, changes: Mapping[int, Array]) -> Array:
+        """Return how the sum of the branches changes."""
+        total: Array = None
+        for branch, own in zip(self.branches, saved[0], strict=True):
+            if branch.source in changes:
+                moved = branch.chain.pushforward(xp, branch.own(parameters), own, changes[branch.source])
+                total = moved if total is None else total + moved
+        return total
 
-    def _scaled(self, v: Array) -> Array:
-        return v if self.premultiplier == 1.0 else self.premultiplier * v
+
+def _add(found: dict[int, Array], state: int, pulled: Array) -> None:
+    found[state] = found[state] + pulled if state in found else pulled

@@ -28,7 +28,7 @@ from pcsim.errors import DeviceFailed, UsageError
 from pcsim.inference import ErrorOptimization, IncrementStateOptimization, StateOptimization
 from pcsim.learning import Adam, AtTheEnd
 from pcsim.learning.trainer import TrainingTask
-from pcsim.model.network import Layer
+from pcsim.model.layers import dense_layer, read_as_dense
 from tests.backends.cupy.devices import needs_compiler
 from tests.shim.device import CpuCupyBackend, CpuDevice
 from tests.shim.fake_cupy import CUDARuntimeError, FakeCupy, multiply
@@ -248,9 +248,11 @@ def test_the_memory_of_a_run_is_known_before(method: str, precision: str, monkey
 def test_networks_without_kernels_are_refused() -> None:
     case = make_case("tanh", skip=2)
     first, second, third, *rest = case.network.layers
+    dense = read_as_dense(third)
+    assert dense is not None
     for layers in (
-        (first, second, replace(third, skip=-1), *rest),
-        (first, second, Layer(third.operation, 0), *rest),
+        (first, second, dense_layer(replace(dense, skip=-1)), *rest),
+        (first, second, dense_layer(replace(dense, source=0)), *rest),
     ):
         energy = replace(case.energy, network=replace(case.network, layers=layers))
         with pytest.raises(UsageError, match=r'^cupy has no kernels for .*; use backend = "jax" or "numpy"$'):

@@ -1,0 +1,229 @@
+"""Parts and layers of them: every product beside JAX's automatic differentiation of the forward map."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pcsim_jax.namespace import JaxNamespace
+from pcsim_numpy import NumpyBackend
+
+from pcsim.model.activations import Gelu, LeakyRelu, Tanh
+from pcsim.model.initialisers import PyTorch, drawn
+from pcsim.model.layers import (
+    AveragePool,
+    BatchNorm,
+    Branch,
+    Chain,
+    Convolution,
+    Dense,
+    Flatten,
+    Layer,
+    MaxPool,
+    Pointwise,
+    Scale,
+)
+from pcsim.model.windows import Window
+
+pytestmark = pytest.mark.usefixtures("jax_in_double")
+XP, JXP = NumpyBackend.namespace, JaxNamespace()
+IMAGE = (7, 6, 3)
+
+
+def convolved(*window: int, channels: int = 4) -> Convolution:
+    return Convolution(IMAGE, channels, Window(*window))
+
+
+CHAINS = {
+    "dense": ((5,), (Dense(5, 4), Pointwise(Tanh()))),
+    "activation first": ((5,), (Pointwise(Tanh()), Dense(5, 4), Scale(0.3))),
+    "convolution": (IMAGE, (convolved(3, 1, 1),)),
+    "convolution, stride": (IMAGE, (convolved(3, 2, 1), Pointwise(Gelu()))),
+    "convolution, wide padding": (IMAGE, (convolved(2, 3, 2), Pointwise(Tanh()))),
+    "convolution of one place": (IMAGE, (convolved(6, 1, 0), Pointwise(Tanh()))),
+    "one by one": (IMAGE, (convolved(1, 2, 0), BatchNorm(4))),
+    "max pool": (IMAGE, (convolved(3, 1, 1), Pointwise(Gelu()), MaxPool((7, 6, 4), 2, 2))),
+    "average pool": (IMAGE, (convolved(3, 1, 1), Pointwise(Tanh()), AveragePool((7, 6, 4), 3, 2))),
+    "global pool": (IMAGE, (BatchNorm(3), Pointwise(Tanh()), AveragePool(IMAGE, 7, 6))),
+    "all": (
+        IMAGE,
+        (
+            convolved(3, 1, 1),
+            BatchNorm(4),
+            Pointwise(Gelu()),
+            MaxPool((7, 6, 4), 2, 2),
+            Flatten((3, 3, 4)),
+            Scale(0.7),
+        ),
+    ),
+    "identity": ((5,), ()),
+}
+
+
+def values(parameters: Any, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+    """Return parameter arrays, none of them at its usual start."""
+    found = {name: drawn(PyTorch(), rng, parameter) for name, parameter in parameters.items()}
+    return {name: array + 0.3 * rng.random(array.shape) for name, array in found.items()}
+
+
+def drawn_for(shape: tuple[int, ...], chain: Any, batch: int = 3) -> tuple[Any, ...]:
+    rng = np.random.default_rng(sum(map(ord, str(chain))))
+    made = chain.output_shape(shape)
+    s, ds, v, dv = (rng.standard_normal((batch, *each)) for each in (shape, shape, made, made))
+    return values(chain.parameters, rng), s, ds, v, dv
+
+
+def close(ours: Any, theirs: Any) -> None:
+    assert np.shape(ours) == np.shape(theirs)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_products_of_chains_are_autodiffs(name: str) -> None:
+    shape, parts = CHAINS[name]
+    chain = Chain(parts)
+    theta, s, ds, v, dv = drawn_for(shape, chain)
+    value, saved = chain.forward(XP, theta, s)
+
+    def forward(theta: Any, s: Any) -> Any:
+        return chain.forward(JXP, theta, s)[0]
+
+    def pulled(s: Any, v: Any) -> Any:
+        return jax.vjp(partial(forward, theta), s)[1](v)[0]
+
+    close(value, forward(theta, s))
+    close(chain.pullback(XP, theta, saved, v), pulled(s, v))
+    close(chain.pushforward(XP, theta, saved, ds), jax.jvp(partial(forward, theta), (s,), (ds,))[1])
+    gradient = jax.vjp(lambda theta: forward(theta, s), theta)[1](v)[0]
+    ours = chain.gradient(XP, theta, saved, v)
+    assert list(ours) == [name for name, parameter in chain.parameters.items() if parameter.trained]
+    for each, found in ours.items():
+        close(found, gradient[each])
+    second = chain.second(XP, theta, s)
+    for dv_or_none in (None, dv):
+        change = chain.pullback_change(XP, theta, saved, second, v, dv_or_none, ds)
+        tangent = np.zeros_like(v) if dv_or_none is None else dv
+        theirs = jax.jvp(pulled, (s, v), (ds, tangent))[1]
+        close(np.zeros_like(s) if change is None else change, theirs)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-3, 1e-9])
+@pytest.mark.parametrize("name", CHAINS)
+def test_increments_of_chains_are_differences_without_cancellation(name: str, size: float) -> None:
+    shape, parts = CHAINS[name]
+    chain = Chain(parts)
+    drawn_arrays = drawn_for(shape, chain)
+    theta, s, ds = jax.tree.map(np.float32, drawn_arrays[:3])
+    ds *= np.float32(size)
+    anchor = chain.anchor(XP, theta, s)
+    delta, saved, _ = chain.increment(XP, theta, anchor, s + ds, ds)
+    theta64, s64, ds64 = (jax.tree.map(np.float64, each) for each in (theta, s, ds))
+    if size > 1e-6:
+        truth = chain.forward(XP, theta64, s64 + ds64)[0] - chain.forward(XP, theta64, s64)[0]
+    else:
+        # The next order of the increment is far below rounding.
+        truth = chain.pushforward(XP, theta64, chain.forward(XP, theta64, s64 + 0.5 * ds64)[1], ds64)
+    assert delta.dtype == np.float32
+    np.testing.assert_allclose(delta, truth, rtol=0, atol=3e-6 * np.abs(truth).max())
+    here = chain.forward(XP, theta, s + ds)[1]
+    close_saved(saved, here)
+
+
+def close_saved(ours: Any, theirs: Any) -> None:
+    a, b = jax.tree.leaves(ours), jax.tree.leaves(theirs)
+    assert len(a) == len(b)
+    for one, other in zip(a, b, strict=True):
+        assert one.shape == other.shape
+        if one.dtype == bool:
+            assert (one != other).mean() < 0.05
+        else:
+            np.testing.assert_allclose(one, other, rtol=0, atol=2e-5 * max(1.0, np.abs(other).max()))
+
+
+BLOCK = (6, 6, 4)
+RESIDUAL = Layer(
+    (
+        Branch(1, Chain((Convolution(BLOCK, 5, Window(3, 2, 1), biased=False), BatchNorm(5)))),
+        Branch(0, Chain((Convolution(BLOCK, 5, Window(1, 2), biased=False), BatchNorm(5))), "S"),
+    ),
+    Chain((Pointwise(Gelu()), AveragePool((3, 3, 5), 3, 3))),
+)
+TWICE = Layer(
+    (Branch(1, Chain((Dense(4, 4), Pointwise(Tanh())))), Branch(1)), Chain((Pointwise(Gelu()), Scale(2.0)))
+)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shapes"),
+    [(RESIDUAL, {0: BLOCK, 1: BLOCK}), (TWICE, {1: (4,)})],
+    ids=["residual", "one state twice"],
+)
+def test_products_of_layers_are_autodiffs(layer: Layer, shapes: dict[int, tuple[int, ...]]) -> None:
+    rng = np.random.default_rng(0)
+    made = layer.output_shape(shapes)
+    theta = values(layer.parameters, rng)
+    states, changes = ({j: rng.standard_normal((3, *shape)) for j, shape in shapes.items()} for _ in range(2))
+    v, dv = (rng.standard_normal((3, *made)) for _ in range(2))
+    value, saved = layer.forward(XP, theta, states)
+
+    def forward(theta: Any, states: Any) -> Any:
+        return layer.forward(JXP, theta, states)[0]
+
+    def pulled(states: Any, v: Any) -> Any:
+        return jax.vjp(partial(forward, theta), states)[1](v)[0]
+
+    close(value, forward(theta, states))
+    for some in (shapes, [1]):
+        found = layer.pullback(XP, theta, saved, v, some)
+        assert set(found) == set(some)
+        for j, ours in found.items():
+            close(ours, pulled(states, v)[j])
+    close(
+        layer.pushforward(XP, theta, saved, changes), jax.jvp(partial(forward, theta), (states,), (changes,))[1]
+    )
+    gradient = jax.vjp(lambda theta: forward(theta, states), theta)[1](v)[0]
+    for name, ours in layer.gradient(XP, theta, saved, v).items():
+        close(ours, gradient[name])
+    second = layer.second(XP, theta, states)
+    for moved in (changes, {1: changes[1]}):
+        still = {j: moved.get(j, np.zeros_like(s)) for j, s in states.items()}
+        for own in (dv, None):
+            tangent = np.zeros_like(v) if own is None else own
+            theirs = jax.jvp(pulled, (states, v), (still, tangent))[1]
+            for j, ours in layer.pullback_change(XP, theta, (saved, second), v, own, moved).items():
+                close(ours, theirs[j])
+    point = (saved, layer.anchor(XP, theta, states))
+    after = {j: s + changes[j] for j, s in states.items()}
+    delta, (kept, _) = layer.increment(XP, theta, point, [after.get(j) for j in range(2)], changes)
+    there, beyond = layer.forward(XP, theta, after)
+    close(delta, there - value)
+    jax.tree.map(close, kept, beyond)
+
+
+def test_max_pooling_takes_the_first_of_equal_entries() -> None:
+    pool = MaxPool((2, 2, 1), 2, 2)
+    s = np.zeros((1, 2, 2, 1))
+    _, saved = pool.forward(XP, {}, s)
+    assert pool.pullback(XP, {}, saved, np.ones((1, 1, 1, 1))).ravel().tolist() == [1.0, 0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("part", "line"),
+    [
+        (Convolution((2, 2, 3), 1, Window(3)), "kernel of 3"),
+        (MaxPool((1, 2, 3), 2, 2), "nothing is left"),
+        (Dense(4, 2), "not"),
+        (BatchNorm(2), "2 channels"),
+        (Flatten((3,)), "not"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_named(part: Any, line: str) -> None:
+    with pytest.raises(ValueError, match=line):
+        part.output_shape((2, 2, 3) if isinstance(part, Convolution) else (1, 2, 3))
+
+
+def test_two_parts_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="two parts of a chain call a parameter 'W'"):
+        Chain((Dense(2, 2), Pointwise(LeakyRelu(0.0)), Dense(2, 2)))

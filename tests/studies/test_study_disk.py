@@ -10,7 +10,6 @@ from pcsim.trace import open_trace
 from tests.support.covering import sampled
 from tests.support.faults import faults
 
-
 # A study writes by the same few calls over and over: every fourth of its changes fails, by one of the kinds in turn.
 FAULTS = {f"{kind}-{part}": (kind, part) for part, kind in zip(range(3, 24, 4), ("full", "error") * 3, strict=True)}
 

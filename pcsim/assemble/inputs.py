@@ -8,13 +8,14 @@ from math import prod
 import numpy as np
 
 from pcsim.assemble.digests import data_sha256, parameters_sha256
+from pcsim.assemble.initialisers import build_initialisers
 from pcsim.assemble.masks import build_mask
 from pcsim.assemble.roles import fitted, named, with_labels_checked
 from pcsim.assemble.room import require_memory
 from pcsim.datasets import Dataset, first_batch, load_dataset, require_range
 from pcsim.errors import UsageError
 from pcsim.learning.samples import DataParts, Split, hold_out
-from pcsim.model import initialisers
+from pcsim.model.initialisers import Initialiser
 from pcsim.model.network import Network
 from pcsim.scenario import Scenario
 from pcsim.typing import NDArray
@@ -99,7 +100,7 @@ def load_inputs(scenario: Scenario, network: Network, dataset: Dataset) -> Input
         x = start
     hidden = _hidden(scenario, dataset, samples)
     if hidden is not None and scenario.inference.input == "masked":
-        x = np.where(hidden.mask, start, x)
+        x = np.where(hidden.mask.reshape(x.shape[1:]), start, x)
     if hidden is not None and scenario.inference.output == "masked":
         y = np.where(hidden.mask, 0.0, y)
     digests = {"data_sha256": data_sha256(scenario, dataset)}
@@ -142,9 +143,9 @@ def initial_parameters(scenario: Scenario, network: Network) -> tuple[dict[str, 
     count = sum(prod(shape) for _, _, shape in network.parameter_names)
     require_memory(scenario, "network.widths", count, f"{count:,} parameters")
     if count > MOST_KEPT:
-        found = network.draw_parameters(_initialiser(scenario), scenario.seed)
+        found = network.draw_parameters(build_initialisers(scenario), scenario.seed)
     else:
-        found = tuple(dict(layer) for layer in _drawn(network, _initialiser(scenario), scenario.seed))
+        found = tuple(dict(layer) for layer in _drawn(network, build_initialisers(scenario), scenario.seed))
     with named(scenario, "network.init"):
         require_parameter_range(found, precision, f'init = "{scenario.network.init}"')
     return found
@@ -160,10 +161,8 @@ def require_parameter_range(
 
 
 @lru_cache(maxsize=1)
-def _drawn(
-    network: Network, initialiser: initialisers.Initialiser, seed: int
-) -> tuple[dict[str, NDArray[np.float64]], ...]:
-    drawn = network.draw_parameters(initialiser, seed)
+def _drawn(network: Network, each: tuple[Initialiser, ...], seed: int) -> tuple[dict[str, NDArray[np.float64]], ...]:
+    drawn = network.draw_parameters(each, seed)
     for array in (array for layer in drawn for array in layer.values()):
         array.setflags(write=False)  # other runs start from it too
     return drawn
@@ -189,28 +188,3 @@ def load_samples(scenario: Scenario, network: Network, dataset: Dataset) -> Data
     with named(scenario, "data.validation"):
         train, validation = hold_out(train, scenario.data.validation, scenario.seed)
     return DataParts(train, validation, test)
-
-
-def _initialiser(scenario: Scenario) -> initialisers.Initialiser:
-    table = scenario.network
-    if table.parametrisation == "mupc":
-        return initialisers.Normal(1.0)
-    kind, _, law = table.init.partition("-")
-    match kind:
-        case "normal":
-            return initialisers.Normal(_given(table.std))
-        case "uniform":
-            return initialisers.Uniform(_given(table.low), _given(table.high))
-        case "orthogonal":
-            return initialisers.Orthogonal(_given(table.gain))
-        case "kaiming":
-            return initialisers.Kaiming(law == "uniform", _given(table.gain))
-        case _:
-            return initialisers.Xavier(law == "uniform", _given(table.gain))
-
-
-def _given(value: float | None) -> float:
-    """Return a value that reading the scenario has made sure of."""
-    if value is None:
-        raise AssertionError("the scenario was read without the value its initialiser needs")
-    return value

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from pcsim.assemble.layers import build_activation, build_listed
 from pcsim.inference import (
     Backprop,
     Equilibrium,
@@ -16,7 +17,7 @@ from pcsim.inference import (
     StateOptimization,
 )
 from pcsim.inference.base import OnEnergy
-from pcsim.model import activations, losses
+from pcsim.model import losses
 from pcsim.model.energy import Energy
 from pcsim.model.network import Network, dense_chain
 from pcsim.scenario import Scenario
@@ -28,9 +29,11 @@ RESIDUALS = {"float32": 2e-4, "float64": 1e-8}
 def build_network(scenario: Scenario) -> Network:
     """Return the network a scenario describes."""
     table = scenario.network
+    if table.layers is not None:
+        return build_listed(scenario)
     return dense_chain(
         tuple(table.widths),
-        _activation(table.activation, table.negative_slope),
+        build_activation(table.activation, table.negative_slope),
         activation_first=table.order == "activation-first",
         sigmoid_output=table.output == "sigmoid",
         bias=table.bias,
@@ -79,17 +82,6 @@ def residual_of(scenario: Scenario) -> float:
     if stop is not None and stop.grad_norm is not None:
         return stop.grad_norm
     return RESIDUALS.get(scenario.backend.precision_name, RESIDUALS["float64"])
-
-
-def _activation(name: str, negative_slope: float) -> activations.Activation:
-    return {
-        "linear": activations.Linear(),
-        "tanh": activations.Tanh(),
-        "sigmoid": activations.Sigmoid(),
-        "relu": activations.LeakyRelu(0.0),
-        "leaky_relu": activations.LeakyRelu(negative_slope),
-        "gelu": activations.Gelu(),
-    }[name]
 
 
 def _loss(scenario: Scenario, masked: tuple[bool, ...]) -> losses.Loss:

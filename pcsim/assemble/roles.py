@@ -18,11 +18,12 @@ from pcsim.typing import NDArray
 def fitted(
     scenario: Scenario, network: Network, x: NDArray[np.float64], y: NDArray[Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return flat inputs (samples, n_in) and targets (samples, n_out); zeros where that end of the network is free.
+    """Return inputs (samples, *input_shape) and targets (samples, n_out); zeros where that end of the network is free.
 
     Raises `UsageError` for samples or labels that do not fit the end they are clamped to.
     """
-    return _inputs(scenario, network, x, y), _targets(scenario, network, x, y)
+    inputs = _inputs(scenario, network, x, y)
+    return inputs.reshape(len(inputs), *network.input_shape), _targets(scenario, network, x, y)
 
 
 def with_labels_checked(scenario: Scenario, network: Network, dataset: Dataset) -> Dataset:
@@ -35,7 +36,7 @@ def with_labels_checked(scenario: Scenario, network: Network, dataset: Dataset) 
     end = ends.get(scenario.data.task)
     if end is None or not _is_clamped(scenario, end):
         return dataset
-    units = network.layer_shapes[-1][0] if end is OUTPUT else network.input_shape[0]
+    units = network.layer_shapes[-1][0] if end is OUTPUT else prod(network.input_shape)
     if units == 1 and dataset.two_labels is not None:
         low = 0.0 if end is OUTPUT and scenario.inference.loss == "binary-cross-entropy" else dataset.two_labels[0]
         y, tests = (None if y is None else np.where(y > 0, 1.0, low) for y in (dataset.y, dataset.y_test))
@@ -48,11 +49,13 @@ def with_labels_checked(scenario: Scenario, network: Network, dataset: Dataset) 
 
 
 def _inputs(scenario: Scenario, network: Network, x: NDArray[np.float64], y: NDArray[Any]) -> NDArray[np.float64]:
-    units = network.input_shape[0]
+    units = prod(network.input_shape)
     if not _is_clamped(scenario, INPUT):
         return np.zeros((len(x), units))
     if scenario.data.task == "generative":
         return _rows_of_labels(scenario, y, units, INPUT)
+    if len(network.input_shape) > 1:
+        _check_images(scenario, network, x)
     return _rows_of_samples(scenario, x, units, INPUT)
 
 
@@ -84,6 +87,18 @@ def _rows_of_samples(scenario: Scenario, x: NDArray[np.float64], units: int, end
             f"'{scenario.data.name}'{role} has {size} values (shape {x.shape[1:]}); set the {end.place} width to {size}"
         )
     return x.reshape(len(x), units)
+
+
+def _check_images(scenario: Scenario, network: Network, x: NDArray[np.float64]) -> None:
+    """Raise `UsageError` unless samples are images of the network's input; those of one channel may leave it out."""
+    given, needed = x.shape[1:], network.input_shape
+    if needed not in (given, (*given, 1)):
+        shape = given if len(given) == 3 else (*given, 1) if len(given) == 2 else None
+        fix = f"set input = {list(shape)}" if shape else f"give samples of shape {needed}, or input = {prod(given)}"
+        raise UsageError(
+            f"{scenario.where('network.input')}: the input has shape {needed}, but a sample of the data "
+            f"'{scenario.data.name}' has shape {given}; {fix}"
+        )
 
 
 def _check_targets(scenario: Scenario, y: NDArray[np.float64]) -> None:

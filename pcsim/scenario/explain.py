@@ -66,7 +66,9 @@ def _allowed(model: type[Table], path: KeyPath) -> Allowed:
     allowed = Allowed("a table of keys")
     fields: dict[str, FieldInfo] = dict(model.model_fields)
     for part in path:
-        if not isinstance(part, str) or part not in fields:
+        if isinstance(part, int):
+            continue
+        if part not in fields:
             break
         allowed = allowed_by(fields[part])
         inner = inner_tables(fields[part].annotation)
@@ -75,10 +77,15 @@ def _allowed(model: type[Table], path: KeyPath) -> Allowed:
 
 
 def _inconsistent(found: Inconsistency, tree: Tree) -> Problem:
-    places = [tree.newest(tuple(key.split("."))) for key in found.keys]
+    places = [tree.newest(path_of(key)) for key in found.keys]
     # the last one to be written made the conflict; the first named where all stand in one file
     place = max(places, key=lambda place: place.layer)
     return Problem(place, f"{place.key_label()}: {found.text}")
+
+
+def path_of(key: str) -> KeyPath:
+    """Return the path of a dotted key, numbers in it those of items of a list."""
+    return tuple(int(part) if part.isdigit() else part for part in key.split("."))
 
 
 def _missing(path: KeyPath, tree: Tree, model: type[Table], allowed: Allowed) -> Problem:

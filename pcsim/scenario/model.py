@@ -214,7 +214,7 @@ class Scenario(Table):
     @model_validator(mode="after")
     def _check(self) -> Self:
         found: list[Inconsistency] = []
-        if self.network.output == "sigmoid" and self.inference.loss != "squared-error":
+        if self.network.output_activation == "sigmoid" and self.inference.loss != "squared-error":
             text = (
                 f'inference.loss = "{self.inference.loss}" takes logits, but network.output = "sigmoid"; '
                 'write output = "linear" in [network] or loss = "squared-error" in [inference]'

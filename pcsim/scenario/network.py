@@ -20,21 +20,11 @@ from pcsim.scenario.fields import (
     clash,
     require_consistent,
 )
+from pcsim.scenario.layers import Activation, Init, LayerTable, expanded, layer_problems
 
-Init = Literal[
-    "orthogonal",
-    "kaiming-uniform",
-    "kaiming-normal",
-    "kaiming",
-    "xavier-uniform",
-    "xavier-normal",
-    "xavier",
-    "normal",
-    "uniform",
-]
 SHORTHANDS: dict[str, Init] = {"kaiming": "kaiming-uniform", "xavier": "xavier-uniform"}
 GAINS = {"orthogonal": 1.0, "kaiming": math.sqrt(2), "xavier": 1.0}
-WITH_GAIN = tuple(word for word in Init.__args__ if word not in ("normal", "uniform"))
+WITH_GAIN = tuple(word for word in Init.__args__ if word not in ("normal", "uniform", "pytorch"))
 
 
 MOST_LAYERS = 100_000
@@ -71,6 +61,26 @@ class Sizes(Table):
         return [self.input, *[self.hidden.width] * self.hidden.layers, self.output]
 
 
+class Output(Table):
+    """The output of a named architecture, `output = { width = 10, activation = "sigmoid" }`."""
+
+    width: Count
+    """Units of the output."""
+    activation: Literal["linear", "sigmoid"] = "linear"
+    """Activation of the output."""
+
+
+class Named(Table):
+    """A named architecture, which stands for a list of layers."""
+
+    architecture: Literal["vgg-5", "vgg-7", "vgg-9", "resnet-18"]
+    """The network of the EO paper's Table D.9 or D.10: vgg-5, vgg-7, vgg-9 or resnet-18."""
+    width: Positive = 1.0
+    """Factor on the numbers of channels."""
+    output: Annotated[Output, Allowed("the number of classes, or a table, as in { width = 10 }")]
+    """Size of the output, or a table with its activation."""
+
+
 class NetworkTable(Table):
     """Layers, activations, parametrisation and initial weights (`[network]`)."""
 
@@ -78,10 +88,21 @@ class NetworkTable(Table):
         tuple[Count, ...],
         Field(min_length=2),
         Allowed("a list of two or more sizes, as in [64, 128, 10], each a whole number, 1 or more"),
-    ]
-    """Sizes of the input, the hidden layers and the output, in this order."""
-    activation: Literal["linear", "tanh", "sigmoid", "relu", "leaky_relu", "gelu"]
-    """Activation function of the hidden layers; gelu is the exact one, with erf."""
+    ] = ()
+    """Sizes of the input, the hidden layers and the output, in this order, of a chain of dense layers."""
+    input: Annotated[
+        Count | tuple[Count, Count, Count] | None,
+        Allowed("a whole number, 1 or more, or height, width and channels, as in [32, 32, 3]"),
+    ] = None
+    """Shape of a sample where `layers` are listed: a number, or height, width and channels."""
+    layers: Annotated[
+        tuple[LayerTable, ...] | None,
+        Field(min_length=1),
+        Allowed("a list of tables, one a layer, as in [{ conv = 64, kernel = 3 }, { dense = 10 }]"),
+    ] = None
+    """Layers one by one, in place of widths."""
+    activation: Activation | None = None
+    """Activation function of the hidden layers, of listed ones of all that name none; gelu is the exact one."""
     negative_slope: NonNegative = 0.01
     """Slope of leaky_relu below zero."""
     order: Literal["weights-first", "activation-first"] = "weights-first"
@@ -117,6 +138,19 @@ class NetworkTable(Table):
     ] = 0.0
     """Decay of the states towards zero, one for all hidden layers or a list of one for each."""
 
+    @property
+    def hidden(self) -> int:
+        """Number of hidden layers."""
+        return len(self.widths) - 2 if self.layers is None else len(expanded(self.layers)) - 1
+
+    @property
+    def output_activation(self) -> str | None:
+        """Activation of the output layer."""
+        if self.layers is None:
+            return self.output
+        last = self.layers[-1].activation
+        return self.activation if last is None else last
+
     @model_validator(mode="before")
     @classmethod
     def _fill_gain(cls, given: Any) -> Any:
@@ -129,7 +163,14 @@ class NetworkTable(Table):
     @model_validator(mode="after")
     def _check(self) -> Self:
         require_consistent(
-            [*_init_problems(self), *_output_problems(self), *_length_problems(self), *_skip_problems(self)]
+            [
+                *_init_problems(self),
+                *_output_problems(self),
+                *_length_problems(self),
+                *_skip_problems(self),
+                *_activation_problems(self),
+                *_list_problems(self),
+            ]
         )
         return self
 
@@ -154,7 +195,7 @@ def _output_problems(network: NetworkTable) -> Iterator[Inconsistency]:
 
 
 def _length_problems(network: NetworkTable) -> Iterator[Inconsistency]:
-    hidden = len(network.widths) - 2
+    hidden, sizes = network.hidden, "network.widths" if network.layers is None else "network.layers"
     for key in ("precisions", "activity_decay"):
         values: Any = getattr(network, key)
         if isinstance(values, tuple) and len(values) != hidden:
@@ -162,13 +203,13 @@ def _length_problems(network: NetworkTable) -> Iterator[Inconsistency]:
                 f"network.{key} has length {len(values)}, but the network has {hidden} hidden layers; "
                 "give one for each, or a single number for all"
             )
-            yield Inconsistency((f"network.{key}", "network.widths"), text)
+            yield Inconsistency((f"network.{key}", sizes), text)
 
 
 def _skip_problems(network: NetworkTable) -> Iterator[Inconsistency]:
     length, sizes = network.skip, network.widths[1:-1]
     keys = ("network.skip", "network.widths")
-    if not length:
+    if not length or network.layers is not None:
         return
     if length >= len(sizes):
         most = f"at most {len(sizes) - 1}" if len(sizes) > 1 else "none (skip = false)"
@@ -183,3 +224,33 @@ def _skip_problems(network: NetworkTable) -> Iterator[Inconsistency]:
             f"which have {sizes[start]} and {sizes[end]} units; make their widths equal"
         )
         yield Inconsistency(keys, text)
+
+
+def _activation_problems(network: NetworkTable) -> Iterator[Inconsistency]:
+    unnamed = network.layers is None or any(layer.activation is None for layer in network.layers)
+    if network.activation is None and unnamed:
+        whose = "" if network.layers is None else " for the layers that name none"
+        allowed = ", ".join(Activation.__args__)
+        yield Inconsistency(("network",), f"network.activation is missing{whose}; give one of {allowed}")
+
+
+def _list_problems(network: NetworkTable) -> Iterator[Inconsistency]:
+    """Yield what does not go with a list of layers, and what in it does not go together."""
+    if network.layers is None:
+        return
+    if network.input is None:
+        advice = "give the shape of a sample, as in input = 784 or input = [32, 32, 3]"
+        yield Inconsistency(("network.layers",), f"network.input is missing; {advice}")
+    if network.skip:
+        yield clash(f"network.skip = {network.skip}", "layers", "say it in the list, by add in a layer")
+    if network.output != "linear":
+        said = "say it in the list, by activation in the last layer"
+        yield clash(f'network.output = "{network.output}"', "layers", said)
+    yield from layer_problems(network.layers)
+    plain = network.order == "weights-first" and network.parametrisation == "standard"
+    for i, layer in enumerate(() if plain else network.layers):
+        extra = next((key for key in ("norm", "add", "pool") if getattr(layer, key) is not None), None)
+        if extra is not None:
+            choice = 'order = "activation-first"' if network.order != "weights-first" else 'parametrisation = "mupc"'
+            text = f"network.{choice} takes dense and conv layers alone, but layer {i} has {extra}; remove one of them"
+            yield Inconsistency((f"network.layers.{i}.{extra}",), text)

@@ -101,8 +101,6 @@ def assemble(chain: list[Source], given: list[Override], options: list[Override]
         scenario = Scenario.model_validate(tree.values)
     except ValidationError as error:
         # where the sizes are missing they have had their own problem
-        if tree.table("network") and "widths" not in tree.table("network"):
-            told |= {("network", "widths")}
         problems += explain(error, tree, Scenario, told=told)
         scenario = None
     if problems or scenario is None:

@@ -84,6 +84,8 @@ def unused_keys(scenario: Scenario) -> set[str]:
             found.update(rule.keys)
     if scenario.inference.tolerances is not None:
         found.add("inference.step_size")
+    if scenario.network.layers is not None:
+        found.update(("network.widths", "network.skip", "network.output"))
     return found
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pcsim.scenario.model import Scenario
-from pcsim.scenario.network import Sizes
+from pcsim.scenario.network import Named, Sizes
 
 _TITLE = "pcsim scenario"
 _DESCRIPTION = "One experiment with a predictive coding network."
@@ -24,7 +24,9 @@ def json_schema() -> dict[str, Any]:
     sizes = _simplified(Sizes.model_json_schema())
     definitions |= sizes.pop("$defs")
     network = definitions["NetworkTable"]["properties"]
-    network |= {"input": sizes["properties"]["input"], "hidden": sizes["properties"]["hidden"]}
+    network["hidden"] = sizes["properties"]["hidden"]
+    named = _simplified(Named.model_json_schema())["properties"]
+    network |= {"architecture": named["architecture"], "width": named["width"]}
     network["output"] = _output(network["output"], sizes["properties"]["output"])
     required = {
         name: table.pop("required")
@@ -66,7 +68,8 @@ def _needed(properties: dict[str, Any], required: dict[str, list[str]]) -> dict[
         keys = required.get(content.get("$ref", "").rpartition("/")[2], [])
         if keys:
             needed[name] = {"required": [key for key in keys if key != "widths"]}
-    needed["network"]["oneOf"] = [{"required": ["widths"]}, {"required": list(Sizes.model_fields)}]
+    ways = (["widths"], list(Sizes.model_fields), ["input", "layers"], ["input", "architecture", "output"])
+    needed.setdefault("network", {})["oneOf"] = [{"required": list(way)} for way in ways]
     return needed
 
 

@@ -1,18 +1,23 @@
-"""The two ways to give a network's sizes, `widths` or `input`, `hidden` and `output`, become one."""
+"""The ways to give a network's sizes become two: `widths`, or `input` and `layers`.
+
+`input`, `hidden` and `output` are widths, a named `architecture` is a list of layers.
+"""
 
 from typing import Any
 
 from pydantic import ValidationError
 
+from pcsim.scenario.architectures import layers_of
 from pcsim.scenario.explain import explain
 from pcsim.scenario.fields import allowed_by
 from pcsim.scenario.locate import KeyPath
-from pcsim.scenario.network import NetworkTable, Sizes
+from pcsim.scenario.network import Named, NetworkTable, Sizes
 from pcsim.scenario.syntax import dotted
 from pcsim.scenario.tree import Problem, Tree
 
 _OUTPUT = ("network", "output")
 _WIDTHS = ("network", "widths")
+_ARCHITECTURE = ("network", "architecture")
 
 
 def split_output(network: dict[str, Any]) -> None:
@@ -26,9 +31,17 @@ def split_output(network: dict[str, Any]) -> None:
 
 def replace_sizes(tree: Tree, network: dict[str, Any]) -> None:
     """Let the way in which a newer `network` table gives the sizes replace the other way in the tree."""
-    if "widths" in network:
-        for path in (("network", "input"), ("network", "hidden"), (*_OUTPUT, "width")):
-            tree.remove(path)
+    ways = {"widths": ("input", "hidden"), "layers": (), "architecture": ()}
+    for way, others in ways.items():
+        if way in network:
+            for key in {"widths", "layers", "architecture", "width", "hidden", *others} - {way}:
+                tree.remove(("network", key))
+            tree.remove((*_OUTPUT, "width"))
+            return
+    if tree.get(("network", "layers")) is not None or tree.get(_ARCHITECTURE) is not None:
+        if "hidden" in network:
+            for key in ("layers", "architecture", "width"):
+                tree.remove(("network", key))
     elif "input" in network or "hidden" in network or _holds(network.get("output"), "width"):
         _split_widths(tree)
 
@@ -52,6 +65,10 @@ def resolve_sizes(tree: Tree, told: frozenset[KeyPath]) -> list[Problem]:
     network = tree.table("network")
     if not network:
         return []
+    if "architecture" in network or "width" in network:
+        return _set_layers(tree, network)
+    if "layers" in network:
+        return _only_layers(tree, network)
     output = network.pop("output", None)
     sizes = {key: network[key] for key in ("input", "hidden") if key in network}
     if _holds(output, "width"):
@@ -70,12 +87,60 @@ def resolve_sizes(tree: Tree, told: frozenset[KeyPath]) -> list[Problem]:
     return problems
 
 
+def _only_layers(tree: Tree, network: dict[str, Any]) -> list[Problem]:
+    """Return the mistake of giving the sizes by a list of layers and in another way too."""
+    problems: list[Problem] = []
+    for key in ("widths", "hidden"):
+        if key in network:
+            place = tree.newest(("network", key))
+            text = f"network.{key} and network.layers both give the sizes; keep one of the two ways"
+            problems.append(Problem(place, f"{place.key_label()}: {text}"))
+            del network[key]
+    output = network.get("output")
+    if isinstance(output, dict):
+        place = tree.newest(_OUTPUT)
+        text = "network.output does not go with layers; the last entry of the list is the output"
+        problems.append(Problem(place, f"{place.key_label()}: {text}"))
+        del network["output"]
+    return problems
+
+
+def _set_layers(tree: Tree, network: dict[str, Any]) -> list[Problem]:
+    """Put the list of layers in the place of an architecture; return the mistakes made in its words."""
+    output = network.pop("output", None)
+    given = {key: network.pop(key) for key in Named.model_fields if key in network}
+    if isinstance(output, dict):
+        given["output"] = output
+    both = next((key for key in ("widths", "layers", "hidden") if key in network), None)
+    if both is not None:
+        place = tree.newest(("network", both))
+        text = f"network.{both} and network.architecture both give the sizes; keep one of the two ways"
+        return [Problem(place, f"{place.key_label()}: {text}")]
+    try:
+        named = Named.model_validate(given)
+    except ValidationError as error:
+        network |= {key: value for key, value in given.items() if key in ("architecture", "width")}
+        network |= {} if output is None else {"output": output}
+        found = explain(error, tree, Named, ("network",))
+        for key in ("architecture", "width", "output"):
+            network.pop(key, None)
+        return found
+    layers = layers_of(named.architecture, named.width, named.output.width, named.output.activation)
+    network["layers"] = layers
+    if named.architecture == "resnet-18":
+        network.setdefault("activation", "relu")
+    tree.places[("network", "layers")] = tree.newest(_ARCHITECTURE)
+    return []
+
+
 def _set_widths(tree: Tree, network: dict[str, Any], sizes: dict[str, Any], told: frozenset[KeyPath]) -> list[Problem]:
     if not sizes:
         if "widths" in network or _WIDTHS in told:
             return []
         place = tree.place(("network",))
-        advice = f"give {allowed_by(NetworkTable.model_fields['widths']).phrase}, or input, hidden and output"
+        advice = (
+            f"give {allowed_by(NetworkTable.model_fields['widths']).phrase}, or input, hidden and output, or layers"
+        )
         return [Problem(place, f"{place.key_label()}: network.widths is missing; {advice}")]
     if "widths" in network:
         place = tree.newest(_WIDTHS)

@@ -26,14 +26,14 @@ def toml_value(value: Any) -> str:
 
 
 def toml_line(key: str, value: Any) -> str:
-    """Return `key = value`, with a long list broken over indented lines."""
+    """Return `key = value`, with a long list broken over indented lines, a table a line."""
     line = f"{key} = {toml_value(value)}"
     if len(line) <= LINE_LENGTH or not isinstance(value, list | tuple):
         return line
     rows = [""]
     for item in value:
         text = f"{toml_value(item)}, "
-        if rows[-1] and len(rows[-1]) + len(text) > LINE_LENGTH - 4:
+        if rows[-1] and (isinstance(item, Mapping) or len(rows[-1]) + len(text) > LINE_LENGTH - 4):
             rows.append("")
         rows[-1] += text
     body = "\n".join(f"    {row.rstrip()}" for row in rows)

@@ -111,6 +111,8 @@ class Tree:
         self.places[path] = place_of(path)
         for index, item in enumerate(value if isinstance(value, list) else ()):
             self._place_items(item, (*path, index), place_of)
+        for key, item in value.items() if isinstance(value, dict) else ():
+            self._place_items(item, (*path, key), place_of)
 
     def _forget(self, path: KeyPath) -> None:
         if path not in self.places:
@@ -137,7 +139,9 @@ class Tree:
 
     def remove(self, path: KeyPath) -> None:
         """Remove a key, if it is there; its place stays known for messages about it."""
-        self.table(*[str(part) for part in path[:-1]]).pop(str(path[-1]), None)
+        holder = self.get(path[:-1])
+        if isinstance(holder, dict):
+            holder.pop(path[-1], None)
 
     def drop_older(self, path: KeyPath, cause: Place, reason: str) -> list[str]:
         """Remove a key that is older than what makes it useless, and return the note on it."""

@@ -21,7 +21,7 @@ def inner_tables(annotation: Any) -> list[type[Table]]:
     """Return the table models that a field's annotation allows."""
     if isinstance(annotation, type) and issubclass(annotation, Table):
         return [annotation]
-    if get_origin(annotation) in (Union, types.UnionType, Annotated):
+    if get_origin(annotation) in (Union, types.UnionType, Annotated, tuple):
         return [table for each in get_args(annotation) for table in inner_tables(each)]
     return []
 
@@ -40,7 +40,8 @@ def file_words() -> Words:
     words = words_of(Scenario)
     network = words["network"]
     if network is not None:
-        network |= {"input": None, "hidden": words_of(Hidden), "output": {"width": None, "activation": None}}
+        network |= {"hidden": words_of(Hidden), "output": {"width": None, "activation": None}}
+        network |= {"architecture": None, "width": None}
     return {"title": None, "seed": None, "extends": None} | words
 
 
@@ -69,7 +70,8 @@ class _Table:
     def name(self) -> str:
         if not self.path:
             return "at the top of the file"
-        return "in [" + ".".join(str(part) for part in self.path) + "]"
+        inner = [f"entry {part}" if isinstance(part, int) else str(part) for part in self.path]
+        return "in [" + ".".join(inner).replace(".entry", ", entry") + "]"
 
 
 def take_unknown(tree: Tree) -> list[Problem]:
@@ -88,7 +90,8 @@ def take_unknown(tree: Tree) -> list[Problem]:
 
 
 def _walk(tree: Tree, table: _Table, every: Words, problems: list[Problem]) -> None:
-    for key, value in list(tree.table(*[str(part) for part in table.path]).items()):
+    held = tree.get(table.path)
+    for key, value in list(held.items() if isinstance(held, dict) else ()):
         path = (*table.path, key)
         if key not in table.words:
             place = tree.place(path)
@@ -98,8 +101,14 @@ def _walk(tree: Tree, table: _Table, every: Words, problems: list[Problem]) -> N
                 text, meant = _move(key, homes, place.located is not None), homes[0]
             problems.append(Problem(place, f"{place.key_label()}: {text}", meant))
             tree.remove(path)
-        elif (inner := table.words[key]) is not None and isinstance(value, dict):
-            _walk(tree, _Table(path, inner), every, problems)
+        elif (inner := table.words[key]) is not None:
+            for each in [path] if isinstance(value, dict) else _items(path, value):
+                _walk(tree, _Table(each, inner), every, problems)
+
+
+def _items(path: KeyPath, value: Any) -> list[KeyPath]:
+    """Return the paths of the tables in a list."""
+    return [(*path, index) for index, _ in enumerate(value if isinstance(value, list) else ())]
 
 
 def _check_swept(tree: Tree, key: str, table: _Table, problems: list[Problem]) -> None:

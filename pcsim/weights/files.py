@@ -39,7 +39,7 @@ def write_weights(
     """
     target = check_weights_target(path, force)
     remove_leftovers(target)
-    arrays = {name.replace("_", ""): array for name, array in parameters.items()}
+    arrays = {"".join(name.rsplit("_", 1)): array for name, array in parameters.items()}
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise RunFailed(f"{path}: not written: {name} has NaN or infinite entries in {array.dtype}, no weights")

@@ -11,6 +11,10 @@ from pcsim.model.network import Network
 from pcsim.typing import NDArray
 from pcsim.weights.tensors import SUFFIX, read_tensors
 
+_OF_PARTS = ("W", "b", "gamma", "beta", "mean", "variance")
+_KNOWN = (*_OF_PARTS, *(f"S{name}" for name in _OF_PARTS))
+"""Names of arrays that belong to some network."""
+
 
 def read_parameters(path: Path, network: Network) -> tuple[dict[str, NDArray[np.float64]], ...]:
     """Return the parameters of every layer in float64, from an `.npz` or a `.safetensors` file.
@@ -20,10 +24,10 @@ def read_parameters(path: Path, network: Network) -> tuple[dict[str, NDArray[np.
     """
     expected = {f"{name}{i}": shape for name, i, shape in network.parameter_names}
     count = len(network.layers)
-    foreign = [f"{name}{i}" for name in ("W", "b") for i in range(count + 1) if f"{name}{i}" not in expected]
+    foreign = [f"{name}{i}" for name in _KNOWN for i in range(count + 1) if f"{name}{i}" not in expected]
     read, kind = (read_tensors, "a .safetensors") if path.suffix == SUFFIX else (read_arrays, "an .npz")
     needed = f"{kind} file with the arrays {', '.join(list(expected)[:3])}, … of this network"
-    if any(name.startswith("b") for name in expected):
+    if all("b" in parameters for parameters in network.parameters):
         needed += " (without biases: network.bias = false)"
 
     def check(name: str, shape: tuple[int, ...]) -> None:
@@ -33,25 +37,31 @@ def read_parameters(path: Path, network: Network) -> tuple[dict[str, NDArray[np.
     arrays = read(path, list(expected), foreign, needed, check)
     for name in foreign:
         if name in arrays:
-            fix = (
-                f"the network has {count} layers"
-                if name.endswith(str(count))
-                else "the network has no biases: set network.bias = true"
-            )
-            raise UsageError(f"{path}: array {name} has no place in this network; {fix}")
+            raise UsageError(f"{path}: array {name} has no place in this network; {_fix(name, count)}")
     checked = {name: _checked(path, name, arrays[name]) for name in expected}
     return tuple(
         {name: checked[f"{name}{i}"] for name in parameters} for i, parameters in enumerate(network.parameters)
     )
 
 
+def _fix(name: str, count: int) -> str:
+    kind, number = name.rstrip("0123456789"), name[len(name.rstrip("0123456789")) :]
+    if number == str(count):
+        return f"the network has {count} layers"
+    if kind.startswith("S"):
+        return f"layer {number} adds no state by a convolution: give it add = {{ back = 2, conv = …, kernel = … }}"
+    if kind == "b":
+        return "the network has no biases: set network.bias = true"
+    return f'layer {number} has no norm: write norm = "batch"'
+
+
 def _check_shape(path: Path, name: str, shape: tuple[int, ...], needed: tuple[int, ...]) -> None:
     if shape != needed:
-        hint = (
-            "; transpose it: rows are inputs, columns are outputs"
-            if shape == needed[::-1] and len(needed) == 2
-            else "; fit network.widths or the file"
-        )
+        hint = "; fit [network] or the file"
+        if shape == needed[::-1] and len(needed) == 2:
+            hint = "; transpose it: rows are inputs, columns are outputs"
+        if len(needed) == 4 and shape == (needed[3], needed[2], needed[0], needed[1]):
+            hint = "; transpose it from PyTorch's order (out, in, k, k) to (k, k, in, out): array.transpose(2, 3, 1, 0)"
         raise UsageError(f"{path}: array {name} has shape {shape}, this network needs {needed}{hint}")
 
 

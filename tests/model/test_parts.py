@@ -150,9 +150,7 @@ RESIDUAL = Layer(
     ),
     Chain((Pointwise(Gelu()), AveragePool((3, 3, 5), 3, 3))),
 )
-TWICE = Layer(
-    (Branch(1, Chain((Dense(4, 4), Pointwise(Tanh())))), Branch(1)), Chain((Pointwise(Gelu()), Scale(2.0)))
-)
+TWICE = Layer((Branch(1, Chain((Dense(4, 4), Pointwise(Tanh())))), Branch(1)), Chain((Pointwise(Gelu()), Scale(2.0))))
 
 
 @pytest.mark.parametrize(
@@ -180,9 +178,7 @@ def test_products_of_layers_are_autodiffs(layer: Layer, shapes: dict[int, tuple[
         assert set(found) == set(some)
         for j, ours in found.items():
             close(ours, pulled(states, v)[j])
-    close(
-        layer.pushforward(XP, theta, saved, changes), jax.jvp(partial(forward, theta), (states,), (changes,))[1]
-    )
+    close(layer.pushforward(XP, theta, saved, changes), jax.jvp(partial(forward, theta), (states,), (changes,))[1])
     gradient = jax.vjp(lambda theta: forward(theta, states), theta)[1](v)[0]
     for name, ours in layer.gradient(XP, theta, saved, v).items():
         close(ours, gradient[name])

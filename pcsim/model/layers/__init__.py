@@ -11,7 +11,7 @@ from pcsim.model.layers.convolution import Convolution
 from pcsim.model.layers.dense import Dense
 from pcsim.model.layers.dense_layer import DenseLayer, dense_layer, read_as_dense
 from pcsim.model.layers.layer import Branch, Layer
-from pcsim.model.layers.norm import BatchNorm
+from pcsim.model.layers.norm import BatchNorm, LiveBatchNorm
 from pcsim.model.layers.part import Anchor, Parameter, Part, Saved, Second, Shape
 from pcsim.model.layers.pointwise import Pointwise
 from pcsim.model.layers.pool import AveragePool, MaxPool
@@ -29,6 +29,7 @@ __all__ = [
     "DenseLayer",
     "Flatten",
     "Layer",
+    "LiveBatchNorm",
     "MaxPool",
     "Parameter",
     "Part",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.layers.affine import Affine
-from pcsim.model.layers.part import Parameter, Saved, Shape
+from pcsim.model.layers.part import Anchor, Parameter, Saved, Second, Shape
 
 RUNNING_SHARE = 0.1
 """What a batch's statistics count in the running ones after an update."""
@@ -59,6 +59,82 @@ class BatchNorm(Affine):
 
     def _slope(self, xp: Namespace, parameters: Parameters) -> Array:
         return parameters["gamma"] / xp.sqrt(parameters["variance"] + self.eps)
+
+
+@dataclass(frozen=True)
+class LiveBatchNorm:
+    """γ (s − mean)/√(variance + ε) + β with mean and variance of the batch itself, which couple its samples.
+
+    Its parameters are those of `BatchNorm`, whose running statistics evaluation uses.
+    """
+
+    channels: int
+    eps: float = 1e-5
+
+    @property
+    def held(self) -> BatchNorm:
+        """The same normalisation with statistics that are held."""
+        return BatchNorm(self.channels, self.eps)
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """Those of `BatchNorm`."""
+        return self.held.parameters
+
+    @property
+    def multiplications(self) -> int:
+        """None."""
+        return 0
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return the same shape."""
+        return self.held.output_shape(shape)
+
+    def forward(self, xp: Namespace, parameters: Parameters, s: Array) -> tuple[Array, Saved]:
+        """Return the normalised batch; what is saved is (s − mean)/√(variance + ε), and 1/√(variance + ε)."""
+        mean, variance = statistics(xp, s)
+        inverse = 1.0 / xp.sqrt(variance + self.eps)
+        unit = (s - mean) * inverse
+        return unit * parameters["gamma"] + parameters["beta"], (unit, inverse)
+
+    def pullback(self, xp: Namespace, parameters: Parameters, saved: Saved, v: Array) -> Array:
+        """Return vᵀ ∂f/∂s, through the statistics too."""
+        return self._centred(xp, saved, v * parameters["gamma"])
+
+    def pushforward(self, xp: Namespace, parameters: Parameters, saved: Saved, ds: Array) -> Array:
+        """Return ∂f/∂s Δs, through the statistics too."""
+        return self._centred(xp, saved, ds) * parameters["gamma"]
+
+    def gradient(self, xp: Namespace, parameters: Parameters, saved: Saved, v: Array) -> Parameters:
+        """Return the gradients of γ and β."""
+        flat, unit = v.reshape(-1, self.channels), saved[0].reshape(-1, self.channels)
+        return {"gamma": xp.sum(unit * flat, axis=0), "beta": xp.sum(flat, axis=0)}
+
+    def second(self, xp: Namespace, parameters: Parameters, s: Array) -> Second:
+        """Raise `TypeError`: who asks for second derivatives refuses what couples samples."""
+        raise TypeError("live statistics have no second derivatives here")
+
+    def bend(self, xp: Namespace, parameters: Parameters, second: Second, v: Array, ds: Array) -> Array:
+        """Raise `TypeError`, as `second`."""
+        raise TypeError("live statistics have no second derivatives here")
+
+    def anchor(self, xp: Namespace, parameters: Parameters, s: Array) -> Anchor:
+        """Raise `TypeError`: the increment form refuses what couples samples."""
+        raise TypeError("live statistics have no increments without cancellation")
+
+    def increment(
+        self, xp: Namespace, parameters: Parameters, anchor: Anchor, s: Array, ds: Array
+    ) -> tuple[Array, Saved, Anchor]:
+        """Raise `TypeError`, as `anchor`."""
+        raise TypeError("live statistics have no increments without cancellation")
+
+    def _centred(self, xp: Namespace, saved: Saved, v: Array) -> Array:
+        """Return v/√(variance + ε) without its mean and without what goes along the normalised batch."""
+        unit, inverse = saved
+        flat, units = v.reshape(-1, self.channels), unit.reshape(-1, self.channels)
+        share = 1.0 / flat.shape[0]
+        mean, along = share * xp.sum(flat, axis=0), share * xp.sum(flat * units, axis=0)
+        return ((v - mean) - unit * along) * inverse
 
 
 def statistics(xp: Namespace, s: Array) -> tuple[Array, Array]:

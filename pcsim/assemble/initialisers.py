@@ -1,0 +1,43 @@
+"""From a scenario's words to what draws the weights of every layer."""
+
+from pcsim.model import initialisers
+from pcsim.model.initialisers import Initialiser
+from pcsim.scenario import Scenario
+from pcsim.scenario.layers import LayerTable, expanded
+from pcsim.scenario.network import GAINS, NetworkTable
+
+
+def build_initialisers(scenario: Scenario) -> tuple[Initialiser, ...]:
+    """Return what draws the parameters of every layer, in order."""
+    table = scenario.network
+    if table.parametrisation == "mupc":
+        return (initialisers.Normal(1.0),) * (table.hidden + 1)
+    if table.layers is None:
+        return (_initialiser(table, table.init),) * (table.hidden + 1)
+    return tuple(
+        _initialiser(table, table.init) if layer.init is None else _initialiser(layer, layer.init)
+        for _, layer in expanded(table.layers)
+    )
+
+
+def _initialiser(table: NetworkTable | LayerTable, word: str) -> Initialiser:
+    kind, _, law = word.partition("-")
+    match kind:
+        case "normal":
+            return initialisers.Normal(_given(table.std))
+        case "uniform":
+            return initialisers.Uniform(_given(table.low), _given(table.high))
+        case "pytorch":
+            return initialisers.PyTorch()
+        case _:
+            gain = GAINS[kind] if table.gain is None else table.gain
+    if kind == "orthogonal":
+        return initialisers.Orthogonal(gain)
+    return (initialisers.Kaiming if kind == "kaiming" else initialisers.Xavier)(law in ("", "uniform"), gain)
+
+
+def _given(value: float | None) -> float:
+    """Return a value that reading the scenario has made sure of."""
+    if value is None:
+        raise AssertionError("the scenario was read without the value its initialiser needs")
+    return value

@@ -1,0 +1,152 @@
+"""From `network.layers` to layers of parts, and to the initialisers of their weights."""
+
+import math
+from collections.abc import Mapping
+
+from pcsim.errors import UsageError
+from pcsim.model import activations
+from pcsim.model.layers import (
+    AveragePool,
+    BatchNorm,
+    Branch,
+    Chain,
+    Convolution,
+    Dense,
+    Flatten,
+    Layer,
+    LiveBatchNorm,
+    MaxPool,
+    Part,
+    Pointwise,
+    Scale,
+    Shape,
+)
+from pcsim.model.network import Network
+from pcsim.model.windows import Window
+from pcsim.scenario import Scenario
+from pcsim.scenario.layers import Add, LayerTable, Norm, expanded
+from pcsim.scenario.network import NetworkTable
+
+ACTIVATIONS: Mapping[str, activations.Activation] = {
+    "linear": activations.Linear(),
+    "tanh": activations.Tanh(),
+    "sigmoid": activations.Sigmoid(),
+    "relu": activations.LeakyRelu(0.0),
+    "gelu": activations.Gelu(),
+}
+
+
+def build_activation(name: str | None, negative_slope: float) -> activations.Activation:
+    """Return the activation of a name."""
+    return activations.LeakyRelu(negative_slope) if name == "leaky_relu" else ACTIVATIONS[name or "linear"]
+
+
+def build_listed(scenario: Scenario) -> Network:
+    """Return the network of a list of layers; raises `UsageError`, at the layer, where shapes do not fit."""
+    table = scenario.network
+    entries = expanded(table.layers or ())
+    given = table.input if isinstance(table.input, tuple) else (table.input or 0,)
+    shapes: dict[int, Shape] = {-1: given}
+    layers: list[Layer] = []
+    for i, (place, entry) in enumerate(entries):
+        try:
+            layer = _Builder(table, entry, i, len(entries), shapes).layer()
+            shapes[i] = layer.output_shape(shapes)
+        except ValueError as error:
+            where = scenario.where(f"network.layers.{place}").replace(f".layers.{place}", ".layers")
+            raise UsageError(f"{where}: layer {i} {error}") from None
+        layers.append(layer)
+    last = shapes[len(layers) - 1]
+    if len(last) > 1:
+        where = scenario.where("network.layers")
+        raise UsageError(
+            f"{where}: the output has shape {last}; end the list with a dense layer, as in {{ dense = 10 }}"
+        )
+    return Network(given, tuple(layers))
+
+
+class _Builder:
+    """One layer of a list: its words, its number, and the shapes of what is below."""
+
+    def __init__(
+        self, table: NetworkTable, entry: LayerTable, number: int, count: int, shapes: Mapping[int, Shape]
+    ) -> None:
+        self._table, self._entry, self._number, self._count, self._shapes = table, entry, number, count, shapes
+
+    def layer(self) -> Layer:
+        """Return the layer; raises `ValueError` where it does not fit."""
+        entry, source = self._entry, self._number - 1
+        weighted = self._weighted(self._shapes[source])
+        first = self._table.order == "activation-first"
+        if first:
+            return Layer((Branch(source, Chain((self._activation(), *weighted, *self._scale(weighted)))),))
+        if entry.add is None:
+            activated = (*weighted, self._activation(), *self._scale(weighted))
+            shape = Chain(activated).output_shape(self._shapes[source])
+            return Layer((Branch(source, Chain((*activated, *self._pool(shape)))),))
+        shape = Chain(weighted).output_shape(self._shapes[source])
+        branches = (Branch(source, Chain(weighted)), self._added(entry.add))
+        return Layer(branches, Chain((self._activation(), *self._pool(shape))))
+
+    def _weighted(self, shape: Shape) -> tuple[Part, ...]:
+        entry = self._entry
+        biased = entry.bias if entry.bias is not None else self._table.bias and entry.norm is None
+        if entry.dense is not None:
+            size = math.prod(shape)
+            parts: tuple[Part, ...] = (Dense(size, entry.dense, biased),)
+            parts = (Flatten(shape), *parts) if len(shape) > 1 else parts
+            return (*parts, *_norm(entry.norm, entry.dense))
+        channels, window = entry.conv or 0, Window(entry.kernel or 0, entry.stride, entry.padding)
+        return (Convolution(_image(shape), channels, window, biased), *_norm(entry.norm, channels))
+
+    def _added(self, add: Add) -> Branch:
+        state = self._number - add.back
+        if state < 0:
+            below = f"a state {add.back} layers below, which is the input or beyond it"
+            raise ValueError(f"adds {below}; add = 1 up to {self._number} reach a state")
+        if add.conv is None:
+            return Branch(state, prefix="S")
+        window = Window(add.kernel or 0, add.stride, add.padding)
+        convolution = Convolution(_image(self._shapes[state]), add.conv, window, add.norm is None and self._table.bias)
+        return Branch(state, Chain((convolution, *_norm(add.norm, add.conv))), "S")
+
+    def _activation(self) -> Part:
+        entry, table = self._entry, self._table
+        if table.order == "activation-first" and self._number == 0:
+            return Pointwise(activations.Linear())
+        slope = table.negative_slope if entry.negative_slope is None else entry.negative_slope
+        return Pointwise(build_activation(entry.activation or table.activation, slope))
+
+    def _scale(self, weighted: tuple[Part, ...]) -> tuple[Part, ...]:
+        """Return the premultiplier of the µPC parametrisation without skips (thesis Table 5.1)."""
+        if self._table.parametrisation != "mupc":
+            return ()
+        fan = next(p.fans[0] for part in weighted for p in part.parameters.values() if p.start == "drawn")
+        last = self._number == self._count - 1 and self._number > 0
+        return (Scale(1.0 / fan if last else 1.0 / math.sqrt(fan)),)
+
+    def _pool(self, shape: Shape) -> tuple[Part, ...]:
+        pool = self._entry.pool
+        if pool is None:
+            return ()
+        image = _image(shape)
+        if pool == "global":
+            return (AveragePool(image, *image[:2]),)
+        kind = MaxPool if self._entry.pool_kind == "max" else AveragePool
+        return (kind(image, pool, pool),)
+
+
+def _norm(norm: Norm | None, channels: int) -> tuple[Part, ...]:
+    if norm is None:
+        return ()
+    return (BatchNorm(channels) if norm.statistics == "held" else LiveBatchNorm(channels),)
+
+
+def _image(shape: Shape) -> tuple[int, int, int]:
+    if len(shape) != 3:
+        raise ValueError(
+            f"is a convolution, but what it reads has shape {shape} and is no image: give network.input as height, "
+            "width and channels, and put convolutions before dense layers"
+        )
+    height, width, channels = shape
+    return height, width, channels

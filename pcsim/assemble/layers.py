@@ -53,7 +53,7 @@ def build_listed(scenario: Scenario) -> Network:
             layer = _Builder(table, entry, i, len(entries), shapes).layer()
             shapes[i] = layer.output_shape(shapes)
         except ValueError as error:
-            where = scenario.where(f"network.layers.{place}").replace(f".layers.{place}", ".layers")
+            where = scenario.where(f"network.layers[{place}]")
             raise UsageError(f"{where}: layer {i} {error}") from None
         layers.append(layer)
     last = shapes[len(layers) - 1]
@@ -102,8 +102,8 @@ class _Builder:
     def _added(self, add: Add) -> Branch:
         state = self._number - add.back
         if state < 0:
-            below = f"a state {add.back} layers below, which is the input or beyond it"
-            raise ValueError(f"adds {below}; add = 1 up to {self._number} reach a state")
+            reach = f"add = 1 to {self._number} reach one" if self._number else "below it is the input alone"
+            raise ValueError(f"adds what is {add.back} layers below it, which is no state: {reach}")
         if add.conv is None:
             return Branch(state, prefix="S")
         window = Window(add.kernel or 0, add.stride, add.padding)

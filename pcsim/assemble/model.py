@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from pcsim.assemble.coupling import require_independent_samples
 from pcsim.assemble.layers import build_activation, build_listed
 from pcsim.inference import (
     Backprop,
@@ -30,7 +31,9 @@ def build_network(scenario: Scenario) -> Network:
     """Return the network a scenario describes."""
     table = scenario.network
     if table.layers is not None:
-        return build_listed(scenario)
+        network = build_listed(scenario)
+        require_independent_samples(scenario, network)
+        return network
     return dense_chain(
         tuple(table.widths),
         build_activation(table.activation, table.negative_slope),

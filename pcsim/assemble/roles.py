@@ -81,6 +81,11 @@ def _rows_of_labels(scenario: Scenario, y: NDArray[Any], units: int, end: End) -
 def _rows_of_samples(scenario: Scenario, x: NDArray[np.float64], units: int, end: End) -> NDArray[np.float64]:
     size = prod(x.shape[1:])
     if size != units:
+        if scenario.network.layers is not None and end is INPUT:
+            raise UsageError(
+                f"{scenario.where('network.input')}: the input has {units} units, but a sample of the data "
+                f"'{scenario.data.name}' has {size} values (shape {x.shape[1:]}); set input = {size}"
+            )
         role = "" if end is INPUT else f', the target of task = "{scenario.data.task}",'
         raise UsageError(
             f"{scenario.where('network.widths')}: the {end.place} width is {units}, but a sample of the data "

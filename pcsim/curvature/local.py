@@ -19,9 +19,10 @@ def state_hessian(curvature: StateCurvature) -> BlockMatrix:
     loss = energy.loss.curvature(curvature.xp, curvature.point.output, curvature.clamped.y, np.eye(outputs))
     added: dict[int, Weight] = {i: delta for i, delta in enumerate(energy.decays) if delta != 0.0}
     matrix = assemble(units, links, [*energy.precisions, np.asarray(loss)], added)
-    for (i, k), bent in _second_order(curvature).items():
-        matrix.blocks[i, k] = matrix.blocks[i, k] - bent if (i, k) in matrix.blocks else -bent
-    return matrix
+    blocks = dict(matrix.blocks)
+    for at, bent in _second_order(curvature).items():
+        blocks[at] = blocks[at] - bent if at in blocks else -bent
+    return BlockMatrix(matrix.sizes, blocks)
 
 
 def _jacobians(curvature: StateCurvature, j: int) -> Links:

@@ -24,7 +24,7 @@ class End:
 
 
 INPUT = End("input", "first", "begin network.widths (or network.input) with")
-OUTPUT = End("output", "last", "end network.widths (or network.output) in")
+OUTPUT = End("output", "last", "end network.widths (or network.layers, or network.output) in")
 
 
 def targets(y: NDArray[Any], outputs: int, where: str, end: End = OUTPUT) -> Float64[np.ndarray, "samples {outputs}"]:

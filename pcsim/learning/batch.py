@@ -13,6 +13,7 @@ from pcsim.learning.learner import Learned, Learner, Memory
 from pcsim.learning.loop import Advance, Loop, python_loop
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.energy import Clamped, Energy, Evaluation
+from pcsim.model.statistics import Seen, batch_statistics, normalises, running, with_statistics
 
 
 class _Progress(NamedTuple):
@@ -49,12 +50,24 @@ class Batch:
 
         `rate` is the learning rate.
         """
+        seen = self.statistics(parameters)
+        held = parameters if seen is None else with_statistics(parameters, seen.held)
         if self.learner.updates_every_step:
-            return self.learn_after_every_step(parameters, memory, rate, number)
-        clamped, point, output, steps = self.settle(parameters)
-        parameters, memory = self.updated(clamped, point, memory, rate, number)
-        layerwise, has_signal = self._seen(clamped, point)
-        return Learned(parameters, memory, layerwise, output, has_signal, steps)
+            learned = self.learn_after_every_step(held, memory, rate, number)
+        else:
+            clamped, point, output, steps = self.settle(held)
+            after, memory = self.updated(clamped, point, memory, rate, number)
+            layerwise, has_signal = self._seen(clamped, point)
+            learned = Learned(after, memory, layerwise, output, has_signal, steps)
+        if seen is None:
+            return learned
+        after = with_statistics(learned.parameters, running(parameters, seen.counted))
+        return learned._replace(parameters=after)
+
+    def statistics(self, parameters: tuple[Parameters, ...]) -> Seen | None:
+        """Return the statistics of the batch, which norms hold while it is learned from; None without norms."""
+        network = self._energy.network
+        return batch_statistics(self.xp, network, parameters, self.x) if normalises(network) else None
 
     def settle(self, parameters: tuple[Parameters, ...]) -> tuple[Clamped, Evaluation, Array, Array | None]:
         """Infer with fixed weights; return what was clamped, where it ended, and the output ŷ to show.

@@ -16,6 +16,7 @@ from pcsim.learning.learner import AtTheEnd, Memory
 from pcsim.learning.loop import python_loop
 from pcsim.learning.scaling import largest_size, nonzero
 from pcsim.model.arrays import Array, Namespace, Parameters
+from pcsim.model.statistics import with_statistics
 
 
 class Alignment(NamedTuple):
@@ -51,6 +52,8 @@ def diagnose(batch: Batch, parameters: tuple[Parameters, ...], memory: Memory, r
     Incremental learning has no one gradient a batch: compared is that at the end of inference with the weights fixed.
     """
     xp, learner = batch.xp, batch.learner
+    if (seen := batch.statistics(parameters)) is not None:
+        parameters = with_statistics(parameters, seen.held)
     clamped, point, *_ = batch.settle(parameters)
     if learner.updates_every_step:
         after = batch.learn_after_every_step(parameters, memory, rate, number).parameters

@@ -8,6 +8,7 @@ from jaxtyping import Float, Shaped
 from pcsim.inference import with_free_input
 from pcsim.learning.batch import Batch
 from pcsim.model.arrays import Array, Parameters
+from pcsim.model.statistics import evaluated
 from pcsim.typing import NDArray
 
 
@@ -77,7 +78,7 @@ class Reconstruction(Scoring):
 def _forward(batch: Batch, parameters: tuple[Parameters, ...], x: Array) -> tuple[Array, Array]:
     """Return the losses of a forward pass from x, and its outputs."""
     energy = batch.learner.inference.energy
-    outputs = energy.network.outputs(batch.xp, parameters, x)
+    outputs = evaluated(energy.network).outputs(batch.xp, parameters, x)
     return energy.loss.value(batch.xp, outputs, batch.y), outputs
 
 

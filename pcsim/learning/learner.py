@@ -71,12 +71,20 @@ class Learner:
         rate: Any,
         number: Any,
     ) -> tuple[tuple[Parameters, ...], Memory]:
-        """Return the parameters and the optimiser's memory after update `number` along a gradient, clipped if asked."""
+        """Return the parameters and the optimiser's memory after update `number` along a gradient, clipped if asked.
+
+        Arrays without a gradient, statistics of norms, stay.
+        """
         if self.clip is not None:
             gradient = clip_to_norm(xp, gradient, self.clip)
         update = self.optimizer.update
         pairs = tuple(
-            {name: update(xp, array, slopes[name], known[name], rate, number) for name, array in own.items()}
+            {
+                name: update(xp, array, slopes[name], known[name], rate, number)
+                if name in slopes
+                else (array, known[name])
+                for name, array in own.items()
+            }
             for own, slopes, known in zip(parameters, gradient, memory, strict=True)
         )
         return (

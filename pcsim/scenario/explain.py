@@ -31,7 +31,8 @@ def explain(
     seen: set[KeyPath] = set()
     for each in error.errors(include_url=False):
         if each["type"] == "inconsistent":
-            problems += [((), _inconsistent(found, tree)) for found in each.get("ctx", {})["found"]]
+            found: list[Inconsistency] = each.get("ctx", {})["found"]
+            problems += [((), _inconsistent(one, tree)) for one in found if path_of(one.keys[0]) not in told]
             continue
         path = _written_part(tree, (*prefix, *each["loc"]))
         is_missing = each["type"] == "missing" and len(path) == len(prefix) + len(each["loc"]) - 1
@@ -85,7 +86,7 @@ def _inconsistent(found: Inconsistency, tree: Tree) -> Problem:
 
 def path_of(key: str) -> KeyPath:
     """Return the path of a dotted key, numbers in it those of items of a list."""
-    return tuple(int(part) if part.isdigit() else part for part in key.split("."))
+    return tuple(int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", key))
 
 
 def _missing(path: KeyPath, tree: Tree, model: type[Table], allowed: Allowed) -> Problem:
@@ -93,9 +94,8 @@ def _missing(path: KeyPath, tree: Tree, model: type[Table], allowed: Allowed) ->
     inner = inner_tables(model.model_fields[str(path[0])].annotation) if len(path) == 1 else []
     if not inner:
         return Problem(place, f"{place.key_label()}: {dotted(path)} is missing; give {allowed.phrase}")
-    needed = [name for name, field in inner[0].model_fields.items() if field.is_required()]
     return Problem(
-        place, f"{place.key_label()}: the table [{dotted(path)}] is missing; it needs {' and '.join(needed)}"
+        place, f"{place.key_label()}: the table [{dotted(path)}] is missing; it needs {' and '.join(inner[0].needed())}"
     )
 
 

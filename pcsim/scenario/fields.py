@@ -39,6 +39,11 @@ class Table(BaseModel):
         use_attribute_docstrings=True,
     )
 
+    @classmethod
+    def needed(cls) -> list[str]:
+        """Return the keys that cannot be left out."""
+        return [name for name, field in cls.model_fields.items() if field.is_required()]
+
 
 def clash(choice: str, other: str, advice: str) -> Inconsistency:
     """Return that a choice, as in `inference.clamp = "soft"`, does not go with another, and what to do instead.

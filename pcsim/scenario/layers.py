@@ -19,6 +19,7 @@ from pcsim.scenario.fields import (
 )
 
 Activation = Literal["linear", "tanh", "sigmoid", "relu", "leaky_relu", "gelu"]
+ACTIVATION = Allowed("one of " + ", ".join(Activation.__args__), Activation.__args__)
 Init = Literal[
     "orthogonal",
     "kaiming-uniform",
@@ -116,7 +117,7 @@ class LayerTable(_Written):
         Allowed("a whole number, 1 or more, or a table, as in { back = 2, conv = 128, kernel = 1, stride = 2 }"),
     ] = None
     """State of a layer below that is added before the activation: how many layers below, or a table."""
-    activation: Activation | None = None
+    activation: Annotated[Activation | None, ACTIVATION] = None
     """Activation; without this word network.activation."""
     negative_slope: Annotated[NonNegative | None, Allowed("a number, 0 or more")] = None
     """Slope of leaky_relu below zero; without this word network.negative_slope."""
@@ -150,7 +151,7 @@ class LayerTable(_Written):
 def layer_problems(layers: tuple[LayerTable, ...]) -> Iterator[Inconsistency]:
     """Yield what in single layers does not go together."""
     for i, layer in enumerate(layers):
-        where, given = f"network.layers.{i}", layer.model_fields_set
+        where, given = f"network.layers[{i}]", layer.model_fields_set
         if (layer.conv is None) == (layer.dense is None):
             found = "neither conv nor dense" if layer.conv is None else "conv and dense"
             yield Inconsistency((where,), f"network.layers: layer {i} has {found}; give it one of the two")
@@ -178,7 +179,7 @@ def _convolution(
     name: str, where: str, conv: int | None, kernel: int | None, given: set[str]
 ) -> Iterator[Inconsistency]:
     if conv is not None and kernel is None:
-        yield Inconsistency((f"{where}.conv",), f"{name} has a conv and no kernel; give its size, as in kernel = 3")
+        yield Inconsistency((f"{where}.kernel",), f"{name} has a conv and no kernel; give its size, as in kernel = 3")
     if conv is None:
         for key in OF_CONVOLUTIONS:
             if key in given:
@@ -190,13 +191,13 @@ def _init_problems(i: int, layer: LayerTable) -> Iterator[Inconsistency]:
     for key in needed:
         if getattr(layer, key) is None:
             text = f'network.layers: layer {i} has init = "{layer.init}", which needs {key}'
-            yield Inconsistency((f"network.layers.{i}.init",), text)
+            yield Inconsistency((f"network.layers[{i}].init",), text)
     own = set(needed) if layer.init in ("normal", "uniform", "pytorch") else {"gain"}
     for key in OF_INITS:
         if getattr(layer, key) is not None and (layer.init is None or key not in own):
             named = "no init" if layer.init is None else f'init = "{layer.init}"'
             text = f"network.layers: layer {i} has {key}, but {named} that uses it; remove it, or name its init"
-            yield Inconsistency((f"network.layers.{i}.{key}",), text)
+            yield Inconsistency((f"network.layers[{i}].{key}",), text)
 
 
 def expanded(layers: tuple[LayerTable, ...]) -> tuple[tuple[int, LayerTable], ...]:

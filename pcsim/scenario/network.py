@@ -20,7 +20,7 @@ from pcsim.scenario.fields import (
     clash,
     require_consistent,
 )
-from pcsim.scenario.layers import Activation, Init, LayerTable, expanded, layer_problems
+from pcsim.scenario.layers import ACTIVATION, Activation, Init, LayerTable, expanded, layer_problems
 
 SHORTHANDS: dict[str, Init] = {"kaiming": "kaiming-uniform", "xavier": "xavier-uniform"}
 GAINS = {"orthogonal": 1.0, "kaiming": math.sqrt(2), "xavier": 1.0}
@@ -101,7 +101,7 @@ class NetworkTable(Table):
         Allowed("a list of tables, one a layer, as in [{ conv = 64, kernel = 3 }, { dense = 10 }]"),
     ] = None
     """Layers one by one, in place of widths."""
-    activation: Activation | None = None
+    activation: Annotated[Activation | None, ACTIVATION] = None
     """Activation function of the hidden layers, of listed ones of all that name none; gelu is the exact one."""
     negative_slope: NonNegative = 0.01
     """Slope of leaky_relu below zero."""
@@ -138,10 +138,23 @@ class NetworkTable(Table):
     ] = 0.0
     """Decay of the states towards zero, one for all hidden layers or a list of one for each."""
 
+    @classmethod
+    def needed(cls) -> list[str]:
+        """Return the keys of the plainest network."""
+        return ["widths", "activation"]
+
     @property
     def hidden(self) -> int:
         """Number of hidden layers."""
         return len(self.widths) - 2 if self.layers is None else len(expanded(self.layers)) - 1
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """Activations of the hidden layers, each once."""
+        if self.layers is None:
+            return (self.activation or "linear",)
+        found = [layer.activation or self.activation or "linear" for _, layer in expanded(self.layers)]
+        return tuple(dict.fromkeys(found[:-1] or found))
 
     @property
     def output_activation(self) -> str | None:
@@ -253,4 +266,4 @@ def _list_problems(network: NetworkTable) -> Iterator[Inconsistency]:
         if extra is not None:
             choice = 'order = "activation-first"' if network.order != "weights-first" else 'parametrisation = "mupc"'
             text = f"network.{choice} takes dense and conv layers alone, but layer {i} has {extra}; remove one of them"
-            yield Inconsistency((f"network.layers.{i}.{extra}",), text)
+            yield Inconsistency((f"network.layers[{i}].{extra}",), text)

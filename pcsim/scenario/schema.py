@@ -68,8 +68,9 @@ def _needed(properties: dict[str, Any], required: dict[str, list[str]]) -> dict[
         keys = required.get(content.get("$ref", "").rpartition("/")[2], [])
         if keys:
             needed[name] = {"required": [key for key in keys if key != "widths"]}
-    ways = (["widths"], list(Sizes.model_fields), ["input", "layers"], ["input", "architecture", "output"])
-    needed.setdefault("network", {})["oneOf"] = [{"required": list(way)} for way in ways]
+    chains, lists = (["widths"], list(Sizes.model_fields)), (["input", "layers"], ["input", "architecture", "output"])
+    ways = [*([*way, "activation"] for way in chains), *lists]
+    needed["network"] = {"oneOf": [{"required": way} for way in ways]}
     return needed
 
 

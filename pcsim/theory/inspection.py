@@ -1,6 +1,8 @@
 """Looking at a scenario or a trace: the curvature of its energy, and what that says about step sizes."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import isqrt, prod
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ from pcsim.linear import is_linear, linear_system
 from pcsim.model.arrays import Namespace
 from pcsim.model.energy import Clamped, Energy, States
 from pcsim.model.losses import NoTarget, SoftClampedSquaredError, SquaredError
+from pcsim.model.statistics import couples_samples
 from pcsim.recorded import read_point
 from pcsim.recorded.resimulation import setting_in_double
 from pcsim.scenario import Scenario, read_scenario
@@ -42,6 +45,8 @@ from pcsim.typing import NDArray
 
 MOST_SAMPLES = 8
 """Samples whose eigenvalues are computed one by one."""
+MOST_BYTES = 2_000_000_000
+"""Of one block of the Hessian over states."""
 MOST_UNKNOWNS = 20_000
 """Of all these samples together, unless one alone has more."""
 
@@ -151,7 +156,9 @@ def inspect(source: Scenario | Trace | str | Path) -> Inspection:
 def _inspect(source: Scenario | Trace | str | Path) -> Inspection:
     xp = host_namespace()
     at = _of_trace(source) if isinstance(source, Trace) else _of_scenario(source, xp)
-    unknowns = sum(state.shape[1] for state in at.states)
+    shapes = at.energy.network.state_shapes
+    unknowns = sum(map(prod, shapes))
+    _require_size(at, shapes)
     if not unknowns:
         raise UsageError("the network has no hidden layers: nothing is inferred, and there is no curvature to look at")
     batch = len(at.y)
@@ -159,12 +166,12 @@ def _inspect(source: Scenario | Trace | str | Path) -> Inspection:
     over_states, over_errors = (_spectrum(xp, at, samples, errors=errors) for errors in (False, True))
     if not np.isfinite([over_states.limit, over_errors.limit]).all():
         raise UsageError(f"the curvature {at.place} is not a finite number in float64; use smaller weights")
-    table = at.scenario.inference
+    table, network = at.scenario.inference, build_network(at.scenario)
     limit, automatic = _steps(at, 2.0 / (over_errors if at.traits.moves_errors else over_states).limit)
     return Inspection(
         at.scenario.title,
-        at.scenario.network.widths,
-        at.scenario.network.activation,
+        (prod(network.input_shape), *map(prod, network.layer_shapes)),
+        ", ".join(at.scenario.network.activations),
         at.place,
         unknowns,
         samples,
@@ -180,6 +187,21 @@ def _inspect(source: Scenario | Trace | str | Path) -> Inspection:
         float(np.mean(at.energy.total(xp, at.clamped(xp, slice(None)), _point(xp, at, slice(None))))),
         _equilibrated(at),
     )
+
+
+def _require_size(at: _Setting, shapes: Sequence[tuple[int, ...]]) -> None:
+    """Raise `UsageError` where samples are coupled, or the blocks of the Hessian over states are too large."""
+    if couples_samples(at.energy.network):
+        raise UsageError(
+            'norm statistics = "live" couple the samples of a batch, which then have no curvature each; write '
+            'statistics = "held"'
+        )
+    largest = max(map(prod, shapes), default=0)
+    if 8 * largest**2 > MOST_BYTES:
+        raise UsageError(
+            f"a layer has {largest:,} units, and the curvature over states is formed in blocks of units × units: "
+            f"{8e-9 * largest**2:,.1f} GB; at most {MOST_BYTES / 1e9:g} GB are taken, {isqrt(MOST_BYTES // 8):,} units"
+        )
 
 
 def _of_scenario(source: Scenario | str | Path, xp: Namespace) -> _Setting:

@@ -146,7 +146,7 @@ def test_sizes_that_are_wrong_or_missing(files: Files):
     ]
     (line,) = files.problems(changed("widths = [64, 32, 32, 10]\n", ""))
     assert line.startswith("s.toml:4:1: network.widths is missing; give a list of two or more sizes")
-    assert line.endswith("or input, hidden and output")
+    assert line.endswith("or input, hidden and output, or layers")
     wrong = "input = 0\nhidden = 3\noutput = 1.5"
     assert files.problems(changed("widths = [64, 32, 32, 10]", wrong)) == [
         "s.toml:5:9: network.input: 0 is not allowed; give a whole number, 1 or more",

@@ -106,7 +106,7 @@ def check_words(schema: dict[str, Any], node: dict[str, Any], words: Any) -> Non
     assert set(found) == set(words)
     for name, inner in words.items():
         if inner is not None:
-            check_words(schema, found[name], inner)
+            check_words(schema, found[name].get("items", found[name]), inner)
 
 
 def test_schema_knows_the_words_of_files():

@@ -60,7 +60,7 @@ def test_a_network_without_biases(tmp_path: Path):
     [
         (
             {"W1": np.zeros((4, 7))},
-            "array W1 has shape (4, 7), this network needs (4, 3); fit network.widths or the file",
+            "array W1 has shape (4, 7), this network needs (4, 3); fit [network] or the file",
         ),
         (
             {"W0": np.zeros((4, 5))},
@@ -68,7 +68,7 @@ def test_a_network_without_biases(tmp_path: Path):
         ),
         (
             {"b1": np.zeros((1, 3))},
-            "array b1 has shape (1, 3), this network needs (3,); fit network.widths or the file",
+            "array b1 has shape (1, 3), this network needs (3,); fit [network] or the file",
         ),
         ({"W1": np.full((4, 3), np.nan)}, "array W1 has NaN or infinite entries"),
         ({"b0": np.array([0, 1, np.inf, 2])}, "array b0 has NaN or infinite entries"),

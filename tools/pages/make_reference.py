@@ -26,6 +26,10 @@ This page is written by `tools/pages/make_reference.py` from the model that chec
 """
 
 
+LISTED = {"LayerTable": "Entries of `network.layers`", "Add": "`add` of a layer"}
+"""Tables that stand in lists, and what is in them."""
+
+
 def allowed(schema: dict[str, Any]) -> str:
     """Return what a value may be, in words."""
     if "enum" in schema:
@@ -72,6 +76,9 @@ def scenario_page(schema: dict[str, Any]) -> str:
         if "$ref" in entry:
             table = schema["$defs"][entry["$ref"].rsplit("/", 1)[1]]
             parts.append(f"## `[{name}]`\n\n{entry.get('description', '')}\n\n" + "\n".join(rows(table)) + "\n")
+    for name, title in LISTED.items():
+        table = schema["$defs"][name]
+        parts.append(f"## {title}\n\n{table['description']}\n\n" + "\n".join(rows(table)) + "\n")
     return "\n".join(parts)
 
 

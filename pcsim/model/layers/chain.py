@@ -109,7 +109,7 @@ class Chain:
         saved: list[Saved] = []
         after: list[Anchor] = []
         for k, (part, (own, before)) in enumerate(zip(self.parts, anchor, strict=True)):
-            point = None if before is None else accumulate(*before, ds)
+            point = None if before is None else accumulate(before[0], before[1], ds)
             here = s if k == 0 else None if point is None else point[0]
             ds, kept, moved = part.increment(xp, parameters, own, here, ds)
             saved.append(kept)

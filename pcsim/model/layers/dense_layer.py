@@ -48,10 +48,14 @@ def dense_layer(which: DenseLayer) -> Layer:
 
 def read_as_dense(layer: Layer) -> DenseLayer | None:
     """Return a layer as a dense one, None for others."""
-    if layer.then.parts or len(layer.branches) > 2 or any(branch.chain.parts for branch in layer.branches[1:]):
+    if (
+        layer.then.parts
+        or len(layer.branches) not in (1, 2)
+        or any(branch.chain.parts for branch in layer.branches[1:])
+    ):
         return None
-    first, *others = layer.branches
-    skip = others[0].source if others else None
+    first = layer.branches[0]
+    skip = layer.branches[1].source if len(layer.branches) > 1 else None
     match first.chain.parts:
         case (Start(),):
             return DenseLayer(first.source, None, skip=skip)

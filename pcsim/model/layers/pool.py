@@ -146,4 +146,4 @@ class MaxPool(_Tiles):
         for way in ways:
             better.append(way > first)
             first = xp.where(better[-1], way, first)
-        return first, tuple(better), accumulate(*anchor, ds)
+        return first, tuple(better), accumulate(anchor[0], anchor[1], ds)

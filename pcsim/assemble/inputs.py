@@ -67,7 +67,13 @@ def read_dataset(scenario: Scenario) -> Dataset:
         require_memory(scenario, key, 2 * samples, f"{samples:,} samples", 2)
     with named(scenario, "data.file" if data.file is not None else "data.name"):
         found = load_dataset(
-            data.name, file=data.file, seed=_data_seed(scenario), samples=samples, slope=data.slope, noise=data.noise
+            data.name,
+            file=data.file,
+            seed=_data_seed(scenario),
+            samples=samples,
+            slope=data.slope,
+            noise=data.noise,
+            channels=data.channels,
         )
         for name, values in found.parts.items():
             require_range(values, precision, f"{found.source}: {name}")

@@ -59,13 +59,13 @@ def _stored(scenario: Scenario, dataset: Dataset) -> Mask:
 def _half(side: str, dataset: Dataset) -> Mask:
     units = math.prod(dataset.sample_shape)
     edge = math.isqrt(units)
-    shape = dataset.sample_shape if len(dataset.sample_shape) == 2 else (edge, edge)
+    shape = dataset.sample_shape if len(dataset.sample_shape) in {2, 3} else (edge, edge)
     if math.prod(shape) != units:
         raise UsageError(
             f"a sample of '{dataset.name}' has shape {dataset.sample_shape} and is no image with a {side}; write a "
             "share, as in { share = 0.5 }"
         )
-    mask, (rows, columns) = np.zeros(shape, dtype=np.bool_), shape
+    mask, (rows, columns, *_) = np.zeros(shape, dtype=np.bool_), shape
     place = {
         "top": np.s_[: rows // 2],
         "bottom": np.s_[rows - rows // 2 :],

@@ -100,6 +100,8 @@ def _check_images(scenario: Scenario, network: Network, x: NDArray[np.float64]) 
     if needed not in (given, (*given, 1)):
         shape = given if len(given) == 3 else (*given, 1) if len(given) == 2 else None
         fix = f"set input = {list(shape)}" if shape else f"give samples of shape {needed}, or input = {prod(given)}"
+        if scenario.data.name == "npz" and given == (needed[2], *needed[:2]):
+            fix = 'write channels = "first" in [data], as they are there'
         raise UsageError(
             f"{scenario.where('network.input')}: the input has shape {needed}, but a sample of the data "
             f"'{scenario.data.name}' has shape {given}; {fix}"

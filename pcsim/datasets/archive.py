@@ -2,7 +2,7 @@
 
 import warnings
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -52,18 +52,21 @@ def read_arrays(
     optional: Sequence[str] = (),
     needed: str | None = None,
     check: ShapeCheck = anything,
+    synonyms: Mapping[str, str] | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Read the named arrays of an .npz file; optional ones that are not there are left out.
 
-    Pickled objects are never loaded. `check` is called with name and shape of every array before that is read. Raises
-    UsageError, one line, for a file that is missing, no .npz, or damaged, for an array that claims more than the file
-    can hold, and for a required array that is absent.
+    `synonyms` are other names, each with the required one it stands for. Pickled objects are never loaded. `check` is
+    called with name and shape of every array before that is read. Raises UsageError, one line, for a file that is
+    missing, no .npz, or damaged, for an array that claims more than the file can hold, and for a required array that is
+    absent.
     """
     needed = needed or f"an .npz file with the arrays {' and '.join(required)}"
     with open_data(path, needed) as handle:
         _check_magic(handle, path, needed)
-        members = _unpack(handle, path, (*required, *optional), check)
-    check_present(path, list(members), required, needed)
+        members = _unpack(handle, path, (*required, *optional, *(synonyms or ())), check)
+    renamed = [(synonyms or {}).get(name, name) for name in members]
+    check_present(path, list(members), [name for name in required if name not in renamed], needed)
     return {name: array for name, array in members.items() if array is not None}
 
 
@@ -117,7 +120,8 @@ def _unpack(handle: IO[bytes], path: Path, wanted: Sequence[str], check: ShapeCh
             raise UsageError(f"{path}: {reading}: {out_of_memory(error, 'store fewer samples')}") from None
         if "allow_pickle" in str(error):
             raise UsageError(
-                f"{path}: {reading} holds Python objects, which are never loaded; store a plain numeric array"
+                f"{path}: {reading} holds Python objects, which are never loaded; store a plain array of"
+                " numbers, or of labels as texts (dtype str)"
             ) from None
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UsageError(

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from pcsim.errors import UsageError
 from pcsim.model.arithmetic import overflow_limit
@@ -89,3 +89,13 @@ def same_length(x: NDArray[Any], y: NDArray[Any], where_x: str, where_y: str) ->
     """Raise UsageError unless both arrays count the same number of samples."""
     if len(x) != len(y):
         raise UsageError(f"{where_x} has {len(x)} samples but {where_y} has {len(y)}; each sample needs one of each")
+
+
+def require_classes(y: Int64[np.ndarray, " samples"], classes: int, where: str, fix: str, first: int = 0) -> None:
+    """Raise UsageError, naming the first sample, for labels beyond 0 … classes − 1, in the file from `first` on."""
+    bad = np.flatnonzero((y < 0) | (y >= classes))
+    if bad.size:
+        raise UsageError(
+            f"{where}: label {y[bad[0]] + first} of sample {bad[0]}; needed are labels {first}..{first + classes - 1}: "
+            f"damaged, or another file; {fix}"
+        )

@@ -1,18 +1,31 @@
 """One way to every data set a scenario can name."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from pcsim.datasets.cifar import CIFAR_10, CIFAR_100, load_cifar
 from pcsim.datasets.dataset import Dataset
 from pcsim.datasets.digits import load_digits
+from pcsim.datasets.emnist import load_emnist
 from pcsim.datasets.gaussian_line import gaussian_line
 from pcsim.datasets.mnist import FASHION_MNIST, MNIST, load_image_set
 from pcsim.datasets.mnist1d import mnist1d
-from pcsim.datasets.npz import load_npz
+from pcsim.datasets.npz import Channels, load_npz
+from pcsim.datasets.svhn import load_svhn
 from pcsim.errors import UsageError, did_you_mean
 from pcsim.resources import expanded
 
-DATASET_NAMES = ("digits", "mnist", "fashion-mnist", "mnist1d", "gaussian-line", "npz")
-_READ_FROM_FILE = ("mnist", "fashion-mnist", "npz")
+_FROM_FILES: dict[str, Callable[[Path | None], Dataset]] = {
+    "mnist": partial(load_image_set, MNIST),
+    "fashion-mnist": partial(load_image_set, FASHION_MNIST),
+    "emnist": load_emnist,
+    "svhn": load_svhn,
+    "cifar-10": partial(load_cifar, CIFAR_10),
+    "cifar-100": partial(load_cifar, CIFAR_100),
+}
+"""Those that a data folder may hold."""
+DATASET_NAMES = ("digits", *_FROM_FILES, "mnist1d", "gaussian-line", "npz")
 
 
 def load_dataset(
@@ -23,21 +36,24 @@ def load_dataset(
     samples: int | None = None,
     slope: float = -1.0,
     noise: float = 0.0,
+    channels: Channels = "last",
 ) -> Dataset:
     """Return the data set of that name.
 
-    `file` is for mnist, fashion-mnist and npz; `seed` for mnist1d and gaussian-line; `samples` (1024 unless
-    given), `slope` and `noise` for gaussian-line. Raises UsageError, one line, for an unknown name, a missing
-    or unusable file, or data that breaks the rules of its kind.
+    `file` is for those that are read from files; `seed` for mnist1d and gaussian-line; `samples` (1024 unless given),
+    `slope` and `noise` for gaussian-line; `channels` for npz. Raises UsageError, one line, for an unknown name, a
+    missing or unusable file, or data that breaks the rules of its kind.
     """
     if name not in DATASET_NAMES:
         hint = did_you_mean(name, list(DATASET_NAMES))
         raise UsageError(f"no data set is named '{name}'; allowed are {', '.join(DATASET_NAMES)}{hint}")
-    if file is not None and name not in _READ_FROM_FILE:
+    if file is not None and name not in (*_FROM_FILES, "npz"):
         raise UsageError(f"the data set '{name}' takes no file; remove data.file, or use data.name = \"npz\"")
     if seed < 0:
         raise UsageError(f"seed {seed}: must be 0 or larger")
     path = None if file is None else expanded(file)
+    if name in _FROM_FILES:
+        return _FROM_FILES[name](path)
     match name:
         case "digits":
             return load_digits()
@@ -45,13 +61,9 @@ def load_dataset(
             return mnist1d(seed)
         case "gaussian-line":
             return gaussian_line(seed, samples, slope, noise)
-        case "mnist":
-            return load_image_set(MNIST, path)
-        case "fashion-mnist":
-            return load_image_set(FASHION_MNIST, path)
         case _:
             if path is None:
                 raise UsageError(
                     "the data set 'npz' needs a file: set data.file to an .npz file with the arrays x and y"
                 )
-            return load_npz(path)
+            return load_npz(path, channels)

@@ -1,16 +1,15 @@
 """MNIST and Fashion-MNIST, read from a file or folder of the user's; nothing is downloaded."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pcsim.datasets.archive import read_arrays, unreadable
+from pcsim.datasets.archive import read_arrays
 from pcsim.datasets.checks import labels_or_targets, real_array, same_length
 from pcsim.datasets.dataset import Dataset, PixelScaling
 from pcsim.datasets.idx import read_idx
+from pcsim.datasets.places import located
 from pcsim.errors import UsageError
-from pcsim.resources import expanded
 from pcsim.typing import NDArray
 
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -49,16 +48,6 @@ FASHION_MNIST = ImageSet(
 )
 
 
-def user_data_dir() -> Path:
-    """Return the folder data sets are looked for in: PCSIM_DATA, else pcsim in the user's data folder."""
-    chosen = os.environ.get("PCSIM_DATA")
-    if chosen:
-        return expanded(chosen)
-    shared = Path(os.environ.get("XDG_DATA_HOME", ""))
-    # the XDG specification has relative paths ignored
-    return (shared if shared.is_absolute() else expanded("~/.local/share")) / "pcsim"
-
-
 def load_image_set(images: ImageSet, file: Path | None) -> Dataset:
     """Return MNIST or Fashion-MNIST: 28×28 images scaled to [−1, 1] when asked for, and labels 0 … 9.
 
@@ -73,22 +62,12 @@ def load_image_set(images: ImageSet, file: Path | None) -> Dataset:
 
 
 def _locate(images: ImageSet, file: Path | None) -> Path:
-    folder = user_data_dir() if file is None else file
-    try:
-        if file is not None and not file.is_dir():
-            return file
+    def search(folder: Path) -> Path | None:
         found = images.find(folder)
-        if found is None and file is not None and _has_idx(file):
-            found = file
-    except OSError as error:
-        raise unreadable(folder, error, _NEEDED) from None
-    if found is None:
-        looked = ", ".join([*images.npz_names, *(f"{name}/" for name in images.folders)])
-        raise UsageError(
-            f"data set '{images.name}' not found: looked in {folder} for {looked}; set data.file to"
-            f" {_NEEDED}, or PCSIM_DATA to the folder it lies in"
-        )
-    return found
+        return folder if found is None and file is not None and _has_idx(folder) else found
+
+    looked = [*images.npz_names, *(f"{name}/" for name in images.folders)]
+    return located(images.name, file, search, looked, _NEEDED)
 
 
 def _idx_file(folder: Path, key: str) -> Path | None:

@@ -36,10 +36,14 @@ Recordable = Literal["energy", "grad_norm", "states", "errors", "energy_per_samp
 class DataTable(Table):
     """Where the samples come from (`[data]`)."""
 
-    name: Literal["digits", "mnist", "fashion-mnist", "mnist1d", "gaussian-line", "npz"]
+    name: Literal[
+        "digits", "mnist", "fashion-mnist", "emnist", "svhn", "cifar-10", "cifar-100", "mnist1d", "gaussian-line", "npz"
+    ]
     """The data set: digits ships, mnist1d and gaussian-line are generated, the others are read from files."""
     file: Annotated[FilePath | None, Allowed("the path of a file or folder, in quotes")] = None
-    """File with the data: needed by npz, optional for mnist and fashion-mnist."""
+    """File or folder with the data: needed by npz; the others are also looked for in the data folder."""
+    channels: Literal["first", "last"] = "last"
+    """Where the images of an npz file have their channels: (samples, c, h, w) or (samples, h, w, c)."""
     task: Literal["supervised", "generative", "autoencoding"] = "supervised"
     """What is input and what target: sample and label; the other way round, label and sample; or the sample twice."""
     batch: Annotated[Count | None, Allowed("a whole number, 1 or more")] = None

@@ -45,7 +45,8 @@ RULES = (
     Rule(("network.std",), "network.init", ("normal",)),
     Rule(("network.low", "network.high"), "network.init", ("uniform",)),
     Rule(("network.negative_slope",), "network.activation", ("leaky_relu",)),
-    Rule(("data.file",), "data.name", ("npz", "mnist", "fashion-mnist")),
+    Rule(("data.file",), "data.name", ("npz", "mnist", "fashion-mnist", "emnist", "svhn", "cifar-10", "cifar-100")),
+    Rule(("data.channels",), "data.name", ("npz",)),
     Rule(("data.slope", "data.noise"), "data.name", ("gaussian-line",)),
     # backpropagation descends the loss alone
     Rule(("network.precisions", "network.activity_decay"), "inference.method", _ENERGY_METHODS),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pcsim.datasets import first_batch, load_dataset
-from pcsim.datasets.mnist import user_data_dir
+from pcsim.datasets.places import user_data_dir
 from pcsim.errors import UsageError
 from tests.support.places import ROOT
 

@@ -1,0 +1,92 @@
+"""SVHN, cropped digits: house numbers in MATLAB's files."""
+
+import os
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+from pcsim.datasets.archive import open_data
+from pcsim.datasets.checks import require_classes
+from pcsim.datasets.dataset import Dataset, PixelScaling
+from pcsim.datasets.headers import check_unpacked
+from pcsim.datasets.places import first_folder, located
+from pcsim.errors import UsageError
+
+_TRAIN, _TEST = "train_32x32.mat", "test_32x32.mat"
+_FOLDERS = ("svhn", "SVHN")
+_ORIGIN = "http://ufldl.stanford.edu/housenumbers/"
+_NEEDED = f"the folder with {_TRAIN} and {_TEST}, or one such file"
+_SCALING = PixelScaling(255.0)
+
+
+def load_svhn(file: Path | None) -> Dataset:
+    """Return 32×32 images of 3 channels, scaled to [−1, 1] when asked for, and labels 0 … 9.
+
+    `file` is the folder of the cropped digits, a data folder, or one .mat file, whose images are all to learn from;
+    None looks in `user_data_dir()`. Raises `UsageError` when nothing is found, or for a file that holds something else.
+    Source: Y. Netzer et al. (2011), "Reading digits in natural images with unsupervised feature learning".
+    """
+
+    def search(folder: Path) -> Path | None:
+        return first_folder(folder, _FOLDERS, lambda place: any((place / name).is_file() for name in (_TRAIN, _TEST)))
+
+    path = located(
+        "svhn", file, search, [_TRAIN, *(f"{name}/{_TRAIN}" for name in _FOLDERS)], _NEEDED, f"{_ORIGIN} has it"
+    )
+    if not path.is_dir():
+        x, y = _read(path)
+        return Dataset("svhn", x, y, None, None, f"svhn from {path}", _SCALING)
+    missing = [name for name in (_TRAIN, _TEST) if not (path / name).is_file()]
+    if missing:
+        raise UsageError(f"{path}: lacks {missing[0]}; both files are needed, or name one ({_ORIGIN} has them)")
+    (x, y), (x_test, y_test) = _read(path / _TRAIN), _read(path / _TEST)
+    return Dataset("svhn", x, y, x_test, y_test, f"svhn from {path}", _SCALING)
+
+
+def _read(path: Path) -> tuple[UInt8[np.ndarray, "samples 32 32 3"], Int64[np.ndarray, " samples"]]:
+    with open_data(path, _NEEDED) as handle:
+        x, y = _arrays(handle, path)
+    if x.dtype != np.uint8 or x.ndim != 4 or x.shape[:3] != (32, 32, 3) or x.shape[3] == 0:
+        raise UsageError(
+            f"{path}: X holds {x.dtype} of shape {x.shape}; needed are uint8 images (32, 32, 3, samples), those of the "
+            f"cropped digits ({_ORIGIN})"
+        )
+    samples = x.shape[3]
+    if y.dtype.kind not in "fiu" or y.size != samples:
+        raise UsageError(f"{path}: y holds {y.dtype} of shape {y.shape}; needed are {samples} labels, one an image")
+    labels = y.reshape(-1).astype(np.int64)
+    labels[labels == 10] = 0
+    require_classes(labels, 10, f"{path}: y", f"fetch it again ({_ORIGIN})")
+    return np.ascontiguousarray(np.moveaxis(x, 3, 0)), labels
+
+
+def _arrays(handle: IO[bytes], path: Path) -> tuple[Any, Any]:
+    """Return the arrays X and y of a file as they are."""
+    # imported here: it takes longer than all other data sets together
+    from scipy.io import loadmat, whosmat
+
+    # SciPy raises many kinds of error on damaged bytes.
+    try:
+        held = {name: shape for name, shape, _ in whosmat(handle)}
+        for name, shape in held.items():
+            check_unpacked(int(np.prod(shape, dtype=object)), handle, f"{path}: array '{name}'")
+        handle.seek(0)
+        found = loadmat(handle, variable_names=["X", "y"])
+    except UsageError:
+        raise
+    except NotImplementedError:
+        raise UsageError(
+            f"{path}: is a MATLAB 7.3 file, which SciPy does not read; save it with -v7, or fetch it again ({_ORIGIN})"
+        ) from None
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UsageError(
+            f"{path}: is no MATLAB file, truncated or damaged ({os.fstat(handle.fileno()).st_size:,} bytes; {reason}); "
+            f"fetch it again ({_ORIGIN})"
+        ) from None
+    if not {"X", "y"} <= found.keys():
+        present = ", ".join(map(repr, held)) or "none"
+        raise UsageError(f"{path}: lacks X or y, its arrays: {present}; needed is {_NEEDED} ({_ORIGIN})")
+    return found["X"], found["y"]

@@ -23,7 +23,7 @@ class Scoring(Protocol):
         ...
 
     def truth(
-        self, x: Float[NDArray[Any], "samples n_in"], y: Float[NDArray[Any], "samples n_out"]
+        self, x: Float[NDArray[Any], "samples ..."], y: Float[NDArray[Any], "samples n_out"]
     ) -> Float[NDArray[Any], "samples answers"]:
         """Return what the answers should be: the targets."""
         return y
@@ -50,7 +50,7 @@ class LabelInference(Scoring):
 
     def measure(
         self, batch: Batch, parameters: tuple[Parameters, ...]
-    ) -> tuple[Shaped[Array, " samples"], Shaped[Array, "samples n_in"]]:
+    ) -> tuple[Shaped[Array, " samples"], Shaped[Array, "samples ..."]]:
         """Return the losses of the outputs, and the inferred inputs."""
         losses, _ = _forward(batch, parameters, batch.x)
         learner = replace(batch.learner, inference=with_free_input(batch.learner.inference))
@@ -58,8 +58,8 @@ class LabelInference(Scoring):
         return losses, _inferred_input(inside, ({}, *parameters))
 
     def truth(
-        self, x: Float[NDArray[Any], "samples n_in"], y: Float[NDArray[Any], "samples n_out"]
-    ) -> Float[NDArray[Any], "samples n_in"]:
+        self, x: Float[NDArray[Any], "samples ..."], y: Float[NDArray[Any], "samples n_out"]
+    ) -> Float[NDArray[Any], "samples ..."]:
         """Return the labels."""
         return x
 

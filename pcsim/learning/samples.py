@@ -12,7 +12,7 @@ from pcsim.typing import NDArray
 class Split(NamedTuple):
     """Inputs (samples, n_in) and targets (samples, n_out) of one part of the data, in float64."""
 
-    x: Float64[NDArray[np.float64], "samples n_in"]
+    x: Float64[NDArray[np.float64], "samples ..."]
     y: Float64[NDArray[np.float64], "samples n_out"]
 
     def take(self, rows: NDArray[np.int64]) -> "Split":

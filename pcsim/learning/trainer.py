@@ -68,7 +68,7 @@ class Trainer(Protocol):
         """Return what `run` would do next with one batch of sample numbers, and change nothing; host arrays."""
         ...
 
-    def evaluate(self, x: Float64[NDArray[Any], "samples n_in"], y: Float64[NDArray[Any], "samples n_out"]) -> Outcome:
+    def evaluate(self, x: Float64[NDArray[Any], "samples ..."], y: Float64[NDArray[Any], "samples n_out"]) -> Outcome:
         """Return losses and answers, as the task's evaluation has them."""
         ...
 

@@ -193,9 +193,8 @@ class Energy:
     ) -> dict[int, Array]:
         """Return vᵀ ∂ŝ_i/∂s of the free states that layer i reads, or of some of them; zero for input units held."""
         layer = self.network.layers[i]
-        free = [j for j in layer.reads if j >= 0] if states is None else states
-        pulled = layer.pullback(xp, clamped.parameters[i], saved[i], v, free)
-        return self.released(xp, pulled)
+        pulled = layer.pullback(xp, clamped.parameters[i], saved[i], v, layer.free if states is None else states)
+        return pulled if self.network.start is None else self.released(xp, pulled)
 
     def released(self, xp: Namespace, pulled: dict[int, Array]) -> dict[int, Array]:
         """Return what is pulled back to states, with zeros for units of a free input that are held."""

@@ -57,7 +57,7 @@ class Network:
         """Whether state 0 is the input, which moves."""
         return self.start is not None
 
-    @property
+    @cached_property
     def start(self) -> Start | None:
         """The part that predicts a free input, None where the input is given."""
         match self.layers[0].branches[0].chain.parts:

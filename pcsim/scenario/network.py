@@ -256,9 +256,6 @@ def _list_problems(network: NetworkTable) -> Iterator[Inconsistency]:
         yield Inconsistency(("network.layers",), f"network.input is missing; {advice}")
     if network.skip:
         yield clash(f"network.skip = {network.skip}", "layers", "say it in the list, by add in a layer")
-    if network.output != "linear":
-        said = "say it in the list, by activation in the last layer"
-        yield clash(f'network.output = "{network.output}"', "layers", said)
     yield from layer_problems(network.layers)
     plain = network.order == "weights-first" and network.parametrisation == "standard"
     for i, layer in enumerate(() if plain else network.layers):

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -94,22 +95,30 @@ def test_products_of_chains_are_autodiffs(name: str) -> None:
     def forward(theta: Any, s: Any) -> Any:
         return chain.forward(JXP, theta, s)[0]
 
-    def pulled(s: Any, v: Any) -> Any:
+    def pulled(theta: Any, s: Any, v: Any) -> Any:
         return jax.vjp(partial(forward, theta), s)[1](v)[0]
 
-    close(value, forward(theta, s))
-    close(chain.pullback(XP, theta, saved, v), pulled(s, v))
-    close(chain.pushforward(XP, theta, saved, ds), jax.jvp(partial(forward, theta), (s,), (ds,))[1])
-    gradient = jax.vjp(lambda own: forward(own, s), theta)[1](v)[0]  # pyright: ignore[reportUnknownLambdaType]
+    @jax.jit
+    def products(theta: Any, s: Any, v: Any) -> Any:
+        still, turned = ((ds, each) for each in (jnp.zeros_like(v), dv))
+        changes = [jax.jvp(partial(pulled, theta), (s, v), each)[1] for each in (still, turned)]
+        pushed = jax.jvp(partial(forward, theta), (s,), (ds,))
+        return *pushed, pulled(theta, s, v), jax.vjp(partial(swapped, s), theta)[1](v)[0], changes
+
+    def swapped(s: Any, theta: Any) -> Any:
+        return forward(theta, s)
+
+    output, pushed, back, gradient, changes = products(theta, s, v)
+    close(value, output)
+    close(chain.pullback(XP, theta, saved, v), back)
+    close(chain.pushforward(XP, theta, saved, ds), pushed)
     ours = chain.gradient(XP, theta, saved, v)
     assert list(ours) == [name for name, parameter in chain.parameters.items() if parameter.trained]
     for each, found in ours.items():
         close(found, gradient[each])
     second = chain.second(XP, theta, s)
-    for dv_or_none in (None, dv):
-        change = chain.pullback_change(XP, theta, saved, second, v, dv_or_none, ds)
-        tangent = np.zeros_like(v) if dv_or_none is None else dv
-        theirs = jax.jvp(pulled, (s, v), (ds, tangent))[1]
+    for tangent, theirs in zip((None, dv), changes, strict=True):
+        change = chain.pullback_change(XP, theta, saved, second, v, tangent, ds)
         close(np.zeros_like(s) if change is None else change, theirs)
 
 
@@ -176,27 +185,41 @@ def test_products_of_layers_are_autodiffs(layer: Layer, shapes: dict[int, tuple[
     def forward(theta: Any, states: Any) -> Any:
         return layer.forward(JXP, theta, states)[0]
 
-    def pulled(states: Any, v: Any) -> Any:
+    def swapped(states: Any, theta: Any) -> Any:
+        return forward(theta, states)
+
+    def pulled(theta: Any, states: Any, v: Any) -> Any:
         return jax.vjp(partial(forward, theta), states)[1](v)[0]
 
-    close(value, forward(theta, states))
+    only = {1: changes[1]}
+    still = {j: only.get(j, np.zeros_like(s)) for j, s in states.items()}
+
+    @jax.jit
+    def products(theta: Any, states: Any, v: Any) -> Any:
+        turned = [
+            jax.jvp(partial(pulled, theta), (states, v), (moved, tangent))[1]
+            for moved in (changes, still)
+            for tangent in (dv, jnp.zeros_like(v))
+        ]
+        pushed = jax.jvp(partial(forward, theta), (states,), (changes,))
+        return *pushed, pulled(theta, states, v), jax.vjp(partial(swapped, states), theta)[1](v)[0], turned
+
+    output, pushed, back, gradient, turned = products(theta, states, v)
+    close(value, output)
     for some in (shapes, [1]):
         found = layer.pullback(XP, theta, saved, v, some)
         assert set(found) == set(some)
         for j, ours in found.items():
-            close(ours, pulled(states, v)[j])
-    close(layer.pushforward(XP, theta, saved, changes), jax.jvp(partial(forward, theta), (states,), (changes,))[1])
-    gradient = jax.vjp(lambda own: forward(own, states), theta)[1](v)[0]  # pyright: ignore[reportUnknownLambdaType]
+            close(ours, back[j])
+    close(layer.pushforward(XP, theta, saved, changes), pushed)
     for name, ours in layer.gradient(XP, theta, saved, v).items():
         close(ours, gradient[name])
-    second = layer.second(XP, theta, states)
-    for moved in (changes, {1: changes[1]}):
-        still = {j: moved.get(j, np.zeros_like(s)) for j, s in states.items()}
-        for own in (dv, None):
-            tangent = np.zeros_like(v) if own is None else own
-            theirs = jax.jvp(pulled, (states, v), (still, tangent))[1]
-            for j, ours in layer.pullback_change(XP, theta, (saved, second), v, own, moved).items():
-                close(ours, theirs[j])
+    second, k = layer.second(XP, theta, states), 0
+    for moved in (changes, only):
+        for tangent in (dv, None):
+            for j, ours in layer.pullback_change(XP, theta, (saved, second), v, tangent, moved).items():
+                close(ours, turned[k][j])
+            k += 1
     point = (saved, layer.anchor(XP, theta, states))
     after = {j: s + changes[j] for j, s in states.items()}
     delta, (kept, _) = layer.increment(XP, theta, point, [after.get(j) for j in range(2)], changes)

@@ -1,9 +1,9 @@
 """Shapes and types checked at run time without the price of every call.
 
 The dynamics call the same few functions thousands of times with arrays of the same shapes, and checking an argument
-costs as much as computing with it. In every test a function is checked in its first calls, and from there on in those
-whose number is a power of two. The check of a function is made when it is first asked for; that of one defined inside
-another, which is a new function every time, is made no more often than it is checked.
+costs as much as computing with it. In every test a function is checked in its first two calls, and from there on in
+those whose number is a power of four. The check of a function is made when it is first asked for; that of one defined
+inside another, which is a new function every time, is made no more often than it is checked.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 import jaxtyping
 from jaxtyping import _decorator  # pyright: ignore[reportPrivateUsage]
 
-FIRST = 4
+CHECKED = frozenset([0, *(4**k for k in range(16))])
+"""Numbers of the calls, from 0, that are checked."""
 _whole = jaxtyping.jaxtyped
 
 
@@ -52,7 +53,7 @@ def _jaxtyped(fn: Any = None, *, typechecker: Any) -> Any:
             calls.count, calls.test = 0, _Calls.running
         number = calls.count
         calls.count = number + 1
-        if number >= FIRST and number & (number - 1):
+        if number not in CHECKED:
             return fn(*arguments, **named)
         if checked is None:
             checked = _whole(fn, typechecker=typechecker)

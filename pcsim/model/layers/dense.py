@@ -46,6 +46,13 @@ class Dense(Affine):
         """Return b."""
         return parameters["b"] if self.biased else None
 
+    def forward(self, xp: Namespace, parameters: Parameters, s: Below) -> tuple[Above, Saved]:
+        """Return s W + b: in fewer calls, which is what small networks consist of."""
+        value = s @ parameters["W"]
+        if self.biased:
+            value += parameters["b"]
+        return value, s
+
     def gradient(self, xp: Namespace, parameters: Parameters, saved: Saved, v: Above) -> Parameters:
         """Return sᵀ v for W and the sum of v over samples for b."""
         found = {"W": saved.T @ v}

@@ -48,6 +48,11 @@ class Layer:
         """The states this layer reads, each once, the first branch's first."""
         return tuple(dict.fromkeys(branch.source for branch in self.branches))
 
+    @cached_property
+    def free(self) -> tuple[int, ...]:
+        """The states this layer reads but for the input."""
+        return tuple(state for state in self.reads if state >= 0)
+
     @property
     def parts(self) -> tuple[Part, ...]:
         """All parts, those of the branches first."""
@@ -81,6 +86,8 @@ class Layer:
             value, own = branch.chain.forward(xp, branch.own(parameters), states[branch.source])
             total = value if total is None else total + value
             saved.append(own)
+        if not self.then.parts:
+            return total, (tuple(saved), ())
         value, last = self.then.forward(xp, parameters, total)
         return value, (tuple(saved), last)
 
@@ -88,7 +95,8 @@ class Layer:
         self, xp: Namespace, parameters: Parameters, saved: Saved, v: Array, states: Collection[int]
     ) -> dict[int, Array]:
         """Return vᵀ ∂ŝ/∂s of those of the states that it reads, by number."""
-        v = self.then.pullback(xp, parameters, saved[1], v)
+        if self.then.parts:
+            v = self.then.pullback(xp, parameters, saved[1], v)
         found: dict[int, Array] = {}
         for branch, own in zip(self.branches, saved[0], strict=True):
             if branch.source in states:
@@ -137,7 +145,7 @@ class Layer:
         """
         saved, second = point
         if second is None:
-            return {} if dv is None else self.pullback(xp, parameters, saved, dv, [j for j in self.reads if j >= 0])
+            return {} if dv is None else self.pullback(xp, parameters, saved, dv, self.free)
         bent, last = second
         shift = self._shift(xp, parameters, saved, changes) if last is not None else None
         turned = self.then.pullback_change(xp, parameters, saved[1], last, v, dv, shift)
@@ -185,7 +193,8 @@ class Layer:
                 own, s, ds = branch.own(parameters), states[branch.source], changes[branch.source]
                 change, kept[b], after[b] = branch.chain.increment(xp, own, anchors[b], s, ds)
                 total = change if total is None else total + change
-        total, last, anchor = self.then.increment(xp, parameters, anchor, None, total)
+        if self.then.parts:
+            total, last, anchor = self.then.increment(xp, parameters, anchor, None, total)
         return total, ((tuple(kept), last), (tuple(after), anchor))
 
     def _shift(self, xp: Namespace, parameters: Parameters, saved: Saved, changes: Mapping[int, Array]) -> Array:

@@ -12,6 +12,7 @@ from pcsim.assemble.initialisers import build_initialisers
 from pcsim.assemble.masks import build_mask
 from pcsim.assemble.roles import fitted, named, with_labels_checked
 from pcsim.assemble.room import require_memory
+from pcsim.assemble.scaling import with_scaling
 from pcsim.datasets import Dataset, first_batch, load_dataset, require_range
 from pcsim.errors import UsageError
 from pcsim.learning.samples import DataParts, Split, hold_out
@@ -77,7 +78,7 @@ def read_dataset(scenario: Scenario) -> Dataset:
         )
         for name, values in found.parts.items():
             require_range(values, precision, f"{found.source}: {name}")
-    return found
+    return with_scaling(scenario, found)
 
 
 def _data_seed(scenario: Scenario) -> int:

@@ -3,6 +3,7 @@
 from pcsim.datasets.checks import require_range
 from pcsim.datasets.dataset import Dataset, first_batch
 from pcsim.datasets.load import DATASET_NAMES, load_dataset
+from pcsim.datasets.scaling import PixelScaling, standardised
 from pcsim.datasets.targets import INPUT, OUTPUT, End, check_labels, targets
 
 __all__ = [
@@ -11,9 +12,11 @@ __all__ = [
     "OUTPUT",
     "Dataset",
     "End",
+    "PixelScaling",
     "check_labels",
     "first_batch",
     "load_dataset",
     "require_range",
+    "standardised",
     "targets",
 ]

@@ -9,8 +9,9 @@ from jaxtyping import Int64, UInt8
 
 from pcsim.datasets.archive import open_data
 from pcsim.datasets.checks import require_classes
-from pcsim.datasets.dataset import Dataset, PixelScaling
+from pcsim.datasets.dataset import Dataset
 from pcsim.datasets.places import first_folder, located
+from pcsim.datasets.scaling import PixelScaling
 from pcsim.errors import UsageError
 
 _EDGE, _CHANNELS = 32, 3

@@ -1,6 +1,5 @@
 """What every data set is once loaded, and the batch a single inference run takes from it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -8,34 +7,13 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float64, Int64, Shaped
 
+from pcsim.datasets.scaling import Scaling, unscaled
 from pcsim.errors import UsageError
 
 DEFAULT_BATCH = 64
 
-Scaling: TypeAlias = Callable[[Shaped[np.ndarray, "..."]], Float64[np.ndarray, "..."]]
-"""From inputs as they are stored to the float64 values a network sees."""
-
 Labels: TypeAlias = Int64[np.ndarray, " samples"]
 Targets: TypeAlias = Float64[np.ndarray, " samples"] | Float64[np.ndarray, "samples outputs"]
-
-
-def unscaled(inputs: Shaped[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
-    """Return the values as they are, in float64."""
-    return np.asarray(inputs, dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class PixelScaling:
-    """Maps pixel values 0 … `peak` to [0, 1] and then, by (x − 0.5)/0.5, to [−1, 1]."""
-
-    peak: float
-
-    def __call__(self, inputs: Shaped[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
-        """Scale pixels of any shape; the result is float64."""
-        scaled = inputs / np.float64(self.peak)
-        scaled -= 0.5
-        scaled /= 0.5
-        return scaled
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +46,11 @@ class Dataset:
     def sample_shape(self) -> tuple[int, ...]:
         """The shape of one input; a dense network flattens it."""
         return self.inputs.shape[1:]
+
+    @property
+    def channels(self) -> int:
+        """How many channels an image has; 1 of everything else."""
+        return self.sample_shape[2] if len(self.sample_shape) == 3 else 1
 
     @cached_property
     def two_labels(self) -> tuple[float, float] | None:

@@ -1,7 +1,8 @@
 """The data set that ships: 8×8 images of handwritten digits."""
 
 from pcsim.datasets.archive import read_arrays
-from pcsim.datasets.dataset import Dataset, PixelScaling
+from pcsim.datasets.dataset import Dataset
+from pcsim.datasets.scaling import PixelScaling
 from pcsim.resources import data_dir
 
 _SOURCE = "UCI Optical Recognition of Handwritten Digits, test part (Alpaydin and Kaynak 1998), CC BY 4.0"

@@ -6,9 +6,10 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from pcsim.datasets.checks import require_classes, same_length
-from pcsim.datasets.dataset import Dataset, PixelScaling
+from pcsim.datasets.dataset import Dataset
 from pcsim.datasets.idx import read_idx
 from pcsim.datasets.places import first_folder, located
+from pcsim.datasets.scaling import PixelScaling
 from pcsim.errors import UsageError
 
 DEFAULT_SPLIT = "mnist"

@@ -6,9 +6,10 @@ from typing import Any
 
 from pcsim.datasets.archive import read_arrays
 from pcsim.datasets.checks import labels_or_targets, real_array, same_length
-from pcsim.datasets.dataset import Dataset, PixelScaling
+from pcsim.datasets.dataset import Dataset
 from pcsim.datasets.idx import read_idx
 from pcsim.datasets.places import located
+from pcsim.datasets.scaling import PixelScaling
 from pcsim.errors import UsageError
 from pcsim.typing import NDArray
 

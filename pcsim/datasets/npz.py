@@ -9,7 +9,8 @@ from jaxtyping import Shaped
 from pcsim.datasets.archive import read_arrays
 from pcsim.datasets.checks import finite_floats, labels_or_targets, real_array, same_length
 from pcsim.datasets.class_names import are_names, class_names, in_words, numbered
-from pcsim.datasets.dataset import Dataset, PixelScaling, unscaled
+from pcsim.datasets.dataset import Dataset
+from pcsim.datasets.scaling import PixelScaling, unscaled
 from pcsim.errors import UsageError
 from pcsim.typing import NDArray
 

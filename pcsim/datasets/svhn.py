@@ -9,9 +9,10 @@ from jaxtyping import Int64, UInt8
 
 from pcsim.datasets.archive import open_data
 from pcsim.datasets.checks import require_classes
-from pcsim.datasets.dataset import Dataset, PixelScaling
+from pcsim.datasets.dataset import Dataset
 from pcsim.datasets.headers import check_unpacked
 from pcsim.datasets.places import first_folder, located
+from pcsim.datasets.scaling import PixelScaling
 from pcsim.errors import UsageError
 
 _TRAIN, _TEST = "train_32x32.mat", "test_32x32.mat"

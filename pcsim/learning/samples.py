@@ -28,21 +28,31 @@ class DataParts(NamedTuple):
     test: Split | None
 
 
-def hold_out(train: Split, share: float, seed: int) -> tuple[Split, Split | None]:
-    """Return the training samples without a random share of them, and that share for validation.
+def held_out(samples: int, share: float, seed: int) -> NDArray[np.int64]:
+    """Return a random share of the training samples by their numbers, for validation.
 
-    The share is drawn from the seed, whatever the order of training. Raises `UsageError` where nothing is left.
+    It is drawn from the seed, whatever the order of training. Raises `UsageError` where nothing is left.
     """
-    held = round(share * len(train.x))
-    if share > 0.0 and not 0 < held < len(train.x):
+    held = round(share * samples)
+    if share > 0.0 and not 0 < held < samples:
         raise UsageError(
-            f"data.validation = {share:g} of {len(train.x)} training samples leaves {len(train.x) - held} to learn "
-            f"from and {held} to validate on; both must be at least 1"
+            f"data.validation = {share:g} of {samples} training samples leaves {samples - held} to learn from and "
+            f"{held} to validate on; both must be at least 1"
         )
-    if held == 0:
+    return np.sort(np.random.default_rng([seed, 4]).permutation(samples)[:held])
+
+
+def learned_rows(samples: int, share: float, seed: int) -> NDArray[np.int64]:
+    """Return the numbers of the training samples without those that are `held_out`, ascending."""
+    return np.setdiff1d(np.arange(samples), held_out(samples, share, seed))
+
+
+def hold_out(train: Split, share: float, seed: int) -> tuple[Split, Split | None]:
+    """Return the training samples that are learned from, and those held out; raises as `held_out` does."""
+    rows = held_out(len(train.x), share, seed)
+    if not rows.size:
         return train, None
-    order = np.random.default_rng([seed, 4]).permutation(len(train.x))
-    return train.take(np.sort(order[held:])), train.take(np.sort(order[:held]))
+    return train.take(learned_rows(len(train.x), share, seed)), train.take(rows)
 
 
 def batches(samples: int, batch: int, seed: int | None, epoch: int) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from pcsim.scenario.mask import Masked
 from pcsim.scenario.model import DataTable, LogSpaced, Scenario, TraceTable
 from pcsim.scenario.network import NetworkTable
 from pcsim.scenario.read import Run, parse_scenario, read_scenario, runs_of
+from pcsim.scenario.scaling import ChannelScaling
 from pcsim.scenario.schema import json_schema
 from pcsim.scenario.sources import is_piped
 from pcsim.scenario.stop import Stop
@@ -22,6 +23,7 @@ from pcsim.scenario.write import scenario_text
 __all__ = [
     "BackendTable",
     "Bits",
+    "ChannelScaling",
     "DataTable",
     "InferenceTable",
     "LearningTable",

@@ -27,6 +27,7 @@ from pcsim.scenario.inference import InferenceTable
 from pcsim.scenario.learning import LearningTable, learning_problems
 from pcsim.scenario.mask import MASK, Half, Masked, mask_problems
 from pcsim.scenario.network import NetworkTable
+from pcsim.scenario.scaling import SCALING, ChannelScaling, ScalingWord
 from pcsim.scenario.study import StudyTable
 from pcsim.scenario.sweep import EXAMPLE, Sweep
 
@@ -44,6 +45,11 @@ class DataTable(Table):
     """File or folder with the data: needed by npz; the others are also looked for in the data folder."""
     channels: Literal["first", "last"] = "last"
     """Where the images of an npz file have their channels: (samples, c, h, w) or (samples, h, w, c)."""
+    scaling: Annotated[ChannelScaling | ScalingWord | None, SCALING] = None
+    """How pixels become numbers: symmetric, on [-1, 1]; unit, on [0, 1]; standard, with mean 0 and deviation 1 in every
+    channel of the samples that are learned from (of cifar-10 and cifar-100 by the EO paper's constants); or on [0, 1]
+    and then by a mean and a deviation. Without it images of bytes are symmetric, and other samples of npz used as they are;
+    its floats are pixels on [0, 1] where a scaling is given."""
     task: Literal["supervised", "generative", "autoencoding"] = "supervised"
     """What is input and what target: sample and label; the other way round, label and sample; or the sample twice."""
     batch: Annotated[Count | None, Allowed("a whole number, 1 or more")] = None

@@ -21,6 +21,7 @@ _TOLERANCE_KEYS = ("inference.rtol", "inference.atol")
 _LEARNING_ADAM_KEYS = ("learning.beta1", "learning.beta2", "learning.eps")
 _COSINE_KEYS = ("learning.schedule.warmup", "learning.schedule.peak", "learning.schedule.final")
 _STEP_SCHEDULE_KEYS = ("learning.schedule.every", "learning.schedule.factor")
+_FROM_FILES = ("mnist", "fashion-mnist", "emnist", "svhn", "cifar-10", "cifar-100", "npz")
 _PRESENT = "present"
 _NOUNS = {"data.name": "data set", "learning.schedule.kind": "schedule"}
 _TIME_KEYS = ("inference.t_end", *_TOLERANCE_KEYS, "inference.save_at", "inference.noise")
@@ -45,7 +46,8 @@ RULES = (
     Rule(("network.std",), "network.init", ("normal",)),
     Rule(("network.low", "network.high"), "network.init", ("uniform",)),
     Rule(("network.negative_slope",), "network.activation", ("leaky_relu",)),
-    Rule(("data.file",), "data.name", ("npz", "mnist", "fashion-mnist", "emnist", "svhn", "cifar-10", "cifar-100")),
+    Rule(("data.file",), "data.name", _FROM_FILES),
+    Rule(("data.scaling",), "data.name", ("digits", *_FROM_FILES)),
     Rule(("data.channels",), "data.name", ("npz",)),
     Rule(("data.slope", "data.noise"), "data.name", ("gaussian-line",)),
     # backpropagation descends the loss alone

@@ -50,8 +50,8 @@ from tests.support.scenario_files import TEXT, Files, changed
             "batch =",
             "zzz =",
             "10:1: unknown key 'zzz' in [data]; "
-            "its keys are name, file, channels, task, batch, split, mask, shuffle, seed, slope, noise, samples, "
-            "validation",
+            "its keys are name, file, channels, scaling, task, batch, split, mask, shuffle, seed, slope, noise, "
+            "samples, validation",
         ),
         ("batch =", "steps =", "10:1: 'steps' belongs in [inference]; move it there"),
         ("[data]", "[dta]", "8:1: unknown table [dta]; did you mean [data]?"),

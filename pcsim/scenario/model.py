@@ -48,8 +48,8 @@ class DataTable(Table):
     scaling: Annotated[ChannelScaling | ScalingWord | None, SCALING] = None
     """How pixels become numbers: symmetric, on [-1, 1]; unit, on [0, 1]; standard, with mean 0 and deviation 1 in every
     channel of the samples that are learned from (of cifar-10 and cifar-100 by the EO paper's constants); or on [0, 1]
-    and then by a mean and a deviation. Without it images of bytes are symmetric, and other samples of npz used as they are;
-    its floats are pixels on [0, 1] where a scaling is given."""
+    and then by a mean and a deviation. Without it images of bytes are symmetric, and other samples of npz used as they
+    are; its floats are pixels on [0, 1] where a scaling is given."""
     task: Literal["supervised", "generative", "autoencoding"] = "supervised"
     """What is input and what target: sample and label; the other way round, label and sample; or the sample twice."""
     batch: Annotated[Count | None, Allowed("a whole number, 1 or more")] = None

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from pcsim.engine.backend import Capabilities, Settled, Task
+from pcsim.engine.backend import LAYERS, Capabilities, Settled, Task
 from pcsim.errors import UsageError
 from pcsim.model.arithmetic import check_arithmetic
 from pcsim.trace.layout import Block
@@ -27,7 +27,7 @@ class ExactBackend:
             device=f"cpu ({platform.machine()})",
             precisions=("exact",),
             methods=("state", "error", "sequential", "backprop"),
-            layers=("dense",),
+            layers=LAYERS,
             problem="python-flint is not installed" if missing else None,
             fix="install it with: pip install 'pcsim[exact]'" if missing else None,
             bounds=True,

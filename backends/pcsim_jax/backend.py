@@ -4,7 +4,7 @@ import platform
 from collections.abc import Callable
 from importlib.util import find_spec
 
-from pcsim.engine.backend import Capabilities, Flow, Settled, Task
+from pcsim.engine.backend import LAYERS, Capabilities, Flow, Settled, Task
 from pcsim.engine.loop import check_equilibrium, expected_evaluations
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.arithmetic import check_hardware_rounding
@@ -25,7 +25,7 @@ class JaxBackend:
             device=device,
             precisions=PRECISIONS,
             methods=("state", "error", "sequential", "equilibrium", "backprop"),
-            layers=("dense",),
+            layers=LAYERS,
             solvers=SOLVERS,
             limits=(ARITHMETIC, FLOWS),
             rules=("pc", "incremental", "backprop"),

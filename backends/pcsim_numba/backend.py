@@ -10,11 +10,11 @@ from pcsim_numpy.ode.solvers import SOLVERS, constant_steps, flow_seconds
 from pcsim_numpy.ode.solvers import check as check_flow
 from pcsim_numpy.support import DTYPES
 
-from pcsim.engine.backend import Capabilities, Flow, Settled, Task
+from pcsim.engine.backend import LAYERS, Capabilities, Flow, Settled, Task
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.arithmetic import check_arithmetic
 from pcsim.trace.layout import Block
-from pcsim_numba.support import KERNELS, check
+from pcsim_numba.support import KERNELS, check, is_dense
 
 
 class NumbaBackend:
@@ -27,7 +27,7 @@ class NumbaBackend:
             device=f"cpu ({platform.machine()})",
             precisions=tuple(DTYPES),
             methods=("state", "error", "sequential", "backprop"),
-            layers=("dense",),
+            layers=LAYERS,
             solvers=SOLVERS,
             limits=(constant_steps("numba"), KERNELS.masks),
             problem="not installed: numba" if missing else None,
@@ -46,12 +46,16 @@ class NumbaBackend:
             check_flow(task, task.motion, "numba")
             return flow_seconds(task, task.motion)
         check(task.inference)
-        weights = sum(array.size for layer in task.parameters for array in layer.values())
-        return 1.0 + 4e-11 * weights * len(task.x) * (task.descent.steps + 1)
+        products = task.inference.energy.network.multiplications
+        return 1.0 + 4e-11 * products * len(task.x) * (task.descent.steps + 1)
 
     def trainer(self, task: TrainingTask) -> Trainer:
         """Return a trainer; raises `UsageError` for inference that there are no kernels for."""
         check(task.learner.inference)
+        if not is_dense(task.learner.inference.energy.network):
+            from pcsim_numba.listed import ListedTrainer
+
+            return ListedTrainer(task)
         from pcsim_numba.trainer import NumbaTrainer
 
         return NumbaTrainer(task)
@@ -61,6 +65,10 @@ class NumbaBackend:
         if isinstance(task.motion, Flow):
             # One sample's weights come from memory: a kernel for its velocity was hardly faster than numpy's products.
             return NumpyBackend().settle(task, sink, poll)
+        if not is_dense(task.inference.energy.network):
+            from pcsim_numba.listed import settle_listed
+
+            return settle_listed(task, sink, poll)
         from pcsim_numpy.threads import blas_threads
 
         from pcsim_numba import descent

@@ -2,6 +2,8 @@
 
 from pcsim.engine.lowering import Kernels, lowered_method
 from pcsim.inference import Inference, unhalved
+from pcsim.model.layers import read_as_dense
+from pcsim.model.network import Network
 
 KERNELS = Kernels("numba", 'use backend = "jax" or "numpy"')
 
@@ -9,3 +11,8 @@ KERNELS = Kernels("numba", 'use backend = "jax" or "numpy"')
 def check(inference: Inference) -> None:
     """Raise `UsageError` for inference without kernels."""
     lowered_method(KERNELS, unhalved(inference))
+
+
+def is_dense(network: Network) -> bool:
+    """Tell whether whole runs of a network are compiled; others take their steps in Python, layers in kernels."""
+    return all(read_as_dense(layer) is not None for layer in network.layers)

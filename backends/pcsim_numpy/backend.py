@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pcsim.engine.backend import Capabilities, Flow, Settled, Task
+from pcsim.engine.backend import LAYERS, Capabilities, Flow, Settled, Task
 from pcsim.engine.loop import check_equilibrium, expected_evaluations, settle, settle_equilibrium
 from pcsim.engine.loop.flow import settle_flow
 from pcsim.learning.trainer import Trainer, TrainingTask
@@ -34,7 +34,7 @@ class NumpyBackend:
             device=f"cpu ({platform.machine()})",
             precisions=(*FORMATS, *DTYPES),
             methods=("state", "error", "sequential", "equilibrium", "backprop"),
-            layers=("dense",),
+            layers=LAYERS,
             rules=("pc", "incremental", "backprop"),
             solvers=SOLVERS,
             limits=(TRAINING.format("numpy"), wide_alone("numpy"), constant_steps("numpy")),

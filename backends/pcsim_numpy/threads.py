@@ -16,8 +16,12 @@ def blas_threads(network: Network, rows: int) -> AbstractContextManager[Any]:
     The first layer's product, once for every input, does not count.
     """
     layers = network.layers[1:] or network.layers
-    widest = max(part.multiplications for layer in layers for part in layer.parts)
-    return _threadpools().limit(limits=1 if 2 * rows * widest < SHORT_PRODUCT else None, user_api="blas")
+    return threads_for(2 * rows * max(part.multiplications for layer in layers for part in layer.parts))
+
+
+def threads_for(operations: int) -> AbstractContextManager[Any]:
+    """Keep products on one thread where the longest takes few operations."""
+    return _threadpools().limit(limits=1 if operations < SHORT_PRODUCT else None, user_api="blas")
 
 
 @cache

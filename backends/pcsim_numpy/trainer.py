@@ -19,11 +19,12 @@ class NumpyTrainer(HostTrainer):
 
     samples_at_once: ClassVar[int] = 64
     """In an evaluation: few enough that products of small networks stay on one thread, and inference in the cache."""
+    namespace: ClassVar[type[NumpyNamespace]] = NumpyNamespace
 
     def __init__(self, task: TrainingTask) -> None:
         self._dtype = DTYPES[task.precision]
         parameters = tuple({k: self._to_run(v) for k, v in layer.items()} for layer in task.parameters)
-        super().__init__(NumpyNamespace(), task, parameters)
+        super().__init__(self.namespace(), task, parameters)
 
     def snapshot(self) -> Snapshot:
         """Return where training stands; updates make new arrays, so that nothing needs copying."""

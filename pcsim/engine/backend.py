@@ -195,6 +195,10 @@ class Settled:
         return self.ending is Ending.INTERRUPTED
 
 
+LAYERS = ("dense", "conv", "pool", "norm", "add")
+"""All that a list of layers may hold, in the words of a scenario."""
+
+
 @dataclass(frozen=True)
 class Capabilities:
     """What a backend can do here; `problem` and `fix` say why it cannot be used (None: it can).

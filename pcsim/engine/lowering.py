@@ -134,7 +134,7 @@ def lowered(kernels: Kernels, energy: Energy) -> Lowered:
     scales = np.ones((len(shapes), 4))
     for i, (layer, shape) in enumerate(zip(network.layers, shapes, strict=True)):
         dense = _dense(kernels, layer)
-        activation, slope = _lowered_activation(kernels, dense.activation)
+        activation, slope = lowered_activation(kernels, dense.activation)
         if dense.skip == -1:
             raise UsageError(kernels.without("skips from the input"))
         skip, n_out = NOTHING if dense.skip is None else dense.skip, prod(shape)
@@ -154,7 +154,8 @@ def _dense(kernels: Kernels, layer: Layer) -> DenseLayer:
     return dense
 
 
-def _lowered_activation(kernels: Kernels, activation: Activation) -> tuple[int, float]:
+def lowered_activation(kernels: Kernels, activation: Activation) -> tuple[int, float]:
+    """Return an activation in numbers, and its slope below zero; raises `UsageError` for one without kernels."""
     match activation:
         case Linear():
             return LINEAR, 0.0

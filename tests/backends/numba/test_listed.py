@@ -1,0 +1,201 @@
+"""Networks of listed layers: convolutions, norms, pools and adds in kernels, beside numpy's."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pcsim_numba import NumbaBackend
+from pcsim_numba.fused import Fused, fused
+from pcsim_numba.namespace import NumbaNamespace
+from pcsim_numpy import NumpyBackend
+
+from pcsim.conformance.cases import METHODS, settle_on
+from pcsim.engine.backend import Descent, Task
+from pcsim.inference import Backprop, ErrorOptimization, Inference
+from pcsim.inference.steppers import Adam, GradientDescent, Momentum
+from pcsim.learning import Adam as AdamWeights
+from pcsim.learning import Learner
+from pcsim.learning.trainer import TrainingTask
+from pcsim.model.activations import Activation, Gelu, LeakyRelu, Linear, Sigmoid, Tanh
+from pcsim.model.energy import Energy
+from pcsim.model.layers import (
+    AveragePool,
+    BatchNorm,
+    Branch,
+    Chain,
+    Convolution,
+    Dense,
+    Flatten,
+    Layer,
+    LiveBatchNorm,
+    MaxPool,
+    Part,
+    Pointwise,
+    Scale,
+)
+from pcsim.model.losses import CrossEntropy
+from pcsim.model.network import Network
+from pcsim.model.windows import Window
+from tests.model.test_parts import values
+from tests.support.covering import sampled
+
+NUMBA, NUMPY = NumbaBackend(), NumpyBackend()
+IMAGE = (9, 8, 3)
+
+
+def convolved(shape: tuple[int, int, int], channels: int, *window: int, bias: bool = True) -> Convolution:
+    return Convolution(shape, channels, Window(*window), bias)
+
+
+def chained(*parts: Part, source: int = -1) -> Layer:
+    return Layer((Branch(source, Chain(parts)),))
+
+
+def residual(norm: Any = BatchNorm) -> Network:
+    """Return a network with an identity and a projection branch, both pools and a norm behind a dense part."""
+    wide, half = (9, 8, 6), (5, 4, 20)
+    projection = Branch(0, Chain((convolved(wide, 20, 1, 2), norm(20))), "S")
+    return Network(
+        IMAGE,
+        (
+            chained(convolved(IMAGE, 6, 3, 1, 1, bias=False), norm(6), Pointwise(Gelu())),
+            Layer((Branch(0, Chain((convolved(wide, 6, 3, 1, 1),))), Branch(0)), Chain((Pointwise(LeakyRelu(0.1)),))),
+            Layer(
+                (Branch(1, Chain((convolved(wide, 20, 3, 2, 1), norm(20)))), projection),
+                Chain((Pointwise(Tanh()), MaxPool(half, 2, 2))),
+            ),
+            chained(Flatten((2, 2, 20)), Dense(80, 7, False), norm(7), Pointwise(Sigmoid()), source=2),
+            chained(Dense(7, 4), Pointwise(Linear()), source=3),
+        ),
+    )
+
+
+def energy_of(network: Network) -> Energy:
+    free = len(network.layers) - 1
+    return Energy(network, CrossEntropy(), (1.5,) + (1.0,) * (free - 1), (0.2,) + (0.0,) * (free - 1))
+
+
+def drawn(network: Network, batch: int) -> tuple[tuple[dict[str, Any], ...], Any, Any]:
+    rng = np.random.default_rng(5)
+    y = rng.uniform(0.1, 0.9, (batch, 4))
+    return tuple(values(own, rng) for own in network.parameters), rng.standard_normal((batch, *IMAGE)), y
+
+
+def close(ours: Any, theirs: Any, share: float) -> None:
+    assert ours.dtype == theirs.dtype
+    np.testing.assert_allclose(ours, theirs, rtol=share, atol=share * np.abs(theirs).max(initial=1.0))
+
+
+ACTIVATIONS: dict[str, Activation] = {"relu": LeakyRelu(0.0), "gelu": Gelu(), "sigmoid": Sigmoid(), "linear": Linear()}
+WINDOWS = {
+    "5 of 3 1 1": (5, 3, 1, 1),
+    "16 of 2 3 2": (16, 2, 3, 2),
+    "40 of 5 2 0": (40, 5, 2, 0),
+    "16 of 1 2 3": (16, 1, 2, 3),
+}
+"""Channels, and size, stride and padding."""
+
+
+@pytest.mark.parametrize("precision", sampled(["float64", "float32"], ["float64"]))
+@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize("activation", sampled(list(ACTIVATIONS), ["gelu"]))
+def test_products_of_fused_parts_are_those_of_the_parts(precision: str, name: str, activation: str) -> None:
+    channels, *window = WINDOWS[name]
+    own = convolved(IMAGE, channels, *window)
+    shape = own.output_shape(IMAGE)
+    assert len(shape) == 3
+    tile = (2, 1) if channels == 5 else shape[:2]
+    pools: list[Part] = [MaxPool(shape, *tile), AveragePool(shape, *tile)]
+    for norm in ([], [BatchNorm(channels)]):
+        for pool in (None, *pools):
+            then = [Pointwise(ACTIVATIONS[activation]), Scale(0.7), *([] if pool is None else [pool])]
+            assert_same_products((own, *norm, *then), precision)
+
+
+def assert_same_products(parts: tuple[Part, ...], precision: str) -> None:
+    chain, rng = Chain(parts), np.random.default_rng(1)
+    network = fused(Network(IMAGE, (Layer((Branch(-1, chain),)),)))
+    ours = network.layers[0].branches[0].chain
+    (part,) = ours.parts
+    assert isinstance(part, Fused)
+    assert part.parameters == chain.parameters
+    assert part.multiplications == sum(own.multiplications for own in parts)
+    theta = {name: array.astype(precision) for name, array in values(chain.parameters, rng).items()}
+    s = rng.standard_normal((11, *IMAGE)).astype(precision)
+    v = rng.standard_normal((11, *chain.output_shape(IMAGE))).astype(precision)
+    space, share = NumbaNamespace(), 1e-12 if precision == "float64" else 3e-5
+    results: list[Any] = []
+    for xp, each in ((space, ours), (NUMPY.namespace, chain)):
+        value, saved = each.forward(xp, theta, s)
+        gradient = each.gradient(xp, theta, saved, v)
+        results.append((value, each.pullback(xp, theta, saved, v), *(gradient[name] for name in sorted(gradient))))
+    assert len(results[0]) == len(results[1])
+    for mine, other in zip(*results, strict=True):
+        close(mine, other, share)
+
+
+STEPPERS = {"state": GradientDescent(0.1), "error": Adam(0.01, eps=1e-3), "sequential": Momentum(0.05)}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_takes_numpys_steps(method: str) -> None:
+    network = residual()
+    parameters, x, y = drawn(network, 5)
+    stepper = STEPPERS.get(method, GradientDescent(0.1))
+    recorded = frozenset(("energy", "grad_norm", "states", "errors", "weight_gradient"))
+    inference: Inference = METHODS[method](energy_of(network))
+    task = Task(inference, Descent(stepper, 6, range(7)), None, parameters, x, y, None, recorded, "float64")
+    (ours, rows), (theirs, others) = settle_on(NUMBA, task), settle_on(NUMPY, task)
+    np.testing.assert_array_equal(ours.arrival_steps, theirs.arrival_steps)
+    mine, other = (*ours.states, *ours.errors, rows.energy), (*theirs.states, *theirs.errors, others.energy)
+    for pair in zip(mine, other, strict=True):
+        close(*pair, 1e-12)
+    assert ours.gradient is not None
+    assert theirs.gradient is not None
+    for mine, other in zip(ours.gradient, theirs.gradient, strict=True):
+        assert mine.keys() == other.keys()
+        for name, array in mine.items():
+            close(array, other[name], 1e-11)
+
+
+LEARNERS: dict[str, tuple[Any, int, Any]] = {
+    "error": (ErrorOptimization, 3, BatchNorm),
+    "backprop": (Backprop, 1, BatchNorm),
+    "live statistics": (Backprop, 1, LiveBatchNorm),
+}
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_two_updates_and_an_evaluation_are_numpys(name: str) -> None:
+    method, steps, norm = LEARNERS[name]
+    network = residual(norm)
+    parameters, x, y = drawn(network, 24)
+    learner = Learner(method(energy_of(network)), GradientDescent(0.1), steps, AdamWeights(eps=1e-3))
+    batches = np.arange(24).reshape(2, 12)
+    found: list[Any] = []
+    for backend in (NUMBA, NUMPY):
+        trainer = backend.trainer(TrainingTask(learner, parameters, x, y, "float64"))
+        updates = trainer.run(batches, np.array([0.01, 0.01]))
+        outcome, diagnosis = trainer.evaluate(x, y), trainer.diagnose(batches[0], 0.01)
+        learned = [array for layer in trainer.snapshot().parameters for array in layer.values()]
+        found.append((*updates, *outcome, diagnosis.update_ratio, *learned))
+    for mine, other in zip(*found, strict=True):
+        close(np.asarray(mine), np.asarray(other), 1e-10)
+
+
+def test_samples_do_not_know_their_batch() -> None:
+    network = residual()
+    parameters, x, y = drawn(network, 40)
+    recorded = frozenset(("energy",))
+
+    def run(rows: slice) -> Any:
+        inference = ErrorOptimization(energy_of(network))
+        motion = Descent(GradientDescent(0.1), 4, ())
+        return NUMBA.settle(
+            Task(inference, motion, None, parameters, x[rows], y[rows], None, recorded, "float64"),
+            lambda block: None,
+            lambda clock: False,
+        )
+
+    whole, some = run(slice(None)), run(slice(30, 33))
+    np.testing.assert_array_equal(whole.states[1][30:33], some.states[1])

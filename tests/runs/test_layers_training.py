@@ -58,3 +58,9 @@ def test_training_is_resumed_to_the_same_bits_and_verified(files: Files, monkeyp
         found = verify(trace)
         assert (found.agrees, found.tolerance) == (True, 0.0)
     assert_same_bits(Path("s.h5"), "whole.h5")
+
+
+@pytest.mark.exhaustive
+def test_the_shipped_network_learns_the_digits() -> None:
+    with pcsim.run(pcsim.read_scenario("train-digits-conv")) as trace:
+        assert trace.training["test_accuracy"][-1] >= 0.985

@@ -40,7 +40,8 @@ def completions(trace: Trace) -> list[Completion]:
         if f"final/{end}" in trace:
             mask = trace.array("data/mask").astype(np.bool_)
             truth, values = (trace.array(path).astype(np.float64) for path in ("data/truth", f"final/{end}"))
-            found.append(Completion(end, mask, np.where(mask, values, truth), truth, trace.array("data/mean")))
+            completed = np.where(mask, values.reshape(truth.shape), truth)
+            found.append(Completion(end, mask, completed, truth, trace.array("data/mean")))
     return found
 
 

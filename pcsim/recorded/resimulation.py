@@ -1,6 +1,7 @@
 """Simulating again: the run that a trace came from, made of nothing but what the trace holds."""
 
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def setting_in_double(trace: Trace) -> tuple[Scenario, Network, Inputs]:
 def _hidden(trace: Trace, scenario: Scenario, x: NDArray[np.float64], y: NDArray[np.float64]) -> Hidden | None:
     if scenario.data.mask is None:
         return None
-    units = (x if scenario.inference.input == "masked" else y).shape[1:]
+    units = (prod((x if scenario.inference.input == "masked" else y).shape[1:]),)
     mask, truth, mean = (
         fitting(trace, path, trace.array(path), shape)
         for path, shape in (("data/mask", units), ("data/truth", (len(x), *units)), ("data/mean", units))

@@ -16,6 +16,7 @@ from pcsim.inference.base import Moving
 from pcsim.inference.error import ErrorOptimization
 from pcsim.inference.state import evaluate_states
 from pcsim.model.energy import Energy
+from pcsim.recorded.verification import verify
 from pcsim.scenario import Scenario
 from tests.support.cases import XP
 from tests.support.covering import sampled
@@ -145,3 +146,20 @@ def test_xla_convolves_as_numpy_does(files: Files, method: str) -> None:
         np.testing.assert_allclose(theirs.energy, ours.energy, rtol=1e-12, atol=1e-18)
         for name, array in ours.gradient.items():
             np.testing.assert_allclose(theirs.gradient[name], array, rtol=0, atol=1e-12 * np.abs(array).max())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["inference.input=masked", "data.mask=bottom"],
+        ["inference.input=free"],
+        ["inference.solver=dopri5", "inference.t_end=0.5"],
+        ["inference.predictions=fixed"],
+        ["inference.step_halving=true", "inference.step_size=2.0"],
+    ],
+    ids=str,
+)
+def test_what_else_is_asked_of_images_is_verified(files: Files, words: list[str]) -> None:
+    with pcsim.run(files.read(WITH_NORMS, *words)) as trace:
+        found = verify(trace)
+    assert (found.agrees, found.tolerance) == (True, 0.0)

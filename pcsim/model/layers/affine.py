@@ -74,7 +74,7 @@ class Affine(ABC):
         self, xp: Namespace, parameters: Parameters, anchor: Anchor, s: Array, ds: Array
     ) -> tuple[Array, Saved, Anchor]:
         """Return A Δs."""
-        return self.linear(xp, parameters, ds), s, None
+        return self.linear(xp, parameters, ds), (s if self.parameters else None), None
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,11 @@ TYPE_CHECKING = False  # typing's, without a quarter of what --help takes
 if TYPE_CHECKING:
     from typing import Any
 
-    from pcsim import curvature, landscape, linear, studies, theory
+    from pcsim import bases, curvature, landscape, linear, studies, theory
     from pcsim.api import run
+    from pcsim.extensions import register
     from pcsim.figures import completion
+    from pcsim.model.network import Network
     from pcsim.recorded.evaluation import evaluate
     from pcsim.recorded.export import export_weights
     from pcsim.recorded.local_update import learn_from
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from pcsim.trace import Trace, open_trace, repair
 
 _HOMES = {
+    "Network": "pcsim.model.network",
     "Scenario": "pcsim.scenario",
     "Trace": "pcsim.trace",
     "compare": "pcsim.runs.comparison",
@@ -36,6 +39,7 @@ _HOMES = {
     "open_trace": "pcsim.trace",
     "plot": "pcsim.report.plotting",
     "read_scenario": "pcsim.scenario",
+    "register": "pcsim.extensions",
     "repair": "pcsim.trace",
     "run": "pcsim.api",
     "run_seeds": "pcsim.runs.repetition",
@@ -43,6 +47,7 @@ _HOMES = {
 }
 
 _MODULES = {
+    "bases": "pcsim.bases",
     "completion": "pcsim.figures.completion",
     "curvature": "pcsim.curvature",
     "landscape": "pcsim.landscape",
@@ -52,9 +57,11 @@ _MODULES = {
 }
 
 __all__ = [
+    "Network",
     "Scenario",
     "Trace",
     "__version__",
+    "bases",
     "compare",
     "completion",
     "curvature",
@@ -67,6 +74,7 @@ __all__ = [
     "open_trace",
     "plot",
     "read_scenario",
+    "register",
     "repair",
     "run",
     "run_seeds",

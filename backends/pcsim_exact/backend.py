@@ -28,6 +28,7 @@ class ExactBackend:
             precisions=("exact",),
             methods=("state", "error", "sequential", "backprop"),
             layers=LAYERS,
+            own=("activation", "part", "inference", "stepper", "loss"),
             problem="python-flint is not installed" if missing else None,
             fix="install it with: pip install 'pcsim[exact]'" if missing else None,
             bounds=True,

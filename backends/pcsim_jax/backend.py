@@ -26,6 +26,7 @@ class JaxBackend:
             precisions=PRECISIONS,
             methods=("state", "error", "sequential", "equilibrium", "backprop"),
             layers=LAYERS,
+            own=("activation", "part", "inference", "stepper", "loss", "optimizer"),
             solvers=SOLVERS,
             limits=(ARITHMETIC, FLOWS),
             rules=("pc", "incremental", "backprop"),

@@ -35,6 +35,7 @@ class NumpyBackend:
             precisions=(*FORMATS, *DTYPES),
             methods=("state", "error", "sequential", "equilibrium", "backprop"),
             layers=LAYERS,
+            own=("activation", "part", "inference", "stepper", "loss", "optimizer"),
             rules=("pc", "incremental", "backprop"),
             solvers=SOLVERS,
             limits=(TRAINING.format("numpy"), wide_alone("numpy"), constant_steps("numpy")),

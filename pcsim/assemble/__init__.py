@@ -12,6 +12,7 @@ from pcsim.assemble.inputs import (
 )
 from pcsim.assemble.learning import build_learner, build_optimizer, build_schedule
 from pcsim.assemble.model import build_inference, build_network, method_of
+from pcsim.assemble.own import OwnWord, own_words, require_own
 from pcsim.assemble.roles import named
 from pcsim.assemble.step_size import CurvatureStepSize, build_step_size_finder, require_step_size
 from pcsim.assemble.task import build_initial, build_stepper, build_task, number_of_steps
@@ -27,6 +28,7 @@ __all__ = [
     "CurvatureStepSize",
     "Hidden",
     "Inputs",
+    "OwnWord",
     "TrainingSetup",
     "build_evaluation",
     "build_inference",
@@ -48,7 +50,9 @@ __all__ = [
     "named",
     "number_of_classes",
     "number_of_steps",
+    "own_words",
     "read_dataset",
+    "require_own",
     "require_parameter_range",
     "require_step_size",
 ]

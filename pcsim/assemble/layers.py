@@ -1,9 +1,11 @@
 """From `network.layers` to layers of parts, and to the initialisers of their weights."""
 
+import inspect
 import math
 from collections.abc import Mapping
 
 from pcsim.errors import UsageError
+from pcsim.extensions import find
 from pcsim.model import activations
 from pcsim.model.layers import (
     AveragePool,
@@ -27,7 +29,7 @@ from pcsim.scenario import Scenario
 from pcsim.scenario.layers import Add, LayerTable, Norm, expanded
 from pcsim.scenario.network import NetworkTable
 
-ACTIVATIONS: Mapping[str, activations.Activation] = {
+SHIPPED: Mapping[str, activations.Activation] = {
     "linear": activations.Linear(),
     "tanh": activations.Tanh(),
     "sigmoid": activations.Sigmoid(),
@@ -37,8 +39,10 @@ ACTIVATIONS: Mapping[str, activations.Activation] = {
 
 
 def build_activation(name: str | None, negative_slope: float) -> activations.Activation:
-    """Return the activation of a name."""
-    return activations.LeakyRelu(negative_slope) if name == "leaky_relu" else ACTIVATIONS[name or "linear"]
+    """Return the activation of a name; raises `UsageError` where none is registered by it."""
+    if name == "leaky_relu":
+        return activations.LeakyRelu(negative_slope)
+    return SHIPPED[name or "linear"] if name is None or name in SHIPPED else find("activation", name)
 
 
 def build_listed(scenario: Scenario) -> Network:
@@ -96,6 +100,9 @@ class _Builder:
             parts: tuple[Part, ...] = (Dense(size, entry.dense, biased),)
             parts = (Flatten(shape), *parts) if len(shape) > 1 else parts
             return (*parts, *_norm(entry.norm, entry.dense))
+        if entry.part is not None:
+            part = _own_part(entry, shape)
+            return (part, *_norm(entry.norm, part.output_shape(shape)[-1]))
         channels, window = entry.conv or 0, Window(entry.kernel or 0, entry.stride, entry.padding)
         return (Convolution(_image(shape), channels, window, biased), *_norm(entry.norm, channels))
 
@@ -134,6 +141,17 @@ class _Builder:
             return (AveragePool(image, *image[:2]),)
         kind = MaxPool if self._entry.pool_kind == "max" else AveragePool
         return (kind(image, pool, pool),)
+
+
+def _own_part(entry: LayerTable, shape: Shape) -> Part:
+    """Return a registered part for samples of a shape; raises `ValueError` for options that it does not take."""
+    make, options = find("part", entry.part or ""), entry.options or {}
+    try:
+        inspect.signature(make).bind(shape, **options)
+    except TypeError as error:
+        takes = ", ".join(list(inspect.signature(make).parameters)[1:]) or "none"
+        raise ValueError(f"is part '{entry.part}', and {error}: its options are {takes}") from None
+    return make(shape, **options)
 
 
 def _norm(norm: Norm | None, channels: int) -> tuple[Part, ...]:

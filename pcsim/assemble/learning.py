@@ -1,6 +1,7 @@
 """From a scenario's words to how its network learns: learner, optimiser, schedule."""
 
 from pcsim.assemble.model import build_inference
+from pcsim.assemble.own import OwnWord, made
 from pcsim.assemble.task import build_stepper, build_stop, number_of_steps
 from pcsim.learning import (
     MQ,
@@ -29,7 +30,7 @@ def build_learner(scenario: Scenario, network: Network) -> Learner:
         inference=build_inference(scenario, network),
         stepper=build_stepper(scenario),
         steps=number_of_steps(scenario),
-        optimizer=build_optimizer(table),
+        optimizer=build_optimizer(scenario, table),
         rule=AfterEveryStep() if table.rule == "incremental" else AtTheEnd(),
         clip=table.clip,
         stop=build_stop(scenario),
@@ -47,8 +48,8 @@ def build_schedule(scenario: Scenario, updates: int) -> Schedule:
     return StepDecay(table.lr, given.every * updates, given.factor)
 
 
-def build_optimizer(table: LearningTable) -> Optimizer:
-    """Return how the words of `[learning]` let a parameter array follow its gradient."""
+def build_optimizer(scenario: Scenario, table: LearningTable) -> Optimizer:
+    """Return how words of `[learning]`, a scenario's or others, let a parameter array follow its gradient."""
     match table.optimizer:
         case "sgd":
             optimizer = SGD(table.weight_decay)
@@ -60,6 +61,8 @@ def build_optimizer(table: LearningTable) -> Optimizer:
             optimizer = AdamW(table.beta1, table.beta2, table.eps, table.weight_decay)
         case "mq":
             optimizer = MQ()
+        case own:
+            optimizer = made(scenario, OwnWord("learning.optimizer", "optimizer", own), table, {})
     return PerLayer(optimizer) if table.scale == "per-layer" else optimizer
 
 

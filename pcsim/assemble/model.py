@@ -5,6 +5,7 @@ from typing import Any
 
 from pcsim.assemble.coupling import require_independent_samples
 from pcsim.assemble.layers import build_activation, build_listed
+from pcsim.extensions import find
 from pcsim.inference import (
     Backprop,
     Equilibrium,
@@ -63,20 +64,17 @@ def build_inference(scenario: Scenario, network: Network, masked: tuple[bool, ..
 
 def method_of(scenario: Scenario) -> type[OnEnergy]:
     """Return the inference method that a scenario names."""
-    increment = scenario.inference.form == "increment"
-    match scenario.inference.method:
-        case "state" if scenario.inference.predictions == "fixed":
-            return FixedPredictions
-        case "state":
-            return IncrementStateOptimization if increment else StateOptimization
-        case "error":
-            return ErrorOptimization
-        case "equilibrium":
-            return Equilibrium
-        case "sequential":
-            return IncrementSequentialStateOptimization if increment else SequentialStateOptimization
-        case "backprop":
-            return Backprop
+    table = scenario.inference
+    increment = table.form == "increment"
+    state = IncrementStateOptimization if increment else StateOptimization
+    shipped: dict[str, type[OnEnergy]] = {
+        "state": FixedPredictions if table.predictions == "fixed" else state,
+        "error": ErrorOptimization,
+        "equilibrium": Equilibrium,
+        "sequential": IncrementSequentialStateOptimization if increment else SequentialStateOptimization,
+        "backprop": Backprop,
+    }
+    return shipped[table.method] if table.method in shipped else find("inference", table.method)
 
 
 def residual_of(scenario: Scenario) -> float:
@@ -96,11 +94,12 @@ def _loss(scenario: Scenario, masked: tuple[bool, ...]) -> losses.Loss:
         return losses.PartlyClamped(soft or losses.SquaredError(), masked)
     if soft is not None:
         return soft
-    return {
+    shipped = {
         "squared-error": losses.SquaredError(),
         "cross-entropy": losses.CrossEntropy(),
         "binary-cross-entropy": losses.BinaryCrossEntropy(),
-    }[table.loss]
+    }
+    return shipped[table.loss] if table.loss in shipped else find("loss", table.loss)
 
 
 def _per_layer(value: float | Sequence[float], layers: int) -> tuple[float, ...]:

@@ -111,12 +111,8 @@ def _check_images(scenario: Scenario, network: Network, x: NDArray[np.float64]) 
 def _check_targets(scenario: Scenario, y: NDArray[np.float64]) -> None:
     """Raise `UsageError` for targets on which the loss is not bounded below."""
     loss = scenario.inference.loss
-    beyond = {
-        "squared-error": np.zeros(y.shape, dtype=bool),
-        "cross-entropy": y < 0,
-        "binary-cross-entropy": (y < 0) | (y > 1),
-    }[loss]
-    if beyond.any():
+    beyond = {"cross-entropy": y < 0, "binary-cross-entropy": (y < 0) | (y > 1)}.get(loss)
+    if beyond is not None and beyond.any():
         sample, unit = map(int, np.argwhere(beyond)[0])
         allowed = "targets of 0 or more" if loss == "cross-entropy" else "targets from 0 to 1"
         task = scenario.data.task

@@ -6,6 +6,7 @@ import numpy as np
 
 from pcsim.assemble.inputs import Inputs
 from pcsim.assemble.model import build_inference, method_of, residual_of
+from pcsim.assemble.own import OwnWord, made
 from pcsim.engine.backend import Descent, Flow, Task
 from pcsim.errors import UsageError
 from pcsim.inference import steppers
@@ -112,6 +113,9 @@ def build_stepper(scenario: Scenario) -> steppers.Stepper:
             stepper = steppers.Momentum(table.known_step_size, table.momentum)
         case "adam":
             stepper = steppers.Adam(table.known_step_size, table.beta1, table.beta2, table.eps)
+        case own:
+            word = OwnWord("inference.optimizer", "stepper", own)
+            stepper = made(scenario, word, table, {"step_size": table.known_step_size})
     return steppers.Decaying(stepper, table.step_decay) if table.step_decay > 0.0 else stepper
 
 

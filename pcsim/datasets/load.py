@@ -12,8 +12,10 @@ from pcsim.datasets.gaussian_line import gaussian_line
 from pcsim.datasets.mnist import FASHION_MNIST, MNIST, load_image_set
 from pcsim.datasets.mnist1d import mnist1d
 from pcsim.datasets.npz import Channels, load_npz
+from pcsim.datasets.own import own_dataset
 from pcsim.datasets.svhn import load_svhn
-from pcsim.errors import UsageError, did_you_mean
+from pcsim.errors import UsageError
+from pcsim.extensions import KINDS, find
 from pcsim.resources import expanded
 
 _FROM_FILES: dict[str, Callable[[Path | None], Dataset]] = {
@@ -25,7 +27,7 @@ _FROM_FILES: dict[str, Callable[[Path | None], Dataset]] = {
     "cifar-100": partial(load_cifar, CIFAR_100),
 }
 """Those that a data folder may hold."""
-DATASET_NAMES = ("digits", *_FROM_FILES, "mnist1d", "gaussian-line", "npz")
+DATASET_NAMES = KINDS["dataset"].shipped
 
 
 def load_dataset(
@@ -44,13 +46,12 @@ def load_dataset(
     `slope` and `noise` for gaussian-line; `channels` for npz. Raises UsageError, one line, for an unknown name, a
     missing or unusable file, or data that breaks the rules of its kind.
     """
-    if name not in DATASET_NAMES:
-        hint = did_you_mean(name, list(DATASET_NAMES))
-        raise UsageError(f"no data set is named '{name}'; allowed are {', '.join(DATASET_NAMES)}{hint}")
     if file is not None and name not in (*_FROM_FILES, "npz"):
         raise UsageError(f"the data set '{name}' takes no file; remove data.file, or use data.name = \"npz\"")
     if seed < 0:
         raise UsageError(f"seed {seed}: must be 0 or larger")
+    if name not in DATASET_NAMES:
+        return own_dataset(name, find("dataset", name), seed)
     path = None if file is None else expanded(file)
     if name in _FROM_FILES:
         return _FROM_FILES[name](path)

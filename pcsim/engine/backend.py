@@ -205,8 +205,9 @@ class Capabilities:
 
     `solvers` are those for continuous time and `rules` those of learning, none if it has none; `bounds` says that
     energies come with rigorous error bounds; `packages` are those besides numpy and SciPy whose versions decide the
-    last bits. `limits` are sentences on what is refused beyond that, in the words of the refusal. The precision "exact"
-    stands for any number of bits.
+    last bits; `own` are the kinds of things of users' own, written over the namespace, that it runs. `limits` are
+    sentences on what is refused beyond that, in the words of the refusal. The precision "exact" stands for any number
+    of bits.
     """
 
     device: str
@@ -220,6 +221,7 @@ class Capabilities:
     rules: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from pcsim.engine.backend import Backend, Capabilities
 from pcsim.errors import UsageError, did_you_mean, lacks
+from pcsim.extensions import find, names
 from pcsim.model.arithmetic import is_exact
 
 GROUP = "pcsim.backends"
@@ -26,6 +27,8 @@ def load_backend(name: str) -> Backend:
     Raises `UsageError` if no such backend is registered, or if a package it needs is missing.
     """
     found = installed_backends()
+    if name in names("backend"):
+        return find("backend", name)()
     if name not in found:
         usable = ", ".join(others_that(name, lambda _: True)) or "none"
         raise UsageError(
@@ -49,7 +52,7 @@ def require(name: str, backend: Backend, precision: str, method: str, solver: st
     able = backend.capabilities()
     if able.problem is not None:
         raise UsageError(f"backend '{name}' cannot be used here: {able.problem}; {able.fix}")
-    _require_word(name, "method", method, able.methods)
+    _require_word(name, "method", method, (*able.methods, *(names("inference") if "inference" in able.own else ())))
     if solver is not None and solver not in able.solvers:
         raise UsageError(_without_solver(name, able, solver))
     _require_word(name, "precision", "exact" if is_exact(precision) else precision, able.precisions)
@@ -58,7 +61,8 @@ def require(name: str, backend: Backend, precision: str, method: str, solver: st
 
 def others_that(name: str, asked: Callable[[Capabilities], bool]) -> list[str]:
     """Return the backends besides one that can be used here, and whose capabilities hold what is asked."""
-    return [other for other in installed_backends() if other != name and _can(other, asked)]
+    every = dict.fromkeys((*installed_backends(), *names("backend")))
+    return [other for other in every if other != name and _can(other, asked)]
 
 
 def trainers_besides(name: str, rule: str | None = None) -> str:

@@ -5,6 +5,7 @@ inference must never recover a small difference from two nearly equal numbers. `
 from step to step.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -25,6 +26,24 @@ class Stepper(Protocol):
     def increment(self, xp: Namespace, gradient: Array, memory: Memory, step: Any) -> tuple[Array, Memory]:
         """Return Δz of step number `step` = 1, 2, … and the memory after it."""
         ...
+
+
+@dataclass(frozen=True)
+class PlainStepper(ABC):
+    """The base of steppers of one's own: all that is needed is the increment; what is remembered begins as zeros.
+
+    A subclass with further fields is a frozen dataclass, too. `memory` is a tuple of one array shaped as the variable.
+    """
+
+    step_size: Array
+
+    def begin(self, xp: Namespace, variable: Array) -> Memory:
+        """Return zeros."""
+        return (xp.zeros_like(variable),)
+
+    @abstractmethod
+    def increment(self, xp: Namespace, gradient: Array, memory: Memory, step: Any) -> tuple[Array, Memory]:
+        """Return Δz of step number `step` = 1, 2, … and the memory after it."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +108,7 @@ class Adam:
 class Decaying:
     """Another stepper with its step size divided by 1 + d (t − 1) in step t = 1, 2, … (Alonso et al. 2024: d = 1)."""
 
-    stepper: GradientDescent | Momentum | Adam
+    stepper: Stepper
     decay: float
 
     def begin(self, xp: Namespace, variable: Array) -> Memory:
@@ -115,5 +134,5 @@ def step_size_of(stepper: Stepper) -> float:
 def with_step_size(stepper: Stepper, step_size: Array) -> Stepper:
     """Return the same stepper with another step size, that of the first step where it decays."""
     if isinstance(stepper, Decaying):
-        return replace(stepper, stepper=cast("Any", with_step_size(stepper.stepper, step_size)))
+        return replace(stepper, stepper=with_step_size(stepper.stepper, step_size))
     return replace(cast("Any", stepper), step_size=step_size)

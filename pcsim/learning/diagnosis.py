@@ -1,10 +1,11 @@
 """Diagnosis of an update: each layer's weight gradient beside backpropagation's, and how far its weights move.
 
-Of every layer it looks at the weight matrix W. A bias is left out: its gradient sums the same errors over the batch
-without the states below them, and its norm, zero at first, gives no ratio.
+Of every layer it looks at the weights W, of one without them at the first array that is learned; one that learns
+nothing has NaN. A bias is left out: its gradient sums the same errors over the batch without the states below them, and
+its norm, zero at first, gives no ratio.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from pcsim.learning.learner import AtTheEnd, Memory
 from pcsim.learning.loop import python_loop
 from pcsim.learning.scaling import largest_size, nonzero
 from pcsim.model.arrays import Array, Namespace, Parameters
+from pcsim.model.network import Network
 from pcsim.model.statistics import with_statistics
 
 
@@ -59,14 +61,34 @@ def diagnose(batch: Batch, parameters: tuple[Parameters, ...], memory: Memory, r
         after = batch.learn_after_every_step(parameters, memory, rate, number).parameters
     else:
         after = batch.updated(clamped, point, memory, rate, number)[0]
-    # A free input is a layer without weights.
-    moved = [update_ratio(xp, old["W"], new["W"]) for old, new in zip(parameters, after, strict=True) if "W" in old]
-    ratios = xp.stack(moved).reshape(-1)
+    network = learner.inference.energy.network
+    # A free input is no layer of the trace.
+    rows = slice(int(network.has_free_input), None)
+    names, nothing = weight_names(network)[rows], xp.zeros_like(batch.y)
+    pairs = zip(parameters[rows], after[rows], strict=True)
+    ratios = xp.stack([update_ratio(xp, *both) for both in chosen(names, pairs, nothing)]).reshape(-1)
     if not is_aligned(learner.inference):
         return Diagnosis(ratios, None)
     gradient = learner.inference.energy.parameter_gradient(xp, clamped, point)
     reference = _backpropagated(batch, parameters)
-    return Diagnosis(ratios, _alignment(xp, gradient, reference))
+    pairs = zip(gradient[rows], reference[rows], strict=True)
+    return Diagnosis(ratios, _alignment(xp, chosen(names, pairs, nothing)))
+
+
+def weight_names(network: Network) -> tuple[str | None, ...]:
+    """Return the name of every layer's weights: W, or the first array that is learned; None where none is."""
+    learned = ([name for name, each in own.items() if each.trained] for own in network.parameters)
+    return tuple("W" if "W" in names else next(iter(names), None) for names in learned)
+
+
+def chosen(
+    names: Sequence[str | None], pairs: Iterable[tuple[Parameters, Parameters]], nothing: Array
+) -> list[tuple[Array, Array]]:
+    """Return the arrays of some names out of two sets of parameters by layer, zeros where there is no name."""
+    return [
+        (nothing, nothing) if name is None else (ours[name], theirs[name])
+        for name, (ours, theirs) in zip(names, pairs, strict=True)
+    ]
 
 
 def _backpropagated(batch: Batch, parameters: tuple[Parameters, ...]) -> tuple[Parameters, ...]:
@@ -77,11 +99,11 @@ def _backpropagated(batch: Batch, parameters: tuple[Parameters, ...]) -> tuple[P
     return energy.parameter_gradient(batch.xp, clamped, point)
 
 
-def _alignment(xp: Namespace, ours: Sequence[Parameters], theirs: Sequence[Parameters]) -> Alignment:
+def _alignment(xp: Namespace, pairs: Sequence[tuple[Array, Array]]) -> Alignment:
     cosines: list[Array] = []
     ratios: list[Array] = []
-    for own, reference in zip(ours, theirs, strict=True):
-        a, b = _Direction.of(xp, own["W"]), _Direction.of(xp, reference["W"])
+    for own, reference in pairs:
+        a, b = _Direction.of(xp, own), _Direction.of(xp, reference)
         cosines.append(xp.sum(a.entries * b.entries, axis=0, keepdims=True) / (a.length * b.length))
         ratios.append(a.ratio_to(xp, b))
     return Alignment(xp.stack(cosines).reshape(-1), xp.stack(ratios).reshape(-1))

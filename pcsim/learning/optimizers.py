@@ -33,6 +33,24 @@ class Optimizer(Protocol):
         ...
 
 
+class PlainOptimizer(ABC):
+    """The base of optimisers of one's own: all that is needed is the update; what is remembered begins as zeros.
+
+    A subclass with fields, whose names are words of `[learning]`, is a frozen dataclass. `memory` is a tuple of one
+    array shaped as the parameter.
+    """
+
+    def begin(self, xp: Namespace, parameter: Array) -> Memory:
+        """Return zeros."""
+        return (xp.zeros_like(parameter),)
+
+    @abstractmethod
+    def update(
+        self, xp: Namespace, parameter: Array, gradient: Array, memory: Memory, rate: Any, number: Any
+    ) -> tuple[Array, Memory]:
+        """Return the new parameter and memory after update `number` = 1, 2, … with learning rate `rate`."""
+
+
 class _Descent(ABC):
     """The step Δ of inference on the gradient of loss and weight decay, its step size the learning rate: W ← W + Δ."""
 

@@ -36,6 +36,8 @@ class Embedded:
     name: str
     path: Path | None
     beside: Mapping[str, str]
+    allow: tuple[str, ...] = ()
+    """Modules that may be imported for it: a file does not choose what runs here."""
 
     def parse(
         self, overrides: Sequence[str] = (), *, backend: str | None = None, precision: str | None = None
@@ -47,7 +49,7 @@ class Embedded:
 
         def read(folder: Path | None) -> Scenario:
             return parse_scenario(
-                self.text, folder, overrides, backend=backend, precision=precision, name=self._label, whole=True
+                self.text, folder, overrides, backend=backend, precision=precision, name=self._label, allow=self.allow
             )
 
         own = None if self.path is None else self.path.parent

@@ -13,7 +13,7 @@ from pcsim.engine.host import host_namespace
 from pcsim.errors import UsageError, did_you_mean
 from pcsim.inference.state import evaluate_states
 from pcsim.inference.steppers import GradientDescent
-from pcsim.learning.diagnosis import update_ratio
+from pcsim.learning.diagnosis import chosen, update_ratio, weight_names
 from pcsim.learning.learner import Learner, fresh
 from pcsim.model.arithmetic import dtype_of
 from pcsim.model.network import Network
@@ -85,15 +85,17 @@ def learn_from(trace: Trace, overrides: Sequence[str] = ()) -> LocalUpdate:
         check_agreement(trace, scenario, inference, recorded, point)
         point = replace(point, errors=recorded.errors)
         gradient = inference.energy.parameter_gradient(xp, clamped, point)
-        learner = Learner(inference, GradientDescent(1.0), 1, build_optimizer(table), clip=table.clip)
+        learner = Learner(inference, GradientDescent(1.0), 1, build_optimizer(scenario, table), clip=table.clip)
         memory = fresh(xp, learner.optimizer, recorded.parameters)
         after, _ = learner.follow(xp, recorded.parameters, gradient, memory, table.lr, 1)
-        pairs = zip(recorded.parameters, after, strict=True)
-        ratios = np.concatenate([update_ratio(xp, old["W"], new["W"]) for old, new in pairs])
+        names, nothing = weight_names(network), np.zeros(1)
+        pairs = chosen(names, zip(recorded.parameters, after, strict=True), nothing)
+        ratios = np.concatenate([update_ratio(xp, old, new) for old, new in pairs])
+        slopes = [slope for slope, _ in chosen(names, zip(gradient, gradient, strict=True), nothing)]
     return LocalUpdate(
         gradient=by_name(gradient),
         parameters=by_name(after),
-        gradient_norms=np.array([_norm(layer["W"]) for layer in gradient]),
+        gradient_norms=np.array([_norm(slope) for slope in slopes]),
         update_ratios=ratios,
         silent=tuple(i for i, error in enumerate(recorded.errors) if not error.any()),
         layer_names=trace.layer_names,

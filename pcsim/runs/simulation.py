@@ -16,12 +16,14 @@ from pcsim.assemble import (
     load_inputs,
     named,
     read_dataset,
+    require_own,
     require_step_size,
 )
 from pcsim.engine.backend import Backend, Capabilities, Task, TrainingBackend
 from pcsim.engine.free_input import FreeInputBackend
 from pcsim.engine.registry import load_backend, require, trainers_besides
 from pcsim.errors import UsageError, out_of_memory
+from pcsim.extensions import names
 from pcsim.inference.steppers import with_step_size
 from pcsim.learning.trainer import AdjustableTrainer, Trainer
 from pcsim.model.network import Network
@@ -83,6 +85,7 @@ def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
     precision = scenario.backend.precision_name
     with named(scenario, _blamed(scenario, backend.capabilities())):
         capabilities = require(name, backend, precision, scenario.inference.method, scenario.inference.solver)
+    require_own(scenario, capabilities)
     network = build_network(scenario)
     try:
         setup = None
@@ -120,7 +123,7 @@ def _held(scenario: Scenario, inputs: Inputs) -> tuple[bool, ...]:
 
 def _blamed(scenario: Scenario, able: Capabilities) -> str:
     """Return the key to name should the backend refuse: the one it cannot serve, or one that was written."""
-    if able.problem is None and scenario.inference.method not in able.methods:
+    if able.problem is None and scenario.inference.method not in (*able.methods, *names("inference")):
         return "inference.method"
     if able.problem is None and scenario.inference.solver not in (None, *able.solvers):
         return "inference.solver"

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, WithJsonSchema
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, core_schema
+
+from pcsim.extensions import KINDS, names
 
 # TOML promises 64-bit integers, and so do the attributes of a trace
 LARGEST = 2**63 - 1
@@ -18,6 +20,34 @@ class Allowed:
 
     phrase: str
     words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OpenWord:
+    """One of the words of a kind that ship, or a user's own; the JSON Schema names those that ship.
+
+    The context of a validation may be a set of further words, those of a text that a run has written: whether anything
+    is registered by them is asked when they are to run again.
+    """
+
+    kind: str
+
+    @property
+    def allowed(self) -> Allowed:
+        """The words there are now."""
+        words = (*KINDS[self.kind].shipped, *names(self.kind))
+        return Allowed("one of " + ", ".join(words), words)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
+        return core_schema.with_info_plain_validator_function(self._check)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        return {"enum": list(KINDS[self.kind].shipped), "type": "string"}
+
+    def _check(self, value: Any, info: core_schema.ValidationInfo) -> str:
+        if not isinstance(value, str) or (value not in self.allowed.words and value not in (info.context or ())):
+            raise ValueError
+        return value
 
 
 @dataclass(frozen=True)
@@ -69,6 +99,8 @@ def allowed_by(field: FieldInfo) -> Allowed:
     for item in field.metadata:
         if isinstance(item, Allowed):
             return item
+        if isinstance(item, OpenWord):
+            return item.allowed
     if get_origin(field.annotation) is Literal:
         words: tuple[str, ...] = get_args(field.annotation)
         return Allowed("one of " + ", ".join(words), words)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from pcsim.extensions import KINDS
 from pcsim.scenario.fields import (
     Allowed,
     CountOrZero,
@@ -13,6 +14,7 @@ from pcsim.scenario.fields import (
     Fraction,
     Inconsistency,
     NonNegative,
+    OpenWord,
     Positive,
     Table,
     clash,
@@ -28,12 +30,12 @@ MOST_EVALUATIONS = 1000
 class InferenceTable(Table):
     """What moves during inference and how (`[inference]`)."""
 
-    method: Literal["state", "error", "sequential", "equilibrium", "backprop"]
+    method: Annotated[str, OpenWord("inference")]
     """State optimization, error optimization, sequential state optimization, straight to the equilibrium, or plain
     backpropagation."""
     form: Literal["standard", "increment"] = "standard"
     """Compute errors from states, or carry the errors themselves so that small ones survive rounding."""
-    loss: Literal["squared-error", "cross-entropy", "binary-cross-entropy"]
+    loss: Annotated[str, OpenWord("loss")]
     """Energy of the output layer, summed over its units; the two entropies take logits."""
     start: Literal["feedforward", "zeros", "normal"] = "feedforward"
     """States (or errors) before the first step."""
@@ -46,7 +48,7 @@ class InferenceTable(Table):
     """Decay d of the step size, which is step_size / (1 + d t) in step t = 0, 1, ...; true means 1."""
     step_halving: Flag = False
     """Whether to halve the step size of a sample whenever its total energy has risen in the last step."""
-    optimizer: Literal["gd", "momentum", "adam"] = "gd"
+    optimizer: Annotated[str, OpenWord("stepper")] = "gd"
     """How a step follows the gradient: gradient descent, heavy ball or Adam."""
     momentum: Fraction = 0.9
     """Momentum of optimizer = "momentum"."""
@@ -154,8 +156,10 @@ def _auto_problems(table: InferenceTable) -> Iterator[Inconsistency]:
     """Yield what leaves no sense to a step size that is found from the curvature."""
     if table.step_size != "auto":
         return
+    own = table.optimizer not in KINDS["stepper"].shipped
+    why = "of which nobody knows where it is stable" if own else "which scales every gradient by its own size"
     reasons = {
-        "optimizer": (table.optimizer == "adam", "which scales every gradient by its own size", 'optimizer = "gd"'),
+        "optimizer": (own or table.optimizer == "adam", why, 'optimizer = "gd"'),
         "predictions": (table.predictions == "fixed", "under which no energy descends", 'predictions = "local"'),
         "solver": (table.solver is not None, "whose accuracy needs other steps than stability", "rtol and atol"),
     }

@@ -14,12 +14,11 @@ from pcsim.scenario.fields import (
     Inconsistency,
     NonNegative,
     Number,
+    OpenWord,
     Positive,
     Table,
 )
 
-Activation = Literal["linear", "tanh", "sigmoid", "relu", "leaky_relu", "gelu"]
-ACTIVATION = Allowed("one of " + ", ".join(Activation.__args__), Activation.__args__)
 Init = Literal[
     "orthogonal",
     "kaiming-uniform",
@@ -32,6 +31,8 @@ Init = Literal[
     "uniform",
     "pytorch",
 ]
+WAYS = ("conv", "dense", "part")
+"""What a layer can be made of."""
 OF_CONVOLUTIONS = ("kernel", "stride", "padding")
 OF_INITS = ("gain", "std", "low", "high")
 
@@ -101,6 +102,10 @@ class LayerTable(_Written):
     """Channels that a convolution makes."""
     dense: Annotated[Count | None, Allowed("a whole number, 1 or more")] = None
     """Units of a dense layer; an image before it is flattened row by row, channels last."""
+    part: Annotated[str | None, OpenWord("part")] = None
+    """Layer part of one's own in place of conv and dense, by the name it was registered by (docs/extending.md)."""
+    options: Annotated[dict[str, Any] | None, Allowed("a table of what the part takes, as in { gain = 2.0 }")] = None
+    """What the part is made with."""
     kernel: Annotated[Count | None, Allowed("a whole number, 1 or more")] = None
     """Height and width of the convolution's kernel."""
     stride: Count = 1
@@ -117,7 +122,7 @@ class LayerTable(_Written):
         Allowed("a whole number, 1 or more, or a table, as in { back = 2, conv = 128, kernel = 1, stride = 2 }"),
     ] = None
     """State of a layer below that is added before the activation: how many layers below, or a table."""
-    activation: Annotated[Activation | None, ACTIVATION] = None
+    activation: Annotated[str | None, OpenWord("activation")] = None
     """Activation; without this word network.activation."""
     negative_slope: Annotated[NonNegative | None, Allowed("a number, 0 or more")] = None
     """Slope of leaky_relu below zero; without this word network.negative_slope."""
@@ -152,10 +157,12 @@ def layer_problems(layers: tuple[LayerTable, ...]) -> Iterator[Inconsistency]:
     """Yield what in single layers does not go together."""
     for i, layer in enumerate(layers):
         where, given = f"network.layers[{i}]", layer.model_fields_set
-        if (layer.conv is None) == (layer.dense is None):
-            found = "neither conv nor dense" if layer.conv is None else "conv and dense"
-            yield Inconsistency((where,), f"network.layers: layer {i} has {found}; give it one of the two")
+        ways = [way for way in WAYS if getattr(layer, way) is not None]
+        if len(ways) != 1:
+            found = " and ".join(ways) or f"none of {', '.join(WAYS)}"
+            yield Inconsistency((where,), f"network.layers: layer {i} has {found}; give it one of them")
             continue
+        yield from _part_problems(i, layer)
         yield from _convolution(f"network.layers: layer {i}", where, layer.conv, layer.kernel, given)
         if layer.add is not None:
             own = layer.add.model_fields_set
@@ -173,6 +180,17 @@ def layer_problems(layers: tuple[LayerTable, ...]) -> Iterator[Inconsistency]:
             need = "pool is global, a mean" if layer.pool == "global" else "there is no pool"
             yield Inconsistency((f"{where}.pool_kind",), f"network.layers: layer {i} has pool_kind, but {need}")
         yield from _init_problems(i, layer)
+
+
+def _part_problems(i: int, layer: LayerTable) -> Iterator[Inconsistency]:
+    if layer.options is not None and layer.part is None:
+        yield Inconsistency(
+            (f"network.layers[{i}].options",), f"network.layers: layer {i} has options and no part; remove them"
+        )
+    if layer.part is not None and layer.bias is not None:
+        yield Inconsistency(
+            (f"network.layers[{i}].bias",), f"network.layers: layer {i} is a part, whose bias is its own; remove bias"
+        )
 
 
 def _convolution(

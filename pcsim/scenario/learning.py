@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from pcsim.extensions import KINDS
 from pcsim.scenario.fields import (
     Allowed,
     Count,
@@ -13,6 +14,7 @@ from pcsim.scenario.fields import (
     Fraction,
     Inconsistency,
     NonNegative,
+    OpenWord,
     Positive,
     Table,
     clash,
@@ -48,7 +50,7 @@ class LearningTable(Table):
 
     rule: Literal["pc", "incremental", "backprop"] = "pc"
     """Update after inference, after every step of it, or by backpropagation; if not given, as inference.method asks."""
-    optimizer: Literal["sgd", "momentum", "adam", "adamw", "mq"] = "adam"
+    optimizer: Annotated[str, OpenWord("optimizer")] = "adam"
     """How an update follows the gradient; adamw has decoupled weight decay, mq one adaptive rate for each matrix."""
     lr: Positive = 1e-3
     """Learning rate."""
@@ -91,6 +93,8 @@ class LearningTable(Table):
 
 def fits(rule: str, method: str) -> bool:
     """Tell whether a learning rule goes with an inference method."""
+    if method not in KINDS["inference"].shipped:
+        return rule != "backprop"
     methods = {"backprop": ("backprop",), "incremental": ("state", "sequential")}
     return method in methods.get(rule, ("state", "error", "sequential", "equilibrium"))
 

@@ -19,6 +19,7 @@ from pcsim.scenario.fields import (
     Inconsistency,
     NonNegative,
     Number,
+    OpenWord,
     Table,
     Text,
     require_consistent,
@@ -37,9 +38,7 @@ Recordable = Literal["energy", "grad_norm", "states", "errors", "energy_per_samp
 class DataTable(Table):
     """Where the samples come from (`[data]`)."""
 
-    name: Literal[
-        "digits", "mnist", "fashion-mnist", "emnist", "svhn", "cifar-10", "cifar-100", "mnist1d", "gaussian-line", "npz"
-    ]
+    name: Annotated[str, OpenWord("dataset")]
     """The data set: digits ships, mnist1d and gaussian-line are generated, the others are read from files."""
     file: Annotated[FilePath | None, Allowed("the path of a file or folder, in quotes")] = None
     """File or folder with the data: needed by npz; the others are also looked for in the data folder."""
@@ -114,13 +113,15 @@ class Reading:
     """How a scenario was read: notes for the user, and where keys were written; no part of its identity.
 
     `relative` holds, by key, the files that were named from the folder of a scenario file, as seen from `folder`, that
-    of the scenario itself.
+    of the scenario itself. `allowed` are the modules that a text which a file brought along may import, None where the
+    scenario is the user's own.
     """
 
     notes: tuple[str, ...] = field(default=(), compare=False)
     places: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
     relative: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
     folder: str = field(default="", compare=False)
+    allowed: tuple[str, ...] | None = field(default=None, compare=False)
 
 
 class Scenario(Table):
@@ -224,7 +225,8 @@ class Scenario(Table):
     @model_validator(mode="after")
     def _check(self) -> Self:
         found: list[Inconsistency] = []
-        if self.network.output_activation == "sigmoid" and self.inference.loss != "squared-error":
+        takes_logits = self.inference.loss in ("cross-entropy", "binary-cross-entropy")
+        if self.network.output_activation == "sigmoid" and takes_logits:
             text = (
                 f'inference.loss = "{self.inference.loss}" takes logits, but network.output = "sigmoid"; '
                 'write output = "linear" in [network] or loss = "squared-error" in [inference]'

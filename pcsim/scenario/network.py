@@ -14,13 +14,14 @@ from pcsim.scenario.fields import (
     Inconsistency,
     NonNegative,
     Number,
+    OpenWord,
     Positive,
     SkipLength,
     Table,
     clash,
     require_consistent,
 )
-from pcsim.scenario.layers import ACTIVATION, Activation, Init, LayerTable, expanded, layer_problems
+from pcsim.scenario.layers import Init, LayerTable, expanded, layer_problems
 
 SHORTHANDS: dict[str, Init] = {"kaiming": "kaiming-uniform", "xavier": "xavier-uniform"}
 GAINS = {"orthogonal": 1.0, "kaiming": math.sqrt(2), "xavier": 1.0}
@@ -101,7 +102,7 @@ class NetworkTable(Table):
         Allowed("a list of tables, one a layer, as in [{ conv = 64, kernel = 3 }, { dense = 10 }]"),
     ] = None
     """Layers one by one, in place of widths."""
-    activation: Annotated[Activation | None, ACTIVATION] = None
+    activation: Annotated[str | None, OpenWord("activation")] = None
     """Activation function of the hidden layers, of listed ones of all that name none; gelu is the exact one."""
     negative_slope: NonNegative = 0.01
     """Slope of leaky_relu below zero."""
@@ -243,8 +244,8 @@ def _activation_problems(network: NetworkTable) -> Iterator[Inconsistency]:
     unnamed = network.layers is None or any(layer.activation is None for layer in network.layers)
     if network.activation is None and unnamed:
         whose = "" if network.layers is None else " for the layers that name none"
-        allowed = ", ".join(Activation.__args__)
-        yield Inconsistency(("network",), f"network.activation is missing{whose}; give one of {allowed}")
+        allowed = OpenWord("activation").allowed.phrase
+        yield Inconsistency(("network",), f"network.activation is missing{whose}; give {allowed}")
 
 
 def _list_problems(network: NetworkTable) -> Iterator[Inconsistency]:
@@ -259,7 +260,7 @@ def _list_problems(network: NetworkTable) -> Iterator[Inconsistency]:
     yield from layer_problems(network.layers)
     plain = network.order == "weights-first" and network.parametrisation == "standard"
     for i, layer in enumerate(() if plain else network.layers):
-        extra = next((key for key in ("norm", "add", "pool") if getattr(layer, key) is not None), None)
+        extra = next((key for key in ("norm", "add", "pool", "part") if getattr(layer, key) is not None), None)
         if extra is not None:
             choice = 'order = "activation-first"' if network.order != "weights-first" else 'parametrisation = "mupc"'
             text = f"network.{choice} takes dense and conv layers alone, but layer {i} has {extra}; remove one of them"

@@ -1,7 +1,7 @@
 """Reading a scenario: files and overrides laid over each other and checked as a whole."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -59,27 +59,30 @@ def parse_scenario(
     backend: str | None = None,
     precision: str | None = None,
     name: str = "scenario",
-    whole: bool = False,
+    allow: Sequence[str] | None = None,
 ) -> Scenario:
     """Read a scenario from its text; paths in it start from the folder `base` (default: the current one).
 
-    `name` is what messages call the text; `overrides`, `backend` and `precision` are as in `read_scenario`; a text that
-    is to be `whole`, as one that a trace brings along, extends no other. Raises ScenarioError with one line for each
-    mistake.
+    `name` is what messages call the text; `overrides`, `backend` and `precision` are as in `read_scenario`. A text that
+    a file brings along has no say in what is read and run: it extends no other, and `allow` are the modules that it may
+    have imported (None: the text is the user's own). Raises ScenarioError with one line for each mistake.
     """
     given = parse_overrides(overrides)
     options = keyword_overrides(given, backend, precision, None)
     source = make_source(text, name, base or Path())
-    if whole and "extends" in source.values:
+    if allow is not None and "extends" in source.values:
         advice = "put the text that pcsim show SCENARIO prints in its place"
         raise ScenarioError([f"{name}: extends names another file, which a scenario inside a file must not; {advice}"])
-    return assemble(extend_chain(source, []), given, options)
+    return assemble(extend_chain(source, []), given, options, None if allow is None else tuple(allow))
 
 
-def assemble(chain: list[Source], given: list[Override], options: list[Override]) -> Scenario:
+def assemble(
+    chain: list[Source], given: list[Override], options: list[Override], allowed: tuple[str, ...] | None = None
+) -> Scenario:
     """Lay sources (the base first), overrides and options over each other, and check the whole.
 
-    Raises ScenarioError with one line for each mistake.
+    `allowed` are the modules that a text which a file brought along may import. Raises ScenarioError with one line for
+    each mistake.
     """
     tree = Tree(Place(len(chain) - 1, chain[-1].name, chain[-1].locate(())))
     notes: list[str] = []
@@ -98,7 +101,8 @@ def assemble(chain: list[Source], given: list[Override], options: list[Override]
     told = frozenset(problem.meant for problem in problems if problem.meant)
     problems += unused + resolve_sizes(tree, told)
     try:
-        scenario = Scenario.model_validate(tree.values)
+        recorded = frozenset[str]() if allowed is None else frozenset(_texts([source.values for source in chain]))
+        scenario = Scenario.model_validate(tree.values, context=recorded)
     except ValidationError as error:
         # where the sizes are missing they have had their own problem
         problems += explain(error, tree, Scenario, told=told)
@@ -106,9 +110,18 @@ def assemble(chain: list[Source], given: list[Override], options: list[Override]
     if problems or scenario is None:
         raise ScenarioError(sorted_lines(problems))
     places = {dotted(path): place.key_label() for path, place in tree.places.items() if path}
-    scenario = scenario.read_as(Reading(tuple(notes), places, *_relative(tree, chain[-1].folder.absolute())))
+    relative, folder = _relative(tree, chain[-1].folder.absolute())
+    scenario = scenario.read_as(Reading(tuple(notes), places, relative, folder, allowed))
     runs_of(scenario)
     return scenario
+
+
+def _texts(values: Any) -> Iterator[str]:
+    """Yield every text in nested tables and lists."""
+    if isinstance(values, str):
+        yield values
+    for each in values.values() if isinstance(values, dict) else values if isinstance(values, list) else ():
+        yield from _texts(each)
 
 
 def _relative(tree: Tree, folder: Path) -> tuple[dict[str, str], str]:
@@ -151,7 +164,7 @@ def runs_of(scenario: Scenario) -> tuple[Run, ...]:
         ]
         try:
             own = {key: value for key, value in values.items() if len(scenario.sweep[key]) > 1}
-            found.append(Run(assemble([source], given, []), own))
+            found.append(Run(assemble([source], given, [], base.reading.allowed), own))
         except ScenarioError as error:
             problems |= dict.fromkeys(error.problems)
     if problems:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from pcsim.extensions import KINDS
 from pcsim.model.arithmetic import NARROW
 from pcsim.scenario.fields import Table, allowed_by
 from pcsim.scenario.flow import ADAPTIVE, CONSTANT, SOLVERS
@@ -23,6 +24,7 @@ _COSINE_KEYS = ("learning.schedule.warmup", "learning.schedule.peak", "learning.
 _STEP_SCHEDULE_KEYS = ("learning.schedule.every", "learning.schedule.factor")
 _FROM_FILES = ("mnist", "fashion-mnist", "emnist", "svhn", "cifar-10", "cifar-100", "npz")
 _PRESENT = "present"
+_OPEN = {"inference.method": "inference", "inference.optimizer": "stepper", "learning.optimizer": "optimizer"}
 _NOUNS = {"data.name": "data set", "learning.schedule.kind": "schedule"}
 _TIME_KEYS = ("inference.t_end", *_TOLERANCE_KEYS, "inference.save_at", "inference.noise")
 
@@ -31,12 +33,18 @@ _TIME_KEYS = ("inference.t_end", *_TOLERANCE_KEYS, "inference.save_at", "inferen
 class Rule:
     """Keys that are used only where another key, the decider, has one of some values (None: is absent).
 
-    A table as the decider is present or absent.
+    A table as the decider is present or absent. Where the decider is a word of a user's own, the keys are used if
+    `own`: what somebody's optimiser makes of them is not known here.
     """
 
     keys: tuple[str, ...]
     decider: str
     used_with: tuple[str | None, ...]
+    own: bool = False
+
+    def uses(self, value: Any) -> bool:
+        """Tell whether the keys are used beside a value of the decider."""
+        return value in self.used_with or (self.own and value not in KINDS[_OPEN[self.decider]].shipped)
 
 
 RULES = (
@@ -51,26 +59,26 @@ RULES = (
     Rule(("data.channels",), "data.name", ("npz",)),
     Rule(("data.slope", "data.noise"), "data.name", ("gaussian-line",)),
     # backpropagation descends the loss alone
-    Rule(("network.precisions", "network.activity_decay"), "inference.method", _ENERGY_METHODS),
+    Rule(("network.precisions", "network.activity_decay"), "inference.method", _ENERGY_METHODS, own=True),
     Rule(("inference.form",), "inference.method", ("state", "sequential")),
     Rule(("inference.predictions",), "inference.method", ("state",)),
     Rule(("inference.curvature",), "inference.method", ("equilibrium",)),
-    Rule(_SEARCH_KEYS, "inference.method", _ENERGY_METHODS),
-    Rule((*_STEP_KEYS, *_OPTIMIZER_KEYS), "inference.method", ("state", "error", "sequential")),
+    Rule(_SEARCH_KEYS, "inference.method", _ENERGY_METHODS, own=True),
+    Rule((*_STEP_KEYS, *_OPTIMIZER_KEYS), "inference.method", ("state", "error", "sequential"), own=True),
     Rule(("inference.solver", *_TIME_KEYS), "inference.method", ("state", "error")),
     Rule((*_DISCRETE_KEYS, *_OPTIMIZER_KEYS, "trace.every"), "inference.solver", (None,)),
     Rule(_TIME_KEYS, "inference.solver", SOLVERS),
     Rule(_TOLERANCE_KEYS, "inference.solver", ADAPTIVE),
     Rule(("inference.step_size",), "inference.solver", (None, *CONSTANT)),
-    Rule(("inference.momentum",), "inference.optimizer", ("momentum",)),
-    Rule(("inference.beta1", "inference.beta2", "inference.eps"), "inference.optimizer", ("adam",)),
+    Rule(("inference.momentum",), "inference.optimizer", ("momentum",), own=True),
+    Rule(("inference.beta1", "inference.beta2", "inference.eps"), "inference.optimizer", ("adam",), own=True),
     Rule(("inference.clamp_precision",), "inference.clamp", ("soft",)),
-    Rule(("inference.input",), "inference.method", _ENERGY_METHODS),
+    Rule(("inference.input",), "inference.method", _ENERGY_METHODS, own=True),
     Rule(("inference.clamp",), "inference.output", ("clamped",)),
     Rule(("data.samples", "data.validation"), "learning", (_PRESENT,)),
-    Rule(("learning.momentum",), "learning.optimizer", ("momentum",)),
-    Rule(_LEARNING_ADAM_KEYS, "learning.optimizer", ("adam", "adamw")),
-    Rule(("learning.weight_decay",), "learning.optimizer", ("sgd", "momentum", "adam", "adamw")),
+    Rule(("learning.momentum",), "learning.optimizer", ("momentum",), own=True),
+    Rule(_LEARNING_ADAM_KEYS, "learning.optimizer", ("adam", "adamw"), own=True),
+    Rule(("learning.weight_decay",), "learning.optimizer", ("sgd", "momentum", "adam", "adamw"), own=True),
     # a common factor cancels where every gradient is divided by its own size
     Rule(("learning.clip",), "learning.scale", ("none",)),
     Rule(_COSINE_KEYS, "learning.schedule.kind", ("cosine",)),
@@ -83,7 +91,7 @@ def unused_keys(scenario: Scenario) -> set[str]:
     """Return the keys (dotted) that a scenario's choices make no use of."""
     found: set[str] = set()
     for rule in RULES:
-        if _choice(scenario, rule.decider) not in rule.used_with:
+        if not rule.uses(_choice(scenario, rule.decider)):
             found.update(rule.keys)
     if scenario.inference.tolerances is not None:
         found.add("inference.step_size")
@@ -110,7 +118,7 @@ def take_unused(tree: Tree) -> tuple[list[Problem], list[str]]:
     notes: dict[str, str] = {}
     for rule in RULES:
         value = _decision(tree, rule.decider)
-        if value in rule.used_with or not _is_valid(rule.decider, value):
+        if rule.uses(value) or not _is_valid(rule.decider, value):
             continue
         for key in rule.keys:
             path = tuple(key.split("."))

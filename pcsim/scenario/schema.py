@@ -81,10 +81,10 @@ def _simplified(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     found = {key: _simplified(value) for key, value in node.items() if key != "title" or not isinstance(value, str)}
+    if found.get("default", 0) is None:
+        del found["default"]
     if "anyOf" in found:
         found["anyOf"] = [each for each in found["anyOf"] if each != {"type": "null"}]
-        if found.get("default", 0) is None:
-            del found["default"]
         if len(found["anyOf"]) == 1:
             found |= found.pop("anyOf")[0]
     return found

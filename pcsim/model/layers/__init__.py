@@ -8,6 +8,7 @@ layers, so that new parts join without touching them.
 from pcsim.model.layers.affine import Affine, Flatten, Scale
 from pcsim.model.layers.chain import Chain
 from pcsim.model.layers.convolution import Convolution
+from pcsim.model.layers.curved import CurvedPart
 from pcsim.model.layers.dense import Dense
 from pcsim.model.layers.dense_layer import DenseLayer, dense_layer, read_as_dense
 from pcsim.model.layers.layer import Branch, Layer
@@ -25,6 +26,7 @@ __all__ = [
     "Branch",
     "Chain",
     "Convolution",
+    "CurvedPart",
     "Dense",
     "DenseLayer",
     "Flatten",

@@ -6,6 +6,7 @@ Values are computed in the wide type from the output of the run; arrays are (bat
 from pcsim.model.losses.cross_entropy import BinaryCrossEntropy, CrossEntropy
 from pcsim.model.losses.free_units import NoTarget, PartlyClamped
 from pcsim.model.losses.loss import Loss
+from pcsim.model.losses.smooth import SmoothLoss
 from pcsim.model.losses.squared_error import SoftClampedSquaredError, SquaredError
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Loss",
     "NoTarget",
     "PartlyClamped",
+    "SmoothLoss",
     "SoftClampedSquaredError",
     "SquaredError",
 ]

@@ -1,0 +1,112 @@
+"""What users add: objects by kind and name, registered by their scripts or found by the entry points of packages.
+
+An entry point of the group `pcsim.extensions` is called `kind.name`; it is imported when a run asks for it.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from pcsim.errors import UsageError, did_you_mean
+from pcsim.extensions.kinds import KINDS, Kind
+
+GROUP = "pcsim.extensions"
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]*")
+_registered: dict[tuple[str, str], Any] = {}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an object comes from: a module, and the name of its class or function in it."""
+
+    module: str
+    qualname: str
+
+
+def register(kind: str, name: str, thing: Any) -> None:
+    """Let scenarios name a thing of one's own: `pcsim.register("activation", "silu", SiLU())`.
+
+    Kinds are activation, stepper, inference, optimizer, loss, part, dataset and backend. An activation and a loss are
+    objects, of the others the class, or the function that makes one, is given. Registering the same class again, as a
+    notebook does, replaces it. Raises `UsageError` for an unknown kind, for a name that is taken, and for a thing that
+    lacks what its kind needs.
+    """
+    if kind not in KINDS:
+        raise UsageError(f"there is no kind '{kind}'; it is one of {', '.join(KINDS)}{did_you_mean(kind, list(KINDS))}")
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{kind} {name!r}: a name begins with a letter and has letters, digits and _ . + - alone")
+    if name in KINDS[kind].shipped:
+        raise UsageError(f"{kind} '{name}' ships with pcsim; choose another name")
+    thing = _checked(KINDS[kind], name, thing)
+    known = _registered.get((kind, name))
+    if known is not None and origin_of(known) != origin_of(thing):
+        there = origin_of(known)
+        raise UsageError(f"{kind} '{name}' is registered already: {there.qualname} of {there.module}; choose another")
+    _registered[kind, name] = thing
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """Return the names of a kind that were registered, or that installed packages bring."""
+    installed = (name.partition(".")[2] for name in _installed() if name.partition(".")[0] == kind)
+    return tuple(dict.fromkeys((*(name for known, name in _registered if known == kind), *installed)))
+
+
+def find(kind: str, name: str) -> Any:
+    """Return what goes by a name.
+
+    Raises `UsageError` where nothing does, and for an entry point that cannot be imported or lacks what its kind needs.
+    """
+    if (kind, name) in _registered:
+        return _registered[kind, name]
+    point = _installed().get(f"{kind}.{name}")
+    if point is None:
+        known = (*KINDS[kind].shipped, *names(kind))
+        raise UsageError(
+            f"{kind} '{name}' is not registered here: register it, or import the module that does; known are "
+            f"{', '.join(known) or 'none'}{did_you_mean(name, list(known))}"
+        )
+    try:
+        thing = point.load()
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"{kind} '{name}': the entry point {point.value} cannot be imported ({error})") from error
+    return _checked(KINDS[kind], name, thing)
+
+
+def origin_of(thing: Any) -> Origin:
+    """Return the module and the name of a class or a function, of another object those of its class."""
+    named: Any = thing if isinstance(thing, type) or hasattr(thing, "__qualname__") else type(thing)
+    return Origin(str(named.__module__), str(named.__qualname__))
+
+
+@cache
+def _installed() -> dict[str, EntryPoint]:
+    """Return the entry points by `kind.name`, without importing any; looked for once a process."""
+    return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda p: p.name)}
+
+
+def _checked(kind: Kind, name: str, thing: Any) -> Any:
+    """Return a thing; `UsageError` where it is none of its kind."""
+    what = f"{kind.name} '{name}'"
+    owner: Any = thing if isinstance(thing, type) else type(thing)
+    if kind.given == "object" and isinstance(thing, type):
+        raise UsageError(f"{what}: give an object, {owner.__name__}()")
+    if kind.given == "class" and not isinstance(thing, type):
+        raise UsageError(f"{what}: give the class itself, not an object of {owner.__name__}")
+    if kind.given == "function" and not callable(thing):
+        raise UsageError(f"{what}: {owner.__name__} cannot be called; {kind.advice}")
+    lacking = [need for need in kind.needs if not _has(thing, need)]
+    if lacking:
+        raise UsageError(f"{what}: {owner.__name__} lacks {' and '.join(lacking)}; {kind.advice}")
+    if owner.__hash__ is None:
+        raise UsageError(f"{what}: {owner.__name__} cannot be hashed; write @dataclass(frozen=True) above it")
+    if kind.name == "inference" and owner.name != name:
+        raise UsageError(f"{what}: {owner.__name__} calls itself '{owner.name}'; write name = \"{name}\" in it")
+    return thing
+
+
+def _has(thing: Any, need: str) -> bool:
+    abstract: frozenset[str] = getattr(thing, "__abstractmethods__", frozenset())
+    fields: dict[str, Any] = getattr(thing, "__dataclass_fields__", {})
+    return need in fields or (hasattr(thing, need) and need not in abstract)

@@ -1,16 +1,18 @@
 """`pcsim.run`: one call for a single run, its training, or a study of many."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pcsim.errors import UsageError
 from pcsim.runs.experiment import Progress, run_experiment
-from pcsim.scenario import Scenario
+from pcsim.scenario import Given, scenario_of
 from pcsim.studies import run_study
 from pcsim.trace import Trace
 
 
 def run(
-    scenario: Scenario,
+    scenario: Given,
+    overrides: str | Sequence[str] = (),
     *,
     backend: str | None = None,
     precision: str | None = None,
@@ -21,6 +23,8 @@ def run(
 ) -> Trace:
     """Run a scenario and return its trace, in memory or written to `path` as the run goes.
 
+    It is one that was read, the name of one that ships, the path of a file, tables of keys (a dict), or TOML text;
+    `overrides` are texts like "inference.step_size=0.05", one or several.
     With `[learning]` the network is trained first, and inference runs on the trained one; with `[sweep]` or `[study]`
     the trace holds the results of the study. `backend` and `precision`
     replace the scenario's; `force` allows an existing file to be replaced; `resume` names the trace of a training run
@@ -29,6 +33,7 @@ def run(
     after SIGTERM and SIGHUP: the trace up to there is kept and attached to the error as `trace`. What `progress` raises
     is raised when the trace is finished, its cause an `Interrupted` that holds it.
     """
+    scenario = scenario_of(scenario, overrides)
     if scenario.learning is not None and scenario.learning.seeds is not None:
         raise UsageError(f"{scenario.where('learning.seeds')}: several runs; use pcsim.run_seeds, or at_seed for one")
     scenario = scenario.on(backend, precision)

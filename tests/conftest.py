@@ -23,6 +23,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 # Only now: what this imports of pcsim is then checked too.
+from pcsim.extensions.registry import REGISTERED  # noqa: E402
 from tests.support.scenario_files import Files  # noqa: E402
 
 _WARMING = pytest.StashKey[subprocess.Popen[bytes]]()
@@ -46,6 +47,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.fixture(autouse=True)
 def _fresh_counts() -> None:
     sparing.begin_test()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_registered() -> Generator[None]:
+    """Let no test find what another has registered."""
+    yield
+    REGISTERED.clear()
 
 
 @pytest.fixture(scope="module")

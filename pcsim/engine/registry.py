@@ -52,11 +52,16 @@ def require(name: str, backend: Backend, precision: str, method: str, solver: st
     able = backend.capabilities()
     if able.problem is not None:
         raise UsageError(f"backend '{name}' cannot be used here: {able.problem}; {able.fix}")
-    _require_word(name, "method", method, (*able.methods, *(names("inference") if "inference" in able.own else ())))
+    _require_word(name, "method", method, methods_of(able))
     if solver is not None and solver not in able.solvers:
         raise UsageError(_without_solver(name, able, solver))
     _require_word(name, "precision", "exact" if is_exact(precision) else precision, able.precisions)
     return able
+
+
+def methods_of(able: Capabilities) -> tuple[str, ...]:
+    """Return the methods that a backend has: its own, and users' where it runs such."""
+    return (*able.methods, *(names("inference") if "inference" in able.own else ()))
 
 
 def others_that(name: str, asked: Callable[[Capabilities], bool]) -> list[str]:

@@ -14,7 +14,8 @@ from pcsim.extensions.kinds import KINDS, Kind
 
 GROUP = "pcsim.extensions"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]*")
-_registered: dict[tuple[str, str], Any] = {}
+REGISTERED: dict[tuple[str, str], Any] = {}
+"""What scripts have registered, by kind and name."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +41,17 @@ def register(kind: str, name: str, thing: Any) -> None:
     if name in KINDS[kind].shipped:
         raise UsageError(f"{kind} '{name}' ships with pcsim; choose another name")
     thing = _checked(KINDS[kind], name, thing)
-    known = _registered.get((kind, name))
+    known = REGISTERED.get((kind, name))
     if known is not None and origin_of(known) != origin_of(thing):
         there = origin_of(known)
         raise UsageError(f"{kind} '{name}' is registered already: {there.qualname} of {there.module}; choose another")
-    _registered[kind, name] = thing
+    REGISTERED[kind, name] = thing
 
 
 def names(kind: str) -> tuple[str, ...]:
     """Return the names of a kind that were registered, or that installed packages bring."""
     installed = (name.partition(".")[2] for name in _installed() if name.partition(".")[0] == kind)
-    return tuple(dict.fromkeys((*(name for known, name in _registered if known == kind), *installed)))
+    return tuple(dict.fromkeys((*(name for known, name in REGISTERED if known == kind), *installed)))
 
 
 def find(kind: str, name: str) -> Any:
@@ -58,8 +59,8 @@ def find(kind: str, name: str) -> Any:
 
     Raises `UsageError` where nothing does, and for an entry point that cannot be imported or lacks what its kind needs.
     """
-    if (kind, name) in _registered:
-        return _registered[kind, name]
+    if (kind, name) in REGISTERED:
+        return REGISTERED[kind, name]
     point = _installed().get(f"{kind}.{name}")
     if point is None:
         known = (*KINDS[kind].shipped, *names(kind))

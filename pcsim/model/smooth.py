@@ -8,7 +8,7 @@ from pcsim.model.activations import NODES, SHARES, Anchor, Increment, accumulate
 from pcsim.model.arrays import Array, Namespace
 
 SHORT = 0.125
-"""Up to here four Gauss-Legendre nodes give an increment to the last digits, and from here on a subtraction does."""
+"""Up to here four Gauss-Legendre nodes give an increment of tanh to 4e-14, and from here on a subtraction does."""
 STEP = 1e-3
 """Of differences of fourth order, whose error in float64 is then about 1e-12."""
 

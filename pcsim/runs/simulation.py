@@ -21,9 +21,8 @@ from pcsim.assemble import (
 )
 from pcsim.engine.backend import Backend, Capabilities, Task, TrainingBackend
 from pcsim.engine.free_input import FreeInputBackend
-from pcsim.engine.registry import load_backend, require, trainers_besides
+from pcsim.engine.registry import load_backend, methods_of, require, trainers_besides
 from pcsim.errors import UsageError, out_of_memory
-from pcsim.extensions import names
 from pcsim.inference.steppers import with_step_size
 from pcsim.learning.trainer import AdjustableTrainer, Trainer
 from pcsim.model.network import Network
@@ -123,7 +122,7 @@ def _held(scenario: Scenario, inputs: Inputs) -> tuple[bool, ...]:
 
 def _blamed(scenario: Scenario, able: Capabilities) -> str:
     """Return the key to name should the backend refuse: the one it cannot serve, or one that was written."""
-    if able.problem is None and scenario.inference.method not in (*able.methods, *names("inference")):
+    if able.problem is None and scenario.inference.method not in methods_of(able):
         return "inference.method"
     if able.problem is None and scenario.inference.solver not in (None, *able.solvers):
         return "inference.solver"

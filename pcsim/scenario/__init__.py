@@ -6,6 +6,7 @@ The only place that knows the words of the files; everything else sees the froze
 from pcsim.scenario.arithmetic import BackendTable, Bits
 from pcsim.scenario.catalogue import list_scenarios
 from pcsim.scenario.flow import LogTimes
+from pcsim.scenario.given import Given, scenario_of
 from pcsim.scenario.inference import InferenceTable
 from pcsim.scenario.learning import LearningTable, RateSchedule
 from pcsim.scenario.mask import Masked
@@ -25,6 +26,7 @@ __all__ = [
     "Bits",
     "ChannelScaling",
     "DataTable",
+    "Given",
     "InferenceTable",
     "LearningTable",
     "LogSpaced",
@@ -44,5 +46,6 @@ __all__ = [
     "parse_scenario",
     "read_scenario",
     "runs_of",
+    "scenario_of",
     "scenario_text",
 ]

@@ -166,8 +166,9 @@ class Scenario(Table):
     def where(self, key: str) -> str:
         """Return `"file.toml:8:1: network.widths"`, or the key alone when it was written nowhere."""
         place = self._reading.places.get(key)
-        # an override names its key by itself
-        return (place if place.startswith("--") else f"{place}: {key}") if place else key
+        # an override names its key by itself, and so do tables that are no text
+        names_it = place is not None and (place.startswith("--") or place.endswith(f" {key}"))
+        return (place if names_it else f"{place}: {key}") if place else key
 
     def on(self, backend: str | None = None, precision: str | None = None) -> Self:
         """Return the same experiment elsewhere: on another backend, in another precision, or both.

@@ -29,14 +29,14 @@ class Override:
         return tree
 
 
-def parse_overrides(texts: Sequence[str]) -> list[Override]:
-    """Return the overrides that a user typed as `key=value`.
+def parse_overrides(texts: str | Sequence[str]) -> list[Override]:
+    """Return the overrides that a user typed as `key=value`, one or several.
 
     Raises ScenarioError with one line for each that cannot be read.
     """
     found: list[Override] = []
     problems: list[str] = []
-    for text in texts:
+    for text in (texts,) if isinstance(texts, str) else texts:
         try:
             found.append(_parse(text))
         except ValueError as error:

@@ -35,7 +35,7 @@ FILES = (("network", "weights"), ("data", "file"))
 
 def read_scenario(
     source: str | Path,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     *,
     backend: str | None = None,
     precision: str | None = None,
@@ -43,8 +43,8 @@ def read_scenario(
 ) -> Scenario:
     """Read a scenario from a file, a pipe ("-" is standard input), or one that ships by its name.
 
-    `overrides` are texts like "inference.step_size=0.05", their values read as TOML. Raises ScenarioError
-    with one line for each mistake.
+    `overrides` are texts like "inference.step_size=0.05", one or several, their values read as TOML. Raises
+    ScenarioError with one line for each mistake.
     """
     given = parse_overrides(overrides)
     options = keyword_overrides(given, backend, precision, seed)
@@ -54,7 +54,7 @@ def read_scenario(
 def parse_scenario(
     text: str,
     base: Path | None = None,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     *,
     backend: str | None = None,
     precision: str | None = None,
@@ -84,7 +84,7 @@ def assemble(
     `allowed` are the modules that a text which a file brought along may import. Raises ScenarioError with one line for
     each mistake.
     """
-    tree = Tree(Place(len(chain) - 1, chain[-1].name, chain[-1].locate(())))
+    tree = Tree(_in_file(len(chain) - 1, chain[-1])(()))
     notes: list[str] = []
     for layer, source in enumerate(chain):
         values = {key: value for key, value in source.values.items() if key != "extends"}
@@ -185,6 +185,8 @@ def _words(key: str, value: Any, without: Sequence[str]) -> str:
 
 
 def _in_file(layer: int, source: Source) -> Callable[[KeyPath], Place]:
+    if source.scan is None:
+        return lambda path: Place(layer, f"{source.name} {dotted(path)}".rstrip())
     return lambda path: Place(layer, source.name, source.locate(path))
 
 

@@ -23,18 +23,22 @@ LARGEST = 2**24
 
 @dataclass(frozen=True)
 class Source:
-    """One TOML text: its name in messages, the folder its paths start from, values and positions."""
+    """Tables: their name in messages, the folder that paths start from, values, and where these stand in their text.
+
+    Tables that were given as such have no text.
+    """
 
     name: str
     folder: Path
     values: dict[str, Any]
-    scan: Scan
+    scan: Scan | None = None
 
     def locate(self, path: KeyPath) -> Located:
         """Return where a key stands, or what holds it."""
-        while path and path not in self.scan.found:
+        found = {} if self.scan is None else self.scan.found
+        while path and path not in found:
             path = path[:-1]
-        return self.scan.found.get(path, Located(Position(1, 1), Position(1, 1)))
+        return found.get(path, Located(Position(1, 1), Position(1, 1)))
 
 
 def shipped() -> dict[str, Path]:

@@ -1,0 +1,98 @@
+"""What `pcsim.register` takes, and what it says of the rest."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+import pcsim
+from pcsim.errors import ScenarioError, UsageError
+from tests.support.own import defined, scenario_with
+
+
+class Half:
+    """An activation that lacks most of what one needs."""
+
+    def forward(self, xp: Any, p: Any) -> Any:
+        return 0.5 * p, 0.5
+
+
+@dataclass
+class Unhashable(pcsim.bases.SmoothActivation):
+    def value(self, xp: Any, p: Any) -> Any:
+        return p
+
+    def slope(self, xp: Any, p: Any) -> Any:
+        return 1.0
+
+
+class Unfinished(pcsim.bases.PlainStepper):
+    """A stepper without its increment."""
+
+
+class Nameless(pcsim.bases.StateOptimization):
+    """A method that goes by the name of the one it is derived from."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("activaton", "a", Half()), "there is no kind 'activaton'; it is one of activation, .*; did you mean 'acti"),
+        (("activation", "tanh", Half()), "activation 'tanh' ships with pcsim; choose another name"),
+        (("activation", "a b", Half()), "a name begins with a letter"),
+        (("activation", "a", Half()), "Half lacks pullback and second and anchor and increment; derive it from pcsim"),
+        (("activation", "a", Half), r"give an object, Half\(\)"),
+        (("activation", "a", Unhashable()), "Unhashable cannot be hashed; write @dataclass"),
+        (("stepper", "a", Unfinished), "Unfinished lacks increment; derive it from pcsim.bases.PlainStepper"),
+        (("stepper", "a", Half()), "give the class itself, not an object of Half"),
+        (("inference", "a", Nameless), "Nameless calls itself 'state'; write name = \"a\" in it"),
+        (("dataset", "a", 3), "int cannot be called; give a function of a seed"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(arguments: tuple[str, str, Any], line: str) -> None:
+    with pytest.raises(UsageError, match=line) as caught:
+        pcsim.register(*arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_name_is_taken_but_by_the_same_class_again() -> None:
+    defined("silu")
+    defined("silu")
+    with pytest.raises(UsageError, match="activation 'silu' is registered already: SiLU of script"):
+        pcsim.register("activation", "silu", Named())
+
+
+class Named(pcsim.bases.SmoothActivation):
+    def value(self, xp: Any, p: Any) -> Any:
+        return p
+
+    def slope(self, xp: Any, p: Any) -> Any:
+        return 1.0
+
+
+def test_words_that_are_registered_are_among_those_a_message_names() -> None:
+    with pytest.raises(ScenarioError, match=r'"silu" is not allowed; give one of linear, .*gelu$'):
+        pcsim.run(scenario_with(network={"activation": "silu"}))
+    defined("silu")
+    with pytest.raises(ScenarioError, match=r"slu\W is not allowed; did you mean 'silu'. Give one of .*, silu$"):
+        pcsim.run(scenario_with(network={"activation": "slu"}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"options": {"width": 2}}, "is part 'divisive', and got an unexpected keyword argument 'width': its options"),
+        ({"options": {"sigma": 1.0}, "bias": True}, "is a part, whose bias is its own; remove bias"),
+        ({"dense": 3}, "has dense and part; give it one of them"),
+    ],
+)
+def test_wrong_words_of_a_part(changes: dict[str, Any], line: str) -> None:
+    defined("divisive")
+    with pytest.raises(UsageError, match=line):
+        pcsim.run(scenario_with(between={"part": "divisive", **changes}))
+
+
+def test_a_stepper_of_ones_own_has_no_automatic_step_size() -> None:
+    defined("nesterov")
+    with pytest.raises(UsageError, match='optimizer = "nesterov", of which nobody knows where it is stable'):
+        pcsim.run(scenario_with(inference={"optimizer": "nesterov", "step_size": "auto"}))

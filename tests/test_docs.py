@@ -63,3 +63,10 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "data" / "README.md"]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_scenarios_of_convolutional_networks_are_up_to_date() -> None:
+    from tools.data.make_image_scenarios import derived
+
+    for path, text in derived().items():
+        assert path.read_text() == text, f"run tools/data/make_image_scenarios.py: {path.name} is out of date"

@@ -16,7 +16,7 @@ from pcsim.runs.tracing import room_for, solver_attributes
 from pcsim.scenario import Scenario, runs_of
 from pcsim.studies import require_of_run, require_of_study
 from pcsim.trace.space import readable_size
-from pcsim.words import count
+from pcsim.words import count, duration
 
 
 @click.command("check", short_help="Diagnose a scenario without running it.")
@@ -33,7 +33,8 @@ def command(scenario: str, **changes: Any) -> None:
     echo(f"  network    {count(len(network.layers), 'layer')}, {count(parameters, 'parameter')}")
     echo(f"  data       {count(len(task.x), 'sample')} of {simulation.inputs.source}")
     if simulation.training is not None:
-        echo(f"  training   {_training(simulation.scenario, simulation.training)}")
+        time = duration(simulation.training_seconds)
+        echo(f"  training   {_training(simulation.scenario, simulation.training)}; some {time} here")
         for line in _left_out(simulation.training):
             echo(f"  left out   {line}")
     echo(f"  inference  {task.inference.name}, {_motion(task.motion)} recorded")

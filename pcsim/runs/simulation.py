@@ -47,6 +47,16 @@ class Simulation:
     step_size: float | None = None
     """What `step_size = "auto"` has come to, None where a number was given."""
 
+    @property
+    def training_seconds(self) -> float:
+        """About how many seconds training takes, by what the backend says of inference; 0 without."""
+        if self.training is None:
+            return 0.0
+        count = len(self.task.x)
+        none = self.backend.estimate(replace(self.task, x=self.task.x[:0], y=self.task.y[:0], initial=None))
+        each = (self.estimate - none) / count
+        return none + each * self.training.plan.batch * self.training.updates
+
     def trainer(self) -> Trainer | None:
         """Return the network in training, None without training; `UsageError` where the backend cannot train so."""
         if self.training is None:

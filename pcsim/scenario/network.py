@@ -78,6 +78,8 @@ class Named(Table):
     """The network of the EO paper's Table D.9 or D.10: vgg-5, vgg-7, vgg-9 or resnet-18."""
     width: Positive = 1.0
     """Factor on the numbers of channels."""
+    statistics: Literal["held", "live"] = "held"
+    """Statistics of the norms of an architecture that has some: held while states move, or live."""
     output: Annotated[Output, Allowed("the number of classes, or a table, as in { width = 10 }")]
     """Size of the output, or a table with its activation."""
 

@@ -26,7 +26,7 @@ def json_schema() -> dict[str, Any]:
     network = definitions["NetworkTable"]["properties"]
     network["hidden"] = sizes["properties"]["hidden"]
     named = _simplified(Named.model_json_schema())["properties"]
-    network |= {"architecture": named["architecture"], "width": named["width"]}
+    network |= {key: named[key] for key in ("architecture", "width", "statistics")}
     network["output"] = _output(network["output"], sizes["properties"]["output"])
     required = {
         name: table.pop("required")

@@ -34,13 +34,13 @@ def replace_sizes(tree: Tree, network: dict[str, Any]) -> None:
     ways = {"widths": ("input", "hidden"), "layers": (), "architecture": ()}
     for way, others in ways.items():
         if way in network:
-            for key in {"widths", "layers", "architecture", "width", "hidden", *others} - {way}:
+            for key in {"widths", "layers", "architecture", "width", "statistics", "hidden", *others} - {way}:
                 tree.remove(("network", key))
             tree.remove((*_OUTPUT, "width"))
             return
     if tree.get(("network", "layers")) is not None or tree.get(_ARCHITECTURE) is not None:
         if "hidden" in network:
-            for key in ("layers", "architecture", "width"):
+            for key in ("layers", "architecture", "width", "statistics"):
                 tree.remove(("network", key))
     elif "input" in network or "hidden" in network or _holds(network.get("output"), "width"):
         _split_widths(tree)
@@ -65,7 +65,7 @@ def resolve_sizes(tree: Tree, told: frozenset[KeyPath]) -> list[Problem]:
     network = tree.table("network")
     if not network:
         return []
-    if "architecture" in network or "width" in network:
+    if any(key in network for key in ("architecture", "width", "statistics")):
         return _set_layers(tree, network)
     if "layers" in network:
         return _only_layers(tree, network)
@@ -119,13 +119,13 @@ def _set_layers(tree: Tree, network: dict[str, Any]) -> list[Problem]:
     try:
         named = Named.model_validate(given)
     except ValidationError as error:
-        network |= {key: value for key, value in given.items() if key in ("architecture", "width")}
+        network |= {key: value for key, value in given.items() if key != "output"}
         network |= {} if output is None else {"output": output}
         found = explain(error, tree, Named, ("network",))
-        for key in ("architecture", "width", "output"):
+        for key in Named.model_fields:
             network.pop(key, None)
         return found
-    layers = layers_of(named.architecture, named.width, named.output.width, named.output.activation)
+    layers = layers_of(named)
     network["layers"] = layers
     if named.architecture == "resnet-18":
         network.setdefault("activation", "relu")

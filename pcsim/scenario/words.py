@@ -41,7 +41,7 @@ def file_words() -> Words:
     network = words["network"]
     if network is not None:
         network |= {"hidden": words_of(Hidden), "output": {"width": None, "activation": None}}
-        network |= {"architecture": None, "width": None}
+        network |= {"architecture": None, "width": None, "statistics": None}
     return {"title": None, "seed": None, "extends": None} | words
 
 

@@ -3,8 +3,6 @@
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
-import numpy as np
-
 from pcsim.inference.stopping import StopRule
 from pcsim.learning.host_trainer import HostTrainer, Row
 from pcsim.learning.learner import Learner
@@ -62,9 +60,8 @@ class CupyTrainer(HostTrainer):
     def _to_run(self, array: NDArray[Any]) -> Array:
         return self._device.put(self._device.storage.packed(array))
 
-    def _chosen(self, batch: NDArray[np.int64]) -> tuple[Array, Array]:
-        numbers = self._device.put(batch)
-        return self._x[numbers], self._y[numbers]
+    def _put(self, array: NDArray[Any]) -> Array:
+        return self._device.put(array)
 
     def _stacked(self, column: tuple[Array, ...]) -> NDArray[Any]:
         return self._device.get(self._xp.stack(column))

@@ -11,10 +11,13 @@ import ml_dtypes
 import numpy as np
 
 from pcsim.engine.backend import Task
+from pcsim.learning.pixels import Pixels, Samples
 from pcsim.model.arrays import Array, Namespace
 from pcsim.typing import NDArray
 from pcsim_jax.namespace import JaxNamespace
 from pcsim_jax.number.narrow import Narrow, NarrowNamespace
+
+jax.tree_util.register_dataclass(Pixels, data_fields=["stored", "table", "first"], meta_fields=[])
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "bfloat16": np.dtype(ml_dtypes.bfloat16),
@@ -61,6 +64,13 @@ def namespace(precision: str) -> Namespace:
 def to_run(array: NDArray[np.float64], precision: str) -> Array:
     """Return a host array, rounded, on the device."""
     return _placed(array, precision)
+
+
+def samples_to_run(samples: Samples, precision: str) -> Array | Pixels:
+    """Return samples to learn from on the device; bytes stay bytes."""
+    if isinstance(samples, Pixels):
+        return samples.on(jnp.asarray, partial(_placed, precision=precision))
+    return _placed(samples, precision)
 
 
 def to_host(array: Array) -> NDArray[Any]:

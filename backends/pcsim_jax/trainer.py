@@ -12,10 +12,11 @@ from pcsim.learning.batch import Batch
 from pcsim.learning.diagnosis import Diagnosis, diagnose
 from pcsim.learning.evaluation import Scoring
 from pcsim.learning.learner import Learner, fresh
+from pcsim.learning.pixels import Pixels, Samples
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.typing import NDArray
-from pcsim_jax.arrays import namespace, settings, to_host, to_run
+from pcsim_jax.arrays import namespace, samples_to_run, settings, to_host, to_run
 from pcsim_jax.compiled import Compiler
 from pcsim_jax.loop import compiled_loop
 from pcsim_jax.memory import memory_errors
@@ -43,14 +44,14 @@ class Learning(NamedTuple):
 
     parameters: tuple[Parameters, ...]
     memory: Any
-    x: Array
+    x: Array | Pixels
     y: Array
     updates: Array
     step_size: Array
 
     def batch(self, program: TrainingProgram, rows: Array) -> Batch:
         """Return the learner before some of the samples."""
-        return _batch(program, _samples(self.x, rows), _samples(self.y, rows), self.step_size)
+        return _batch(program, self.x[rows], self.y[rows], self.step_size)
 
 
 class TrainingProgress(NamedTuple):
@@ -82,7 +83,7 @@ class JaxTrainer:
         self._program = TrainingProgram(namespace(task.precision), learner, task.evaluation)
         self._compiler = Compiler()
         with settings(), memory_errors():
-            self._x, self._y = to_run(task.x, task.precision), to_run(task.y, task.precision)
+            self._x, self._y = samples_to_run(task.x, task.precision), to_run(task.y, task.precision)
             self._parameters = tuple(
                 {k: to_run(v, task.precision) for k, v in layer.items()} for layer in task.parameters
             )
@@ -127,7 +128,7 @@ class JaxTrainer:
     def _rate_dtype(self) -> np.dtype[Any]:
         return np.dtype(np.float64 if self._precision == "float64" else np.float32)
 
-    def evaluate(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Outcome:
+    def evaluate(self, x: Samples, y: NDArray[np.float64]) -> Outcome:
         """Return losses and answers, as the task's evaluation has them."""
         found: list[tuple[NDArray[Any], NDArray[Any]]] = []
         with settings(), memory_errors():
@@ -190,13 +191,6 @@ def _evaluate(
     return program.evaluation.measure(_batch(program, x, y, step_size), parameters)
 
 
-def _samples(array: Array, rows: Array) -> Array:
-    def chosen(leaf: Array) -> Array:
-        return leaf[rows]
-
-    return jax.tree.map(chosen, array)
-
-
 def _diagnose(program: TrainingProgram, now: Learning, rows: Array, rate: Array) -> Diagnosis:
     return diagnose(now.batch(program, rows), now.parameters, now.memory, rate, number(now.updates + 1))
 
@@ -228,7 +222,7 @@ def _update(program: TrainingProgram, start: Learning, order: Array, rates: Arra
         jnp.int32(0),
         jnp.zeros((rows, layers), jnp.float64),
         jnp.zeros(rows, jnp.float64),
-        jnp.zeros((rows, batch, start.y.shape[1]), jnp.float64 if start.x.dtype == jnp.float64 else jnp.float32),
+        jnp.zeros((rows, batch, start.y.shape[1]), jnp.float64 if start.y.dtype == jnp.float64 else jnp.float32),
         jnp.zeros((rows, layers), jnp.bool_),
         jnp.zeros(rows, jnp.int64),
     )

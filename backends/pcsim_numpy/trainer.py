@@ -42,9 +42,6 @@ class NumpyTrainer(HostTrainer):
     def _to_run(self, array: NDArray[Any]) -> NDArray[Any]:
         return np.ascontiguousarray(array, dtype=self._dtype)
 
-    def _chosen(self, batch: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
-        return self._x[batch], self._y[batch]
-
     def _stacked(self, column: tuple[Any, ...]) -> NDArray[Any]:
         return np.stack(column)
 

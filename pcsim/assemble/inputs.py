@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from pcsim.assemble.room import require_memory
 from pcsim.assemble.scaling import with_scaling
 from pcsim.datasets import Dataset, first_batch, load_dataset, require_range
 from pcsim.errors import UsageError
+from pcsim.learning.pixels import pixels, whole
 from pcsim.learning.samples import DataParts, Split, hold_out
 from pcsim.model.initialisers import Initialiser
 from pcsim.model.network import Network
@@ -96,7 +98,8 @@ def load_inputs(scenario: Scenario, network: Network, dataset: Dataset) -> Input
     part = _part(scenario, fitting)
     with named(scenario, "data.batch"):
         samples, labels = first_batch(part, data.batch, _data_seed(scenario) if data.shuffle else None)
-    x, y = fitted(scenario, network, samples, labels)
+    given, y = fitted(scenario, network, samples, labels)
+    x = whole(given)
     units = sum(prod(shape) for shape in network.layer_shapes)
     require_memory(scenario, "data.batch", len(x) * units, f"the states of {len(x):,} samples", units)
     start = np.zeros_like(x)
@@ -188,10 +191,16 @@ def load_samples(scenario: Scenario, network: Network, dataset: Dataset) -> Data
             f"{scenario.where('data.samples')}: {count} samples asked for, but the data set '{dataset.name}' has "
             f"{len(dataset)} to learn from; use {len(dataset)} or fewer"
         )
-    train = Split(*fitted(scenario, network, dataset.rows(slice(count)), dataset.y[:count]))
+    train = _split(scenario, network, dataset, dataset.inputs[:count], dataset.y[:count])
     test = None
-    if dataset.x_test is not None and dataset.y_test is not None:
-        test = Split(*fitted(scenario, network, dataset.x_test, dataset.y_test))
+    if dataset.inputs_test is not None and dataset.y_test is not None:
+        test = _split(scenario, network, dataset, dataset.inputs_test, dataset.y_test)
     with named(scenario, "data.validation"):
         train, validation = hold_out(train, scenario.data.validation, scenario.seed)
     return DataParts(train, validation, test)
+
+
+def _split(scenario: Scenario, network: Network, dataset: Dataset, inputs: NDArray[Any], y: NDArray[Any]) -> Split:
+    """Return samples of a data set fitted to the network: inputs that are bytes stay so."""
+    x = pixels(inputs, dataset.levels) if inputs.dtype == np.uint8 else dataset.scaling(inputs)
+    return Split(*fitted(scenario, network, x, y))

@@ -10,17 +10,17 @@ import numpy as np
 
 from pcsim.datasets import INPUT, OUTPUT, Dataset, End, check_labels, targets
 from pcsim.errors import UsageError
+from pcsim.learning.pixels import Samples, whole
 from pcsim.model.network import Network
 from pcsim.scenario import Scenario
 from pcsim.typing import NDArray
 
 
-def fitted(
-    scenario: Scenario, network: Network, x: NDArray[np.float64], y: NDArray[Any]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def fitted(scenario: Scenario, network: Network, x: Samples, y: NDArray[Any]) -> tuple[Samples, NDArray[np.float64]]:
     """Return inputs (samples, *input_shape) and targets (samples, n_out); zeros where that end of the network is free.
 
-    Raises `UsageError` for samples or labels that do not fit the end they are clamped to.
+    Inputs that are bytes stay so. Raises `UsageError` for samples or labels that do not fit the end that they are
+    clamped to.
     """
     inputs = _inputs(scenario, network, x, y)
     return inputs.reshape(len(inputs), *network.input_shape), _targets(scenario, network, x, y)
@@ -48,7 +48,7 @@ def with_labels_checked(scenario: Scenario, network: Network, dataset: Dataset) 
     return dataset
 
 
-def _inputs(scenario: Scenario, network: Network, x: NDArray[np.float64], y: NDArray[Any]) -> NDArray[np.float64]:
+def _inputs(scenario: Scenario, network: Network, x: Samples, y: NDArray[Any]) -> Samples:
     units = prod(network.input_shape)
     if not _is_clamped(scenario, INPUT):
         return np.zeros((len(x), units))
@@ -59,12 +59,14 @@ def _inputs(scenario: Scenario, network: Network, x: NDArray[np.float64], y: NDA
     return _rows_of_samples(scenario, x, units, INPUT)
 
 
-def _targets(scenario: Scenario, network: Network, x: NDArray[np.float64], y: NDArray[Any]) -> NDArray[np.float64]:
+def _targets(scenario: Scenario, network: Network, x: Samples, y: NDArray[Any]) -> NDArray[np.float64]:
     units = network.layer_shapes[-1][0]
     if not _is_clamped(scenario, OUTPUT):
         return np.zeros((len(x), units))
-    supervised = scenario.data.task == "supervised"
-    found = (_rows_of_labels if supervised else _rows_of_samples)(scenario, y if supervised else x, units, OUTPUT)
+    if scenario.data.task == "supervised":
+        found = _rows_of_labels(scenario, y, units, OUTPUT)
+    else:
+        found = whole(_rows_of_samples(scenario, x, units, OUTPUT))
     _check_targets(scenario, found)
     return found
 
@@ -78,7 +80,7 @@ def _rows_of_labels(scenario: Scenario, y: NDArray[Any], units: int, end: End) -
         return targets(y, units, f"data '{scenario.data.name}'", end)
 
 
-def _rows_of_samples(scenario: Scenario, x: NDArray[np.float64], units: int, end: End) -> NDArray[np.float64]:
+def _rows_of_samples(scenario: Scenario, x: Samples, units: int, end: End) -> Samples:
     size = prod(x.shape[1:])
     if size != units:
         if scenario.network.layers is not None and end is INPUT:
@@ -94,7 +96,7 @@ def _rows_of_samples(scenario: Scenario, x: NDArray[np.float64], units: int, end
     return x.reshape(len(x), units)
 
 
-def _check_images(scenario: Scenario, network: Network, x: NDArray[np.float64]) -> None:
+def _check_images(scenario: Scenario, network: Network, x: Samples) -> None:
     """Raise `UsageError` unless samples are images of the network's input; those of one channel may leave it out."""
     given, needed = x.shape[1:], network.input_shape
     if needed not in (given, (*given, 1)):

@@ -11,6 +11,7 @@ from pcsim.assemble.step_size import build_step_size_finder
 from pcsim.datasets import Dataset
 from pcsim.errors import UsageError
 from pcsim.learning.evaluation import ForwardPass, LabelInference, Reconstruction, Scoring
+from pcsim.learning.pixels import whole
 from pcsim.learning.plan import TrainingPlan
 from pcsim.learning.samples import DataParts, Split
 from pcsim.learning.trainer import TrainingTask
@@ -79,7 +80,7 @@ def build_evaluation(scenario: Scenario, dataset: Dataset, train: Split) -> Scor
     if scenario.inference.input == "free":
         return Reconstruction()
     moves = not method_of(scenario).traits.freezes_predictions
-    infers_labels = moves and scenario.data.task == "generative" and _are_classes(train.x, dataset)
+    infers_labels = moves and scenario.data.task == "generative" and _are_classes(whole(train.x), dataset)
     return LabelInference() if infers_labels else ForwardPass()
 
 

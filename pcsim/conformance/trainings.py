@@ -15,6 +15,7 @@ from pcsim.inference.steppers import GradientDescent
 from pcsim.inference.stopping import StopRule
 from pcsim.learning import MQ, SGD, Adam, AdamW, AfterEveryStep, AtTheEnd, Learner, Momentum, PerLayer
 from pcsim.learning.evaluation import Reconstruction
+from pcsim.learning.pixels import pixels
 from pcsim.learning.trainer import TrainingTask
 from pcsim.typing import NDArray
 
@@ -47,7 +48,7 @@ RULES = {
     "relative-change": StopRule(relative_change=0.3),
     "grad-norm": StopRule(grad_norm=0.05),
 }
-VARIANTS = ("free-input", "incremental-free-input", "halving", "incremental-halving", *RULES)
+VARIANTS = ("free-input", "incremental-free-input", "halving", "incremental-halving", "bytes", *RULES)
 
 
 class TrainingCase(NamedTuple):
@@ -104,6 +105,10 @@ def variant_task(what: str, precision: str) -> TrainingTask:
         TrainingCase("incremental" if what.startswith("incremental") else "state", "momentum", precision)
     )
     learner = task.learner
+    if what == "bytes":
+        draw = np.random.default_rng(4)
+        stored = draw.integers(256, size=task.x.shape, dtype=np.uint8)
+        return replace(task, x=pixels(stored, draw.standard_normal((256, task.x.shape[1]))))
     if what in RULES:
         return replace(task, learner=replace(learner, stop=RULES[what]))
     if what.endswith("halving"):

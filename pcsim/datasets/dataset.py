@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float64, Int64, Shaped
 
-from pcsim.datasets.scaling import Scaling, unscaled
+from pcsim.datasets.scaling import PixelScaling, Scaling, unscaled
 from pcsim.errors import UsageError
 
 DEFAULT_BATCH = 64
@@ -67,6 +67,12 @@ class Dataset:
             if fits and (has_both or self.y.dtype.kind != "f"):
                 return (low, 1.0)
         return None
+
+    @property
+    def levels(self) -> Float64[np.ndarray, "256 channels"]:
+        """What the 256 bytes become, in a column for all pixels, or one a channel where these are scaled apart."""
+        columns = len(self.scaling.mean) if isinstance(self.scaling, PixelScaling) else 1
+        return self.scaling(np.repeat(np.arange(256)[:, np.newaxis], columns, axis=1))
 
     @cached_property
     def x(self) -> Float64[np.ndarray, "samples *shape"]:

@@ -13,6 +13,7 @@ import numpy as np
 from pcsim.engine.backend import Backend, Capabilities, Settled, Task, TrainingBackend
 from pcsim.inference import first_variable, with_free_input
 from pcsim.learning.diagnosis import Diagnosis
+from pcsim.learning.pixels import Samples
 from pcsim.learning.trainer import AdjustableTrainer, Outcome, Snapshot, Trainer, TrainingTask, Updates
 from pcsim.trace.layout import Block
 from pcsim.typing import NDArray
@@ -74,7 +75,7 @@ class FreeInputTrainer:
         """Return what `run` would do next with one batch: the input has no weights, and no place in it."""
         return self.trainer.diagnose(batch, rate)
 
-    def evaluate(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Outcome:
+    def evaluate(self, x: Samples, y: NDArray[np.float64]) -> Outcome:
         """Return losses and outputs."""
         return self.trainer.evaluate(x, y)
 

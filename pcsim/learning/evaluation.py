@@ -7,6 +7,7 @@ from jaxtyping import Float, Shaped
 
 from pcsim.inference import with_free_input
 from pcsim.learning.batch import Batch
+from pcsim.learning.pixels import Samples, whole
 from pcsim.model.arrays import Array, Parameters
 from pcsim.model.statistics import evaluated
 from pcsim.typing import NDArray
@@ -22,9 +23,7 @@ class Scoring(Protocol):
         """Return the loss of every sample, in the wide type, and the network's answers."""
         ...
 
-    def truth(
-        self, x: Float[NDArray[Any], "samples ..."], y: Float[NDArray[Any], "samples n_out"]
-    ) -> Float[NDArray[Any], "samples answers"]:
+    def truth(self, x: Samples, y: Float[NDArray[Any], "samples n_out"]) -> Float[NDArray[Any], "samples answers"]:
         """Return what the answers should be: the targets."""
         return y
 
@@ -57,11 +56,9 @@ class LabelInference(Scoring):
         inside = replace(batch, learner=learner, x=batch.xp.zeros_like(batch.x))
         return losses, _inferred_input(inside, ({}, *parameters))
 
-    def truth(
-        self, x: Float[NDArray[Any], "samples ..."], y: Float[NDArray[Any], "samples n_out"]
-    ) -> Float[NDArray[Any], "samples ..."]:
+    def truth(self, x: Samples, y: Float[NDArray[Any], "samples n_out"]) -> Float[NDArray[Any], "samples ..."]:
         """Return the labels."""
-        return x
+        return whole(x)
 
 
 @dataclass(frozen=True)

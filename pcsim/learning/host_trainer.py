@@ -12,6 +12,7 @@ from pcsim.inference.stopping import StopRule
 from pcsim.learning.batch import Batch
 from pcsim.learning.diagnosis import Diagnosis, diagnose
 from pcsim.learning.learner import fresh
+from pcsim.learning.pixels import Pixels, Samples
 from pcsim.learning.trainer import Outcome, TrainingTask, Updates
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.typing import NDArray
@@ -57,7 +58,8 @@ class HostTrainer(ABC):
 
     def __init__(self, xp: Namespace, task: TrainingTask, learned: Any) -> None:
         self._xp, self._learner, self._evaluation = xp, task.learner, task.evaluation
-        self._x, self._y = self._to_run(task.x), self._to_run(task.y)
+        self._x = task.x.on(self._put, self._to_run) if isinstance(task.x, Pixels) else self._to_run(task.x)
+        self._y = self._to_run(task.y)
         self._learned, self._updates = learned, 0
         self._memory: Any = fresh(xp, task.learner.optimizer, learned)
 
@@ -77,7 +79,7 @@ class HostTrainer(ABC):
             known = self._parameters, self._by_layer(self._memory)
             return self._on_host(diagnose(self._batch(*self._chosen(batch)), *known, rate, self._updates + 1))
 
-    def evaluate(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Outcome:
+    def evaluate(self, x: Samples, y: NDArray[np.float64]) -> Outcome:
         """Return losses and answers, as the task's evaluation has them."""
         found: list[tuple[NDArray[Any], NDArray[Any]]] = []
         size = self.samples_at_once
@@ -99,16 +101,21 @@ class HostTrainer(ABC):
     def _to_run(self, array: NDArray[Any]) -> Array: ...
 
     @abstractmethod
-    def _chosen(self, batch: NDArray[np.int64]) -> tuple[Array, Array]:
-        """Return some training samples by their numbers."""
-
-    @abstractmethod
     def _stacked(self, column: tuple[Array, ...]) -> NDArray[Any]:
         """Return arrays of the run in one on the host."""
 
     @abstractmethod
     def _learn(self, x: Array, y: Array, rate: float) -> Row:
         """Update the parameters with a batch."""
+
+    def _chosen(self, batch: NDArray[np.int64]) -> tuple[Array, Array]:
+        """Return some training samples by their numbers."""
+        rows = self._put(batch)
+        return self._x[rows], self._y[rows]
+
+    def _put(self, array: NDArray[Any]) -> Array:
+        """Return an array as it is, where the run is."""
+        return array
 
     def _on_host(self, tree: Any) -> Any:
         return tree

@@ -6,18 +6,19 @@ import numpy as np
 from jaxtyping import Float64
 
 from pcsim.errors import UsageError
+from pcsim.learning.pixels import Samples, part_of
 from pcsim.typing import NDArray
 
 
 class Split(NamedTuple):
-    """Inputs (samples, n_in) and targets (samples, n_out) of one part of the data, in float64."""
+    """Inputs (samples, *input_shape) and targets (samples, n_out) of one part of the data."""
 
-    x: Float64[NDArray[np.float64], "samples ..."]
+    x: Samples
     y: Float64[NDArray[np.float64], "samples n_out"]
 
     def take(self, rows: NDArray[np.int64]) -> "Split":
         """Return some of the samples."""
-        return Split(self.x[rows], self.y[rows])
+        return Split(part_of(self.x, rows), self.y[rows])
 
 
 class DataParts(NamedTuple):

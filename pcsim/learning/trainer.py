@@ -8,19 +8,21 @@ from jaxtyping import Bool, Float, Float64, Int64
 from pcsim.learning.diagnosis import Diagnosis
 from pcsim.learning.evaluation import ForwardPass, Scoring
 from pcsim.learning.learner import Learner
+from pcsim.learning.pixels import Samples
 from pcsim.typing import NDArray
 
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """What a backend trains: parameters and all training samples, in float64 on the host.
+    """What a backend trains: parameters and all training samples, in float64 on the host, or x as bytes.
 
-    `x` is (samples, n_in), `y` (samples, n_out); `precision` that of the run; `evaluation` says how to measure it.
+    `x` is (samples, *input_shape), `y` (samples, n_out); `precision` that of the run; `evaluation` says how to measure
+    it.
     """
 
     learner: Learner
     parameters: tuple[dict[str, NDArray[Any]], ...]
-    x: NDArray[Any]
+    x: Samples
     y: NDArray[Any]
     precision: str
     evaluation: Scoring = field(default_factory=ForwardPass)
@@ -68,7 +70,7 @@ class Trainer(Protocol):
         """Return what `run` would do next with one batch of sample numbers, and change nothing; host arrays."""
         ...
 
-    def evaluate(self, x: Float64[NDArray[Any], "samples ..."], y: Float64[NDArray[Any], "samples n_out"]) -> Outcome:
+    def evaluate(self, x: Samples, y: Float64[NDArray[Any], "samples n_out"]) -> Outcome:
         """Return losses and answers, as the task's evaluation has them."""
         ...
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pcsim.inference.steppers import step_size_of, with_step_size
+from pcsim.learning.augmentation import Moves, moved
 from pcsim.learning.batch import Batch
 from pcsim.learning.diagnosis import Diagnosis, diagnose
 from pcsim.learning.evaluation import Scoring
@@ -48,10 +49,13 @@ class Learning(NamedTuple):
     y: Array
     updates: Array
     step_size: Array
+    black: Array | None
 
-    def batch(self, program: TrainingProgram, rows: Array) -> Batch:
-        """Return the learner before some of the samples."""
-        return _batch(program, self.x[rows], self.y[rows], self.step_size)
+    def batch(self, program: TrainingProgram, rows: Array, moves: Moves | None) -> Batch:
+        """Return the learner before some of the samples, moved so."""
+        x = self.x[rows]
+        x = x if moves is None else moved(program.xp, x, moves, self.black)
+        return _batch(program, x, self.y[rows], self.step_size)
 
 
 class TrainingProgress(NamedTuple):
@@ -88,6 +92,9 @@ class JaxTrainer:
                 {k: to_run(v, task.precision) for k, v in layer.items()} for layer in task.parameters
             )
             self._memory = self._compiler.call(_begin, self._program, self._parameters)
+            augmentation = task.augmentation
+            self._black = None if augmentation is None else to_run(np.array(augmentation.black), task.precision)
+        self.augmentation, self._image = augmentation, task.x.shape[1:3]
         self._updates = 0
 
     def run(self, batches: NDArray[np.int64], rates: NDArray[np.float64]) -> Updates:
@@ -104,8 +111,9 @@ class JaxTrainer:
         order[:count] = batches
         speeds = np.zeros(STRETCH, dtype=self._rate_dtype)
         speeds[:count] = rates
+        moves = self._moves(count, batches.shape[1], STRETCH)
         end: TrainingProgress = self._compiler.call(
-            _update, self._program, self._learning, order, speeds, np.int32(count)
+            _update, self._program, self._learning, order, moves, speeds, np.int32(count)
         )
         self._parameters, self._memory = end.parameters, end.memory
         self._updates += count
@@ -116,13 +124,25 @@ class JaxTrainer:
         """Return what `run` would do next with one batch."""
         with settings(), memory_errors():
             rows, speed = batch.astype(np.int32), self._rate_dtype.type(rate)
-            found: Diagnosis = self._compiler.call(_diagnose, self._program, self._learning, rows, speed)
+            moves = _at(self._moves(1, len(batch)), 0)
+            found: Diagnosis = self._compiler.call(_diagnose, self._program, self._learning, rows, moves, speed)
         return jax.tree.map(np.asarray, found)
+
+    def _moves(self, count: int, batch: int, rows: int = 1) -> Moves | None:
+        """Return what becomes of the images of the next updates, in so many rows, the last of which are not used."""
+        if self.augmentation is None:
+            return None
+        first = self._updates + 1
+        each = [self.augmentation.moves(k, batch, self._image) for k in range(first, first + count)]
+        each += each[-1:] * (rows - count)
+        return Moves(*map(np.stack, zip(*each, strict=True)))
 
     @property
     def _learning(self) -> Learning:
         step_size = self._rate_dtype.type(self._step_size)
-        return Learning(self._parameters, self._memory, self._x, self._y, np.int32(self._updates), step_size)
+        return Learning(
+            self._parameters, self._memory, self._x, self._y, np.int32(self._updates), step_size, self._black
+        )
 
     @property
     def _rate_dtype(self) -> np.dtype[Any]:
@@ -191,16 +211,23 @@ def _evaluate(
     return program.evaluation.measure(_batch(program, x, y, step_size), parameters)
 
 
-def _diagnose(program: TrainingProgram, now: Learning, rows: Array, rate: Array) -> Diagnosis:
-    return diagnose(now.batch(program, rows), now.parameters, now.memory, rate, number(now.updates + 1))
+def _at(moves: Moves | None, i: Any) -> Moves | None:
+    """Return what becomes of the images of one update of several."""
+    return None if moves is None else Moves(*(places[i] for places in moves))
 
 
-def _update(program: TrainingProgram, start: Learning, order: Array, rates: Array, count: Array) -> TrainingProgress:
+def _diagnose(program: TrainingProgram, now: Learning, rows: Array, moves: Moves | None, rate: Array) -> Diagnosis:
+    return diagnose(now.batch(program, rows, moves), now.parameters, now.memory, rate, number(now.updates + 1))
+
+
+def _update(
+    program: TrainingProgram, start: Learning, order: Array, moves: Moves | None, rates: Array, count: Array
+) -> TrainingProgress:
     """Go through the first `count` rows of `order` (updates, batch)."""
 
     def one(now: TrainingProgress) -> TrainingProgress:
         i = now.done
-        batch = start.batch(program, order[i])
+        batch = start.batch(program, order[i], _at(moves, i))
         xp, learner = batch.xp, batch.learner
         learned = batch.learn(now.parameters, now.memory, rates[i], number(start.updates + i + 1))
         loss = learner.inference.energy.loss.value(xp, learned.output, batch.y).mean()

@@ -10,6 +10,7 @@ from pcsim.assemble.model import method_of
 from pcsim.assemble.step_size import build_step_size_finder
 from pcsim.datasets import Dataset
 from pcsim.errors import UsageError
+from pcsim.learning.augmentation import Augmentation
 from pcsim.learning.evaluation import ForwardPass, LabelInference, Reconstruction, Scoring
 from pcsim.learning.pixels import whole
 from pcsim.learning.plan import TrainingPlan
@@ -71,8 +72,18 @@ def build_training_setup(
     )
     # An automatic step size is the plan's affair: it changes with the weights.
     started = scenario if plan.step_size_finder is None else scenario.at_step_size(1.0)
-    learner = build_learner(started, network)
-    return TrainingSetup(samples, plan, TrainingTask(learner, inputs.parameters, *samples.train, precision, evaluation))
+    learner, augmentation = build_learner(started, network), _augmentation(scenario, network, dataset)
+    task = TrainingTask(learner, inputs.parameters, *samples.train, precision, evaluation, augmentation)
+    return TrainingSetup(samples, plan, task)
+
+
+def _augmentation(scenario: Scenario, network: Network, dataset: Dataset) -> Augmentation | None:
+    """Return what becomes of images before an update; what is beyond them is what no light makes."""
+    if scenario.learning is None or scenario.learning.augment is None:
+        return None
+    words, channels = scenario.learning.augment, network.input_shape[-1]
+    black = dataset.scaling(np.zeros((1, channels)))
+    return Augmentation(words.flip, words.crop, scenario.seed, tuple(black[0].tolist()))
 
 
 def build_evaluation(scenario: Scenario, dataset: Dataset, train: Split) -> Scoring:

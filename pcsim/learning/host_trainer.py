@@ -9,6 +9,7 @@ import numpy as np
 
 from pcsim.inference.steppers import with_step_size
 from pcsim.inference.stopping import StopRule
+from pcsim.learning.augmentation import Moves, moved
 from pcsim.learning.batch import Batch
 from pcsim.learning.diagnosis import Diagnosis, diagnose
 from pcsim.learning.learner import fresh
@@ -60,6 +61,8 @@ class HostTrainer(ABC):
         self._xp, self._learner, self._evaluation = xp, task.learner, task.evaluation
         self._x = task.x.on(self._put, self._to_run) if isinstance(task.x, Pixels) else self._to_run(task.x)
         self._y = self._to_run(task.y)
+        self.augmentation = task.augmentation
+        self._black = None if task.augmentation is None else self._to_run(np.array(task.augmentation.black))
         self._learned, self._updates = learned, 0
         self._memory: Any = fresh(xp, task.learner.optimizer, learned)
 
@@ -69,15 +72,15 @@ class HostTrainer(ABC):
         with self._computing(batches.shape[1]):
             for batch, rate in zip(batches, rates.tolist(), strict=True):
                 self._updates += 1
-                rows.append(self._learn(*self._chosen(batch), rate))
+                rows.append(self._learn(*self._chosen(batch, self._updates), rate))
             *columns, steps = zip(*rows, strict=True)
             return Updates(*map(self._stacked, columns), steps=np.array(steps, np.int64))
 
     def diagnose(self, batch: NDArray[np.int64], rate: float) -> Diagnosis:
         """Return what `run` would do next with one batch."""
         with self._computing(len(batch)):
-            known = self._parameters, self._by_layer(self._memory)
-            return self._on_host(diagnose(self._batch(*self._chosen(batch)), *known, rate, self._updates + 1))
+            known, number = (self._parameters, self._by_layer(self._memory)), self._updates + 1
+            return self._on_host(diagnose(self._batch(*self._chosen(batch, number)), *known, rate, number))
 
     def evaluate(self, x: Samples, y: NDArray[np.float64]) -> Outcome:
         """Return losses and answers, as the task's evaluation has them."""
@@ -108,10 +111,14 @@ class HostTrainer(ABC):
     def _learn(self, x: Array, y: Array, rate: float) -> Row:
         """Update the parameters with a batch."""
 
-    def _chosen(self, batch: NDArray[np.int64]) -> tuple[Array, Array]:
-        """Return some training samples by their numbers."""
+    def _chosen(self, batch: NDArray[np.int64], update: int) -> tuple[Array, Array]:
+        """Return training samples by their numbers, as that update is to see them."""
         rows = self._put(batch)
-        return self._x[rows], self._y[rows]
+        x, y = self._x[rows], self._y[rows]
+        if self.augmentation is not None:
+            moves = self.augmentation.moves(update, len(batch), x.shape[1:3])
+            x = moved(self._xp, x, Moves(*map(self._put, moves)), self._black)
+        return x, y
 
     def _put(self, array: NDArray[Any]) -> Array:
         """Return an array as it is, where the run is."""

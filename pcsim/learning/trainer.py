@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float, Float64, Int64
 
+from pcsim.learning.augmentation import Augmentation
 from pcsim.learning.diagnosis import Diagnosis
 from pcsim.learning.evaluation import ForwardPass, Scoring
 from pcsim.learning.learner import Learner
@@ -17,7 +18,7 @@ class TrainingTask:
     """What a backend trains: parameters and all training samples, in float64 on the host, or x as bytes.
 
     `x` is (samples, *input_shape), `y` (samples, n_out); `precision` that of the run; `evaluation` says how to measure
-    it.
+    it, `augmentation` what becomes of images x before an update.
     """
 
     learner: Learner
@@ -26,6 +27,7 @@ class TrainingTask:
     y: NDArray[Any]
     precision: str
     evaluation: Scoring = field(default_factory=ForwardPass)
+    augmentation: Augmentation | None = None
 
 
 class Updates(NamedTuple):
@@ -89,4 +91,14 @@ class AdjustableTrainer(Trainer, Protocol):
 
     def set_step_size(self, step_size: float) -> None:
         """Infer with another step size from now on, that of the first step where it decays."""
+        ...
+
+
+@runtime_checkable
+class AugmentingTrainer(Trainer, Protocol):
+    """A trainer that does what its task says of images before updates."""
+
+    @property
+    def augmentation(self) -> Augmentation | None:
+        """That of the task."""
         ...

@@ -24,7 +24,7 @@ from pcsim.engine.free_input import FreeInputBackend
 from pcsim.engine.registry import load_backend, methods_of, require, trainers_besides
 from pcsim.errors import UsageError, out_of_memory
 from pcsim.inference.steppers import with_step_size
-from pcsim.learning.trainer import AdjustableTrainer, Trainer
+from pcsim.learning.trainer import AdjustableTrainer, AugmentingTrainer, Trainer
 from pcsim.model.network import Network
 from pcsim.scenario import Scenario
 from pcsim.typing import NDArray
@@ -69,6 +69,12 @@ class Simulation:
             raise UsageError(
                 f"{self.scenario.where('inference.step_size')}: the backend '{name}' cannot "
                 f'train with step_size = "auto"; give a number, or use the backend {trainers_besides(name)}'
+            )
+        if self.training.task.augmentation is not None and not isinstance(trainer, AugmentingTrainer):
+            name = self.scenario.backend.name
+            raise UsageError(
+                f"{self.scenario.where('learning.augment')}: the backend '{name}' cannot augment images; remove it, or "
+                f"use the backend {trainers_besides(name)}"
             )
         return trainer
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from pcsim.extensions import KINDS
+from pcsim.scenario.augment import AugmentWord
 from pcsim.scenario.fields import (
     Allowed,
     Count,
@@ -87,6 +88,9 @@ class LearningTable(Table):
     """Seeds for each of which everything is repeated; without it the scenario's seed alone."""
     checkpoint: Count = 1
     """Epochs between two checkpoints."""
+    augment: AugmentWord = None
+    """Random changes of images in every update, drawn from seed and update; those that are only evaluated stay as they
+    are. Without it there are none."""
     shuffle: Flag = True
     """Whether each epoch takes the samples in a random order of its own."""
 

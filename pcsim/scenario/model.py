@@ -8,6 +8,7 @@ from pydantic import AfterValidator, PrivateAttr, model_validator
 
 from pcsim.model.arithmetic import NARROW
 from pcsim.scenario.arithmetic import BackendTable
+from pcsim.scenario.augment import augment_problems
 from pcsim.scenario.fields import (
     Allowed,
     AtLeastTwo,
@@ -236,6 +237,7 @@ class Scenario(Table):
         found += mask_problems(self.data.mask, self.data.task, self.inference)
         if self.learning is not None:
             found += learning_problems(self.learning, self.inference, self.data.task)
+            found += augment_problems(self.learning.augment, self.network.input, self.data.task)
             if self.learning.seeds is not None and self.asks_for is not None:
                 text = "learning.seeds does not go with [sweep] and [study]; write seed = [0, 1, 2] in [sweep]"
                 found.append(Inconsistency(("learning.seeds",), text))

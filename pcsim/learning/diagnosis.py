@@ -1,12 +1,13 @@
 """Diagnosis of an update: each layer's weight gradient beside backpropagation's, and how far its weights move.
 
-Of every layer it looks at the weights W, of one without them at the first array that is learned; one that learns
-nothing has NaN. A bias is left out: its gradient sums the same errors over the batch without the states below them, and
-its norm, zero at first, gives no ratio.
+Of every layer it looks at its weights, those of a branch that is added included. A bias is left out: its gradient sums
+the same errors over the batch without the states below them, and its norm, zero at first, gives no ratio.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import reduce
+from operator import add
 from typing import Any, NamedTuple
 
 from jaxtyping import Shaped
@@ -75,19 +76,23 @@ def diagnose(batch: Batch, parameters: tuple[Parameters, ...], memory: Memory, r
     return Diagnosis(ratios, _alignment(xp, chosen(names, pairs, nothing)))
 
 
-def weight_names(network: Network) -> tuple[str | None, ...]:
-    """Return the name of every layer's weights: W, or the first array that is learned; None where none is."""
-    learned = ([name for name, each in own.items() if each.trained] for own in network.parameters)
-    return tuple("W" if "W" in names else next(iter(names), None) for names in learned)
+def weight_names(network: Network) -> tuple[tuple[str, ...], ...]:
+    """Return the names of every layer's weights: what initialisers draw, or the first array that is learned."""
+    found: list[tuple[str, ...]] = []
+    for own in network.parameters:
+        learned = [name for name, each in own.items() if each.trained]
+        drawn = [name for name in learned if own[name].start == "drawn"]
+        found.append(tuple(drawn or learned[:1]))
+    return tuple(found)
 
 
 def chosen(
-    names: Sequence[str | None], pairs: Iterable[tuple[Parameters, Parameters]], nothing: Array
-) -> list[tuple[Array, Array]]:
+    names: Sequence[Sequence[str]], pairs: Iterable[tuple[Parameters, Parameters]], nothing: Array
+) -> list[tuple[list[Array], list[Array]]]:
     """Return the arrays of some names out of two sets of parameters by layer, zeros where there is no name."""
     return [
-        (nothing, nothing) if name is None else (ours[name], theirs[name])
-        for name, (ours, theirs) in zip(names, pairs, strict=True)
+        ([ours[name] for name in own] or [nothing], [theirs[name] for name in own] or [nothing])
+        for own, (ours, theirs) in zip(names, pairs, strict=True)
     ]
 
 
@@ -99,37 +104,43 @@ def _backpropagated(batch: Batch, parameters: tuple[Parameters, ...]) -> tuple[P
     return energy.parameter_gradient(batch.xp, clamped, point)
 
 
-def _alignment(xp: Namespace, pairs: Sequence[tuple[Array, Array]]) -> Alignment:
+def _alignment(xp: Namespace, pairs: Sequence[tuple[list[Array], list[Array]]]) -> Alignment:
     cosines: list[Array] = []
     ratios: list[Array] = []
     for own, reference in pairs:
         a, b = _Direction.of(xp, own), _Direction.of(xp, reference)
-        cosines.append(xp.sum(a.entries * b.entries, axis=0, keepdims=True) / (a.length * b.length))
+        cosines.append(a.product(xp, b) / (a.length * b.length))
         ratios.append(a.ratio_to(xp, b))
     return Alignment(xp.stack(cosines).reshape(-1), xp.stack(ratios).reshape(-1))
 
 
-def update_ratio(xp: Namespace, old: Array, new: Array) -> Shaped[Array, "1"]:
-    """Return ‖ΔW‖/‖W‖ in the wide type, NaN for weights of zero."""
-    return _Direction.of(xp, xp.wide(new) - xp.wide(old)).ratio_to(xp, _Direction.of(xp, old))
+def update_ratio(xp: Namespace, old: Sequence[Array], new: Sequence[Array]) -> Shaped[Array, "1"]:
+    """Return ‖ΔW‖/‖W‖ of a layer's weights in the wide type, NaN for weights of zero."""
+    moved = [xp.wide(b) - xp.wide(a) for a, b in zip(old, new, strict=True)]
+    return _Direction.of(xp, moved).ratio_to(xp, _Direction.of(xp, old))
 
 
 class _Direction(NamedTuple):
-    """An array w as size · entries with max|entries| = 1, whose squares do not underflow.
+    """Arrays w as size · entries with max|entries| = 1, whose squares do not underflow.
 
-    `length` is ‖entries‖; it and `size` are (1,).
+    `length` is ‖entries‖ of all together; it and `size` are (1,).
     """
 
-    entries: Array
+    entries: tuple[Array, ...]
     size: Array
     length: Array
 
     @classmethod
-    def of(cls, xp: Namespace, w: Array) -> "_Direction":
-        flat = xp.wide(w).reshape(-1)
-        size = largest_size(xp, flat)
-        entries = flat / nonzero(xp, size)
-        return cls(entries, size, xp.sqrt(xp.sum(entries * entries, axis=0, keepdims=True)))
+    def of(cls, xp: Namespace, arrays: Sequence[Array]) -> "_Direction":
+        flat = [xp.wide(array).reshape(-1) for array in arrays]
+        size = reduce(xp.maximum, [largest_size(xp, array) for array in flat])
+        found = cls(tuple(array / nonzero(xp, size) for array in flat), size, size)
+        return found._replace(length=xp.sqrt(found.product(xp, found)))
+
+    def product(self, xp: Namespace, other: "_Direction") -> Array:
+        """Return the sum of products of entries."""
+        pairs = zip(self.entries, other.entries, strict=True)
+        return reduce(add, [xp.sum(a * b, axis=0, keepdims=True) for a, b in pairs])
 
     def ratio_to(self, xp: Namespace, other: "_Direction") -> Array:
         """Return ‖w‖/‖v‖, NaN for v = 0."""

@@ -135,8 +135,9 @@ def _words(scenario: Scenario, embedded: Embedded, overrides: Sequence[str]) -> 
     return table
 
 
-def _norm(values: NDArray[np.float64]) -> float:
-    """Return the norm of all entries, brought into range first, so that no square underflows."""
+def _norm(arrays: Sequence[NDArray[np.float64]]) -> float:
+    """Return the norm of all entries together, brought into range first, so that no square underflows."""
+    values = np.concatenate([array.ravel() for array in arrays])
     largest = float(np.abs(values).max())
     # Neither of zeros nor beyond the numbers is there anything to scale by.
     return largest * float(np.linalg.norm(values / largest)) if largest > 0 and np.isfinite(largest) else largest

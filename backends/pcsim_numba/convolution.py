@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache, cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from pcsim.model.arrays import Array
 from pcsim.model.windows import Image, Window
 from pcsim.typing import NDArray
 from pcsim_numba.kernels import convolutions
-from pcsim_numba.kernels.convolutions import Frame
+from pcsim_numba.kernels.convolutions import Frame, Phases
 from pcsim_numba.kernels.endings import Ending
 from pcsim_numba.kernels.products import packed, padded
 from pcsim_numba.threads import count_threads, on_all
@@ -30,7 +31,7 @@ class Weights:
     """A kernel (k, k, c, out) with its bias (out,), None for zeros, packed for the products with it."""
 
     def __init__(self, kernel: NDArray[Any], bias: NDArray[Any] | None = None) -> None:
-        self.kernel = kernel
+        self.kernel, self._mirrored = kernel, dict[int, NDArray[Any]]()
         channels = kernel.shape[3]
         self.bias = np.zeros(padded(channels, kernel.dtype), kernel.dtype)
         if bias is not None:
@@ -41,10 +42,14 @@ class Weights:
         """The kernel in panels."""
         return packed(self.kernel.reshape(-1, self.kernel.shape[3]))
 
-    @cached_property
-    def mirrored(self) -> NDArray[Any]:
-        """The kernel of the transpose in panels."""
-        return packed(self.kernel[::-1, ::-1].swapaxes(2, 3).reshape(-1, self.kernel.shape[2]))
+    def mirrored(self, stride: int) -> NDArray[Any]:
+        """The kernels of the transpose in panels, one after another: of every phase its taps, the last one first."""
+        if stride not in self._mirrored:
+            turned = self.kernel.swapaxes(2, 3)
+            phases = [turned[a::stride, b::stride][::-1, ::-1] for a in range(stride) for b in range(stride)]
+            panels = [packed(phase.reshape(-1, turned.shape[3])) for phase in phases if phase.size]
+            self._mirrored[stride] = np.concatenate(panels) if len(panels) > 1 else panels[0]
+        return self._mirrored[stride]
 
 
 def plain(shape: tuple[int, int, int]) -> Ending:
@@ -59,7 +64,7 @@ def forward(s: Images, weights: Weights, window: Window, ending: Ending) -> tupl
     _, height, width, channels = s.shape
     pad = window.padding
     tall, wide = height + 2 * pad, width + 2 * pad
-    frame = _frame((height, width, channels), pad, 1, (tall, wide), window.size, ending.rows * ending.columns, out)
+    frame = _frame((height, width, channels), pad, (tall, wide), window.size, ending.rows * ending.columns, out)
     begins = _begins(window.stride, (ending.rows, ending.columns), frame)
 
     def some(first: int, last: int) -> None:
@@ -75,15 +80,19 @@ def backward(v: Places, slopes: Array, weights: Weights, window: Window, ending:
     v = np.ascontiguousarray(v)
     channels = weights.kernel.shape[2]
     out = empty(v, (*image, channels))
-    before, (tall, wide) = window.size - 1 - window.padding, (length + window.size - 1 for length in image)
-    frame = _frame(whole(ending), before, window.stride, (tall, wide), window.size, image[0] * image[1], out)
-    begins = _begins(1, image, frame)
+    shape, most = whole(ending), -(-window.size // window.stride)
+    before = max(0, most - 1 - window.padding // window.stride)
+    ends = ((length - 1 + window.padding) // window.stride + 1 for length in image)
+    tall, wide = (before + max(length, end) for length, end in zip(shape[:2], ends, strict=True))
+    frame = _frame(shape, before, (tall, wide), window.size, image[0] * image[1], out)
+    bias = np.zeros(padded(channels, v.dtype), v.dtype)
+    phases, panels = _phases(window, image, frame, len(bias)), weights.mirrored(window.stride)
 
     def some(first: int, last: int) -> None:
-        arrays = v.ravel(), slopes.ravel(), first, last, frame, begins, weights.mirrored, channels, ending
+        arrays = v.ravel(), slopes.ravel(), first, last, frame, phases, panels, bias, channels, ending
         convolutions.backward(*arrays, out.reshape(-1))
 
-    _shared(some, len(v), weights.kernel.size * image[0] * image[1])
+    _shared(some, len(v), weights.kernel.size * ending.rows * ending.columns)
     return out
 
 
@@ -96,7 +105,7 @@ def gradient(
     ld, lines, pad = padded(ending.channels, s.dtype), window.size**2 * channels, window.padding
     out, sums = np.zeros((lines, ld), s.dtype), np.zeros(ld, s.dtype)
     tall, wide = height + 2 * pad, width + 2 * pad
-    frame = _frame((height, width, channels), pad, 1, (tall, wide), window.size, ending.rows * ending.columns, v)
+    frame = _frame((height, width, channels), pad, (tall, wide), window.size, ending.rows * ending.columns, v)
     begins = _begins(window.stride, (ending.rows, ending.columns), frame)
 
     def some(first: int, last: int) -> None:
@@ -148,13 +157,11 @@ def empty(like: Array, shape: tuple[int, ...]) -> Array:
     return np.empty((len(like), *shape), like.dtype)
 
 
-def _frame(
-    shape: tuple[int, ...], before: int, spread: int, frame: Image, size: int, places: int, out: NDArray[Any]
-) -> Frame:
+def _frame(shape: tuple[int, ...], before: int, frame: Image, size: int, places: int, out: NDArray[Any]) -> Frame:
     height, width, channels = shape
     numbers = max(frame[0] * frame[1] * channels, places * padded(channels, out.dtype))
     at_once = max(1, AT_ONCE // (numbers * out.dtype.itemsize))
-    return Frame(height, width, channels, before, spread, *frame, size, min(at_once, len(out)))
+    return Frame(height, width, channels, before, *frame, size, min(at_once, len(out)))
 
 
 @cache
@@ -164,6 +171,36 @@ def _begins(stride: int, places: Image, frame: Frame) -> Int64[NDArray[np.int64]
     one = (rows[:, None] * frame.wide + columns).ravel()
     frames = np.arange(frame.at_once) * (frame.tall * frame.wide)
     return ((frames[:, None] + one) * frame.channels).ravel()
+
+
+@cache
+def _phases(window: Window, image: Image, frame: Frame, ld: int) -> Phases:
+    """Return the phases of images of this height and width, whose windows lie in frames.
+
+    Entry y of an image is read by tap a = φ + i·stride of window (y + padding − a)/stride, φ its phase.
+    """
+    table: list[tuple[int, ...]] = []
+    begins: list[NDArray[np.int64]] = []
+    targets: list[NDArray[np.int64]] = []
+    panel = at = 0
+    frames = np.arange(frame.at_once)[:, None]
+    taps = [len(range(phase, window.size, window.stride)) for phase in range(window.stride)]
+    for a, b in product(range(window.stride), repeat=2):
+        own = [
+            np.arange((phase - window.padding) % window.stride, n, window.stride)
+            for phase, n in zip((a, b), image, strict=True)
+        ]
+        rows, columns = (
+            (entries + window.padding) // window.stride - (count - 1) + frame.before
+            for entries, count in zip(own, (taps[a], taps[b]), strict=True)
+        )
+        begin = (rows[:, None] * frame.wide + columns).ravel()
+        target = (own[0][:, None] * image[1] + own[1]).ravel()
+        begins.append(((frames * (frame.tall * frame.wide) + begin) * frame.channels).ravel())
+        targets.append((frames * (image[0] * image[1]) + target).ravel())
+        table.append((len(target), taps[a], taps[b], at, panel))
+        at, panel = at + len(begins[-1]), panel + taps[a] * taps[b] * frame.channels * ld
+    return Phases(np.array(table, np.int64), np.concatenate(begins), np.concatenate(targets))
 
 
 def _shared(call: Callable[[int, int], None], count: int, work: float) -> None:

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pcsim.typing import NDArray
 from pcsim_numba.kernels.compiled import STAMP, entry, part, stay_apart
 from pcsim_numba.kernels.endings import ended, pulled
 from pcsim_numba.kernels.products import TALL, VECTOR_BYTES, WIDE
+from pcsim_numba.kernels.rows import add, copy
 from pcsim_numba.kernels.unchecked_slice import unchecked_slice
 from pcsim_numba.kernels.window_tiles import gradient_tile, made_tile
 
@@ -20,18 +22,15 @@ _gradient_8_1, _gradient_1_1 = gradient_tile(8, 1), gradient_tile(1, 1)
 
 
 class Frame(NamedTuple):
-    """How images lie in a frame of zeros, and windows in the frame.
+    """How images lie in a frame of zeros: `before` lines and entries lie above and left of them.
 
-    An entry of an image of `height` by `width` lies `before` entries from the frame's upper left corner, and `spread`
-    entries from the next. The frame is `tall` by `wide`; a window has `size` by `size` of its entries. `at_once` images
-    are worked on together.
+    The frame is `tall` by `wide`; windows in it are `size` by `size`. `at_once` images are worked on together.
     """
 
     height: int
     width: int
     channels: int
     before: int
-    spread: int
     tall: int
     wide: int
     size: int
@@ -45,34 +44,20 @@ def _framed(images, first, count, frame, into):
     n, line = frame.channels, frame.width * frame.channels
     for i in range(count):
         for r in range(frame.height):
-            y = frame.before + r * frame.spread
-            if 0 <= y < frame.tall:
-                at = ((first + i) * frame.height + r) * line
-                _laid(images, at, frame, into, (i * frame.tall + y) * frame.wide * n)
+            to = ((i * frame.tall + frame.before + r) * frame.wide + frame.before) * n
+            copy(
+                unchecked_slice(images, ((first + i) * frame.height + r) * line, line), unchecked_slice(into, to, line)
+            )
 
 
 @part
-def _laid(images, at, frame, into, to):
-    """Write a line of an image into a line of its frame."""
-    n = frame.channels
-    if frame.spread == 1 and 0 <= frame.before <= frame.wide - frame.width:
-        to += frame.before * n
-        for k in range(frame.width * n):
-            into[to + k] = images[at + k]
-    else:
-        for c in range(frame.width):
-            x = frame.before + c * frame.spread
-            if 0 <= x < frame.wide:
-                for k in range(n):
-                    into[to + x * n + k] = images[at + c * n + k]
+def _made(framed, line, begins, count, lines, depth, panels, bias, out, ld):
+    """Write what the kernel in panels makes of windows, (count, ld) in whole vectors.
 
-
-@part
-def _made(framed, begins, count, frame, panels, bias, out, ld):
-    """Write what the kernel in panels makes of windows, (count, ld) in whole vectors."""
+    Windows have so many lines, each of `depth` numbers, `line` numbers from one to the next.
+    """
     stay_apart()
-    one, line = VECTOR_BYTES // framed.itemsize, frame.wide * frame.channels
-    lines, depth = frame.size, frame.size * frame.channels
+    one = VECTOR_BYTES // framed.itemsize
     for j in range(0, ld, WIDE * one):
         p, panel = 0, j * lines * depth
         if ld - j > one:
@@ -125,7 +110,7 @@ def _added(framed, begins, count, frame, first, last, errors, ld, out):
 def _compile_forward(stamp: int) -> Any:
     @entry
     def forward(images, first, last, frame, begins, panels, bias, ending, out, slopes):
-        """Write what convolution and ending make of the images from `first` to before `last`, and φ' to `slopes`.
+        """Write what convolution and ending make of images from `first` to before `last`, and φ' to `slopes`.
 
         `begins` tells where in frames that follow each other windows begin; `bias` fills whole vectors.
         """
@@ -137,35 +122,54 @@ def _compile_forward(stamp: int) -> Any:
         for i in range(first, last, frame.at_once):
             count = min(frame.at_once, last - i)
             _framed(images, i, count, frame, framed)
-            _made(framed, begins, count * places, frame, panels, bias, made, ld)
+            lines, depth, line = frame.size, frame.size * frame.channels, frame.wide * frame.channels
+            _made(framed, line, begins, count * places, lines, depth, panels, bias, made, ld)
             for m in range(count):
                 ended(unchecked_slice(made, m * places * ld, places * ld), ld, ending, i + m, out, slopes)
 
     return forward
 
 
+class Phases(NamedTuple):
+    """Entries of an image by how their places in steps of the stride end: each phase reads other taps.
+
+    `table` has of every phase its entries in an image, lines and columns of taps, where its entries begin in the
+    arrays, and where its panels do. `begins` tells where in frames that follow each other their windows begin, and
+    `targets` which entries of the images these are.
+    """
+
+    table: NDArray[np.int64]
+    begins: NDArray[np.int64]
+    targets: NDArray[np.int64]
+
+
 def _compile_backward(stamp: int) -> Any:
     @entry
-    def backward(errors, slopes, first, last, frame, begins, panels, channels, ending, out):
-        """Write the transpose of errors behind an ending, of `channels`; as `forward`, with the mirrored kernel."""
+    def backward(errors, slopes, first, last, frame, phases, panels, bias, channels, ending, out):
+        """Write the transpose of errors behind an ending, of so many channels; `bias` is zeros in whole vectors."""
         _ = stamp
-        image = frame.height * frame.width * frame.channels
-        size, places = frame.tall * frame.wide * frame.channels, len(begins) // frame.at_once
-        ld = len(panels) // (frame.size * frame.size * frame.channels)
-        framed, bias = np.zeros(frame.at_once * size, errors.dtype), np.zeros(ld, errors.dtype)
-        before, made = (
-            np.empty(frame.at_once * image, errors.dtype),
-            np.empty(frame.at_once * places * ld, errors.dtype),
-        )
+        image, ld, line = frame.height * frame.width * frame.channels, len(bias), frame.wide * frame.channels
+        places = len(phases.targets) // frame.at_once
+        framed = np.zeros(frame.at_once * frame.tall * line, errors.dtype)
+        before = np.empty(frame.at_once * image, errors.dtype)
+        made = np.empty(frame.at_once * places * ld, errors.dtype)
         for i in range(first, last, frame.at_once):
             count = min(frame.at_once, last - i)
             for m in range(count):
                 pulled(errors, slopes, i + m, ending, unchecked_slice(before, m * image, image), frame.channels)
             _framed(before, 0, count, frame, framed)
-            _made(framed, begins, count * places, frame, panels, bias, made, ld)
-            for p in range(count * places):
-                for c in range(channels):
-                    out[(i * places + p) * channels + c] = made[p * ld + c]
+            for phase in range(len(phases.table)):
+                entries, lines, columns, at, panel = phases.table[phase]
+                begins = unchecked_slice(phases.begins, at, count * entries)
+                depth = columns * frame.channels
+                own = unchecked_slice(panels, panel, lines * depth * ld)
+                if lines * columns > 0:
+                    _made(framed, line, begins, count * entries, lines, depth, own, bias, made, ld)
+                else:
+                    made[:] = 0
+                for p in range(count * entries):
+                    to = unchecked_slice(out, (i * places + phases.targets[at + p]) * channels, channels)
+                    copy(unchecked_slice(made, p * ld, channels), to)
 
     return backward
 
@@ -190,8 +194,7 @@ def _compile_gradient(stamp: int) -> Any:
             _added(framed, begins, count * places, frame, first, last, before, ld, out)
             if len(sums):
                 for p in range(count * places):
-                    for c in range(ld):
-                        sums[c] += before[p * ld + c]
+                    add(sums, unchecked_slice(before, p * ld, ld))
 
     return gradient
 
@@ -204,8 +207,7 @@ def _compile_end(stamp: int) -> Any:
         size = ending.rows * ending.columns * ending.channels
         own = np.empty(size, values.dtype)
         for i in range(first, last):
-            for k in range(size):
-                own[k] = values[i * size + k]
+            copy(unchecked_slice(values, i * size, size), own)
             ended(own, ending.channels, ending, i, out, slopes)
 
     return end

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pcsim_numba.kernels.activations import activate
 from pcsim_numba.kernels.compiled import part, stay_apart
+from pcsim_numba.kernels.rows import multiplied, scale
 from pcsim_numba.kernels.unchecked_slice import unchecked_slice
 
 
@@ -35,7 +36,6 @@ def ended(made, ld, ending, i, out, slopes):
     """Write what the ending makes of sample i, (places, ld) in `made`, which is spent."""
     stay_apart()
     n, places = ending.channels, ending.rows * ending.columns
-    factor = made.dtype.type(ending.factor)
     if ending.curved:
         own = unchecked_slice(slopes, i * places * n, places * n)
         if ld == n:
@@ -48,12 +48,12 @@ def ended(made, ld, ending, i, out, slopes):
             rows, columns = ending.rows // ending.tile_rows, ending.columns // ending.tile_columns
             _pooled(made, ld, ending, unchecked_slice(out, i * rows * columns * n, rows * columns * n), own)
             return
-        for k in range(places * n):
-            own[k] *= factor
-    to = unchecked_slice(out, i * places * n, places * n)
-    for p in range(places):
-        for c in range(n):
-            to[p * n + c] = factor * made[p * ld + c]
+        scale(own, ending.factor)
+    if ld == n:
+        multiplied(made, ending.factor, unchecked_slice(out, i * places * n, places * n))
+    else:
+        for p in range(places):
+            multiplied(unchecked_slice(made, p * ld, n), ending.factor, unchecked_slice(out, (i * places + p) * n, n))
 
 
 @part
@@ -77,28 +77,36 @@ def _pooled(values, ld, ending, out, slopes):
 @part
 def _largest(values, ld, ending, place, out, slopes):
     """Write the largest entries of a tile, and the slopes of the first that is as large, zeros elsewhere."""
-    n, factor = ending.channels, values.dtype.type(ending.factor)
+    n, real = ending.channels, values.dtype.type
+    factor, nothing = real(ending.factor), real(0)
+    # The first entries are spent by then: from here on they tell which entry leads.
+    leaders = unchecked_slice(values, place * ld, n)
     for c in range(n):
-        out[c] = values[place * ld + c]
+        out[c] = leaders[c]
+        leaders[c] = nothing
     for a in range(ending.tile_rows):
         for b in range(ending.tile_columns):
-            row = unchecked_slice(values, (place + a * ending.columns + b) * ld, n)
-            for c in range(n):
-                out[c] = row[c] if row[c] > out[c] else out[c]
-    # From here on what is spent of the first entries tells whether the largest is still to come.
-    waiting = unchecked_slice(values, place * ld, n)
+            if a + b > 0:
+                row = unchecked_slice(values, (place + a * ending.columns + b) * ld, n)
+                _lead(row, out, leaders, real(a * ending.tile_columns + b))
     for a in range(ending.tile_rows):
         for b in range(ending.tile_columns):
-            at = place + a * ending.columns + b
-            row, slope = unchecked_slice(values, at * ld, n), unchecked_slice(slopes, at * n, n)
-            first = a == 0 and b == 0
+            slope = unchecked_slice(slopes, (place + a * ending.columns + b) * n, n)
+            number = real(a * ending.tile_columns + b)
             for c in range(n):
-                hit = row[c] == out[c] and (first or waiting[c] > 0)
-                slope[c] = factor * slope[c] if hit else 0
-                still = (1 if first else waiting[c]) if not hit else 0
-                waiting[c] = still
+                slope[c] = factor * slope[c] if leaders[c] == number else nothing
     for c in range(n):
         out[c] *= factor
+
+
+@part
+def _lead(row, out, leaders, number):
+    """Let entries of a row that are larger take the lead."""
+    for c in range(len(row)):
+        value, before = row[c], out[c]
+        ahead = value > before
+        out[c] = value if ahead else before
+        leaders[c] = number if ahead else leaders[c]
 
 
 @part
@@ -126,11 +134,10 @@ def pulled(errors, slopes, i, ending, into, ld):
     stay_apart()
     n, places, wide = ending.channels, ending.rows * ending.columns, ending.columns // ending.tile_columns
     count = (ending.rows // ending.tile_rows) * wide * n
-    above, factor = unchecked_slice(errors, i * count, count), errors.dtype.type(ending.factor)
+    above = unchecked_slice(errors, i * count, count)
     if not ending.curved:
         for p in range(places):
-            for c in range(n):
-                into[p * ld + c] = factor * above[p * n + c]
+            multiplied(unchecked_slice(above, p * n, n), ending.factor, unchecked_slice(into, p * ld, n))
         return
     own = unchecked_slice(slopes, i * places * n, places * n)
     for r in range(ending.rows):

@@ -1,7 +1,8 @@
 """Convolutions in kernels: frames and packed weights made ready, samples apart on the cores."""
 
+import threading
 from collections.abc import Callable
-from functools import cache, cached_property
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -36,20 +37,18 @@ class Weights:
         self.bias = np.zeros(padded(channels, kernel.dtype), kernel.dtype)
         if bias is not None:
             self.bias[:channels] = bias
-
-    @cached_property
-    def panels(self) -> NDArray[Any]:
-        """The kernel in panels."""
-        return packed(self.kernel.reshape(-1, self.kernel.shape[3]))
+        self.panels = packed(kernel.reshape(-1, channels))
+        self._lock = threading.Lock()
 
     def mirrored(self, stride: int) -> NDArray[Any]:
         """The kernels of the transpose in panels, one after another: of every phase its taps, the last one first."""
-        if stride not in self._mirrored:
-            turned = self.kernel.swapaxes(2, 3)
-            phases = [turned[a::stride, b::stride][::-1, ::-1] for a in range(stride) for b in range(stride)]
-            panels = [packed(phase.reshape(-1, turned.shape[3])) for phase in phases if phase.size]
-            self._mirrored[stride] = np.concatenate(panels) if len(panels) > 1 else panels[0]
-        return self._mirrored[stride]
+        with self._lock:
+            if stride not in self._mirrored:
+                turned = self.kernel.swapaxes(2, 3)
+                phases = [turned[a::stride, b::stride][::-1, ::-1] for a in range(stride) for b in range(stride)]
+                panels = [packed(phase.reshape(-1, turned.shape[3])) for phase in phases if phase.size]
+                self._mirrored[stride] = np.concatenate(panels) if len(panels) > 1 else panels[0]
+            return self._mirrored[stride]
 
 
 def plain(shape: tuple[int, int, int]) -> Ending:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,15 +13,18 @@ from pcsim_numpy.trainer import NumpyTrainer
 
 from pcsim.engine.backend import Settled, Task
 from pcsim.engine.loop import settle
-from pcsim.inference import Inference
+from pcsim.inference import ErrorOptimization, Inference
+from pcsim.inference.base import Moving
+from pcsim.inference.steppers import Stepper
 from pcsim.learning.batch import Batch
 from pcsim.learning.trainer import TrainingTask
-from pcsim.model.arrays import Parameters
+from pcsim.model.arrays import Namespace
+from pcsim.model.energy import Clamped, States
 from pcsim.model.layers import Dense
 from pcsim.model.network import Network
-from pcsim.model.statistics import Seen, batch_statistics, normalises
 from pcsim.trace.layout import Block
 from pcsim.typing import NDArray
+from pcsim_numba.batches import ListedBatch
 from pcsim_numba.fused import fused
 from pcsim_numba.namespace import NumbaNamespace
 
@@ -42,8 +45,19 @@ def with_kernels(inference: Inference) -> Inference:
     """Return the same inference on fused layers; increments, which no fused part has, stay with the parts."""
     if inference.traits.carries_errors:
         return inference
-    energy = inference.energy
-    return inference.with_energy(replace(energy, network=fused(energy.network)))
+    energy = replace(inference.energy, network=fused(inference.energy.network))
+    return FromZero(energy) if type(inference) is ErrorOptimization else inference.with_energy(energy)
+
+
+class FromZero(ErrorOptimization):
+    """Error optimization whose errors start at zero without a feedforward pass to see their shapes."""
+
+    def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Moving:
+        """Return the initial errors at rest."""
+        if initial is None:
+            x, shapes = clamped.x, self.energy.network.state_shapes
+            initial = tuple(np.zeros((len(x), *shape), x.dtype) for shape in shapes)
+        return super().begin(xp, clamped, initial, stepper)
 
 
 class ListedTrainer(NumpyTrainer):
@@ -64,17 +78,7 @@ class ListedTrainer(NumpyTrainer):
             yield
 
     def _batch(self, x: NDArray[Any], y: NDArray[Any]) -> Batch:
-        return _Batch(self._xp, self._learner, x, y, normalised=self._with_norms)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Batch(Batch):
-    """A batch whose statistics are taken on another form of the network."""
-
-    normalised: Network
-
-    def statistics(self, parameters: tuple[Parameters, ...]) -> Seen | None:
-        return batch_statistics(self.xp, self.normalised, parameters, self.x) if normalises(self.normalised) else None
+        return ListedBatch(self._xp, self._learner, x, y, normalised=self._with_norms)
 
 
 def _dense_threads(network: Network, rows: int) -> Any:

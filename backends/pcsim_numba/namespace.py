@@ -1,5 +1,6 @@
 """numpy as the core's array namespace, with convolutions in kernels."""
 
+import threading
 import weakref
 from collections.abc import Callable
 
@@ -19,6 +20,7 @@ class NumbaNamespace(NumpyNamespace):
 
     def __init__(self) -> None:
         self._packed: dict[int, tuple[tuple[Array, ...], Weights]] = {}
+        self._lock = threading.Lock()
 
     def convolve(self, s: Array, kernel: Array, window: Window, /) -> Array:
         """Return what every window of the images makes."""
@@ -38,9 +40,10 @@ class NumbaNamespace(NumpyNamespace):
     def packed(self, kernel: Array, others: tuple[Array, ...], make: Callable[[], Weights]) -> Weights:
         """Return weights made of a kernel and other arrays; nobody writes to these, so that they are packed once."""
         number = id(kernel)
-        if number not in self._packed:
-            weakref.finalize(kernel, self._packed.pop, number, None)
-        known = self._packed.get(number)
-        if known is None or tuple(map(id, known[0])) != tuple(map(id, others)):
-            known = self._packed[number] = (others, make())
+        with self._lock:
+            if number not in self._packed:
+                weakref.finalize(kernel, self._packed.pop, number, None)
+            known = self._packed.get(number)
+            if known is None or tuple(map(id, known[0])) != tuple(map(id, others)):
+                known = self._packed[number] = (others, make())
         return known[1]

@@ -1,6 +1,7 @@
 """The processor's cores, each with a block of samples."""
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -14,9 +15,15 @@ TALL = 64
 STEP = 8
 
 
+_OWN = threading.local()
+
+
 def count_threads() -> int:
-    """Return how many threads may run: `NUMBA_NUM_THREADS`, if not set one for every core this process may use."""
-    return int(vars(config)["NUMBA_NUM_THREADS"])
+    """Return how many threads may run: `NUMBA_NUM_THREADS`, if not set one for every core this process may use.
+
+    It is one in a thread that works on blocks of its own already.
+    """
+    return 1 if getattr(_OWN, "works", False) else int(vars(config)["NUMBA_NUM_THREADS"])
 
 
 def edges(batch: int, work: float) -> list[int]:
@@ -40,8 +47,12 @@ def on_all(call: Callable[[int], None], blocks: Sequence[int]) -> None:
 
 
 def _share(call: Callable[[int], None], blocks: Sequence[int]) -> None:
-    for block in blocks:
-        call(block)
+    _OWN.works = True
+    try:
+        for block in blocks:
+            call(block)
+    finally:
+        _OWN.works = False
 
 
 @cache

@@ -1,7 +1,7 @@
 """Learning from a batch whose samples do not see each other: some at a time, on all cores."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,12 @@ from pcsim.learning.learner import Learned, Memory
 from pcsim.model.arrays import Array, Parameters
 from pcsim.model.network import Network
 from pcsim.model.statistics import Seen, batch_statistics, couples_samples, normalises
-from pcsim_numba.threads import on_all
+from pcsim_numba.threads import apart
 
 SAMPLES = 16
 """Of a block: few enough that their states stay in a core's own cache, and that there is work for all cores."""
+SUMS = 8
+"""Gradients of all parameters that are there at once, at most, for as many threads."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,8 @@ class ListedBatch(Batch):
         """Return what the batch changes, from blocks of samples where they go through inference each on its own."""
         learner, network = self.learner, self.learner.inference.energy.network
         together = learner.updates_every_step or learner.stop is not None or couples_samples(network)
-        if together or len(self.x) <= SAMPLES or isinstance(self, _Blocks):
-            return super().learn(parameters, memory, rate, number)
-        blocks = _Blocks(self.xp, learner, self.x, self.y, self.loop, self.normalised)
-        return blocks.learn(parameters, memory, rate, number)
+        batch = self if together else _Blocks(self.xp, learner, self.x, self.y, self.loop, self.normalised)
+        return Batch.learn(batch, parameters, memory, rate, number)
 
 
 @dataclass(frozen=True)
@@ -47,37 +47,35 @@ class _Blocks(ListedBatch):
     def settle(self, parameters: tuple[Parameters, ...]) -> tuple[Any, Any, Array, None]:
         blocks = [slice(first, first + SAMPLES) for first in range(0, len(self.x), SAMPLES)]
         whole = Batch(self.xp, self.learner, self.x, self.y, self.loop)
-        found = _apart(lambda rows: replace(whole, x=self.x[rows], y=self.y[rows]).settle(parameters), blocks)
+        found = apart(lambda rows: replace(whole, x=self.x[rows], y=self.y[rows]).settle(parameters), blocks)
         clamped, points, outputs, _ = zip(*found, strict=True)
         return clamped, points, np.concatenate(outputs), None
 
     def updated(
         self, clamped: Any, point: Any, memory: Memory, rate: Any, number: Any
     ) -> tuple[tuple[Parameters, ...], Memory]:
-        energy = self.learner.inference.energy
         pairs = list(zip(clamped, point, strict=True))
-        found = _apart(lambda pair: energy.parameter_gradient(self.xp, *pair), pairs)
-        shares = [len(block.x) / len(self.x) for block in clamped]
-        gradient = tuple(
-            {name: sum(share * own[name] for share, own in zip(shares, layers, strict=True)) for name in layers[0]}
-            for layers in zip(*found, strict=True)
-        )
+        count = min(len(pairs), SUMS)
+        parts = [pairs[len(pairs) * k // count : len(pairs) * (k + 1) // count] for k in range(count)]
+        sums = apart(lambda part: reduce(_added, (self._gradient(*pair) for pair in part)), parts)
+        gradient = reduce(_added, sums)
         return self.learner.follow(self.xp, clamped[0].parameters, gradient, memory, rate, number)
+
+    def _gradient(self, clamped: Any, point: Any) -> tuple[Parameters, ...]:
+        """Return a block's share of the batch mean."""
+        share = len(clamped.x) / len(self.x)
+        layers = self.learner.inference.energy.parameter_gradient(self.xp, clamped, point)
+        return tuple({name: np.multiply(array, share, out=array) for name, array in own.items()} for own in layers)
 
     def _seen(self, clamped: Any, point: Any) -> tuple[Array, tuple[Array, ...]]:
         seen = super()._seen
-        energies, signals = zip(*_apart(lambda pair: seen(*pair), list(zip(clamped, point, strict=True))), strict=True)
+        energies, signals = zip(*apart(lambda pair: seen(*pair), list(zip(clamped, point, strict=True))), strict=True)
         return np.concatenate(energies, axis=1), tuple(map(any, zip(*signals, strict=True)))
 
 
-def _apart(call: Callable[[Any], Any], blocks: list[Any]) -> list[Any]:
-    """Return what a function makes of every block, computed on all cores."""
-    found: list[Any] = [None] * len(blocks)
-
-    def one(k: int) -> None:
-        # What numpy says of overflow is every thread's own.
-        with np.errstate(all="ignore"):
-            found[k] = call(blocks[k])
-
-    on_all(one, range(len(blocks)))
-    return found
+def _added(total: tuple[Parameters, ...], other: tuple[Parameters, ...]) -> tuple[Parameters, ...]:
+    """Add gradients to a first one, whose arrays are nobody else's."""
+    for layer, own in zip(total, other, strict=True):
+        for name, array in own.items():
+            layer[name] += array
+    return total

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,10 @@ class Fused:
     @property
     def parameters(self) -> Mapping[str, Parameter]:
         """Those of all parts."""
+        return self._parameters
+
+    @cached_property
+    def _parameters(self) -> Mapping[str, Parameter]:
         return Chain(self.parts).parameters
 
     @property

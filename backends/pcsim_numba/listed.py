@@ -27,6 +27,7 @@ from pcsim.typing import NDArray
 from pcsim_numba.batches import ListedBatch
 from pcsim_numba.fused import fused
 from pcsim_numba.namespace import NumbaNamespace
+from pcsim_numba.pieces import in_pieces
 
 
 def settle_listed(task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
@@ -70,7 +71,8 @@ class ListedTrainer(NumpyTrainer):
         self._unfused = network
         # The statistics of a batch are looked for at norms.
         self._with_norms = fused(network, norms=False)
-        super().__init__(replace(task, learner=replace(task.learner, inference=with_kernels(task.learner.inference))))
+        inference, optimizer = with_kernels(task.learner.inference), in_pieces(task.learner.optimizer)
+        super().__init__(replace(task, learner=replace(task.learner, inference=inference, optimizer=optimizer)))
 
     @contextmanager
     def _computing(self, samples: int) -> Generator[None]:

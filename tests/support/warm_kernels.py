@@ -8,6 +8,8 @@ def main() -> None:
         for form in ("standard", "increment"):
             overrides = ["inference.steps=1", f"inference.form={form}"]
             pcsim.run(pcsim.read_scenario("signal-decay", overrides, backend="numba", precision=precision)).close()
+        overrides = ["learning.epochs=1"]
+        pcsim.run(pcsim.read_scenario("train-digits-conv", overrides, backend="numba", precision=precision)).close()
 
 
 if __name__ == "__main__":

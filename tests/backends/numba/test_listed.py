@@ -7,14 +7,16 @@ import pytest
 from pcsim_numba import NumbaBackend
 from pcsim_numba.fused import Fused, fused
 from pcsim_numba.namespace import NumbaNamespace
+from pcsim_numba.pieces import InPieces, in_pieces
 from pcsim_numpy import NumpyBackend
 
 from pcsim.conformance.cases import METHODS, settle_on
 from pcsim.engine.backend import Descent, Task
 from pcsim.inference import Backprop, ErrorOptimization, Inference
 from pcsim.inference.steppers import Adam, GradientDescent, Momentum
+from pcsim.learning import MQ, SGD, AdamW, Learner
 from pcsim.learning import Adam as AdamWeights
-from pcsim.learning import Learner
+from pcsim.learning import Momentum as MomentumWeights
 from pcsim.learning.trainer import TrainingTask
 from pcsim.model.activations import Activation, Gelu, LeakyRelu, Linear, Sigmoid, Tanh
 from pcsim.model.energy import Energy
@@ -169,9 +171,10 @@ LEARNERS: dict[str, tuple[Any, int, Any]] = {
 def test_two_updates_and_an_evaluation_are_numpys(name: str) -> None:
     method, steps, norm = LEARNERS[name]
     network = residual(norm)
-    parameters, x, y = drawn(network, 24)
+    # A batch is more than one block of samples, the last of them smaller.
+    parameters, x, y = drawn(network, 42)
     learner = Learner(method(energy_of(network)), GradientDescent(0.1), steps, AdamWeights(eps=1e-3))
-    batches = np.arange(24).reshape(2, 12)
+    batches = np.arange(42).reshape(2, 21)
     found: list[Any] = []
     for backend in (NUMBA, NUMPY):
         trainer = backend.trainer(TrainingTask(learner, parameters, x, y, "float64"))
@@ -199,3 +202,19 @@ def test_samples_do_not_know_their_batch() -> None:
 
     whole, some = run(slice(None)), run(slice(30, 33))
     np.testing.assert_array_equal(whole.states[1][30:33], some.states[1])
+
+
+@pytest.mark.parametrize(
+    "optimizer", [SGD(0.1), MomentumWeights(0.9), AdamWeights(weight_decay=0.1), AdamW()], ids=type
+)
+def test_optimisers_in_pieces_keep_every_bit(optimizer: Any) -> None:
+    rng, xp = np.random.default_rng(0), NUMPY.namespace
+    ours = theirs = rng.standard_normal((3, 3, 90, 100)).astype(np.float32)
+    kept, known = in_pieces(optimizer).begin(xp, ours), optimizer.begin(xp, theirs)
+    for number in (1, 2):
+        gradient = rng.standard_normal(ours.shape).astype(np.float32)
+        ours, kept = in_pieces(optimizer).update(xp, ours, gradient, kept, 0.01, number)
+        theirs, known = optimizer.update(xp, theirs, gradient, known, 0.01, number)
+        np.testing.assert_array_equal(ours, theirs)
+    assert isinstance(in_pieces(optimizer), InPieces)
+    assert in_pieces(MQ()) == MQ()

@@ -13,7 +13,7 @@ from pcsim.errors import UsageError
 from pcsim.learning.augmentation import Augmentation
 from pcsim.learning.evaluation import ForwardPass, LabelInference, Reconstruction, Scoring
 from pcsim.learning.pixels import whole
-from pcsim.learning.plan import TrainingPlan
+from pcsim.learning.plan import TrainingPlan, batches_of
 from pcsim.learning.samples import DataParts, Split
 from pcsim.learning.trainer import TrainingTask
 from pcsim.model.network import Network
@@ -59,7 +59,7 @@ def build_training_setup(
         )
     evaluation = build_evaluation(scenario, dataset, samples.train)
     plan = TrainingPlan(
-        build_schedule(scenario, count // table.batch),
+        build_schedule(scenario, batches_of(count, table.batch, drop_last=table.drop_last)),
         table.epochs,
         table.batch,
         scenario.seed if table.shuffle else None,
@@ -69,6 +69,7 @@ def build_training_setup(
         evaluation,
         build_step_size_finder(scenario, network),
         class_boundary(scenario, dataset),
+        table.drop_last,
     )
     # An automatic step size is the plan's affair: it changes with the weights.
     started = scenario if plan.step_size_finder is None else scenario.at_step_size(1.0)

@@ -36,7 +36,7 @@ def command(scenario: str, **changes: Any) -> None:
         time = duration(simulation.training_seconds)
         echo(f"  training   {_training(simulation.scenario, simulation.training)}; some {time} here")
         for line in _left_out(simulation.training):
-            echo(f"  left out   {line}")
+            echo(f"  {line}")
     echo(f"  inference  {task.inference.name}, {_motion(task.motion)} recorded")
     if reading.asks_for is not None:
         echo(f"  study      {reading.asks_for.kind}, {count(runs, 'run')}")
@@ -86,7 +86,10 @@ def _training(scenario: Scenario, setup: TrainingSetup) -> str:
 def _left_out(setup: TrainingSetup) -> list[str]:
     samples, batch = len(setup.samples.train.x), setup.plan.batch
     left = setup.plan.left_over(samples)
-    return [f"{left:,} of {samples:,} training samples in every epoch: they fill no batch of {batch:,}"] if left else []
+    if short := setup.plan.last_batch(samples):
+        return [f"last batch {short:,} samples in every epoch: all others have {batch:,}"]
+    whole = f"left out   {left:,} of {samples:,} training samples in every epoch: they fill no batch of {batch:,}"
+    return [whole] if left else []
 
 
 def _motion(motion: Descent | Flow) -> str:

@@ -55,7 +55,7 @@ class Pixels:
         return replace(self, stored=put(self.stored), table=to_run(self.table), first=first)
 
 
-Samples: TypeAlias = Float64[NDArray[np.float64], "samples ..."] | Pixels
+Samples: TypeAlias = Float64[NDArray[np.float64], "..."] | Pixels
 """Inputs to learn from, on the host: in float64, or as bytes that stand for such numbers."""
 
 
@@ -76,6 +76,6 @@ def part_of(samples: Samples, rows: NDArray[np.int64]) -> Samples:
     return samples.take(rows) if isinstance(samples, Pixels) else samples[rows]
 
 
-def whole(samples: Samples) -> Float64[NDArray[np.float64], "samples ..."]:
+def whole(samples: Samples) -> Float64[NDArray[np.float64], "..."]:
     """Return all samples in float64."""
     return samples[:] if isinstance(samples, Pixels) else samples

@@ -33,7 +33,8 @@ class TrainingPlan:
     without a smaller loss on the validation samples (the test samples where there are none) that ends training, and
     the parameters of the best are restored; `checkpoint` the number of epochs between checkpoints; `classes` how many
     classes there are to tell apart, 0 where targets are none, and `boundary` the output above which one unit alone says
-    the second of two; `step_size_finder` finds the step size of inference, None where it is given.
+    the second of two; `step_size_finder` finds the step size of inference, None where it is given. Samples that fill no
+    batch are an update of their own unless the last batch is dropped (`drop_last`).
     """
 
     schedule: Schedule
@@ -46,11 +47,21 @@ class TrainingPlan:
     evaluation: Scoring = field(default_factory=ForwardPass)
     step_size_finder: StepSizeFinder | None = None
     boundary: float = 0.0
+    drop_last: bool = True
 
     def updates_per_epoch(self, samples: int) -> int:
-        """Return how many whole batches there are in so many samples."""
-        return samples // self.batch
+        """Return how many batches there are in so many samples."""
+        return batches_of(samples, self.batch, drop_last=self.drop_last)
 
     def left_over(self, samples: int) -> int:
         """Return how many of so many samples fill no batch, and are left out of every epoch."""
-        return samples % self.batch
+        return samples % self.batch if self.drop_last else 0
+
+    def last_batch(self, samples: int) -> int:
+        """Return how many samples the last batch of every epoch has, 0 where it has as many as the others."""
+        return 0 if self.drop_last else samples % self.batch
+
+
+def batches_of(samples: int, batch: int, *, drop_last: bool) -> int:
+    """Return how many batches there are in so many samples, without or with a short one at the end."""
+    return samples // batch if drop_last else len(range(0, samples, batch))

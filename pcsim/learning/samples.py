@@ -1,9 +1,10 @@
 """The samples of a training run: what is learned from, what is held out, what is only tested on."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from pcsim.errors import UsageError
 from pcsim.learning.pixels import Samples, part_of
@@ -56,14 +57,32 @@ def hold_out(train: Split, share: float, seed: int) -> tuple[Split, Split | None
     return train.take(learned_rows(len(train.x), share, seed)), train.take(rows)
 
 
-def batches(samples: int, batch: int, seed: int | None, epoch: int) -> NDArray[np.int64]:
-    """Return the sample numbers of every update of an epoch, (updates, batch), in an order of its own.
+@dataclass(frozen=True)
+class Order:
+    """The order in which an epoch takes the samples, by their numbers; the last batch may be short."""
 
-    Without a seed the order is that of the data. What is left over by the last whole batch waits for the next epoch's
-    order. Raises `UsageError` for a batch larger than the data.
+    numbers: Int64[NDArray[np.int64], " samples"]
+    batch: int
+
+    def __len__(self) -> int:
+        """Return the number of updates."""
+        return len(range(0, len(self.numbers), self.batch))
+
+    def stretch(self, first: int, count: int) -> Int64[NDArray[np.int64], "updates batch"]:
+        """Return the sample numbers of up to `count` updates from the `first` on, counted from 0, all of one size."""
+        whole = len(self.numbers) // self.batch
+        if first >= whole:
+            return self.numbers[first * self.batch :][None]
+        return self.numbers[first * self.batch : min(first + count, whole) * self.batch].reshape(-1, self.batch)
+
+
+def order_of(samples: int, batch: int, seed: int | None, epoch: int, *, drop_last: bool = True) -> Order:
+    """Return the order of an epoch, drawn from the seed; without one it is that of the data.
+
+    What fills no batch waits for the next epoch's order where the last is dropped. Raises `UsageError` for a batch
+    larger than the data.
     """
     if batch > samples:
         raise UsageError(f"learning.batch = {batch}, but there are {samples} training samples; use {samples} or fewer")
     order = np.arange(samples) if seed is None else np.random.default_rng([seed, 3, epoch]).permutation(samples)
-    updates = samples // batch
-    return order[: updates * batch].reshape(updates, batch)
+    return Order(order[: samples // batch * batch] if drop_last else order, batch)

@@ -11,7 +11,7 @@ from pcsim.learning.evaluation import ForwardPass
 from pcsim.learning.metrics import UNMEASURED, Measures, measures_of
 from pcsim.learning.plan import SAMPLES_LOOKED_AT, TrainingPlan
 from pcsim.learning.progress import Log, TrainingResult, TrainingState
-from pcsim.learning.samples import DataParts, Split, batches
+from pcsim.learning.samples import DataParts, Order, Split, order_of
 from pcsim.learning.trainer import AdjustableTrainer, Trainer, Updates
 from pcsim.trace.training import EpochBlock, UpdateBlock
 from pcsim.typing import NDArray
@@ -47,7 +47,7 @@ class Training:
         plan, begun_at, parts = self._plan, self._state.epoch, list[Updates]()
         while not self._is_over:
             epoch = self._state.epoch + 1
-            self._find_step_size(self._order(epoch)[0])
+            self._find_step_size(self._order(epoch).stretch(0, 1)[0])
             diagnosis = self._diagnose(epoch)
             parts, failure, interrupted = self._epoch(epoch)
             if failure is not None:
@@ -71,14 +71,14 @@ class Training:
     def _patience_is_out(self) -> bool:
         return self._plan.patience is not None and self._state.waited >= self._plan.patience
 
-    def _order(self, epoch: int) -> NDArray[np.int64]:
-        """Return the sample numbers of every update of an epoch."""
-        return batches(len(self._samples.train.x), self._plan.batch, self._plan.seed, epoch)
+    def _order(self, epoch: int) -> Order:
+        plan = self._plan
+        return order_of(len(self._samples.train.x), plan.batch, plan.seed, epoch, drop_last=plan.drop_last)
 
     def _diagnose(self, epoch: int) -> Diagnosis:
         """Return what the first update of an epoch is going to do."""
         rate = self._plan.schedule.rate((epoch - 1) * self._per_epoch + 1, self._total)
-        return self._trainer.diagnose(self._order(epoch)[0], rate)
+        return self._trainer.diagnose(self._order(epoch).stretch(0, 1)[0], rate)
 
     def _find_step_size(self, batch: NDArray[np.int64]) -> None:
         """Find the step size of inference anew, where it is not given.
@@ -108,8 +108,8 @@ class Training:
             begin = time.perf_counter()
             number = (epoch - 1) * self._per_epoch + first + 1
             if first > 0 and _is_power_of_two(number):
-                self._find_step_size(order[first])
-            chosen = order[first : first + min(self._stretch, self._updates_to_next_search(number))]
+                self._find_step_size(order.stretch(first, 1)[0])
+            chosen = order.stretch(first, min(self._stretch, self._updates_to_next_search(number)))
             numbers = np.arange(len(chosen)) + (epoch - 1) * self._per_epoch + first + 1
             rates = np.array([self._plan.schedule.rate(int(k), self._total) for k in numbers])
             updates = self._trainer.run(chosen, rates)
@@ -156,11 +156,13 @@ class Training:
     def _learned(self, epoch: int, parts: list[Updates]) -> Measures:
         """Return what the epoch's updates measured; where outputs are not the answers, these are asked for now."""
         train, losses = self._samples.train, np.concatenate([part.loss for part in parts])
+        # A short batch counts for as many samples as it has.
+        sizes = np.concatenate([np.full(len(part.loss), part.outputs.shape[1] / self._plan.batch) for part in parts])
+        losses = losses * (sizes / sizes.mean())
         if self._plan.classes and not isinstance(self._plan.evaluation, ForwardPass):
             return self._evaluated(train)._replace(loss=float(np.mean(losses)))
-        outputs = np.concatenate([part.outputs for part in parts])
-        targets = train.y[self._order(epoch).reshape(-1)]
-        answers = outputs.reshape(-1, outputs.shape[-1])
+        answers = np.concatenate([part.outputs.reshape(-1, part.outputs.shape[-1]) for part in parts])
+        targets = train.y[self._order(epoch).numbers]
         return measures_of(losses, answers, targets, self._plan.classes, self._plan.boundary)
 
     def _evaluated(self, split: Split | None) -> Measures:

@@ -39,6 +39,9 @@ def left_out(trace: Trace) -> list[str]:
     """Return a sentence on the samples that fill no batch; none where there are none, or the trace is older."""
     attributes = trace.attributes
     left, each = int(attributes.get("left_out", 0)), int(attributes.get("updates_per_epoch", 0))
+    if short := int(attributes.get("last_batch", 0)):
+        whole = (int(attributes["training_samples"]) - short) // (each - 1)
+        return [f"the last batch of every epoch is short: {short:,} samples, where all others have {whole:,}"]
     if not left:
         return []
     samples = int(attributes["training_samples"])

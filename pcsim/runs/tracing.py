@@ -125,11 +125,13 @@ def _attributes(simulation: Simulation) -> Attributes:
 def _epoch(setup: TrainingSetup) -> Attributes:
     """Return how an epoch uses the training samples."""
     plan, samples = setup.plan, len(setup.samples.train.x)
+    short = plan.last_batch(samples)
     return {
         "updates_per_epoch": plan.updates_per_epoch(samples),
         "training_samples": samples,
         "left_out": plan.left_over(samples),
         "shuffled": int(plan.seed is not None),
+        **({"last_batch": short} if short else {}),
     }
 
 

@@ -91,6 +91,9 @@ class LearningTable(Table):
     augment: AugmentWord = None
     """Random changes of images in every update, drawn from seed and update; those that are only evaluated stay as they
     are. Without it there are none."""
+    drop_last: Flag = True
+    """Whether samples that fill no batch are left out of an epoch, others each time; else they are an update of their
+    own, a smaller batch."""
     shuffle: Flag = True
     """Whether each epoch takes the samples in a random order of its own."""
 

@@ -32,3 +32,15 @@ def test_whole_batches_and_older_traces_say_nothing(files: Files, capsys: pytest
         for name in ("left_out", "training_samples", "shuffled"):
             del file.attrs[name]
     assert call(["replay", "t.h5"]) == 0
+
+
+def test_a_last_batch_that_is_short_is_said(files: Files, capsys: pytest.CaptureFixture[str]):
+    write(**samples(103))
+    files.write(OWN + LEARNING.replace("batch = 8", "batch = 64") + "drop_last = false\n")
+    assert call(CHECK) == 0
+    out = capsys.readouterr().out
+    assert "3 epochs, 6 updates of 64 samples" in out
+    assert "  last batch 39 samples in every epoch: all others have 64\n" in out
+    assert call(RUN) == 0
+    line = "the last batch of every epoch is short: 39 samples, where all others have 64\n"
+    assert line in capsys.readouterr().out

@@ -5,7 +5,8 @@ import pytest
 
 import pcsim
 from pcsim.datasets import load_dataset
-from pcsim.learning.samples import Split, batches, hold_out
+from pcsim.learning.pixels import whole
+from pcsim.learning.samples import Split, hold_out, order_of
 from tests.support.scenario_files import Files
 
 TEXT = """
@@ -52,5 +53,5 @@ def test_generated_data_differ() -> None:
 
 def test_orders_of_training_differ() -> None:
     train = Split(np.arange(50.0)[:, None], np.zeros((50, 1)))
-    assert len({batches(50, 5, seed, epoch=1).tobytes() for seed in SEEDS}) == len(SEEDS)
-    assert len({hold_out(train, 0.5, seed)[0].x.tobytes() for seed in SEEDS}) == len(SEEDS)
+    assert len({order_of(50, 5, seed, epoch=1).numbers.tobytes() for seed in SEEDS}) == len(SEEDS)
+    assert len({whole(hold_out(train, 0.5, seed)[0].x).tobytes() for seed in SEEDS}) == len(SEEDS)

@@ -36,6 +36,7 @@ def test_defaults():
         "weight_decay": 0.0,
         "scale": "none",
         "checkpoint": 1,
+        "drop_last": True,
         "shuffle": True,
     }
 

@@ -30,6 +30,8 @@ _START_OF_ZIP = b"PK\x03\x04"
 _LONGEST_VALUE = 60
 _FILES = ("data.file", "network.weights")
 _QUOTES = "\"'"
+_BEFORE = {"data.channels": '"last"', "learning.drop_last": "true"}
+"""Keys that older scenarios do not have, and what was done then."""
 
 
 @dataclass(frozen=True)
@@ -254,7 +256,7 @@ def first_difference(there: str, here: str, *, same_files: bool) -> str | None:
     Where data and weights are the `same_files` by their digests, it is all one where they lie; else the end of one path
     must be the other.
     """
-    old, new = (_by_key(tomllib.loads(text)) for text in (there, here))
+    old, new = ({**_BEFORE, **_by_key(tomllib.loads(text))} for text in (there, here))
     for key in (*old, *new):
         if key in _FILES and key in old and key in new and (same_files or _same_path(old[key], new[key])):
             continue

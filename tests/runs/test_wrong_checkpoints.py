@@ -97,6 +97,13 @@ def test_another_scenario_is_refused_by_its_first_key(tmp_path: Path, was: str, 
     assert "\n" not in message
 
 
+def test_a_key_that_is_newer_than_a_checkpoint_says_what_was_done_then() -> None:
+    now = SCENARIO.replace("lr = 0.1\n", "lr = 0.1\ndrop_last = true\n")
+    assert sample().check_fits(replace(ORIGIN, scenario=now)) is None
+    with pytest.raises(UsageError, match="drop_last is true there, false here"):
+        sample().check_fits(replace(ORIGIN, scenario=now.replace("true", "false")))
+
+
 @pytest.mark.parametrize(("change", "told"), [({"backend": "jax"}, "backend is"), ({"precision": "x"}, "precision is")])
 def test_another_arithmetic_is_refused(change: dict[str, str], told: str) -> None:
     with pytest.raises(UsageError, match=f"the checkpoint is of another scenario: {told} "):

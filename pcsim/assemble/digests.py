@@ -14,7 +14,7 @@ from pcsim.typing import NDArray
 def data_sha256(scenario: Scenario, dataset: Dataset) -> str:
     """Return the digest of all samples, those to test on and a stored mask included."""
     arrays = dict(dataset.parts)
-    if dataset.name == "npz" and len(dataset.sample_shape) < 2:
+    if len(dataset.sample_shape) < 2:
         # Bytes that are no images were kept in float64 once, and traces know them by that.
         arrays |= {name: values.astype(np.float64) for name, values in arrays.items() if name.startswith("x")}
     if scenario.data.mask == "file" and (mask := build_mask(scenario, dataset, 0)) is not None:

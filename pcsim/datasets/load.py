@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from pcsim.datasets.arrays import Channels
 from pcsim.datasets.cifar import CIFAR_10, CIFAR_100, load_cifar
 from pcsim.datasets.dataset import Dataset
 from pcsim.datasets.digits import load_digits
@@ -11,7 +12,7 @@ from pcsim.datasets.emnist import load_emnist
 from pcsim.datasets.gaussian_line import gaussian_line
 from pcsim.datasets.mnist import FASHION_MNIST, MNIST, load_image_set
 from pcsim.datasets.mnist1d import mnist1d
-from pcsim.datasets.npz import Channels, load_npz
+from pcsim.datasets.npz import load_npz
 from pcsim.datasets.own import own_dataset
 from pcsim.datasets.svhn import load_svhn
 from pcsim.errors import UsageError

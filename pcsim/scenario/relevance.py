@@ -24,7 +24,12 @@ _COSINE_KEYS = ("learning.schedule.warmup", "learning.schedule.peak", "learning.
 _STEP_SCHEDULE_KEYS = ("learning.schedule.every", "learning.schedule.factor")
 _FROM_FILES = ("mnist", "fashion-mnist", "emnist", "svhn", "cifar-10", "cifar-100", "npz")
 _PRESENT = "present"
-_OPEN = {"inference.method": "inference", "inference.optimizer": "stepper", "learning.optimizer": "optimizer"}
+_OPEN = {
+    "data.name": "dataset",
+    "inference.method": "inference",
+    "inference.optimizer": "stepper",
+    "learning.optimizer": "optimizer",
+}
 _NOUNS = {"data.name": "data set", "learning.schedule.kind": "schedule"}
 _TIME_KEYS = ("inference.t_end", *_TOLERANCE_KEYS, "inference.save_at", "inference.noise")
 
@@ -55,7 +60,7 @@ RULES = (
     Rule(("network.low", "network.high"), "network.init", ("uniform",)),
     Rule(("network.negative_slope",), "network.activation", ("leaky_relu",)),
     Rule(("data.file",), "data.name", _FROM_FILES),
-    Rule(("data.scaling",), "data.name", ("digits", *_FROM_FILES)),
+    Rule(("data.scaling",), "data.name", ("digits", *_FROM_FILES), own=True),
     Rule(("data.channels",), "data.name", ("npz",)),
     Rule(("data.slope", "data.noise"), "data.name", ("gaussian-line",)),
     # backpropagation descends the loss alone

@@ -11,6 +11,7 @@ from pcsim.datasets import load_dataset
 from pcsim.errors import ScenarioError, UsageError
 from pcsim.learning.samples import learned_rows
 from pcsim.runs.simulation import prepare
+from pcsim.typing import NDArray
 from tests.datasets.test_images import IMAGES, cifar_10
 from tests.support.scenario_files import TEXT, Files, changed
 
@@ -65,6 +66,16 @@ def test_a_table_goes_channel_by_channel_and_into_the_trace(files: Files):
         expected = (COLOURS[:4] / 255 - [0.1, 0.2, 0.3]) / [0.5, 1.0, 2.0]
         assert np.array_equal(trace.data["x"], expected.reshape(4, 48))
         assert "mean = [0.1, 0.2, 0.3]" in str(trace.provenance["scenario"])
+
+
+def test_data_sets_of_a_users_own_are_scaled_too(files: Files):
+    def mine(seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        return COLOURS, Y.astype(str)
+
+    pcsim.register("dataset", "mine", mine)
+    found = read_dataset(files.read(changed('name = "digits"', 'name = "mine"\nscaling = "unit"')))
+    assert np.array_equal(found.x, COLOURS / 255)
+    assert np.array_equal(found.y, Y)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pcsim.errors import UsageError
 from pcsim.runs.experiment import Progress, run_experiment
-from pcsim.scenario import Given, scenario_of
+from pcsim.scenario import Given, GivenNetwork, scenario_of
 from pcsim.studies import run_study
 from pcsim.trace import Trace
 
@@ -14,6 +14,7 @@ def run(
     scenario: Given,
     overrides: str | Sequence[str] = (),
     *,
+    network: GivenNetwork | None = None,
     backend: str | None = None,
     precision: str | None = None,
     path: str | Path | None = None,
@@ -24,7 +25,8 @@ def run(
     """Run a scenario and return its trace, in memory or written to `path` as the run goes.
 
     It is one that was read, the name of one that ships, the path of a file, tables of keys (a dict), or TOML text;
-    `overrides` are texts like "inference.step_size=0.05", one or several.
+    `overrides` are texts like "inference.step_size=0.05", one or several. A `network`, or a function that returns it,
+    replaces what the scenario says of its layers.
     With `[learning]` the network is trained first, and inference runs on the trained one; with `[sweep]` or `[study]`
     the trace holds the results of the study. `backend` and `precision`
     replace the scenario's; `force` allows an existing file to be replaced; `resume` names the trace of a training run
@@ -33,7 +35,7 @@ def run(
     after SIGTERM and SIGHUP: the trace up to there is kept and attached to the error as `trace`. What `progress` raises
     is raised when the trace is finished, its cause an `Interrupted` that holds it.
     """
-    scenario = scenario_of(scenario, overrides)
+    scenario = scenario_of(scenario, overrides, network)
     if scenario.learning is not None and scenario.learning.seeds is not None:
         raise UsageError(f"{scenario.where('learning.seeds')}: several runs; use pcsim.run_seeds, or at_seed for one")
     scenario = scenario.on(backend, precision)

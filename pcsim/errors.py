@@ -15,6 +15,7 @@ _IN_PYTHON = (
     (r"--resume\b", "resume="),
     (r"--(force|theory)\b", r"\1=True"),
     (r"--backend (\w+)", r'backend="\1"'),
+    (r"--allow ([\w.]*\w)", r'allow="\1"'),
     (r"--scenario\b", "scenario="),
     (r"--form\b", "form"),
     (r"--set (?=\w+\.\w+ (?:or|and)\b)", "an override of "),

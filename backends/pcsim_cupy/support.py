@@ -1,6 +1,6 @@
 """What there are kernels for, and what is said of the rest before anything starts."""
 
-from pcsim.engine.lowering import Kernels, lowered_method, lowered_stepper
+from pcsim.engine.lowering import Kernels, lowered, lowered_method, lowered_stepper
 from pcsim.errors import UsageError
 from pcsim.inference import Inference
 from pcsim.inference.steppers import Stepper
@@ -17,3 +17,4 @@ def check(inference: Inference, stepper: Stepper) -> None:
         raise UsageError(HALVING)
     lowered_method(KERNELS, inference)
     lowered_stepper(KERNELS, stepper)
+    lowered(KERNELS, inference.energy)

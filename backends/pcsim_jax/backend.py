@@ -1,14 +1,15 @@
 """The JAX backend: compiled runs on the CPU, or on a GPU where JAX sees one."""
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 
 from pcsim.engine.backend import LAYERS, Capabilities, Flow, Settled, Task
 from pcsim.engine.loop import check_equilibrium, expected_evaluations
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.arithmetic import check_hardware_rounding
-from pcsim.model.layers import Convolution
+from pcsim.model.arrays import Array, Parameters
+from pcsim.model.layers import Convolution, Part, Shape
 from pcsim.trace.layout import Block
 from pcsim_jax.support import ARITHMETIC, FLOWS, PRECISIONS, SOLVERS
 
@@ -27,7 +28,7 @@ class JaxBackend:
             precisions=PRECISIONS,
             methods=("state", "error", "sequential", "equilibrium", "backprop"),
             layers=LAYERS,
-            own=("activation", "part", "inference", "stepper", "loss", "optimizer"),
+            own=("activation", "part", "function", "inference", "stepper", "loss", "optimizer"),
             solvers=SOLVERS,
             limits=(ARITHMETIC, FLOWS),
             rules=("pc", "incremental", "backprop"),
@@ -52,6 +53,14 @@ class JaxBackend:
 
             flow.check(task)
         return 1.0 + 0.02 * len(task.parameters) + rate * network.multiplications * len(task.x) * evaluations
+
+    def function_part(
+        self, function: Callable[[Parameters, Array], Array], shape: Shape, arrays: Mapping[str, Shape]
+    ) -> Part:
+        """Return a function of parameters and one sample as a layer part."""
+        from pcsim_jax.function import Function
+
+        return Function(shape, function, tuple(arrays.items()))
 
     def trainer(self, task: TrainingTask) -> Trainer:
         """Return a trainer with everything on the device; raises `MemoryError` where that has too little."""

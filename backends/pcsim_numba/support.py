@@ -1,6 +1,6 @@
 """What there are kernels for, and what is said of the rest before anything starts."""
 
-from pcsim.engine.lowering import Kernels, lowered_method
+from pcsim.engine.lowering import Kernels, lowered, lowered_method
 from pcsim.inference import Inference, unhalved
 from pcsim.model.layers import read_as_dense
 from pcsim.model.network import Network
@@ -11,6 +11,8 @@ KERNELS = Kernels("numba", 'use backend = "jax" or "numpy"')
 def check(inference: Inference) -> None:
     """Raise `UsageError` for inference without kernels."""
     lowered_method(KERNELS, unhalved(inference))
+    if is_dense(inference.energy.network):
+        lowered(KERNELS, inference.energy)
 
 
 def is_dense(network: Network) -> bool:

@@ -7,13 +7,13 @@ from pcsim.scenario.layers import LayerTable, expanded
 from pcsim.scenario.network import GAINS, NetworkTable
 
 
-def build_initialisers(scenario: Scenario) -> tuple[Initialiser, ...]:
-    """Return what draws the parameters of every layer, in order."""
+def build_initialisers(scenario: Scenario, layers: int) -> tuple[Initialiser, ...]:
+    """Return what draws the parameters of every one of so many layers, in order."""
     table = scenario.network
-    if table.parametrisation == "mupc":
-        return (initialisers.Normal(1.0),) * (table.hidden + 1)
+    if table.parametrisation == "mupc" and table.built is None:
+        return (initialisers.Normal(1.0),) * layers
     if table.layers is None:
-        return (_initialiser(table, table.init),) * (table.hidden + 1)
+        return (_initialiser(table, table.init),) * layers
     return tuple(
         _initialiser(table, table.init) if layer.init is None else _initialiser(layer, layer.init)
         for _, layer in expanded(table.layers)

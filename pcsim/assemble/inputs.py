@@ -152,10 +152,11 @@ def initial_parameters(scenario: Scenario, network: Network) -> tuple[dict[str, 
         return found
     count = sum(prod(shape) for _, _, shape in network.parameter_names)
     require_memory(scenario, "network.widths", count, f"{count:,} parameters")
+    each = build_initialisers(scenario, len(network.layers))
     if count > MOST_KEPT:
-        found = network.draw_parameters(build_initialisers(scenario), scenario.seed)
+        found = network.draw_parameters(each, scenario.seed)
     else:
-        found = tuple(dict(layer) for layer in _drawn(network, build_initialisers(scenario), scenario.seed))
+        found = tuple(dict(layer) for layer in _drawn(network, each, scenario.seed))
     with named(scenario, "network.init"):
         require_parameter_range(found, precision, f'init = "{scenario.network.init}"')
     return found

@@ -1,9 +1,9 @@
 """From `network.layers` to layers of parts, and to the initialisers of their weights."""
 
-import inspect
 import math
 from collections.abc import Mapping
 
+from pcsim.assemble.own_code import function_part, registered_part
 from pcsim.errors import UsageError
 from pcsim.extensions import find
 from pcsim.model import activations
@@ -27,7 +27,6 @@ from pcsim.model.network import Network
 from pcsim.model.windows import Window
 from pcsim.scenario import Scenario
 from pcsim.scenario.layers import Add, LayerTable, Norm, expanded
-from pcsim.scenario.network import NetworkTable
 
 SHIPPED: Mapping[str, activations.Activation] = {
     "linear": activations.Linear(),
@@ -54,7 +53,7 @@ def build_listed(scenario: Scenario) -> Network:
     layers: list[Layer] = []
     for i, (place, entry) in enumerate(entries):
         try:
-            layer = _Builder(table, entry, i, len(entries), shapes).layer()
+            layer = _Builder(scenario, place, entry, i, len(entries), shapes).layer()
             shapes[i] = layer.output_shape(shapes)
         except ValueError as error:
             where = scenario.where(f"network.layers[{place}]")
@@ -70,12 +69,13 @@ def build_listed(scenario: Scenario) -> Network:
 
 
 class _Builder:
-    """One layer of a list: its words, its number, and the shapes of what is below."""
+    """One layer of a list: its place there, its words, its number, and the shapes of what is below."""
 
     def __init__(
-        self, table: NetworkTable, entry: LayerTable, number: int, count: int, shapes: Mapping[int, Shape]
+        self, scenario: Scenario, place: int, entry: LayerTable, number: int, count: int, shapes: Mapping[int, Shape]
     ) -> None:
-        self._table, self._entry, self._number, self._count, self._shapes = table, entry, number, count, shapes
+        self._scenario, self._table, self._place, self._entry = scenario, scenario.network, place, entry
+        self._number, self._count, self._shapes = number, count, shapes
 
     def layer(self) -> Layer:
         """Return the layer; raises `ValueError` where it does not fit."""
@@ -100,10 +100,14 @@ class _Builder:
             parts: tuple[Part, ...] = (Dense(size, entry.dense, biased),)
             parts = (Flatten(shape), *parts) if len(shape) > 1 else parts
             return (*parts, *_norm(entry.norm, entry.dense))
-        if entry.part is not None:
-            part = _own_part(entry, shape)
+        if entry.conv is None:
+            part = (
+                registered_part(entry, shape)
+                if entry.function is None
+                else function_part(self._scenario, self._place, entry, shape)
+            )
             return (part, *_norm(entry.norm, part.output_shape(shape)[-1]))
-        channels, window = entry.conv or 0, Window(entry.kernel or 0, entry.stride, entry.padding)
+        channels, window = entry.conv, Window(entry.kernel or 0, entry.stride, entry.padding)
         return (Convolution(_image(shape), channels, window, biased), *_norm(entry.norm, channels))
 
     def _added(self, add: Add) -> Branch:
@@ -141,17 +145,6 @@ class _Builder:
             return (AveragePool(image, *image[:2]),)
         kind = MaxPool if self._entry.pool_kind == "max" else AveragePool
         return (kind(image, pool, pool),)
-
-
-def _own_part(entry: LayerTable, shape: Shape) -> Part:
-    """Return a registered part for samples of a shape; raises `ValueError` for options that it does not take."""
-    make, options = find("part", entry.part or ""), entry.options or {}
-    try:
-        inspect.signature(make).bind(shape, **options)
-    except TypeError as error:
-        takes = ", ".join(list(inspect.signature(make).parameters)[1:]) or "none"
-        raise ValueError(f"is part '{entry.part}', and {error}: its options are {takes}") from None
-    return make(shape, **options)
 
 
 def _norm(norm: Norm | None, channels: int) -> tuple[Part, ...]:

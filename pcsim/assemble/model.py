@@ -5,6 +5,8 @@ from typing import Any
 
 from pcsim.assemble.coupling import require_independent_samples
 from pcsim.assemble.layers import build_activation, build_listed
+from pcsim.assemble.own_code import built_network
+from pcsim.errors import UsageError
 from pcsim.extensions import find
 from pcsim.inference import (
     Backprop,
@@ -31,8 +33,8 @@ RESIDUALS = {"float32": 2e-4, "float64": 1e-8}
 def build_network(scenario: Scenario) -> Network:
     """Return the network a scenario describes."""
     table = scenario.network
-    if table.layers is not None:
-        network = build_listed(scenario)
+    if table.layers is not None or table.built is not None:
+        network = build_listed(scenario) if table.built is None else built_network(scenario)
         require_independent_samples(scenario, network)
         return network
     return dense_chain(
@@ -52,8 +54,8 @@ def build_inference(scenario: Scenario, network: Network, masked: tuple[bool, ..
     energy = Energy(
         network,
         _loss(scenario, masked),
-        _per_layer(scenario.network.precisions, free),
-        _per_layer(scenario.network.activity_decay, free),
+        _per_layer(scenario, "precisions", free),
+        _per_layer(scenario, "activity_decay", free),
     )
     kind: Any = method_of(scenario)
     if kind.traits.searches:
@@ -102,5 +104,13 @@ def _loss(scenario: Scenario, masked: tuple[bool, ...]) -> losses.Loss:
     return shipped[table.loss] if table.loss in shipped else find("loss", table.loss)
 
 
-def _per_layer(value: float | Sequence[float], layers: int) -> tuple[float, ...]:
-    return tuple(value) if isinstance(value, Sequence) else (value,) * layers
+def _per_layer(scenario: Scenario, key: str, layers: int) -> tuple[float, ...]:
+    value: float | Sequence[float] = getattr(scenario.network, key)
+    if not isinstance(value, Sequence):
+        return (value,) * layers
+    if len(value) != layers:  # of a network that was built elsewhere
+        raise UsageError(
+            f"{scenario.where(f'network.{key}')}: {len(value)} numbers, but the network has {layers} hidden layers; "
+            "give one for each, or a single number for all"
+        )
+    return tuple(value)

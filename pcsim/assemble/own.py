@@ -4,10 +4,12 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from pcsim.assemble.own_code import takes_functions
 from pcsim.assemble.roles import named
 from pcsim.engine.backend import Capabilities
+from pcsim.engine.registry import others_that
 from pcsim.errors import UsageError
-from pcsim.extensions import KINDS, find
+from pcsim.extensions import KINDS, find, names, origin_of
 from pcsim.scenario import Scenario
 
 
@@ -31,14 +33,42 @@ def own_words(scenario: Scenario) -> tuple[OwnWord, ...]:
 def require_own(scenario: Scenario, able: Capabilities) -> None:
     """Raise `UsageError`, at its key, for a word that nothing is registered by or that a backend does not run."""
     name = scenario.backend.name
+    functions = [i for i, layer in enumerate(scenario.network.layers or ()) if layer.function is not None]
+    if functions and not takes_functions(able):
+        others = " or ".join(others_that(name, takes_functions)) or "jax"
+        where = scenario.where(f"network.layers[{functions[0]}].function")
+        raise UsageError(f"{where}: backend '{name}' takes no functions as layers; use the backend {others}")
     for key, kind, word in own_words(scenario):
         with named(scenario, key):
             find(kind, word)
             if kind not in (*able.own, "dataset"):
+                able_too = " or ".join(others_that(name, lambda able, kind=kind: kind in able.own))
                 raise UsageError(
                     f"backend '{name}' runs what it has kernels for, and not {kind} '{word}', which does not ship; "
-                    'use backend = "numpy" or "jax"'
+                    f"use the backend {able_too}"
                 )
+
+
+def origins(scenario: Scenario) -> str:
+    """Return where the things of a scenario come from that do not ship, in words that a trace keeps."""
+    found = ((word, origin_of(find(word.kind, word.word))) for word in own_words(scenario))
+    return "; ".join(f"{each.kind} {each.word} = {origin.module}:{origin.qualname}" for each, origin in found)
+
+
+def require_known(scenario: Scenario, recorded: str) -> None:
+    """Raise `UsageError` for a word of a recorded scenario that nothing is registered by here.
+
+    `recorded` is what `origins` gave; the line says what to import.
+    """
+    there = {each.partition(" = ")[0]: each.partition(" = ")[2] for each in recorded.split("; ")}
+    for key, kind, word in own_words(scenario):
+        if word in names(kind):
+            continue
+        module, _, qualname = there.get(f"{kind} {word}", "").partition(":")
+        script = module in ("", "__main__")
+        made = f" ({qualname} of {'a script' if script else module})" if qualname else ""
+        fix = "register it first, in Python" if script else f"import that module first, or allow it: --allow {module}"
+        raise UsageError(f"{scenario.where(key)}: {kind} '{word}'{made} is not registered here; {fix}")
 
 
 def made(scenario: Scenario, own: OwnWord, table: Any, given: Mapping[str, Any]) -> Any:

@@ -24,6 +24,9 @@ from pcsim.words import count, duration
 def command(scenario: str, **changes: Any) -> None:
     """Diagnose SCENARIO: its keys, its data and weights, and whether the backend can run it."""
     reading = read(scenario, **changes)
+    if modules := reading.network.modules:
+        echo(f"{scenario}: its words are fine; the network is code of {', '.join(modules)}, which pcsim run imports")
+        return
     simulation, runs = _prepared(reading)
     target = Path(f"{Path(scenario).stem}.h5")
     bytes_needed = 0 if reading.asks_for is not None else room_for(simulation, target)

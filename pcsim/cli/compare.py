@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
-from pcsim.cli.options import output_option, overrides_option, read, seed_option, stem_of
+from pcsim.cli.options import allow_option, output_option, overrides_option, read, seed_option, stem_of
 from pcsim.cli.terminal import PrintableConsole
 from pcsim.errors import RunFailed
+from pcsim.extensions import import_allowed
 from pcsim.model.arithmetic import NARROW
 from pcsim.report.comparison_plot import check_comparison_figure, plot_comparison
 from pcsim.report.comparison_report import print_comparison
@@ -21,6 +22,7 @@ from pcsim.runs.comparison import compare
 @overrides_option("Override a key; may be repeated.")
 @seed_option
 @output_option("Folder for traces and figure; without it, the scenario's name with -compare.")
+@allow_option
 @click.option("--force", is_flag=True, help="Replace existing traces.")
 def command(
     scenario: str,
@@ -30,12 +32,14 @@ def command(
     overrides: tuple[str, ...],
     seed: int | None,
     output: Path | None,
+    allow: tuple[str, ...],
     force: bool,
 ) -> None:
     """Run SCENARIO under each combination and refer all to the most precise one.
 
     Prints arrival steps and relative errors of the energies by layer; writes one trace each, and one figure.
     """
+    import_allowed(allow)
     precisions = _words("--precision", precision)
     # Options of narrow formats belong to one; wider combinations drop them.
     narrow = next((word for word in precisions or () if word in NARROW), None)

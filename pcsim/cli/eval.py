@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from pcsim.cli.options import note, overrides_option
+from pcsim.cli.options import allow_option, note, overrides_option
 from pcsim.cli.terminal import PrintableConsole
 from pcsim.recorded.evaluation import Score, Scores, evaluate
 from pcsim.report.tables import new_table, print_table
@@ -17,11 +17,19 @@ from pcsim.report.tables import new_table, print_table
 @click.option("--backend", metavar="NAME", help="Backend to evaluate on; pcsim backends lists them.")
 @click.option("--precision", metavar="NAME", help="float32, float64; on jax also bfloat16.")
 @overrides_option("Override a key of the scenario, e.g. --set data.file=other.npz; may be repeated.")
+@allow_option
 def command(
-    weights: Path, scenario: str | None, backend: str | None, precision: str | None, overrides: tuple[str, ...]
+    weights: Path,
+    scenario: str | None,
+    backend: str | None,
+    precision: str | None,
+    overrides: tuple[str, ...],
+    allow: tuple[str, ...],
 ) -> None:
     """Print loss and accuracy of WEIGHTS, a weights file or a trace, on training, validation and test samples."""
-    scores = evaluate(weights, overrides, scenario=scenario, backend=backend, precision=precision, tell=note)
+    scores = evaluate(
+        weights, overrides, scenario=scenario, backend=backend, precision=precision, allow=allow, tell=note
+    )
     for line in scores.scenario.notes:
         note(line)
     place = scores.scenario.backend

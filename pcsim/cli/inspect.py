@@ -9,9 +9,10 @@ import click
 import numpy as np
 from rich.table import Table
 
-from pcsim.cli.options import read, scenario_options
+from pcsim.cli.options import allow_option, read, scenario_options
 from pcsim.cli.terminal import PrintableConsole, echo
 from pcsim.errors import UsageError
+from pcsim.extensions import import_allowed
 from pcsim.report.tables import new_table, print_table
 from pcsim.theory.inspection import Inspection, Spectrum, inspect
 from pcsim.trace import open_trace
@@ -21,15 +22,17 @@ from pcsim.words import count
 
 @click.command("inspect", short_help="Show the curvature of the energy, and which step sizes are stable.")
 @scenario_options
+@allow_option
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def command(scenario: str, as_json: bool, **changes: Any) -> None:
+def command(scenario: str, as_json: bool, allow: tuple[str, ...], **changes: Any) -> None:
     """Show the curvature of SCENARIO at the start of inference, or of a trace (.h5) where inference ended."""
     if Path(scenario).suffix in (".h5", ".hdf5"):
         if any(value not in (None, "", ()) for value in changes.values()):
             raise UsageError(f"{scenario} is a trace, which is looked at as it is; leave out --set and the like")
         with open_trace(Path(scenario)) as trace:
-            found = inspect(trace)
+            found = inspect(trace, allow=allow)
     else:
+        import_allowed(allow)
         found = inspect(read(scenario, quiet=as_json, **changes))
     if as_json:
         echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))

@@ -6,7 +6,7 @@ import click
 import numpy as np
 from rich.table import Table
 
-from pcsim.cli.options import output_option, overrides_option
+from pcsim.cli.options import allow_option, output_option, overrides_option
 from pcsim.cli.terminal import PrintableConsole, echo
 from pcsim.recorded.local_update import WORDS, LocalUpdate, learn_from
 from pcsim.report.tables import new_table, print_table
@@ -20,13 +20,14 @@ from pcsim.words import count, layers
 @click.argument("trace", type=click.Path(path_type=Path))
 @output_option("Weights file to write, .npz or .safetensors.")
 @overrides_option("Override how to learn, e.g. --set learning.lr=0.01; may be repeated.")
+@allow_option
 @click.option("--force", is_flag=True, help="Replace an existing file.")
-def command(trace: Path, output: Path | None, overrides: tuple[str, ...], force: bool) -> None:
+def command(trace: Path, output: Path | None, overrides: tuple[str, ...], allow: tuple[str, ...], force: bool) -> None:
     """Compute the weight update of TRACE from its final states and errors, whatever program wrote them."""
     if output is not None:
         check_weights_target(output, force)
     with open_trace(trace) as opened:
-        update = learn_from(opened, overrides)
+        update = learn_from(opened, overrides, allow=allow)
     if output is not None:
         update.write(output, force=force)
     console = PrintableConsole()

@@ -38,6 +38,14 @@ def scenario_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+allow_option = click.option(
+    "--allow",
+    multiple=True,
+    metavar="MODULE",
+    help="Import this module of yours, which has what files name; may be repeated.",
+)
+
+
 def note(line: str) -> None:
     """Print a line that is no error and no result."""
     echo(f"note: {line}", err=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pcsim.cli.options import note
+from pcsim.cli.options import allow_option, note
 from pcsim.cli.terminal import PrintableConsole, echo
 from pcsim.errors import DeviationFound
 from pcsim.recorded.verification import Verification, verify
@@ -18,16 +18,19 @@ from pcsim.words import count, layers
 @click.option("--verify", "verifying", is_flag=True, help="Simulate again and report the largest deviation per layer.")
 @click.option("--backend", metavar="NAME", help="With --verify: simulate on this backend.")
 @click.option("--precision", metavar="NAME", help="With --verify: simulate in this precision.")
+@allow_option
 @click.option("--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, help="Play faster or slower.")
-def command(trace: Path, verifying: bool, backend: str | None, precision: str | None, speed: float) -> None:
+def command(
+    trace: Path, verifying: bool, backend: str | None, precision: str | None, allow: tuple[str, ...], speed: float
+) -> None:
     """Play the layerwise energies of TRACE; exit code 3 if --verify finds a deviation."""
-    if not verifying and (backend or precision):
-        raise click.UsageError("--backend and --precision belong to --verify; add it")
+    if not verifying and (backend or precision or allow):
+        raise click.UsageError("--backend, --precision and --allow belong to --verify; add it")
     with open_trace(trace) as opened:
         if not verifying:
             replay(opened, PrintableConsole(), speed)
             return
-        report(verify(opened, backend=backend, precision=precision, tell=note), trace)
+        report(verify(opened, backend=backend, precision=precision, allow=allow, tell=note), trace)
 
 
 def report(result: Verification, path: Path) -> None:

@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pcsim.api import run
-from pcsim.cli.options import output_option, read, scenario_options, stem_of
+from pcsim.cli.options import allow_option, output_option, read, scenario_options, stem_of
 from pcsim.cli.terminal import PrintableConsole
 from pcsim.errors import RunFailed
+from pcsim.extensions import import_allowed
 from pcsim.report.summary import print_summary
 from pcsim.runs.repetition import averages, last_measures, run_seeds
 from pcsim.scenario import Scenario
@@ -38,9 +39,19 @@ TIME = "time {task.completed:.3g} of {task.total:g}"
     metavar="TRACE",
     help="Go on with the training run of this trace from its last checkpoint.",
 )
+@allow_option
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-def command(scenario: str, output: Path | None, force: bool, resume: Path | None, quiet: bool, **changes: Any) -> None:
+def command(
+    scenario: str,
+    output: Path | None,
+    force: bool,
+    resume: Path | None,
+    allow: tuple[str, ...],
+    quiet: bool,
+    **changes: Any,
+) -> None:
     """Run SCENARIO, a file or the name of one that ships, and write its trace."""
+    import_allowed(allow)
     reading = read(scenario, quiet=quiet, **changes)
     if resume is not None and (output is not None or force):
         raise click.UsageError("--resume goes on in the trace it names; leave out -o and --force")

@@ -1,6 +1,6 @@
 """Backends: where a simulation runs. What they are given, what they leave behind and what they promise."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Protocol, runtime_checkable
@@ -14,6 +14,7 @@ from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.arithmetic import Arithmetic
 from pcsim.model.arrays import Array, Parameters
 from pcsim.model.energy import States
+from pcsim.model.layers import Part, Shape
 from pcsim.trace.layout import Block
 from pcsim.typing import NDArray
 
@@ -241,6 +242,17 @@ class Backend(Protocol):
 
     def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
         """Run inference, hand recorded rows to `sink` in blocks, and stop soon once `poll(step or time)` is true."""
+        ...
+
+
+@runtime_checkable
+class FunctionBackend(Backend, Protocol):
+    """A backend that differentiates functions itself, and takes them as layers."""
+
+    def function_part(
+        self, function: Callable[[Parameters, Array], Array], shape: Shape, arrays: Mapping[str, Shape]
+    ) -> Part:
+        """Return a function of parameters, by name with their shapes, and one sample of a shape as a layer part."""
         ...
 
 

@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pcsim.assemble import data_sha256, read_dataset
+from pcsim.assemble import data_sha256, read_dataset, require_known
 from pcsim.datasets import Dataset
 from pcsim.errors import UsageError
+from pcsim.extensions import import_allowed
+from pcsim.model.network import Network
 from pcsim.recorded.network import called, scenario_text_of
-from pcsim.scenario import Scenario, parse_scenario
+from pcsim.scenario import GivenNetwork, Scenario, network_of, parse_scenario
 from pcsim.trace import Trace
 from pcsim.trace.digest import shortened
 from pcsim.weights import embedded_texts
@@ -38,23 +40,28 @@ class Embedded:
     beside: Mapping[str, str]
     allow: tuple[str, ...] = ()
     """Modules that may be imported for it: a file does not choose what runs here."""
+    network: Network | None = None
+    """In the place of what the scenario says of its layers."""
 
     def parse(
         self, overrides: Sequence[str] = (), *, backend: str | None = None, precision: str | None = None
     ) -> Scenario:
         """Return the scenario; relative paths start from the folder they started from, or else from the file's own.
 
-        Raises `UsageError` for a text that cannot be read, and for one that wants to read others.
+        Raises `UsageError` for a text that cannot be read, for one that wants to read others, and for one that names
+        what nobody has registered here.
         """
 
         def read(folder: Path | None) -> Scenario:
-            return parse_scenario(
+            found = parse_scenario(
                 self.text, folder, overrides, backend=backend, precision=precision, name=self._label, allow=self.allow
             )
+            return found.with_network(self.network)
 
         own = None if self.path is None else self.path.parent
         given = self.beside.get("folder")
         found = read(Path(given) if given else own)
+        require_known(found, self.beside.get("extensions", ""))
         if given and own is not None and found.data.file is not None and not found.data.file.exists():
             moved = read(own)
             return moved if moved.data.file is not None and moved.data.file.exists() else found
@@ -103,15 +110,22 @@ class Embedded:
         return f"scenario in {self.name}"
 
 
-def of_trace(trace: Trace, *, needed: bool = True) -> Embedded:
-    """Return what a trace brings along; `UsageError` where it has no scenario and one is `needed`."""
+def of_trace(
+    trace: Trace, *, needed: bool = True, allow: str | Sequence[str] = (), network: GivenNetwork | None = None
+) -> Embedded:
+    """Return what a trace brings along; `UsageError` where it has no scenario and one is `needed`.
+
+    The modules in `allow` are imported at once.
+    """
     text = scenario_text_of(trace) if needed else ""
-    return Embedded(text, called(trace), trace.path, trace.provenance if "provenance" in trace else {})
+    beside = trace.provenance if "provenance" in trace else {}
+    built = None if network is None else network_of(network)
+    return Embedded(text, called(trace), trace.path, beside, import_allowed(allow), built)
 
 
-def of_weights(path: Path, *, needed: bool = True) -> Embedded:
-    """Return what a weights file brings along; `UsageError` where it has no scenario and one is `needed`."""
+def of_weights(path: Path, *, needed: bool = True, allow: str | Sequence[str] = ()) -> Embedded:
+    """Return what a weights file brings along, as `of_trace` does."""
     texts = embedded_texts(path)
     if needed and "scenario" not in texts:
         raise UsageError(f"{path}: holds no scenario, only weights; name the scenario they are of with --scenario")
-    return Embedded(texts.get("scenario", ""), str(path), path, texts)
+    return Embedded(texts.get("scenario", ""), str(path), path, texts, import_allowed(allow))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -36,7 +37,7 @@ from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.network import Network
 from pcsim.recorded import called, check_parameters, parameters_of
 from pcsim.recorded.embedded import Embedded, Tell, of_trace, of_weights, silently
-from pcsim.scenario import Scenario, read_scenario
+from pcsim.scenario import GivenNetwork, Scenario, network_of, read_scenario
 from pcsim.scenario.overrides import parse_overrides
 from pcsim.trace import Trace, open_trace
 from pcsim.trace.opening import is_hdf5
@@ -71,33 +72,39 @@ class Scores:
 
 def evaluate(
     weights: str | Path | Trace,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     *,
     scenario: str | Path | None = None,
     backend: str | None = None,
     precision: str | None = None,
+    allow: str | Sequence[str] = (),
+    network: GivenNetwork | None = None,
     tell: Tell = silently,
 ) -> Scores:
     """Evaluate the network in a weights file or a trace on the data of its scenario, or of another one.
 
     `scenario` replaces the one inside; `overrides` are texts like "data.file=other.npz"; `tell` is called with lines on
-    which data are read, before they are, and on others than the network's own. Raises `UsageError`, one line, for a
+    which data are read, before they are, and on others than the network's own; `allow` names modules to import, as in
+    `verify`, and a `network` that was given to the run is given again. Raises `UsageError`, one line, for a
     file or data that cannot be used or do not fit each other, for data that the file names and that have changed since,
     and for a backend that cannot evaluate.
     """
     if not isinstance(weights, Trace) and is_hdf5(Path(weights)):
         with open_trace(weights) as trace:
-            return evaluate(trace, overrides, scenario=scenario, backend=backend, precision=precision, tell=tell)
-    embedded = _embedded(weights, needed=scenario is None)
+            again = partial(evaluate, trace, overrides, scenario=scenario, backend=backend, precision=precision)
+            return again(allow=allow, network=network, tell=tell)
+    embedded = _embedded(weights, needed=scenario is None, allow=allow)
     if scenario is not None:
         chosen = read_scenario(scenario, overrides, backend=backend, precision=precision)
     else:
         chosen = embedded.parse(overrides, backend=backend, precision=precision)
-    network = build_network(chosen)
+    if network is not None:
+        chosen = chosen.with_network(network_of(network))
+    built = build_network(chosen)
     if isinstance(weights, Trace):
-        parameters = check_parameters(weights, network, parameters_of(weights))
+        parameters = check_parameters(weights, built, parameters_of(weights))
     else:
-        parameters = read_parameters(Path(weights), network)
+        parameters = read_parameters(Path(weights), built)
     require_parameter_range(parameters, chosen.backend.precision_name, _name_of(weights))
     able = _training_backend(chosen)
     try:
@@ -108,10 +115,10 @@ def evaluate(
         raise UsageError(
             f"{chosen.where('inference.output')}: there are no targets to evaluate with; set inference.output=clamped"
         )
-    samples = load_samples(chosen, network, dataset)
+    samples = load_samples(chosen, built, dataset)
     evaluation = build_evaluation(chosen, dataset, samples.train)
     judge = _Judge(
-        _trainer(able, chosen, network, parameters, samples, evaluation),
+        _trainer(able, chosen, built, parameters, samples, evaluation),
         evaluation,
         number_of_classes(chosen, dataset, evaluation.truth(*samples.train)),
         class_boundary(chosen, dataset),
@@ -124,14 +131,14 @@ def _name_of(weights: str | Path | Trace) -> str:
     return called(weights) if isinstance(weights, Trace) else str(weights)
 
 
-def _embedded(weights: str | Path | Trace, *, needed: bool) -> Embedded:
+def _embedded(weights: str | Path | Trace, *, needed: bool, allow: str | Sequence[str]) -> Embedded:
     if isinstance(weights, Trace):
-        return of_trace(weights, needed=needed)
-    return of_weights(Path(weights), needed=needed)
+        return of_trace(weights, needed=needed, allow=allow)
+    return of_weights(Path(weights), needed=needed, allow=allow)
 
 
 def _dataset(
-    embedded: Embedded, chosen: Scenario, scenario: str | Path | None, overrides: Sequence[str], tell: Tell
+    embedded: Embedded, chosen: Scenario, scenario: str | Path | None, overrides: str | Sequence[str], tell: Tell
 ) -> Dataset:
     given = {override.path for override in parse_overrides(overrides)}
     if scenario is not None or ("data", "name") in given:

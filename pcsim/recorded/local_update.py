@@ -21,7 +21,7 @@ from pcsim.recorded import fitting, precision_of, read_point
 from pcsim.recorded.agreement import check_agreement
 from pcsim.recorded.embedded import Embedded, of_trace
 from pcsim.runs.training import by_name
-from pcsim.scenario import InferenceTable, LearningTable, Scenario, scenario_text
+from pcsim.scenario import GivenNetwork, InferenceTable, LearningTable, Scenario, scenario_text
 from pcsim.scenario.overrides import parse_overrides
 from pcsim.trace import Trace
 from pcsim.typing import NDArray
@@ -65,20 +65,26 @@ class LocalUpdate:
         write_weights(Path(path), rounded, self.texts, force=force)
 
 
-def learn_from(trace: Trace, overrides: Sequence[str] = ()) -> LocalUpdate:
+def learn_from(
+    trace: Trace,
+    overrides: str | Sequence[str] = (),
+    *,
+    allow: str | Sequence[str] = (),
+    network: GivenNetwork | None = None,
+) -> LocalUpdate:
     """Return the weight update of the states and errors at the end of a trace, computed in float64.
 
     ∇_{W_i}E = −(∂f_i/∂W_i)ᵀ γ_i ε_i with Jacobians at the recorded states and errors as recorded (model: section 2),
-    then one update by the scenario's `[learning]` words, changed by `overrides` such as "learning.lr=0.01". Raises
-    `UsageError` for a trace that lacks something, whose arrays do not fit its scenario or each other, or have entries
-    that are not finite.
+    then one update by the scenario's `[learning]` words, changed by `overrides` such as "learning.lr=0.01". `allow`
+    and `network` are as in `verify`. Raises `UsageError` for a trace that lacks something, whose arrays do not
+    fit its scenario or each other, or have entries that are not finite.
     """
-    embedded = of_trace(trace)
+    embedded = of_trace(trace, allow=allow, network=network)
     scenario = embedded.parse()
     table = _words(scenario, embedded, overrides)
-    network = build_network(scenario)
-    recorded = read_point(trace, network)
-    inference, xp = build_inference(scenario, network, _masked(trace, scenario, network)), host_namespace()
+    built = build_network(scenario)
+    recorded = read_point(trace, built)
+    inference, xp = build_inference(scenario, built, _masked(trace, scenario, built)), host_namespace()
     with np.errstate(all="ignore"):
         clamped = inference.clamp(xp, recorded.parameters, recorded.x, recorded.y)
         point = evaluate_states(xp, inference.energy, clamped, recorded.states)
@@ -88,7 +94,7 @@ def learn_from(trace: Trace, overrides: Sequence[str] = ()) -> LocalUpdate:
         learner = Learner(inference, GradientDescent(1.0), 1, build_optimizer(scenario, table), clip=table.clip)
         memory = fresh(xp, learner.optimizer, recorded.parameters)
         after, _ = learner.follow(xp, recorded.parameters, gradient, memory, table.lr, 1)
-        names, nothing = weight_names(network), np.zeros(1)
+        names, nothing = weight_names(built), np.zeros(1)
         pairs = chosen(names, zip(recorded.parameters, after, strict=True), nothing)
         ratios = np.concatenate([update_ratio(xp, old, new) for old, new in pairs])
         slopes = [slope for slope, _ in chosen(names, zip(gradient, gradient, strict=True), nothing)]
@@ -114,7 +120,7 @@ def _masked(trace: Trace, scenario: Scenario, network: Network) -> tuple[bool, .
     return tuple(fitting(trace, "data/mask", trace.array("data/mask"), network.layer_shapes[-1]).astype(bool).tolist())
 
 
-def _words(scenario: Scenario, embedded: Embedded, overrides: Sequence[str]) -> LearningTable:
+def _words(scenario: Scenario, embedded: Embedded, overrides: str | Sequence[str]) -> LearningTable:
     """Return how to learn: as the scenario says, or by plain SGD, and as the overrides change it."""
     for override in parse_overrides(overrides):
         table, _, word = ".".join(override.path).partition(".")
@@ -128,7 +134,8 @@ def _words(scenario: Scenario, embedded: Embedded, overrides: Sequence[str]) -> 
         whole = scenario.data.model_copy(update={"mask": None})
         text = scenario_text(scenario.model_copy(update={"inference": plain, "data": whole}))
         embedded = replace(embedded, text=text)
-        overrides = ("learning.optimizer=sgd", *overrides)
+        given = (overrides,) if isinstance(overrides, str) else overrides
+        overrides = ("learning.optimizer=sgd", *given)
     table = embedded.parse(overrides).learning
     if table is None:
         raise AssertionError("an override of learning makes the table")

@@ -1,5 +1,6 @@
 """Simulating again: the run that a trace came from, made of nothing but what the trace holds."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -15,50 +16,61 @@ from pcsim.recorded import called, check_parameters, fitting, parameters_of
 from pcsim.recorded.embedded import of_trace
 from pcsim.runs.provenance import describe_machine
 from pcsim.runs.simulation import Simulation, prepare
-from pcsim.scenario import Scenario
+from pcsim.scenario import GivenNetwork, Scenario
 from pcsim.trace import Trace
 from pcsim.typing import NDArray
 
 
-def simulation_of(trace: Trace, backend: str | None = None, precision: str | None = None) -> Simulation:
+def simulation_of(
+    trace: Trace,
+    backend: str | None = None,
+    precision: str | None = None,
+    allow: str | Sequence[str] = (),
+    network: GivenNetwork | None = None,
+) -> Simulation:
     """Return the simulation a trace came from, made of what the trace holds, up to its last recorded step or time.
 
     In the place of the trace a flow goes on as it would have: its solver must not know of another end. Raises
     `UsageError` for a trace that lacks something, whose arrays do not fit its scenario, or whose noise another backend
     or precision would draw otherwise.
     """
-    scenario, _, inputs = setting_of(trace, backend, precision)
+    scenario, _, inputs = setting_of(trace, backend, precision, allow, network)
     simulation = prepare(scenario, inputs)
     _require_same_noise(trace, simulation)
     return replace(simulation, task=_up_to_the_end(trace, simulation))
 
 
 def setting_of(
-    trace: Trace, backend: str | None = None, precision: str | None = None
+    trace: Trace,
+    backend: str | None = None,
+    precision: str | None = None,
+    allow: str | Sequence[str] = (),
+    network: GivenNetwork | None = None,
 ) -> tuple[Scenario, Network, Inputs]:
     """Return scenario, network and inputs of the inference in a trace, after training the trained parameters.
 
+    Modules in `allow` are imported, and nothing else that the trace names.
     Raises `UsageError` as `simulation_of` does.
     """
-    embedded = of_trace(trace)
+    embedded = of_trace(trace, allow=allow, network=network)
     scenario = with_recorded_step(trace, embedded.parse().on(backend, precision))
-    network = build_network(scenario)
-    parameters = check_parameters(trace, network, parameters_of(trace))
+    built = build_network(scenario)
+    parameters = check_parameters(trace, built, parameters_of(trace))
     require_parameter_range(parameters, scenario.backend.precision_name, called(trace))
     batch = trace.array("data/x").shape[:1]
     x, y = (
         fitting(trace, path, trace.array(path), (*batch, *shape)).astype(np.float64)
-        for path, shape in (("data/x", network.input_shape), ("data/y", network.layer_shapes[-1]))
+        for path, shape in (("data/x", built.input_shape), ("data/y", built.layer_shapes[-1]))
     )
     for path, values in (("data/x", x), ("data/y", y)):
         require_range(values, scenario.backend.precision_name, f"{called(trace)}: {path}")
     hidden, source = _hidden(trace, scenario, x, y), embedded.beside.get("data", "")
-    return scenario, network, Inputs(parameters, x, y, source, hidden)
+    return scenario, built, Inputs(parameters, x, y, source, hidden)
 
 
-def setting_in_double(trace: Trace) -> tuple[Scenario, Network, Inputs]:
+def setting_in_double(trace: Trace, allow: str | Sequence[str] = ()) -> tuple[Scenario, Network, Inputs]:
     """Return the setting of a trace for theory: on numpy, in float64."""
-    return setting_of(trace, "numpy", "float64")
+    return setting_of(trace, "numpy", "float64", allow)
 
 
 def _hidden(trace: Trace, scenario: Scenario, x: NDArray[np.float64], y: NDArray[np.float64]) -> Hidden | None:

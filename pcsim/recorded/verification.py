@@ -1,6 +1,6 @@
 """Verifying a trace: simulate again from what it holds and measure how far the numbers differ."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from pcsim.recorded import precision_of, require_run
 from pcsim.recorded.embedded import Tell, of_trace, silently
 from pcsim.recorded.resimulation import ended_itself, is_same_place, simulation_of
 from pcsim.runs.simulation import Simulation
+from pcsim.scenario import GivenNetwork
 from pcsim.trace import Block, Trace
 from pcsim.trace.layout import INPUT_STATES
 from pcsim.typing import NDArray
@@ -65,21 +66,28 @@ class Verification:
 
 
 def verify(
-    trace: Trace, *, backend: str | None = None, precision: str | None = None, tell: Tell = silently
+    trace: Trace,
+    *,
+    backend: str | None = None,
+    precision: str | None = None,
+    allow: str | Sequence[str] = (),
+    network: GivenNetwork | None = None,
+    tell: Tell = silently,
 ) -> Verification:
     """Simulate again from the network, data and scenario in a trace, and compare.
 
     On the backend, precision, versions and machine of the trace the result must be the same to the last bit. Training
     is not repeated: inference starts from the trained parameters. `tell` is called with a line on the data file that
-    the trace names, before that is read.
+    the trace names, before that is read. Code that it names is run where it is registered, or in a module that `allow`
+    names, one or several, which are imported; a `network` that was given to the run is given again.
     Raises `UsageError` for a trace that lacks what is needed, and for one with noise that would be drawn otherwise.
     """
     require_run(trace)
     if len(trace.steps) == 0:
         why = "; training was broken off before it, and is not repeated" if trace.training else ""
         raise UsageError(f"{trace.path}: holds no rows of inference to verify{why}")
-    simulation = simulation_of(trace, backend, precision)
-    changed = of_trace(trace).change(tell)
+    simulation = simulation_of(trace, backend, precision, allow, network)
+    changed = of_trace(trace, allow=allow, network=network).change(tell)
     tolerance = _tolerance(trace, simulation)
     comparison = Comparison(trace, bitwise=tolerance == 0)
     # A solver that knows of another end takes other steps: what was cut short is cut short again.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pcsim.assemble import TrainingSetup
+from pcsim.assemble import TrainingSetup, origins
 from pcsim.engine.backend import Descent, Equilibria, Flow, Settled
 from pcsim.inference import with_free_input
 from pcsim.learning.diagnosis import is_aligned
@@ -60,6 +60,7 @@ def _beginning(simulation: Simulation, run_id: str | None = None) -> Beginning:
         **({"folder": scenario.reading.folder} if scenario.reading.relative else {}),
         "data": simulation.inputs.source,
         **simulation.inputs.digests,
+        **({"extensions": found} if (found := origins(scenario)) else {}),
         "command": " ".join(sys.argv),
         **describe_machine(simulation.capabilities.packages),
     }

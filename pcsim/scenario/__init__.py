@@ -6,7 +6,7 @@ The only place that knows the words of the files; everything else sees the froze
 from pcsim.scenario.arithmetic import BackendTable, Bits
 from pcsim.scenario.catalogue import list_scenarios
 from pcsim.scenario.flow import LogTimes
-from pcsim.scenario.given import Given, scenario_of
+from pcsim.scenario.given import Given, GivenNetwork, network_of, scenario_of
 from pcsim.scenario.inference import InferenceTable
 from pcsim.scenario.learning import LearningTable, RateSchedule
 from pcsim.scenario.mask import Masked
@@ -27,6 +27,7 @@ __all__ = [
     "ChannelScaling",
     "DataTable",
     "Given",
+    "GivenNetwork",
     "InferenceTable",
     "LearningTable",
     "LogSpaced",
@@ -43,6 +44,7 @@ __all__ = [
     "is_piped",
     "json_schema",
     "list_scenarios",
+    "network_of",
     "parse_scenario",
     "read_scenario",
     "runs_of",

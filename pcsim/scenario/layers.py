@@ -31,8 +31,10 @@ Init = Literal[
     "uniform",
     "pytorch",
 ]
-WAYS = ("conv", "dense", "part")
+WAYS = ("conv", "dense", "part", "function")
 """What a layer can be made of."""
+FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$"
+A_FUNCTION = 'a function of a module, as in "my_module:attention"'
 OF_CONVOLUTIONS = ("kernel", "stride", "padding")
 OF_INITS = ("gain", "std", "low", "high")
 
@@ -106,6 +108,17 @@ class LayerTable(_Written):
     """Layer part of one's own in place of conv and dense, by the name it was registered by (docs/extending.md)."""
     options: Annotated[dict[str, Any] | None, Allowed("a table of what the part takes, as in { gain = 2.0 }")] = None
     """What the part is made with."""
+    function: Annotated[str | None, Field(pattern=FUNCTION), Allowed(A_FUNCTION)] = None
+    """Function of parameters and one sample in place of conv and dense, on the backend jax (docs/extending.md)."""
+    parameters: Annotated[
+        dict[
+            Annotated[str, Field(pattern=r"^[A-Za-z](\w*[A-Za-z_])?$")],
+            Annotated[tuple[Count, ...], Field(min_length=1)],
+        ]
+        | None,
+        Allowed("a table of shapes by names that end in a letter, as in { W = [64, 64], b = [64] }"),
+    ] = None
+    """Shapes of the function's parameters: with two axes or more they are drawn as weights, others start at zero."""
     kernel: Annotated[Count | None, Allowed("a whole number, 1 or more")] = None
     """Height and width of the convolution's kernel."""
     stride: Count = 1
@@ -183,14 +196,13 @@ def layer_problems(layers: tuple[LayerTable, ...]) -> Iterator[Inconsistency]:
 
 
 def _part_problems(i: int, layer: LayerTable) -> Iterator[Inconsistency]:
-    if layer.options is not None and layer.part is None:
-        yield Inconsistency(
-            (f"network.layers[{i}].options",), f"network.layers: layer {i} has options and no part; remove them"
-        )
-    if layer.part is not None and layer.bias is not None:
-        yield Inconsistency(
-            (f"network.layers[{i}].bias",), f"network.layers: layer {i} is a part, whose bias is its own; remove bias"
-        )
+    for key, owner in (("options", "part"), ("parameters", "function")):
+        if getattr(layer, key) is not None and getattr(layer, owner) is None:
+            text = f"network.layers: layer {i} has {key} and no {owner}; remove them"
+            yield Inconsistency((f"network.layers[{i}].{key}",), text)
+        if getattr(layer, owner) is not None and layer.bias is not None:
+            text = f"network.layers: layer {i} is a {owner}, whose bias is its own; remove bias"
+            yield Inconsistency((f"network.layers[{i}].bias",), text)
 
 
 def _convolution(

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, PrivateAttr, model_validator
 
 from pcsim.model.arithmetic import NARROW
+from pcsim.model.network import Network
 from pcsim.scenario.arithmetic import BackendTable
 from pcsim.scenario.augment import augment_problems
 from pcsim.scenario.fields import (
@@ -115,7 +116,7 @@ class Reading:
 
     `relative` holds, by key, the files that were named from the folder of a scenario file, as seen from `folder`, that
     of the scenario itself. `allowed` are the modules that a text which a file brought along may import, None where the
-    scenario is the user's own.
+    scenario is the user's own; `network` is the one that a call gave in the place of the words.
     """
 
     notes: tuple[str, ...] = field(default=(), compare=False)
@@ -123,6 +124,7 @@ class Reading:
     relative: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
     folder: str = field(default="", compare=False)
     allowed: tuple[str, ...] | None = field(default=None, compare=False)
+    network: Network | None = field(default=None, compare=False)
 
 
 class Scenario(Table):
@@ -201,6 +203,10 @@ class Scenario(Table):
     def in_form(self, form: Literal["standard", "increment"]) -> Self:
         """Return the same experiment in another form of state optimization."""
         return self.model_copy(update={"inference": self.inference.model_copy(update={"form": form})})
+
+    def with_network(self, network: Network | None) -> Self:
+        """Return the same experiment on a network that `network.built` stands for."""
+        return self.read_as(replace(self._reading, network=network))
 
     def read_as(self, reading: Reading) -> Self:
         """Return the same scenario with the story of its reading."""

@@ -21,7 +21,7 @@ from pcsim.scenario.fields import (
     clash,
     require_consistent,
 )
-from pcsim.scenario.layers import Init, LayerTable, expanded, layer_problems
+from pcsim.scenario.layers import FUNCTION, Init, LayerTable, expanded, layer_problems
 
 SHORTHANDS: dict[str, Init] = {"kaiming": "kaiming-uniform", "xavier": "xavier-uniform"}
 GAINS = {"orthogonal": 1.0, "kaiming": math.sqrt(2), "xavier": 1.0}
@@ -104,6 +104,13 @@ class NetworkTable(Table):
         Allowed("a list of tables, one a layer, as in [{ conv = 64, kernel = 3 }, { dense = 10 }]"),
     ] = None
     """Layers one by one, in place of widths."""
+    built: Annotated[
+        str | None,
+        Field(pattern=f"^python$|{FUNCTION}"),
+        Allowed('a function of a module, as in "my_module:my_network"'),
+    ] = None
+    """Function that returns the network, a pcsim.Network, in place of widths and layers; "python" for one that is given
+    in the call."""
     activation: Annotated[str | None, OpenWord("activation")] = None
     """Activation function of the hidden layers, of listed ones of all that name none; gelu is the exact one."""
     negative_slope: NonNegative = 0.01
@@ -147,6 +154,12 @@ class NetworkTable(Table):
         return ["widths", "activation"]
 
     @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules that the network is code of, each once."""
+        named = [self.built, *(layer.function for layer in self.layers or ())]
+        return tuple(dict.fromkeys(name.partition(":")[0] for name in named if name and name != "python"))
+
+    @property
     def hidden(self) -> int:
         """Number of hidden layers."""
         return len(self.widths) - 2 if self.layers is None else len(expanded(self.layers)) - 1
@@ -154,6 +167,8 @@ class NetworkTable(Table):
     @property
     def activations(self) -> tuple[str, ...]:
         """Activations of the hidden layers, each once."""
+        if self.built is not None:
+            return ()
         if self.layers is None:
             return (self.activation or "linear",)
         found = [layer.activation or self.activation or "linear" for _, layer in expanded(self.layers)]
@@ -162,6 +177,8 @@ class NetworkTable(Table):
     @property
     def output_activation(self) -> str | None:
         """Activation of the output layer."""
+        if self.built is not None:
+            return None
         if self.layers is None:
             return self.output
         last = self.layers[-1].activation
@@ -178,6 +195,10 @@ class NetworkTable(Table):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.built is not None:
+            # What the words of layers say plays no part.
+            require_consistent(list(_init_problems(self)))
+            return self
         require_consistent(
             [
                 *_init_problems(self),
@@ -262,7 +283,9 @@ def _list_problems(network: NetworkTable) -> Iterator[Inconsistency]:
     yield from layer_problems(network.layers)
     plain = network.order == "weights-first" and network.parametrisation == "standard"
     for i, layer in enumerate(() if plain else network.layers):
-        extra = next((key for key in ("norm", "add", "pool", "part") if getattr(layer, key) is not None), None)
+        extra = next(
+            (key for key in ("norm", "add", "pool", "part", "function") if getattr(layer, key) is not None), None
+        )
         if extra is not None:
             choice = 'order = "activation-first"' if network.order != "weights-first" else 'parametrisation = "mupc"'
             text = f"network.{choice} takes dense and conv layers alone, but layer {i} has {extra}; remove one of them"

@@ -164,7 +164,8 @@ def runs_of(scenario: Scenario) -> tuple[Run, ...]:
         ]
         try:
             own = {key: value for key, value in values.items() if len(scenario.sweep[key]) > 1}
-            found.append(Run(assemble([source], given, [], base.reading.allowed), own))
+            run = assemble([source], given, [], base.reading.allowed)
+            found.append(Run(run.with_network(base.reading.network), own))
         except ScenarioError as error:
             problems |= dict.fromkeys(error.problems)
     if problems:

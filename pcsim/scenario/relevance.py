@@ -14,6 +14,7 @@ from pcsim.scenario.words import inner_tables
 
 _INIT_KEYS = ("network.init", "network.gain", "network.std", "network.low", "network.high")
 _OPTIMIZER_KEYS = ("inference.momentum", "inference.beta1", "inference.beta2", "inference.eps")
+_OF_LAYERS = ("widths", "skip", "output", "activation", "negative_slope", "order", "bias", "parametrisation")
 _SEARCH_KEYS = ("inference.start", "inference.steps", "inference.stop")
 _STEP_KEYS = ("inference.step_size", "inference.step_decay", "inference.step_halving", "inference.optimizer")
 _ENERGY_METHODS = ("state", "error", "sequential", "equilibrium")
@@ -100,6 +101,8 @@ def unused_keys(scenario: Scenario) -> set[str]:
             found.update(rule.keys)
     if scenario.inference.tolerances is not None:
         found.add("inference.step_size")
+    if scenario.network.built is not None:
+        found.update(f"network.{key}" for key in _OF_LAYERS)
     if scenario.network.layers is not None:
         found.update(("network.widths", "network.skip", "network.output"))
     return found

@@ -31,16 +31,16 @@ def split_output(network: dict[str, Any]) -> None:
 
 def replace_sizes(tree: Tree, network: dict[str, Any]) -> None:
     """Let the way in which a newer `network` table gives the sizes replace the other way in the tree."""
-    ways = {"widths": ("input", "hidden"), "layers": (), "architecture": ()}
+    ways = {"widths": ("input", "hidden"), "layers": (), "architecture": (), "built": ("input",)}
     for way, others in ways.items():
         if way in network:
-            for key in {"widths", "layers", "architecture", "width", "statistics", "hidden", *others} - {way}:
+            for key in {"widths", "layers", "architecture", "built", "width", "statistics", "hidden", *others} - {way}:
                 tree.remove(("network", key))
-            tree.remove((*_OUTPUT, "width"))
+            tree.remove(_OUTPUT if way == "built" else (*_OUTPUT, "width"))
             return
-    if tree.get(("network", "layers")) is not None or tree.get(_ARCHITECTURE) is not None:
+    if any(tree.get(("network", way)) is not None for way in ("layers", "architecture", "built")):
         if "hidden" in network:
-            for key in ("layers", "architecture", "width", "statistics"):
+            for key in ("layers", "architecture", "built", "width", "statistics"):
                 tree.remove(("network", key))
     elif "input" in network or "hidden" in network or _holds(network.get("output"), "width"):
         _split_widths(tree)
@@ -67,8 +67,9 @@ def resolve_sizes(tree: Tree, told: frozenset[KeyPath]) -> list[Problem]:
         return []
     if any(key in network for key in ("architecture", "width", "statistics")):
         return _set_layers(tree, network)
-    if "layers" in network:
-        return _only_layers(tree, network)
+    for way, others in (("built", ("widths", "hidden", "layers", "input")), ("layers", ("widths", "hidden"))):
+        if way in network:
+            return _only(tree, network, way, others)
     output = network.pop("output", None)
     sizes = {key: network[key] for key in ("input", "hidden") if key in network}
     if _holds(output, "width"):
@@ -87,19 +88,19 @@ def resolve_sizes(tree: Tree, told: frozenset[KeyPath]) -> list[Problem]:
     return problems
 
 
-def _only_layers(tree: Tree, network: dict[str, Any]) -> list[Problem]:
-    """Return the mistake of giving the sizes by a list of layers and in another way too."""
+def _only(tree: Tree, network: dict[str, Any], way: str, others: tuple[str, ...]) -> list[Problem]:
+    """Return the mistakes of giving the sizes in one way and by other keys too."""
     problems: list[Problem] = []
-    for key in ("widths", "hidden"):
+    for key in others:
         if key in network:
             place = tree.newest(("network", key))
-            text = f"network.{key} and network.layers both give the sizes; keep one of the two ways"
+            text = f"network.{key} and network.{way} both give the sizes; keep one of the two ways"
             problems.append(Problem(place, f"{place.key_label()}: {text}"))
             del network[key]
     output = network.get("output")
     if isinstance(output, dict):
         place = tree.newest(_OUTPUT)
-        text = "network.output does not go with layers; the last entry of the list is the output"
+        text = f"network.output does not go with {way}; the last layer is the output"
         problems.append(Problem(place, f"{place.key_label()}: {text}"))
         del network["output"]
     return problems
@@ -111,7 +112,7 @@ def _set_layers(tree: Tree, network: dict[str, Any]) -> list[Problem]:
     given = {key: network.pop(key) for key in Named.model_fields if key in network}
     if isinstance(output, dict):
         given["output"] = output
-    both = next((key for key in ("widths", "layers", "hidden") if key in network), None)
+    both = next((key for key in ("widths", "layers", "hidden", "built") if key in network), None)
     if both is not None:
         place = tree.newest(("network", both))
         text = f"network.{both} and network.architecture both give the sizes; keep one of the two ways"

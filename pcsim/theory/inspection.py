@@ -30,6 +30,7 @@ from pcsim.curvature import (
 from pcsim.curvature.steps import looked_at, stable_limit
 from pcsim.engine.host import host_namespace
 from pcsim.errors import UsageError
+from pcsim.extensions import import_allowed
 from pcsim.inference import Traits, first_variable, with_free_input
 from pcsim.inference.state import evaluate_states
 from pcsim.linear import is_linear, linear_system
@@ -141,21 +142,21 @@ class _Setting:
         return self.energy.clamp(xp, self.parameters, self.x[rows], self.y[rows])
 
 
-def inspect(source: Scenario | Trace | str | Path) -> Inspection:
+def inspect(source: Scenario | Trace | str | Path, *, allow: str | Sequence[str] = ()) -> Inspection:
     """Return the curvature of a scenario's energy at the start of inference, of a trace's where inference ended.
 
-    `source` is a scenario, its path or the name of one that ships, or a trace; all is computed in float64. Raises
-    `UsageError` for a trace whose inference has not ended, where there is nothing to infer, and for a curvature that is
-    no finite number in float64.
+    `source` is a scenario, its path or the name of one that ships, or a trace; all is computed in float64. `allow`
+    names modules to import, as in `verify`. Raises `UsageError` for a trace whose inference has not ended, where there
+    is nothing to infer, and for a curvature that is no finite number in float64.
     """
     # What overflows is refused in the end, in one line.
     with np.errstate(all="ignore"):
-        return _inspect(source)
+        return _inspect(source, import_allowed(allow))
 
 
-def _inspect(source: Scenario | Trace | str | Path) -> Inspection:
+def _inspect(source: Scenario | Trace | str | Path, allowed: tuple[str, ...]) -> Inspection:
     xp = host_namespace()
-    at = _of_trace(source) if isinstance(source, Trace) else _of_scenario(source, xp)
+    at = _of_trace(source, allowed) if isinstance(source, Trace) else _of_scenario(source, xp)
     shapes = at.energy.network.state_shapes
     unknowns = sum(map(prod, shapes))
     _require_size(at, shapes)
@@ -221,8 +222,8 @@ def _of_scenario(source: Scenario | str | Path, xp: Namespace) -> _Setting:
     return _Setting(scenario, energy, parameters, inputs.x, inputs.y, states, place, initial, traits)
 
 
-def _of_trace(trace: Trace) -> _Setting:
-    scenario, network, _ = setting_in_double(trace)
+def _of_trace(trace: Trace, allowed: tuple[str, ...]) -> _Setting:
+    scenario, network, _ = setting_in_double(trace, allowed)
     recorded = read_point(trace, network)
     inference, parameters, states = build_inference(scenario, network), recorded.parameters, recorded.states
     energy = inference.energy

@@ -19,9 +19,9 @@ SCENARIO: dict[str, Any] = {
 }
 
 
-def block_of(name: str) -> str:
-    """Return the script that registers something by a name."""
-    (found,) = (block for block in BLOCKS if f'"{name}"' in block)
+def block_of(*words: str) -> str:
+    """Return the script that has some words in quotes."""
+    (found,) = (block for block in BLOCKS if all(f'"{word}"' in block for word in words))
     return found
 
 

@@ -1,0 +1,90 @@
+"""Layers and networks of a user's own: registered parts, and functions that a scenario names by their module."""
+
+import inspect
+from typing import Any
+
+from pcsim.engine.backend import Capabilities, FunctionBackend
+from pcsim.engine.registry import load_backend, others_that
+from pcsim.errors import UsageError
+from pcsim.extensions import find, named_thing
+from pcsim.model.layers import Part, Shape
+from pcsim.model.network import Network
+from pcsim.scenario import Scenario
+from pcsim.scenario.layers import LayerTable
+
+
+def registered_part(entry: LayerTable, shape: Shape) -> Part:
+    """Return a registered part for samples of a shape; raises `ValueError` for options that it does not take."""
+    make, options = find("part", entry.part or ""), entry.options or {}
+    try:
+        inspect.signature(make).bind(shape, **options)
+    except TypeError as error:
+        takes = ", ".join(list(inspect.signature(make).parameters)[1:]) or "none"
+        raise ValueError(f"is part '{entry.part}', and {error}: its options are {takes}") from None
+    part: Part = make(shape, **options)
+    digits = next((name for name in part.parameters if name[-1:].isdigit()), None)
+    if digits is not None:
+        raise ValueError(f"has a parameter '{digits}'; names end in a letter, since files number them by layer")
+    return part
+
+
+def function_part(scenario: Scenario, place: int, entry: LayerTable, shape: Shape) -> Part:
+    """Return the function that an entry of a list of layers names, for samples of a shape.
+
+    Raises `UsageError` where no backend takes functions, and for code that may not be imported or is not there.
+    """
+    where, here = scenario.where(f"network.layers[{place}].function"), scenario.backend.name
+    # Theory asks for the network elsewhere than where it runs.
+    found = (load_backend(name) for name in (here, *others_that(here, takes_functions)))
+    backend = next((each for each in found if isinstance(each, FunctionBackend)), None)
+    if backend is None:
+        raise UsageError(f"{where}: no backend that is installed here takes functions as layers; jax does")
+    function = _named(scenario, where, entry.function or "")
+    if not callable(function):
+        raise UsageError(f"{where}: {entry.function} is no function")
+    return backend.function_part(function, shape, entry.parameters or {})
+
+
+def takes_functions(able: Capabilities) -> bool:
+    """Tell whether a backend takes functions as layers."""
+    return "function" in able.own
+
+
+def built_network(scenario: Scenario) -> Network:
+    """Return the network that `network.built` stands for: the one that is given, or what a function returns.
+
+    Raises `UsageError` where there is none, and for one that does not fit together.
+    """
+    where, built = scenario.where("network.built"), scenario.network.built or ""
+    network = scenario.reading.network
+    if network is None and built.partition(":")[0] in ("python", "__main__"):
+        raise UsageError(f"{where}: the network was built in Python, by a script; give it in the call, as network=…")
+    if network is None:
+        network = _named(scenario, where, built)()
+    return _fitting(where, network)
+
+
+def _named(scenario: Scenario, where: str, name: str) -> Any:
+    """Return what a name means, of a module that may be imported."""
+    module, allowed = name.partition(":")[0], scenario.reading.allowed
+    if allowed is not None and module not in allowed:
+        raise UsageError(
+            f"{where}: {name} is code, and a file does not choose what runs here; allow it: --allow {module}"
+        )
+    try:
+        return named_thing(name)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from error
+
+
+def _fitting(where: str, network: Any) -> Network:
+    if not isinstance(network, Network):
+        raise UsageError(f"{where}: the function returns {type(network).__name__}, and no pcsim.Network")
+    try:
+        hash(network)
+        last = network.layer_shapes[-1]
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{where}: {error}") from error
+    if len(last) != 1:
+        raise UsageError(f"{where}: the output has shape {last}; it has one axis, as that of a Dense part")
+    return network

@@ -1,0 +1,61 @@
+"""Code that files name: which commands import it, and what is said by those that do not."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pcsim.cli.call import call
+from pcsim.extensions.registry import REGISTERED
+from tests.support.own import block_of
+from tests.support.scenario_files import TEXT, Files
+from tests.support.training_files import only_line
+
+OWN = TEXT.replace('"gelu"', '"silu"').replace("steps = 20", "steps = 2").replace("[64, 32, 32, 10]", "[64, 6, 10]")
+MODULE = block_of("silu").partition("trace =")[0] + "\nfrom pathlib import Path\n\nPath('imported').touch()\n"
+
+
+@pytest.fixture
+def module(files: Files) -> Iterator[str]:
+    """Write a module that registers an activation and leaves a mark, and forget it afterwards."""
+    files.write(MODULE, "own_silu.py")
+    yield "own_silu"
+    sys.modules.pop("own_silu", None)
+
+
+def forget() -> None:
+    """Be as a new process is."""
+    REGISTERED.clear()
+    sys.modules.pop("own_silu", None)
+    Path("imported").unlink(missing_ok=True)
+
+
+def test_a_trace_is_simulated_again_where_its_module_is_allowed(
+    module: str, files: Files, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files.write(OWN)
+    assert only_line(capsys, ["run", "s.toml"], 2).startswith('s.toml:6:14: network.activation: "silu" is not allowed')
+    assert call(["run", "s.toml", "--allow", module]) == 0
+    forget()
+    needs = "activation 'silu' (SiLU of own_silu) is not registered here; import that module first, or allow it"
+    refusals = (["replay", "s.h5", "--verify"], ["learn", "s.h5"], ["eval", "s.h5"], ["inspect", "s.h5"])
+    for arguments in (*refusals, ["plot", "s.h5", "--theory"]):
+        line = only_line(capsys, arguments, 2)
+        assert line.endswith(f"network.activation: {needs}: --allow own_silu")
+    assert call(["plot", "s.h5"]) == call(["export", "s.h5", "-o", "w.npz"]) == call(["replay", "s.h5"]) == 0
+    assert needs in only_line(capsys, ["eval", "w.npz"], 2)
+    assert not Path("imported").exists()
+    for arguments in (*refusals, ["eval", "w.npz"]):
+        forget()
+        assert call([*arguments, "--allow", module]) == 0
+        assert Path("imported").exists()
+
+
+def test_a_module_that_cannot_be_imported_is_one_line(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
+    files.write(OWN)
+    line = only_line(capsys, ["run", "s.toml", "--allow", "no_such"], 2)
+    assert line.startswith("the module no_such cannot be imported (ModuleNotFoundError: No module named 'no_such')")
+    files.write("1 / 0", "broken.py")
+    line = only_line(capsys, ["run", "s.toml", "--allow", "broken"], 2)
+    assert line.startswith("the module broken cannot be imported (ZeroDivisionError: division by zero)")

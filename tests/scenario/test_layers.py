@@ -16,8 +16,8 @@ CONV = "conv = 4, kernel = 3, padding = 1"
 FOUND_BY_READING = {
     "{ conv = 4, kernal = 3 }": "unknown key 'kernal' in [network.layers, entry 0]; did you mean 'kernel'?",
     "{ conv = 4 }": "s.toml:9:1: network.layers: layer 0 has a conv and no kernel; give its size, as in kernel = 3",
-    "{ conv = 4, dense = 3, kernel = 3 }": "layer 0 has conv and dense; give it one of the two",
-    "{ activation = 'relu' }": "layer 0 has neither conv nor dense; give it one of the two",
+    "{ conv = 4, dense = 3, kernel = 3 }": "layer 0 has conv and dense; give it one of them",
+    "{ activation = 'relu' }": "layer 0 has none of conv, dense, part, function; give it one of them",
     "{ dense = 4, stride = 2 }": "layer 0 has stride and no conv; remove it",
     "{ dense = 4, pool = 2 }": "layer 0 is dense and has no image to pool; remove pool",
     f"{{ {CONV}, activation = 'reluu' }}": "did you mean 'relu'? Give one of linear, tanh, sigmoid, relu,",
@@ -80,7 +80,7 @@ def test_sizes_are_given_in_one_way(files: Files) -> None:
     for words, line in (
         ("widths = [64, 10]", "network.widths and network.layers both give the sizes"),
         ("skip = true", "say it in the list, by add in a layer"),
-        ('output = "sigmoid"', "network.output does not go with layers; the last entry of the list is the output"),
+        ('output = "sigmoid"', "network.output does not go with layers; the last layer is the output"),
     ):
         (found,) = files.problems(SMALL.replace("[network]\n", f"[network]\n{words}\n"))
         assert line in found

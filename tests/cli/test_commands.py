@@ -101,7 +101,7 @@ def test_notes_on_dropped_keys_go_to_the_error_stream(files: Files, capsys: pyte
         (["plot", "s.toml"], "s.toml is not an HDF5 file"),
         (["plot", "s.toml", "-o", "s.gif"], "s.gif: a figure ends in .png, .pdf, .svg"),
         (["replay", "none.h5"], "no trace at none.h5"),
-        (["replay", "s.h5", "--precision", "float64"], "--backend and --precision belong to --verify"),
+        (["replay", "s.h5", "--precision", "float64"], "--backend, --precision and --allow belong to --verify"),
     ],
 )
 def test_a_mistake_is_one_line_and_starts_nothing(

@@ -1,16 +1,13 @@
 """SVHN, cropped digits: house numbers in MATLAB's files."""
 
-import os
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from pcsim.datasets.archive import open_data
 from pcsim.datasets.checks import require_classes
 from pcsim.datasets.dataset import Dataset
-from pcsim.datasets.headers import check_unpacked
+from pcsim.datasets.mat import read_mat
 from pcsim.datasets.places import first_folder, located
 from pcsim.datasets.scaling import PixelScaling
 from pcsim.errors import UsageError
@@ -47,47 +44,21 @@ def load_svhn(file: Path | None) -> Dataset:
 
 
 def _read(path: Path) -> tuple[UInt8[np.ndarray, "samples 32 32 3"], Int64[np.ndarray, " samples"]]:
-    with open_data(path, _NEEDED) as handle:
-        x, y = _arrays(handle, path)
-    if x.dtype != np.uint8 or x.ndim != 4 or x.shape[:3] != (32, 32, 3) or x.shape[3] == 0:
+    found = read_mat(path, _NEEDED, _ORIGIN)
+    x, y = found.get("X"), found.get("y")
+    if x is None or y is None:
+        present = ", ".join(map(repr, found)) or "none"
+        raise UsageError(f"{path}: lacks numbers X or y, its arrays: {present}; needed is {_NEEDED} ({_ORIGIN})")
+    if x.dtype != np.uint8 or x.shape[:3] != (32, 32, 3) or x.ndim != 4 or not x.size:
         raise UsageError(
             f"{path}: X holds {x.dtype} of shape {x.shape}; needed are uint8 images (32, 32, 3, samples), those of the "
             f"cropped digits ({_ORIGIN})"
         )
-    samples = x.shape[3]
-    if y.dtype.kind not in "fiu" or y.size != samples:
-        raise UsageError(f"{path}: y holds {y.dtype} of shape {y.shape}; needed are {samples} labels, one an image")
-    labels = y.reshape(-1).astype(np.int64)
+    if y.size != x.shape[3]:
+        raise UsageError(f"{path}: y has shape {y.shape}; needed are {x.shape[3]} labels, one an image")
+    # Labels beyond int64, and those that are no numbers, become others that are wrong as well.
+    with np.errstate(invalid="ignore"):
+        labels = y.reshape(-1).astype(np.int64)
     labels[labels == 10] = 0
     require_classes(labels, 10, f"{path}: y", f"fetch it again ({_ORIGIN})")
     return np.ascontiguousarray(np.moveaxis(x, 3, 0)), labels
-
-
-def _arrays(handle: IO[bytes], path: Path) -> tuple[Any, Any]:
-    """Return the arrays X and y of a file as they are."""
-    # imported here: it takes longer than all other data sets together
-    from scipy.io import loadmat, whosmat
-
-    # SciPy raises many kinds of error on damaged bytes.
-    try:
-        held = {name: shape for name, shape, _ in whosmat(handle)}
-        for name, shape in held.items():
-            check_unpacked(int(np.prod(shape, dtype=object)), handle, f"{path}: array '{name}'")
-        handle.seek(0)
-        found = loadmat(handle, variable_names=["X", "y"])
-    except UsageError:
-        raise
-    except NotImplementedError:
-        raise UsageError(
-            f"{path}: is a MATLAB 7.3 file, which SciPy does not read; save it with -v7, or fetch it again ({_ORIGIN})"
-        ) from None
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UsageError(
-            f"{path}: is no MATLAB file, truncated or damaged ({os.fstat(handle.fileno()).st_size:,} bytes; {reason}); "
-            f"fetch it again ({_ORIGIN})"
-        ) from None
-    if not {"X", "y"} <= found.keys():
-        present = ", ".join(map(repr, held)) or "none"
-        raise UsageError(f"{path}: lacks X or y, its arrays: {present}; needed is {_NEEDED} ({_ORIGIN})")
-    return found["X"], found["y"]

@@ -62,7 +62,7 @@ def test_standard_of_cifar_is_the_papers(files: Files):
 
 def test_a_table_goes_channel_by_channel_and_into_the_trace(files: Files):
     words = "{ mean = [0.1, 0.2, 0.3], std = [0.5, 1.0, 2.0] }"
-    with pcsim.run(own(files, COLOURS, words, "data.batch=4")) as trace:
+    with pcsim.run(own(files, COLOURS, words, "data.batch=4", "learning.epochs=1", "data.samples=8")) as trace:
         expected = (COLOURS[:4] / 255 - [0.1, 0.2, 0.3]) / [0.5, 1.0, 2.0]
         assert np.array_equal(trace.data["x"], expected.reshape(4, 48))
         assert "mean = [0.1, 0.2, 0.3]" in str(trace.provenance["scenario"])

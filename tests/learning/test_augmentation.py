@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from typing import cast
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pcsim
 from pcsim.conformance.trainings import assert_same_bits, assert_trees_close
 from pcsim.engine.backend import TrainingBackend
 from pcsim.engine.registry import load_backend
-from pcsim.errors import ScenarioError
+from pcsim.errors import ScenarioError, UsageError
 from pcsim.interruption import Interrupted
 from pcsim.learning.augmentation import Augmentation, moved
 from pcsim.learning.pixels import Pixels
@@ -115,6 +116,13 @@ def test_jax_sees_the_same_images_and_goes_on_from_a_snapshot(files: Files):
     assert_trees_close("updates", last, theirs.run(BATCHES[2:], RATES[2:]), 1e-10)
     ours.restore(snapshot)
     assert_same_bits("updates after a snapshot", ours.run(BATCHES[2:], RATES[2:]), last)
+
+
+def test_a_trainer_that_does_not_move_images_is_refused(files: Files, monkeypatch: pytest.MonkeyPatch):
+    simulation = prepare(files.read(TEXT))
+    monkeypatch.setattr(type(simulation.backend), "trainer", Mock(return_value=object()))
+    with pytest.raises(UsageError, match=r"learning.augment: the backend 'numpy' cannot augment images; remove it, or"):
+        simulation.trainer()
 
 
 @pytest.mark.parametrize(

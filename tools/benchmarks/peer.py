@@ -16,8 +16,10 @@ from benchmarks.workload import STEP_SIZE
 from pcsim.engine.backend import Task
 from pcsim.trace.layout import Block
 
-PEERS = {"fabricpc": "fabricpc==0.6.0"}
-"""What pip installs of every peer."""
+PACKAGES = {"fabricpc": ("fabricpc==0.6.0",), "torch": ("torch==2.13.0", "numpy")}
+"""What pip installs of every peer, the one that tells its version first."""
+PEERS = ("fabricpc",)
+"""Those that know the dense networks."""
 
 
 class Peer:
@@ -39,23 +41,26 @@ class Peer:
         file = self._folder / f"{len(self.deviation)}.npz"
         np.savez(file, x=task.x, y=task.y, **arrays)
         settings = {"method": task.inference.name, "steps": task.descent.steps, "step_size": STEP_SIZE}
-        reply = self._ask(prepare=name, file=str(file), **settings)
+        reply = self.ask(prepare=name, file=str(file), **settings)
         self.versions = reply["versions"]
         self.deviation[name] = _deviation(np.array(reply["energy"]), task)
-        return lambda: float(self._ask(time=name)["seconds"])
+        return lambda: float(self.ask(time=name)["seconds"])
 
     def close(self) -> None:
         """Let the process end."""
         self._process.communicate()
 
-    def _ask(self, **request: Any) -> dict[str, Any]:
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """Return the answer to a request."""
         to, back = self._process.stdin, self._process.stdout
         if to is None or back is None:
             raise TypeError("the worker has no pipes")
         print(json.dumps(request), file=to, flush=True)
         answer = back.readline()
         if not answer:
-            raise SystemExit(f"tools/bench.py: {self.name} failed; what it said is above. Leave out --peer to go on")
+            raise SystemExit(
+                f"{Path(sys.argv[0]).name}: {self.name} failed; what it said is above. Leave out --peer to go on"
+            )
         return json.loads(answer)
 
 
@@ -74,20 +79,21 @@ def _python(name: str) -> Path:
     """Return the interpreter of the peer's environment, made now if there is none."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     major, minor = sys.version_info[:2]
-    folder = cache / "pcsim" / "peers" / f"{PEERS[name].replace('==', '-')}-python{major}.{minor}"
+    folder = cache / "pcsim" / "peers" / f"{PACKAGES[name][0].replace('==', '-')}-python{major}.{minor}"
     program = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     finished = folder / "finished"
     if finished.exists():
         return program
-    print(f"installing {PEERS[name]} into {folder}", file=sys.stderr)
+    packages = " ".join(PACKAGES[name])
+    print(f"installing {packages} into {folder}", file=sys.stderr)
     venv.create(folder, clear=True, with_pip=True)
-    command = [program, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PEERS[name]]
+    command = [program, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES[name]]
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=_bare())
     if result.returncode:
         said = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or ["no reason given"]
         raise SystemExit(
-            f"tools/bench.py: pip cannot install {PEERS[name]} into {folder}: {said[-1]}; it needs a package index, "
-            "see the settings of pip. Leave out --peer to go on without"
+            f"{Path(sys.argv[0]).name}: pip cannot install {packages} into {folder}: {said[-1]}; it needs a package "
+            "index, see the settings of pip. Leave out --peer to go on without"
         )
     finished.touch()
     return program

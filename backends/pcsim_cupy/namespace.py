@@ -1,6 +1,7 @@
 """CuPy as the core's array namespace: what trains and diagnoses on the device computes through it."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from pcsim.model.activations import Activation
@@ -23,6 +24,10 @@ class CupyNamespace(Gathered):
         self.tanh, self.sqrt, self.abs = library.tanh, library.sqrt, library.abs
         self.maximum, self.zeros_like, self.stack = library.maximum, library.zeros_like, library.stack
         self.sum, self.max, self.any = library.sum, library.max, library.any
+
+    def concatenate(self, arrays: Sequence[Array], /, *, axis: int) -> Array:
+        """Put arrays together along an axis."""
+        return self._library.concatenate(list(arrays), axis=axis)
 
     def gather(self, x: Array, index: NDArray[Any], /) -> Array:
         """Return positions of x (batch, positions, channels), zeros for the one beyond the last."""

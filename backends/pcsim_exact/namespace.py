@@ -69,6 +69,10 @@ class ExactNamespace(Gathered):
         """Join equally shaped arrays along a new first axis."""
         return Balls(np.stack([a.entries for a in arrays]))
 
+    def concatenate(self, arrays: Sequence[Balls], /, *, axis: int) -> Balls:
+        """Put arrays together along an axis."""
+        return Balls(np.concatenate([a.entries for a in arrays], axis=axis))
+
     def gather(self, x: Balls, index: NDArray[np.int64], /) -> Balls:
         """Return positions of x (batch, positions, channels), exact zeros for the one beyond the last."""
         beyond = np.concatenate([x.entries, zeros((x.shape[0], 1, x.shape[2])).entries], axis=1)

@@ -253,3 +253,22 @@ def test_shapes_that_do_not_fit_are_named(part: Any, line: str) -> None:
 def test_two_parts_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="two parts of a chain call a parameter 'W'"):
         Chain((Dense(2, 2), Pointwise(LeakyRelu(0.0)), Dense(2, 2)))
+
+
+def test_large_batches_are_gathered_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    convolution, rng = convolved(3, 2, 1), np.random.default_rng(3)
+    theta, s = values(convolution.parameters, rng), rng.standard_normal((5, *IMAGE))
+    value, saved = convolution.forward(XP, theta, s)
+    v = rng.standard_normal(value.shape)
+    whole = value, convolution.pullback(XP, theta, saved, v), convolution.gradient(XP, theta, saved, v)["W"]
+    monkeypatch.setattr("pcsim.model.gathered.MOST_GATHERED", 1000)
+    for ours, theirs in zip(
+        (
+            convolution.forward(XP, theta, s)[0],
+            convolution.pullback(XP, theta, saved, v),
+            convolution.gradient(XP, theta, saved, v)["W"],
+        ),
+        whole,
+        strict=True,
+    ):
+        close(ours, theirs)

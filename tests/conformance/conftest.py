@@ -17,19 +17,23 @@ from tests.shim.device import CpuCupyBackend
 
 
 class Examined(NamedTuple):
-    """A backend, how much it does by default and behind the marker (of discrete steps, of the rest), and its marks."""
+    """A backend, how much it does by default and behind the marker (of discrete steps, of the rest), and its marks.
+
+    None stands for nothing.
+    """
 
     subject: Subject
-    usual: tuple[int, int]
+    usual: tuple[int, int | None]
     exhaustive: tuple[int, int]
     marks: tuple[Any, ...] = ()
 
 
-# JAX compiles a combination for a second or more; numpy and exact run the core's own lines.
+# JAX compiles a combination for a second or more, and what it learns and searches is tested by default elsewhere; numpy
+# and exact run the core's own lines.
 EXAMINED = [
     Examined(Subject("numpy", NumpyBackend()), (FEW, FEW), (PAIRS, WORDS)),
     Examined(Subject("exact", ExactBackend()), (FEW, FEW), (PAIRS, PAIRS)),
-    Examined(Subject("jax", JaxBackend()), (FEW, FEW), (PAIRS, WORDS)),
+    Examined(Subject("jax", JaxBackend()), (FEW, None), (PAIRS, WORDS)),
     Examined(Subject("numba", NumbaBackend()), (PAIRS, WORDS), (ALL, ALL)),
     Examined(Subject("cupy-on-the-cpu", CpuCupyBackend()), (FEW, FEW), (PAIRS, PAIRS), (needs_compiler,)),
     Examined(Subject("cupy", CupyBackend()), (PAIRS, PAIRS), (ALL, ALL), (pytest.mark.gpu,)),
@@ -47,6 +51,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         problem = subject.able.problem
         for (steps, rest), more in ((usual, []), (exhaustive, [pytest.mark.exhaustive])):
             strength = steps if of_steps else rest
+            if strength is None:
+                continue
             names, chosen = choose(metafunc.fixturenames, subject, strength)
             if problem is not None:
                 skipped = pytest.mark.skip(reason=f"{subject.name}: {problem}")

@@ -53,7 +53,8 @@ def test_order_on_a_nonlinear_network(solver: str) -> None:
     assert abs(order - expected) < 0.2
 
 
-@pytest.mark.parametrize("solver", sampled(list(ORDERS), ["kvaerno3"]))
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("solver", list(ORDERS))
 def test_order_against_the_exact_solution(solver: str) -> None:
     case = CASES["linear"]
     trajectory = linear_system(case.energy, case.parameters, case.x, case.y).trajectory(case.states)

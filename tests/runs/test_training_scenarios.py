@@ -9,6 +9,7 @@ def test_sequential_inference_and_mq_learn_the_digits() -> None:
         assert trace.training["test_accuracy"][-1] >= 0.94
 
 
+@pytest.mark.exhaustive
 def test_a_chain_leaves_the_saddle_with_pc_and_not_with_backprop() -> None:
     losses = {}
     for method in ("state", "backprop"):

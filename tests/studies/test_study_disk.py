@@ -7,14 +7,14 @@ import pytest
 
 from pcsim.studies import results_of
 from pcsim.trace import open_trace
-from tests.support.covering import sampled
 from tests.support.faults import faults
 
 # A study writes by the same few calls over and over: every fourth of its changes fails, by one of the kinds in turn.
 FAULTS = {f"{kind}-{part}": (kind, part) for part, kind in zip(range(3, 24, 4), ("full", "error") * 3, strict=True)}
 
 
-@pytest.mark.parametrize("fault", sampled(FAULTS, ["full-3"]))
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
 def test_a_full_disk_leaves_the_results_that_were_finished(tmp_path: Path, fault: tuple[str, int]) -> None:
     kind, part = fault
     for outcome in faults("study", kind, tmp_path, lambda folder: None, lambda count: range(1 + part, count + 1, 24)):

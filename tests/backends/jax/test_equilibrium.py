@@ -33,6 +33,7 @@ def assert_equal(one: Found, other: Found) -> None:
         np.testing.assert_array_equal(mine, theirs)
 
 
+@pytest.mark.exhaustive
 def test_a_second_search_finds_the_same_bits_with_what_the_first_compiled() -> None:
     first = search(JaxBackend())
     with compilations() as compiled:

@@ -139,7 +139,8 @@ def test_implicit_solver_beats_explicit_ones_on_a_stiff_network() -> None:
     assert steps["kvaerno5"] < steps["dopri5"] / 8
 
 
-@pytest.mark.parametrize("form", sampled(FORMS, ["increment"]))
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("form", FORMS.values(), ids=list(FORMS))
 def test_golden_case(form: Any) -> None:
     weights, data, expected = (np.load(FLOW / f"{name}.npz") for name in ("weights", "data", "expected"))
     network = dense_chain((12, 10, 8, 6, 4), Tanh(), activation_first=True)

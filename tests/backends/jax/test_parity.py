@@ -98,6 +98,7 @@ def test_the_compiled_training_step_has_the_gradient_of_a_run(method: str) -> No
             assert_close(key, np.asarray(a[key]), b[key], 1e-10)
 
 
+@pytest.mark.exhaustive
 def test_float64_stays_in_the_run() -> None:
     program = """
 import jax, jax.numpy as jnp, numpy as np, pcsim

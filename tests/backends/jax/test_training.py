@@ -55,6 +55,7 @@ def test_bfloat16_learns_and_keeps_its_type() -> None:
     assert {array.dtype for array in jax.tree.leaves(snapshot.memory)} == {np.dtype(np.float32)}
 
 
+@pytest.mark.exhaustive
 def test_updates_below_half_a_unit_of_bfloat16_add_up() -> None:
     # Adam's steps of 1e-4 are a tenth of a unit in the last place of weights around 0.2.
     tasks = (make(precision, Adam()) for precision in ("bfloat16", "float64"))

@@ -22,6 +22,7 @@ from pcsim.model.layers import (
     Dense,
     Flatten,
     Layer,
+    LiveBatchNorm,
     MaxPool,
     Pointwise,
     Scale,
@@ -272,3 +273,27 @@ def test_large_batches_are_gathered_in_blocks(monkeypatch: pytest.MonkeyPatch) -
         strict=True,
     ):
         close(ours, theirs)
+
+
+def test_live_norms_are_autodiffs_through_their_statistics() -> None:
+    chain = Chain((convolved(3, 2, 1), LiveBatchNorm(4), Pointwise(Tanh())))
+    theta, s, ds, v, _ = drawn_for(IMAGE, chain)
+    value, saved = chain.forward(XP, theta, s)
+
+    @jax.jit
+    def products(theta: Any, s: Any, v: Any) -> Any:
+        def forward(theta: Any, s: Any) -> Any:
+            normed = Chain(chain.parts[:1]).forward(JXP, theta, s)[0]
+            mean, variance = normed.mean((0, 1, 2)), normed.var((0, 1, 2))
+            scaled = theta["gamma"] * (normed - mean) / jnp.sqrt(variance + 1e-5) + theta["beta"]
+            return jnp.tanh(scaled)
+
+        output, back = jax.vjp(forward, theta, s)
+        return output, back(v), jax.jvp(partial(forward, theta), (s,), (ds,))[1]
+
+    output, (gradient, back), pushed = products(theta, s, v)
+    close(value, output)
+    close(chain.pullback(XP, theta, saved, v), back)
+    close(chain.pushforward(XP, theta, saved, ds), pushed)
+    for name, ours in chain.gradient(XP, theta, saved, v).items():
+        close(ours, gradient[name])

@@ -9,12 +9,13 @@ from pcsim.conformance.covering import ALL, FEW, PAIRS, WORDS
 from pcsim.conformance.subject import Subject
 from pcsim.engine.backend import TrainingBackend
 from pcsim.engine.registry import installed_backends
-from pcsim.scenario import InferenceTable, LearningTable
+from pcsim.extensions.kinds import KINDS
+from pcsim.scenario import LearningTable
 from pcsim.scenario.arithmetic import NamedPrecision
 from pcsim.scenario.flow import SOLVERS
 
 CLAIMABLE: dict[str, tuple[str, ...]] = {
-    "methods": get_args(InferenceTable.model_fields["method"].annotation),
+    "methods": KINDS["inference"].shipped,
     "precisions": get_args(NamedPrecision),
     "solvers": SOLVERS,
     "rules": get_args(LearningTable.model_fields["rule"].annotation),

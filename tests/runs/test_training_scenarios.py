@@ -1,5 +1,7 @@
 """What the shipped training scenarios promise."""
 
+import pytest
+
 import pcsim
 from pcsim.scenario import read_scenario
 

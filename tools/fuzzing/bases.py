@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from scipy.io import savemat
 
 SCENARIO = """\
 title = "small"
@@ -44,6 +45,9 @@ inference.step_size = [0.1, 0.2]
 """
 FLOW = SCENARIO.replace("steps = 5\nstep_size = 0.1\nstop = { grad_norm = 1e-6 }", 'solver = "dopri5"\nt_end = 1.0')
 IMAGES = SCENARIO.replace("[4,", "[784,").replace(", 3]", ", 10]").replace("npz", "mnist", 1).replace("data.npz", "idx")
+PHOTOS = SCENARIO.replace("[4,", "[3072,").replace(", 3]", ", 10]")
+SINGLE_FILES = {"cifar-10": "data_batch_1.bin", "svhn": "train_32x32.mat"}
+"""Of photographs, by data set."""
 
 
 def make_bases(folder: Path) -> None:
@@ -56,6 +60,13 @@ def make_bases(folder: Path) -> None:
         (folder / f"{name}.toml").write_text(text)
     (folder / "child.toml").write_text('extends = "s.toml"\n[inference]\nsteps = 3\n')
     _make_images(folder / "idx", draw)
+    for name, file in SINGLE_FILES.items():
+        text = PHOTOS.replace("npz", name, 1).replace("data.npz", file)
+        (folder / f"{name}.toml").write_text(text)
+    photos, labels = draw.integers(0, 256, (12, 3072), dtype=np.uint8), (np.arange(12, dtype=np.uint8) % 10)[:, None]
+    np.concatenate([labels, photos], axis=1).tofile(folder / SINGLE_FILES["cifar-10"])
+    arrays = {"X": photos.T.reshape(32, 32, 3, 12), "y": labels}
+    savemat(folder / SINGLE_FILES["svhn"], arrays, do_compression=True)
     subprocess.run([sys.executable, "-c", _TRACES], cwd=folder, check=True)
 
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fuzzing import data, hdf5, texts
+from fuzzing.bases import SINGLE_FILES
 from pcsim.cli.call import call
 
 SECRET = b"not to be read, not to be written"
@@ -59,7 +60,9 @@ def run_case(seed: int, number: int, bases: Path, folder: Path, begun: Callable[
     os.mkfifo(folder / "pipe")
     (folder / "loop.toml").write_text('extends = "loop.toml"\n')
     os.chdir(folder)
-    kind = draw.choice(("trace",) * 5 + ("scenario",) * 4 + ("weights", "data", "checkpoint", "images", "path"))
+    kind = draw.choice(
+        ("trace",) * 5 + ("scenario",) * 4 + ("weights", "data", "checkpoint", "images", "photos", "path")
+    )
     target, command = _KINDS[kind](draw, folder)
     before = _listed(folder)
     command = command.replace("S", {"train.h5": "train.toml", "flow.h5": "flow.toml"}.get(target, "train.toml"))
@@ -147,6 +150,12 @@ def _images(draw: random.Random, folder: Path) -> tuple[str, str]:
     return "images.toml", "check T"
 
 
+def _photos(draw: random.Random, folder: Path) -> tuple[str, str]:
+    name, file = draw.choice(sorted(SINGLE_FILES.items()))
+    (folder / file).write_bytes(data.damaged(draw, (folder / file).read_bytes()))
+    return f"{name}.toml", "check T"
+
+
 def _path(draw: random.Random, folder: Path) -> tuple[str, str]:
     target, commands = draw.choice(
         (
@@ -169,6 +178,7 @@ _KINDS: dict[str, Callable[[random.Random, Path], tuple[str, str]]] = {
     "data": _data,
     "checkpoint": _checkpoint,
     "images": _images,
+    "photos": _photos,
     "path": _path,
 }
 

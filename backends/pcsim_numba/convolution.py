@@ -16,11 +16,14 @@ from pcsim.typing import NDArray
 from pcsim_numba.kernels import convolutions
 from pcsim_numba.kernels.convolutions import Frame, Phases
 from pcsim_numba.kernels.endings import Ending
-from pcsim_numba.kernels.products import packed, padded
+from pcsim_numba.kernels.products import lanes, packed, padded
+from pcsim_numba.kernels.winograd import POINTS
 from pcsim_numba.threads import count_threads, on_all
 
 AT_ONCE = 2**19
 """Bytes of the images that are worked on together, and of what is made of them: half of a core's own cache."""
+TILES = 128
+"""That are worked on together: enough that the weights, which are read again for them, come from memory seldom."""
 SHORT = 4e6
 """Operations of a call below which handing half of it to another thread takes longer than doing it."""
 
@@ -32,23 +35,53 @@ class Weights:
     """A kernel (k, k, c, out) with its bias (out,), None for zeros, packed for the products with it."""
 
     def __init__(self, kernel: NDArray[Any], bias: NDArray[Any] | None = None) -> None:
-        self.kernel, self._mirrored = kernel, dict[int, NDArray[Any]]()
+        self.kernel = kernel
         channels = kernel.shape[3]
         self.bias = np.zeros(padded(channels, kernel.dtype), kernel.dtype)
         if bias is not None:
             self.bias[:channels] = bias
-        self.panels = packed(kernel.reshape(-1, channels))
-        self._lock = threading.Lock()
+        self._packed, self._lock = dict[tuple[int, bool], NDArray[Any]](), threading.Lock()
 
-    def mirrored(self, stride: int) -> NDArray[Any]:
+    def panels(self, tiled: bool) -> NDArray[Any]:
+        """The kernel in panels."""
+        return self._once((0, tiled), lambda: spread(self.kernel) if tiled else _panels(self.kernel))
+
+    def mirrored(self, stride: int, tiled: bool) -> NDArray[Any]:
         """The kernels of the transpose in panels, one after another: of every phase its taps, the last one first."""
+
+        def make() -> NDArray[Any]:
+            turned = self.kernel.swapaxes(2, 3)
+            if tiled:
+                return spread(turned[::-1, ::-1])
+            phases = [turned[a::stride, b::stride][::-1, ::-1] for a in range(stride) for b in range(stride)]
+            return np.concatenate([_panels(phase) for phase in phases if phase.size])
+
+        return self._once((stride, tiled), make)
+
+    def _once(self, key: tuple[int, bool], make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         with self._lock:
-            if stride not in self._mirrored:
-                turned = self.kernel.swapaxes(2, 3)
-                phases = [turned[a::stride, b::stride][::-1, ::-1] for a in range(stride) for b in range(stride)]
-                panels = [packed(phase.reshape(-1, turned.shape[3])) for phase in phases if phase.size]
-                self._mirrored[stride] = np.concatenate(panels) if len(panels) > 1 else panels[0]
-            return self._mirrored[stride]
+            if key not in self._packed:
+                self._packed[key] = make()
+            return self._packed[key]
+
+
+def _panels(kernel: NDArray[Any]) -> NDArray[Any]:
+    return packed(kernel.reshape(-1, kernel.shape[3]))
+
+
+def spread(kernel: NDArray[Any]) -> NDArray[Any]:
+    """Return a kernel (3, 3, c, out) as tiles need it, in panels."""
+    depth, n = kernel.shape[2:]
+    out = np.empty(POINTS * depth * n, kernel.dtype)
+    convolutions.spread(np.ascontiguousarray(kernel).reshape(-1), depth, n, out)
+    return out
+
+
+def has_tiles(kernel: NDArray[Any], window: Window) -> bool:
+    """Tell whether tiles make a convolution and its transpose: where channels fill vectors, and turning them pays."""
+    vectors = 2 * lanes(kernel.dtype)
+    full = all(n >= vectors and n % lanes(kernel.dtype) == 0 for n in kernel.shape[2:])
+    return full and window.size == 3 and window.stride == 1 and window.padding <= 2
 
 
 def plain(shape: tuple[int, int, int]) -> Ending:
@@ -61,13 +94,13 @@ def forward(s: Images, weights: Weights, window: Window, ending: Ending) -> tupl
     s = np.ascontiguousarray(s)
     out, slopes = empty(s, pooled(ending)), empty(s, whole(ending) if ending.curved else (0,))
     _, height, width, channels = s.shape
-    pad = window.padding
-    tall, wide = height + 2 * pad, width + 2 * pad
-    frame = _frame((height, width, channels), pad, (tall, wide), window.size, ending.rows * ending.columns, out)
-    begins = _begins(window.stride, (ending.rows, ending.columns), frame)
+    pad, tiled, places = window.padding, has_tiles(weights.kernel, window), (ending.rows, ending.columns)
+    size = _even(places) if tiled else (height + 2 * pad, width + 2 * pad)
+    frame = _frame((height, width, channels), pad, size, window.size, places, out, tiled)
+    begins, panels = _begins(window.stride, places, frame), weights.panels(tiled)
 
     def some(first: int, last: int) -> None:
-        arrays = s.ravel(), first, last, frame, begins, weights.panels, weights.bias, ending
+        arrays = s.ravel(), first, last, frame, begins, panels, weights.bias, ending
         convolutions.forward(*arrays, out.reshape(-1), slopes.reshape(-1))
 
     _shared(some, len(s), weights.kernel.size * ending.rows * ending.columns)
@@ -83,12 +116,13 @@ def backward(v: Places, slopes: Array, weights: Weights, window: Window, ending:
     before = max(0, most - 1 - window.padding // window.stride)
     ends = ((length - 1 + window.padding) // window.stride + 1 for length in image)
     tall, wide = (before + max(length, end) for length, end in zip(shape[:2], ends, strict=True))
-    frame = _frame(shape, before, (tall, wide), window.size, image[0] * image[1], out)
+    tiled = has_tiles(weights.kernel, window)
+    frame = _frame(shape, before, _even(image) if tiled else (tall, wide), window.size, image, out, tiled)
     bias = np.zeros(padded(channels, v.dtype), v.dtype)
-    phases, panels = _phases(window, image, frame, len(bias)), weights.mirrored(window.stride)
+    phases, panels = _phases(window, image, frame, len(bias)), weights.mirrored(window.stride, tiled)
 
     def some(first: int, last: int) -> None:
-        arrays = v.ravel(), slopes.ravel(), first, last, frame, phases, panels, bias, channels, ending
+        arrays = v.ravel(), slopes.ravel(), first, last, frame, *image, phases, panels, bias, channels, ending
         convolutions.backward(*arrays, out.reshape(-1))
 
     _shared(some, len(v), weights.kernel.size * ending.rows * ending.columns)
@@ -104,8 +138,9 @@ def gradient(
     ld, lines, pad = padded(ending.channels, s.dtype), window.size**2 * channels, window.padding
     out, sums = np.zeros((lines, ld), s.dtype), np.zeros(ld, s.dtype)
     tall, wide = height + 2 * pad, width + 2 * pad
-    frame = _frame((height, width, channels), pad, (tall, wide), window.size, ending.rows * ending.columns, v)
-    begins = _begins(window.stride, (ending.rows, ending.columns), frame)
+    places = ending.rows, ending.columns
+    frame = _frame((height, width, channels), pad, (tall, wide), window.size, places, v, False)
+    begins = _begins(window.stride, places, frame)
 
     def some(first: int, last: int) -> None:
         arrays = s.ravel(), v.ravel(), slopes.ravel(), len(s), first, last, frame, begins, ending
@@ -156,11 +191,20 @@ def empty(like: Array, shape: tuple[int, ...]) -> Array:
     return np.empty((len(like), *shape), like.dtype)
 
 
-def _frame(shape: tuple[int, ...], before: int, frame: Image, size: int, places: int, out: NDArray[Any]) -> Frame:
+def _even(places: Image) -> Image:
+    """Return height and width of a frame for tiles of two by two places."""
+    rows, columns = (count + count % 2 + 2 for count in places)
+    return rows, columns
+
+
+def _frame(
+    shape: tuple[int, ...], before: int, frame: Image, size: int, places: Image, out: NDArray[Any], tiled: bool
+) -> Frame:
     height, width, channels = shape
-    numbers = max(frame[0] * frame[1] * channels, places * padded(channels, out.dtype))
-    at_once = max(1, AT_ONCE // (numbers * out.dtype.itemsize))
-    return Frame(height, width, channels, before, *frame, size, min(at_once, len(out)))
+    numbers = max(frame[0] * frame[1] * channels, places[0] * places[1] * padded(channels, out.dtype))
+    tiles = -(-places[0] // 2) * -(-places[1] // 2)
+    at_once = TILES // tiles if tiled else AT_ONCE // (numbers * out.dtype.itemsize)
+    return Frame(height, width, channels, before, *frame, size, max(1, min(at_once, len(out))), tiled)
 
 
 @cache

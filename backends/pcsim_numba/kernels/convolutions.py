@@ -14,6 +14,7 @@ from pcsim_numba.kernels.products import TALL, VECTOR_BYTES, WIDE
 from pcsim_numba.kernels.rows import add, copy
 from pcsim_numba.kernels.unchecked_slice import unchecked_slice
 from pcsim_numba.kernels.window_tiles import gradient_tile, made_tile
+from pcsim_numba.kernels.winograd import made_of_tiles, room_for_tiles, spread_kernel
 
 _made_8_2, _made_4_2, _made_1_2 = made_tile(8, 2), made_tile(4, 2), made_tile(1, 2)
 _made_8_1, _made_1_1 = made_tile(8, 1), made_tile(1, 1)
@@ -24,7 +25,8 @@ _gradient_8_1, _gradient_1_1 = gradient_tile(8, 1), gradient_tile(1, 1)
 class Frame(NamedTuple):
     """How images lie in a frame of zeros: `before` lines and entries lie above and left of them.
 
-    The frame is `tall` by `wide`; windows in it are `size` by `size`. `at_once` images are worked on together.
+    The frame is `tall` by `wide`; windows in it are `size` by `size`. `at_once` images are worked on together. `tiled`
+    tells that four places at a time are made of tiles (`winograd.py`).
     """
 
     height: int
@@ -35,6 +37,7 @@ class Frame(NamedTuple):
     wide: int
     size: int
     at_once: int
+    tiled: bool
 
 
 @part
@@ -116,14 +119,18 @@ def _compile_forward(stamp: int) -> Any:
         """
         _ = stamp
         size, ld = frame.tall * frame.wide * frame.channels, len(bias)
-        places = len(begins) // frame.at_once
+        rows, columns, places = ending.rows, ending.columns, ending.rows * ending.columns
         framed = np.zeros(frame.at_once * size, images.dtype)
-        made = np.empty(frame.at_once * places * ld, images.dtype)
+        made = np.empty((frame.at_once * places + 1) * ld, images.dtype)
+        turned, products = room_for_tiles(framed, frame, rows, columns, ld)
         for i in range(first, last, frame.at_once):
             count = min(frame.at_once, last - i)
             _framed(images, i, count, frame, framed)
             lines, depth, line = frame.size, frame.size * frame.channels, frame.wide * frame.channels
-            _made(framed, line, begins, count * places, lines, depth, panels, bias, made, ld)
+            if frame.tiled:
+                made_of_tiles(framed, frame, count, rows, columns, panels, bias, turned, products, made)
+            else:
+                _made(framed, line, begins, count * places, lines, depth, panels, bias, made, ld)
             for m in range(count):
                 ended(unchecked_slice(made, m * places * ld, places * ld), ld, ending, i + m, out, slopes)
 
@@ -145,19 +152,28 @@ class Phases(NamedTuple):
 
 def _compile_backward(stamp: int) -> Any:
     @entry
-    def backward(errors, slopes, first, last, frame, phases, panels, bias, channels, ending, out):
-        """Write the transpose of errors behind an ending, of so many channels; `bias` is zeros in whole vectors."""
+    def backward(errors, slopes, first, last, frame, rows, columns, phases, panels, bias, channels, ending, out):
+        """Write the transpose of errors behind an ending to images of so many rows, columns and channels.
+
+        `bias` is zeros in whole vectors.
+        """
         _ = stamp
         image, ld, line = frame.height * frame.width * frame.channels, len(bias), frame.wide * frame.channels
-        places = len(phases.targets) // frame.at_once
+        places = rows * columns
         framed = np.zeros(frame.at_once * frame.tall * line, errors.dtype)
+        turned, products = room_for_tiles(framed, frame, rows, columns, ld)
         before = np.empty(frame.at_once * image, errors.dtype)
-        made = np.empty(frame.at_once * places * ld, errors.dtype)
+        made = np.empty((frame.at_once * places + 1) * ld, errors.dtype)
         for i in range(first, last, frame.at_once):
             count = min(frame.at_once, last - i)
             for m in range(count):
                 pulled(errors, slopes, i + m, ending, unchecked_slice(before, m * image, image), frame.channels)
             _framed(before, 0, count, frame, framed)
+            if frame.tiled:
+                made_of_tiles(framed, frame, count, rows, columns, panels, bias, turned, products, made)
+                size = places * channels
+                copy(unchecked_slice(made, 0, count * size), unchecked_slice(out, i * size, count * size))
+                continue
             for phase in range(len(phases.table)):
                 entries, lines, columns, at, panel = phases.table[phase]
                 begins = unchecked_slice(phases.begins, at, count * entries)
@@ -225,6 +241,17 @@ def _compile_pull(stamp: int) -> Any:
     return pull
 
 
+def _compile_spread(stamp: int) -> Any:
+    @entry
+    def spread(kernel, depth, n, out):
+        """Write a flat kernel (3, 3, depth, n) as the products of tiles need it, in panels."""
+        _ = stamp
+        spread_kernel(kernel, depth, n, out)
+
+    return spread
+
+
+spread = _compile_spread(STAMP)
 forward = _compile_forward(STAMP)
 backward = _compile_backward(STAMP)
 gradient = _compile_gradient(STAMP)

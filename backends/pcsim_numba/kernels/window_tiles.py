@@ -80,7 +80,7 @@ def gradient_tile(rows: int, vectors: int) -> Any:
     return tile
 
 
-class _Emitter:
+class Emitter:
     """What both tiles need of LLVM: pointers into flat arrays, vectors, loops whose sums stay in registers."""
 
     def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any, of: int) -> None:
@@ -104,6 +104,10 @@ class _Emitter:
 
     def number(self, value: int) -> Any:
         return ir.Constant(self.index, value)
+
+    def constant(self, value: float) -> Any:
+        """Return a vector that repeats a constant."""
+        return ir.Constant(self.vector, [value] * self.width)
 
     def load(self, pointer: Any) -> Any:
         return self.builder.load(pointer, typ=self.vector, align=self.size)
@@ -142,7 +146,7 @@ class _Emitter:
 
 
 def _emit_made(rows: int, vectors: int, context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    e = _Emitter(context, builder, signature, arguments, 0)
+    e = Emitter(context, builder, signature, arguments, 0)
     _, _, place, line, lines, depth, _, panel_at, _, bias_at, _, out_at, out_ld = arguments
     starts: list[Any] = []
     for r in range(rows):
@@ -176,7 +180,7 @@ def _emit_made(rows: int, vectors: int, context: Any, builder: Any, signature: A
 
 
 def _emit_gradient(rows: int, vectors: int, context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    e = _Emitter(context, builder, signature, arguments, 0)
+    e = Emitter(context, builder, signature, arguments, 0)
     _, _, shift, places, _, errors_at, errors_ld, _, out_at, out_ld = arguments
     image, errors = e.pointer(0, shift), e.pointer(4, errors_at)
     lines = [e.pointer(7, builder.add(out_at, builder.mul(out_ld, e.number(r)))) for r in range(rows)]

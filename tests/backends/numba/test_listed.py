@@ -114,17 +114,26 @@ def test_products_of_fused_parts_are_those_of_the_parts(precision: str, name: st
             assert_same_products((own, *norm, *then), precision)
 
 
-def assert_same_products(parts: tuple[Part, ...], precision: str) -> None:
+@pytest.mark.parametrize("precision", sampled(["float64", "float32"], ["float64"]))
+@pytest.mark.parametrize("padding", [0, 1, 2, 3])
+def test_products_of_convolutions_in_tiles_are_those_of_the_parts(padding: int, precision: str) -> None:
+    own = convolved((9, 8, 32), 48, 3, 1, padding)
+    shape = own.output_shape(own.shape)
+    assert len(shape) == 3
+    assert_same_products((own, BatchNorm(48), Pointwise(Gelu()), MaxPool(shape, 2, 2)), precision, own.shape)
+
+
+def assert_same_products(parts: tuple[Part, ...], precision: str, image: tuple[int, int, int] = IMAGE) -> None:
     chain, rng = Chain(parts), np.random.default_rng(1)
-    network = fused(Network(IMAGE, (Layer((Branch(-1, chain),)),)))
+    network = fused(Network(image, (Layer((Branch(-1, chain),)),)))
     ours = network.layers[0].branches[0].chain
     (part,) = ours.parts
     assert isinstance(part, Fused)
     assert part.parameters == chain.parameters
     assert part.multiplications == sum(own.multiplications for own in parts)
     theta = {name: array.astype(precision) for name, array in values(chain.parameters, rng).items()}
-    s = rng.standard_normal((11, *IMAGE)).astype(precision)
-    v = rng.standard_normal((11, *chain.output_shape(IMAGE))).astype(precision)
+    s = rng.standard_normal((11, *image)).astype(precision)
+    v = rng.standard_normal((11, *chain.output_shape(image))).astype(precision)
     space, share = NumbaNamespace(), 1e-12 if precision == "float64" else 3e-5
     results: list[Any] = []
     for xp, each in ((space, ours), (NUMPY.namespace, chain)):

@@ -12,7 +12,7 @@ from pcsim.assemble.inputs import (
 )
 from pcsim.assemble.learning import build_learner, build_optimizer, build_schedule
 from pcsim.assemble.model import build_inference, build_network, method_of
-from pcsim.assemble.own import OwnWord, origins, own_words, require_known, require_own
+from pcsim.assemble.own import OwnWord, needs_this_process, origins, own_words, require_known, require_own
 from pcsim.assemble.roles import named
 from pcsim.assemble.step_size import CurvatureStepSize, build_step_size_finder, require_step_size
 from pcsim.assemble.task import build_initial, build_stepper, build_task, number_of_steps
@@ -48,6 +48,7 @@ __all__ = [
     "load_samples",
     "method_of",
     "named",
+    "needs_this_process",
     "number_of_classes",
     "number_of_steps",
     "origins",

@@ -30,6 +30,11 @@ def own_words(scenario: Scenario) -> tuple[OwnWord, ...]:
     return tuple(found.values())
 
 
+def needs_this_process(scenario: Scenario) -> bool:
+    """Tell whether a scenario names what another process may know nothing of: what was registered or given here."""
+    return bool(own_words(scenario) or scenario.network.modules or scenario.reading.network)
+
+
 def require_own(scenario: Scenario, able: Capabilities) -> None:
     """Raise `UsageError`, at its key, for a word that nothing is registered by or that a backend does not run."""
     name = scenario.backend.name

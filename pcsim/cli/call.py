@@ -72,7 +72,11 @@ def _carried_out(arguments: list[str]) -> int:
         what = f"cannot use {error.filename}" if error.filename else "cannot write to standard output"
         code = _say(f"{what}: {error.strerror or error}", 2)
     except Exception as error:  # the last resort: whatever went wrong, a user reads one line
-        code = _say(f"{type(error).__name__}: {error}; this is a bug in pcsim: run again with --debug to see where", 1)
+        from pcsim.extensions import place_in_users_code
+
+        place = place_in_users_code(error.__traceback__)
+        whose = f"raised in {place}" if place else "this is a bug in pcsim"
+        code = _say(f"{type(error).__name__}: {error}; {whose}: run again with --debug to see where", 1)
     return code
 
 

@@ -27,9 +27,9 @@ def load_backend(name: str) -> Backend:
     Raises `UsageError` if no such backend is registered, or if a package it needs is missing.
     """
     found = installed_backends()
-    if name in names("backend"):
-        return find("backend", name)()
     if name not in found:
+        if name in names("backend"):
+            return find("backend", name)()
         usable = ", ".join(others_that(name, lambda _: True)) or "none"
         raise UsageError(
             f"backend '{name}' is not installed; usable here: {usable} (pcsim backends says more)"
@@ -52,7 +52,8 @@ def require(name: str, backend: Backend, precision: str, method: str, solver: st
     able = backend.capabilities()
     if able.problem is not None:
         raise UsageError(f"backend '{name}' cannot be used here: {able.problem}; {able.fix}")
-    _require_word(name, "method", method, methods_of(able))
+    if method not in able.methods:
+        _require_word(name, "method", method, methods_of(able))
     if solver is not None and solver not in able.solvers:
         raise UsageError(_without_solver(name, able, solver))
     _require_word(name, "precision", "exact" if is_exact(precision) else precision, able.precisions)

@@ -4,10 +4,13 @@ import sys
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, TracebackType
 from typing import Any
 
 from pcsim.errors import UsageError
+
+_users: set[str] = set()
+"""Names of the modules that were imported so."""
 
 
 def imported(module: str) -> ModuleType:
@@ -16,6 +19,7 @@ def imported(module: str) -> ModuleType:
     Raises `UsageError`, one line, where there is none and where it cannot be imported.
     """
     here = str(Path.cwd())
+    _users.add(module)
     sys.path.append(here)  # last: nothing that is installed is to be replaced
     try:
         return import_module(module)
@@ -42,4 +46,15 @@ def named_thing(name: str) -> Any:
         if not hasattr(found, part):
             raise UsageError(f"the module {module} has no {path}")
         found = getattr(found, part)
+    return found
+
+
+def place_in_users_code(traceback: TracebackType | None) -> str | None:
+    """Return the file and line at which a user's module raised, or called what did; None where none is on the way."""
+    found: str | None = None
+    while traceback is not None:
+        frame = traceback.tb_frame
+        if frame.f_globals.get("__name__") in _users:
+            found = f"{Path(frame.f_code.co_filename).name}:{traceback.tb_lineno}"
+        traceback = traceback.tb_next
     return found

@@ -6,11 +6,13 @@ An entry point of the group `pcsim.extensions` is called `kind.name`; it is impo
 import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pcsim.errors import UsageError, did_you_mean
 from pcsim.extensions.kinds import KINDS, Kind
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "pcsim.extensions"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]*")
@@ -36,7 +38,7 @@ def register(kind: str, name: str, thing: Any) -> None:
     """
     if kind not in KINDS:
         raise UsageError(f"there is no kind '{kind}'; it is one of {', '.join(KINDS)}{did_you_mean(kind, list(KINDS))}")
-    if not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise UsageError(f"{kind} {name!r}: a name begins with a letter and has letters, digits and _ . + - alone")
     if name in KINDS[kind].shipped:
         raise UsageError(f"{kind} '{name}' ships with pcsim; choose another name")
@@ -82,8 +84,10 @@ def origin_of(thing: Any) -> Origin:
 
 
 @cache
-def _installed() -> dict[str, EntryPoint]:
+def _installed() -> "dict[str, EntryPoint]":
     """Return the entry points by `kind.name`, without importing any; looked for once a process."""
+    from importlib.metadata import entry_points
+
     return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda p: p.name)}
 
 

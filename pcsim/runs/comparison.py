@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 from jaxtyping import Float64
 
+from pcsim.assemble import needs_this_process
 from pcsim.engine.backend import Capabilities
 from pcsim.engine.registry import installed_backends, load_backend
 from pcsim.errors import Interrupted, UsageError
@@ -215,7 +216,8 @@ def _run_all(
         (combination, path, force, _holder(combination, combinations[reference], paths[reference]))
         for combination, path in zip(combinations, paths, strict=True)
     ]
-    apart = {i: path for i, (c, path, *_) in enumerate(ways) if c.estimate >= WORTH_A_PROCESS and path is not None}
+    here = {i for i, c in enumerate(combinations) if c.estimate < WORTH_A_PROCESS or needs_this_process(c.scenario)}
+    apart = {i: path for i, path in enumerate(paths) if path is not None and i not in here}
     # The others refer to the reference, which is therefore there first.
     order = sorted(range(len(ways)), key=lambda i: i != reference)
     if len(apart) < 2:

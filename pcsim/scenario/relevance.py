@@ -26,6 +26,7 @@ _STEP_SCHEDULE_KEYS = ("learning.schedule.every", "learning.schedule.factor")
 _FROM_FILES = ("mnist", "fashion-mnist", "emnist", "svhn", "cifar-10", "cifar-100", "npz")
 _PRESENT = "present"
 _OPEN = {
+    "network.activation": "activation",
     "data.name": "dataset",
     "inference.method": "inference",
     "inference.optimizer": "stepper",

@@ -31,6 +31,10 @@ def forget() -> None:
     Path("imported").unlink(missing_ok=True)
 
 
+NEEDS = "activation 'silu' (SiLU of own_silu) is not registered here; import that module first, or allow it"
+RUNNING = (["replay", "s.h5", "--verify"], ["learn", "s.h5"], ["eval", "s.h5"], ["inspect", "s.h5"], ["eval", "w.npz"])
+
+
 def test_a_trace_is_simulated_again_where_its_module_is_allowed(
     module: str, files: Files, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -38,15 +42,26 @@ def test_a_trace_is_simulated_again_where_its_module_is_allowed(
     assert only_line(capsys, ["run", "s.toml"], 2).startswith('s.toml:6:14: network.activation: "silu" is not allowed')
     assert call(["run", "s.toml", "--allow", module]) == 0
     forget()
-    needs = "activation 'silu' (SiLU of own_silu) is not registered here; import that module first, or allow it"
-    refusals = (["replay", "s.h5", "--verify"], ["learn", "s.h5"], ["eval", "s.h5"], ["inspect", "s.h5"])
-    for arguments in (*refusals, ["plot", "s.h5", "--theory"]):
-        line = only_line(capsys, arguments, 2)
-        assert line.endswith(f"network.activation: {needs}: --allow own_silu")
-    assert call(["plot", "s.h5"]) == call(["export", "s.h5", "-o", "w.npz"]) == call(["replay", "s.h5"]) == 0
-    assert needs in only_line(capsys, ["eval", "w.npz"], 2)
+    for arguments in (RUNNING[0], ["plot", "s.h5", "--theory"]):
+        assert only_line(capsys, arguments, 2).endswith(f"network.activation: {NEEDS}: --allow own_silu")
+    assert call(["replay", "s.h5"]) == 0
     assert not Path("imported").exists()
-    for arguments in (*refusals, ["eval", "w.npz"]):
+    assert call([*RUNNING[0], "--allow", module]) == 0
+    assert Path("imported").exists()
+
+
+@pytest.mark.exhaustive
+def test_every_command_that_runs_asks_for_the_module(
+    module: str, files: Files, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files.write(OWN)
+    assert call(["run", "s.toml", "--allow", module]) == 0
+    forget()
+    assert call(["plot", "s.h5"]) == call(["export", "s.h5", "-o", "w.npz"]) == 0
+    for arguments in RUNNING:
+        assert NEEDS in only_line(capsys, arguments, 2)
+    assert not Path("imported").exists()
+    for arguments in RUNNING:
         forget()
         assert call([*arguments, "--allow", module]) == 0
         assert Path("imported").exists()

@@ -56,9 +56,8 @@ def test_a_network_built_in_python_is_the_same_as_in_words(tmp_path: Path) -> No
         pcsim.verify(ours)
 
 
-def test_a_network_is_trained_resumed_and_evaluated(tmp_path: Path) -> None:
-    scenario = scenario_with()
-    trace = pcsim.run(scenario, network=two_layers(), path=tmp_path / "t.h5")
+def test_a_network_that_was_given_is_given_again(tmp_path: Path) -> None:
+    trace = pcsim.run(scenario_with(), network=two_layers(), path=tmp_path / "t.h5")
     assert pcsim.evaluate(trace, network=two_layers()).training.samples == 96
     with pytest.raises(UsageError, match="the network was built in Python, by a script; give it in the call"):
         pcsim.verify(trace)

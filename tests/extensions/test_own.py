@@ -28,15 +28,19 @@ def test_every_script_is_short() -> None:
     assert max(lengths) <= 15
 
 
-@pytest.mark.parametrize("name", OWN)
-def test_it_is_trained_interrupted_resumed_and_verified(name: str, tmp_path: Path) -> None:
+FEW = [pytest.param(name, marks=() if name == "gains" else pytest.mark.exhaustive) for name in OWN]
+
+
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("jax", marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("name", FEW)
+def test_it_is_trained_interrupted_resumed_and_verified(name: str, backend: str, tmp_path: Path) -> None:
     defined(name)
     whole, broken = tmp_path / "whole.h5", tmp_path / "broken.h5"
     scenario = scenario_with(**OWN[name])
-    pcsim.run(scenario, path=whole).close()
+    pcsim.run(scenario, backend=backend, path=whole).close()
     with pytest.raises(Interrupted):
-        pcsim.run(scenario, path=broken, progress=interrupting(5, signal.SIGINT))
-    pcsim.run(scenario, resume=broken).close()
+        pcsim.run(scenario, backend=backend, path=broken, progress=interrupting(5, signal.SIGINT))
+    pcsim.run(scenario, backend=backend, resume=broken).close()
     assert learned(whole).keys() == learned(broken).keys()
     for path, array in learned(whole).items():
         np.testing.assert_array_equal(array, learned(broken)[path], err_msg=path)

@@ -74,3 +74,10 @@ def test_a_module_that_cannot_be_imported_is_one_line(files: Files, capsys: pyte
     files.write("1 / 0", "broken.py")
     line = only_line(capsys, ["run", "s.toml", "--allow", "broken"], 2)
     assert line.startswith("the module broken cannot be imported (ZeroDivisionError: division by zero)")
+
+
+def test_an_error_of_ones_own_code_is_told_by_its_place(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
+    files.write(MODULE.replace("return p / (1.0", "raise KeyError('gone')  # (1.0"), "own_wrong.py")
+    files.write(OWN)
+    line = only_line(capsys, ["run", "s.toml", "--allow", "own_wrong"], 1)
+    assert line == "KeyError: 'gone'; raised in own_wrong.py:6: run again with --debug to see where"

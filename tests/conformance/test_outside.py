@@ -46,7 +46,10 @@ def test_a_backend_that_is_right_passes(installed: Path) -> None:
     ("name", "tests", "words"),
     [
         ("forgetful", "long-skips", ["energy[row, layer", "numpy has"]),
-        ("boastful", "flow", [OTHER_WORDS.format("boastful"), "has no solver 'tsit5'"]),
+        pytest.param(
+            *("boastful", "flow", [OTHER_WORDS.format("boastful"), "has no solver 'tsit5'"]),
+            marks=pytest.mark.exhaustive,
+        ),
         ("curt", "halving", [OTHER_WORDS.format("curt"), "no\nlimits:\n- outside has no inference.step_halving"]),
     ],
 )

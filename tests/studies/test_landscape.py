@@ -98,6 +98,7 @@ def test_what_a_study_is_not_of_is_one_line(name: str, change: str, line: str) -
         pcsim.run(pcsim.read_scenario(name, [change]))
 
 
+@pytest.mark.exhaustive
 def test_completed_samples_are_drawn(tmp_path: Path) -> None:
     course: list[Any] = ["learning.epochs=1", "inference.steps=3", "data.batch=4"]
     with pcsim.run(read_scenario("complete-digits", course), path=tmp_path / "c.h5") as trace:

@@ -164,6 +164,7 @@ def test_a_clock_of_times(tmp_path: Path) -> None:
         assert trace.steps.tolist() == [0, 0.5, 2]
 
 
+@pytest.mark.exhaustive
 def test_many_small_appends_do_not_blow_up_the_file(tmp_path: Path) -> None:
     path = tmp_path / "run.h5"
     with create(path, layout(ALL)) as writer:

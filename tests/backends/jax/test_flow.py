@@ -71,7 +71,8 @@ LINEAR = {
 SOLVERS = ["heun", "bosh3", "tsit5", "dopri5", "dopri8", "kvaerno3", "kvaerno5"]
 
 
-@pytest.mark.parametrize("solver", sampled(SOLVERS, ["dopri5"]))
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_linear_flow_is_exact_to_the_tolerance(solver: str) -> None:
     case = LINEAR["plain"]
     tolerances = (1e-3, 1e-5) if solver in ("heun", "bosh3", "kvaerno3") else (1e-4, 1e-7, 1e-10)

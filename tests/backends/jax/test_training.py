@@ -18,7 +18,6 @@ from pcsim.learning.trainer import TrainingTask
 from pcsim.recorded.verification import verify
 from pcsim.scenario import read_scenario
 from tests.support.cases import make_case
-from tests.support.covering import sampled
 from tests.support.learning import learner_on
 from tests.support.training_files import assert_same_bits, interrupting
 
@@ -79,7 +78,8 @@ def test_a_device_without_memory_is_a_memory_error(monkeypatch: pytest.MonkeyPat
         trainer.run(BATCHES, RATES)
 
 
-@pytest.mark.parametrize("precision", sampled(["float32", "bfloat16"], ["float32"]))
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_an_interrupted_training_goes_on_to_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:

@@ -83,7 +83,7 @@ KINDS = {
         ),
         Kind(
             "backend",
-            (),
+            ("cupy", "exact", "jax", "numba", "numpy"),
             ("capabilities", "estimate", "settle"),
             "give a class with the methods of pcsim.engine.backend.Backend",
         ),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from pcsim_numpy import NumpyBackend
 
 import pcsim
 from pcsim.errors import ScenarioError, UsageError
@@ -47,6 +48,8 @@ class Nameless(pcsim.bases.StateOptimization):
         (("stepper", "a", Half()), "give the class itself, not an object of Half"),
         (("inference", "a", Nameless), "Nameless calls itself 'state'; write name = \"a\" in it"),
         (("dataset", "a", 3), "int cannot be called; give a function of a seed"),
+        (("backend", "numpy", Half), "backend 'numpy' ships with pcsim; choose another name"),
+        (("backend", "mine", Half), "Half lacks capabilities and estimate and settle; give a class with the methods"),
     ],
 )
 def test_what_does_not_fit_is_one_line(arguments: tuple[str, str, Any], line: str) -> None:
@@ -96,3 +99,34 @@ def test_a_stepper_of_ones_own_has_no_automatic_step_size() -> None:
     defined("nesterov")
     with pytest.raises(UsageError, match='optimizer = "nesterov", of which nobody knows where it is stable'):
         pcsim.run(scenario_with(inference={"optimizer": "nesterov", "step_size": "auto"}))
+
+
+class Mine(NumpyBackend):
+    """numpy by another name."""
+
+
+def test_a_backend_of_ones_own_runs_and_is_named_in_the_trace() -> None:
+    pcsim.register("backend", "mine", Mine)
+    trace = pcsim.run("signal-decay", "inference.steps=2", backend="mine")
+    assert trace.attributes["backend"] == "mine"
+    assert pcsim.verify(trace).tolerance == 0
+    with pytest.raises(UsageError, match=r"backend 'mien' is not installed; usable here: .*mine"):
+        pcsim.run("signal-decay", backend="mien")
+
+
+@pytest.mark.parametrize(
+    ("made", "line"),
+    [
+        (([[1.0]], [0], [[1.0]]), "the data set 'own' must return x and y, or x, y, x_test and y_test, not 3 things"),
+        (7, "the data set 'own' must return x and y, or x, y, x_test and y_test, not int"),
+        (([[1.0]], [0, 1]), "the data set 'own': array 'x' has 1 samples but 'y' has 2"),
+        (([[1.0, 2.0]], [0], [[1.0]], [0]), "the data set 'own': one sample of 'x_test' has shape"),
+    ],
+)
+def test_data_that_break_the_rules_are_one_line(made: Any, line: str) -> None:
+    def own(seed: int) -> Any:
+        return made
+
+    pcsim.register("dataset", "own", own)
+    with pytest.raises(UsageError, match=rf"^given data.name: .*{line}"):
+        pcsim.run(scenario_with(data={"name": "own"}))

@@ -33,7 +33,7 @@ class Examined(NamedTuple):
 EXAMINED = [
     Examined(Subject("numpy", NumpyBackend()), (FEW, FEW), (PAIRS, WORDS)),
     Examined(Subject("exact", ExactBackend()), (FEW, FEW), (PAIRS, PAIRS)),
-    Examined(Subject("jax", JaxBackend()), (FEW, None), (PAIRS, WORDS)),
+    Examined(Subject("jax", JaxBackend()), (FEW, None), (WORDS, WORDS)),
     Examined(Subject("numba", NumbaBackend()), (PAIRS, WORDS), (ALL, ALL)),
     Examined(Subject("cupy-on-the-cpu", CpuCupyBackend()), (FEW, FEW), (PAIRS, PAIRS), (needs_compiler,)),
     Examined(Subject("cupy", CupyBackend()), (PAIRS, PAIRS), (ALL, ALL), (pytest.mark.gpu,)),

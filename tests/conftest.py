@@ -38,6 +38,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         config.stash[_WARMING] = subprocess.Popen(command, cwd=ROOT, stdout=nowhere, stderr=nowhere)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave Numba's own tests to the end, when its kernels are compiled and nobody waits for them."""
+    items.sort(key=lambda item: "numba" in item.path.parts)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if (warming := session.config.stash.get(_WARMING, None)) is not None:
         warming.kill()

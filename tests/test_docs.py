@@ -69,4 +69,4 @@ def test_scenarios_of_convolutional_networks_are_up_to_date() -> None:
     from tools.data.make_image_scenarios import derived
 
     for path, text in derived().items():
-        assert path.read_text() == text, f"run tools/data/make_image_scenarios.py: {path.name} is out of date"
+        assert path.read_text() == text, f"run python -m tools.data.make_image_scenarios: {path.name} is out of date"

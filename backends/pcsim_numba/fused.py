@@ -11,11 +11,11 @@ from pcsim.engine.lowering import LINEAR, lowered_activation
 from pcsim.errors import UsageError
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.layers import (
-    Anchor,
     AveragePool,
     BatchNorm,
     Chain,
     Convolution,
+    FirstOrder,
     Layer,
     MaxPool,
     Parameter,
@@ -23,7 +23,6 @@ from pcsim.model.layers import (
     Pointwise,
     Saved,
     Scale,
-    Second,
     Shape,
 )
 from pcsim.model.network import Network
@@ -35,7 +34,7 @@ from pcsim_numba.support import KERNELS
 
 
 @dataclass(frozen=True)
-class Fused:
+class Fused(FirstOrder):
     """Parts of a chain, the products of first order of the whole in kernels.
 
     A norm, whose statistics are held, is taken into the convolution's weights.
@@ -102,24 +101,6 @@ class Fused:
     def pushforward(self, xp: Namespace, parameters: Parameters, saved: Saved, ds: Array) -> Array:
         """Raise `TypeError`: who asks for more than first-order products takes the parts."""
         raise TypeError("fused parts have no pushforward")
-
-    def second(self, xp: Namespace, parameters: Parameters, s: Array) -> Second:
-        """Raise `TypeError`, as `pushforward`."""
-        raise TypeError("fused parts have no second derivatives")
-
-    def bend(self, xp: Namespace, parameters: Parameters, second: Second, v: Array, ds: Array) -> Array:
-        """Raise `TypeError`, as `pushforward`."""
-        raise TypeError("fused parts have no second derivatives")
-
-    def anchor(self, xp: Namespace, parameters: Parameters, s: Array) -> Anchor:
-        """Raise `TypeError`, as `pushforward`."""
-        raise TypeError("fused parts have no increments without cancellation")
-
-    def increment(
-        self, xp: Namespace, parameters: Parameters, anchor: Anchor, s: Array, ds: Array
-    ) -> tuple[Array, Saved, Anchor]:
-        """Raise `TypeError`, as `pushforward`."""
-        raise TypeError("fused parts have no increments without cancellation")
 
     def _weights(self, xp: Any, parameters: Parameters) -> Weights:
         """Return the weights with the norm in them."""

@@ -4,15 +4,16 @@
 Those on CIFAR have the values of the EO paper's Tables D.9 to D.12 (Goemaere et al. 2025), but for state optimization
 of ResNet-18, of which the paper has none: these are ours, and say so.
 
-usage: python tools/data/make_image_scenarios.py [--check]
+usage: python -m tools.data.make_image_scenarios [--check]
 """
 
-import argparse
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
-SCENARIOS = Path(__file__).parents[2] / "scenarios"
+from tools.pages.derived import ROOT, refresh
+
+SCENARIOS = ROOT / "scenarios"
 # Data, loss, method, architecture: step size and momentum of inference, rate and decay of weights, activation.
 TABLE_D12 = """
 10 mse so vgg-5 2.66e-2 0 4.21e-4 2.68e-6 gelu
@@ -173,17 +174,5 @@ def derived() -> dict[Path, str]:
     return found
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing, fail if a file is out of date")
-    arguments = parser.parse_args()
-    stale = [path for path, text in derived().items() if not path.exists() or path.read_text() != text]
-    for path in stale:
-        print(f"{'out of date' if arguments.check else 'written'}: {path.name}")
-        if not arguments.check:
-            path.write_text(derived()[path])
-    return int(arguments.check and bool(stale))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(refresh(derived(), __doc__))

@@ -4,15 +4,14 @@
 usage: python -m tools.pages.make_reference [--check]
 """
 
-import argparse
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from pcsim.scenario import json_schema
+from tools.pages.derived import ROOT, refresh
 
-ROOT = Path(__file__).parents[2]
 INTRODUCTION = """# Scenarios: every key
 
 One TOML file is one experiment. Unknown keys, wrong types and keys that the chosen method does not use are errors that
@@ -91,17 +90,5 @@ def derived() -> dict[Path, str]:
     }
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing, fail if a file is out of date")
-    arguments = parser.parse_args()
-    stale = [path for path, text in derived().items() if not path.exists() or path.read_text() != text]
-    for path in stale:
-        print(f"{'out of date' if arguments.check else 'written'}: {path.relative_to(ROOT)}")
-        if not arguments.check:
-            path.write_text(derived()[path])
-    return int(arguments.check and bool(stale))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(refresh(derived(), __doc__))

@@ -11,6 +11,7 @@ from pcsim.model.layers.convolution import Convolution
 from pcsim.model.layers.curved import CurvedPart
 from pcsim.model.layers.dense import Dense
 from pcsim.model.layers.dense_layer import DenseLayer, dense_layer, read_as_dense
+from pcsim.model.layers.first_order import FirstOrder
 from pcsim.model.layers.layer import Branch, Layer
 from pcsim.model.layers.norm import BatchNorm, LiveBatchNorm
 from pcsim.model.layers.part import Anchor, Parameter, Part, Saved, Second, Shape
@@ -29,6 +30,7 @@ __all__ = [
     "CurvedPart",
     "Dense",
     "DenseLayer",
+    "FirstOrder",
     "Flatten",
     "Layer",
     "LiveBatchNorm",

@@ -50,7 +50,9 @@ class CurvedPart(ABC):
     def gradient(self, xp: Namespace, parameters: Parameters, saved: Saved, v: Array) -> Parameters:
         """Return vᵀ ∂f/∂θ summed over the batch, for every parameter θ that is learned."""
         if any(parameter.trained for parameter in self.parameters.values()):
-            raise NotImplementedError(f"{type(self).__name__} has parameters and no gradient")
+            raise TypeError(
+                f"{type(self).__name__} has parameters to learn: give it gradient(xp, parameters, saved, v)"
+            )
         return {}
 
     def forward(self, xp: Namespace, parameters: Parameters, s: Array) -> tuple[Array, Saved]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.layers.affine import Affine
-from pcsim.model.layers.part import Anchor, Parameter, Saved, Second, Shape
+from pcsim.model.layers.first_order import FirstOrder
+from pcsim.model.layers.part import Parameter, Saved, Shape
 
 RUNNING_SHARE = 0.1
 """What a batch's statistics count in the running ones after an update."""
@@ -62,7 +63,7 @@ class BatchNorm(Affine):
 
 
 @dataclass(frozen=True)
-class LiveBatchNorm:
+class LiveBatchNorm(FirstOrder):
     """γ (s − mean)/√(variance + ε) + β with mean and variance of the batch itself, which couple its samples.
 
     Its parameters are those of `BatchNorm`, whose running statistics evaluation uses.
@@ -109,24 +110,6 @@ class LiveBatchNorm:
         """Return the gradients of γ and β."""
         flat, unit = v.reshape(-1, self.channels), saved[0].reshape(-1, self.channels)
         return {"gamma": xp.sum(unit * flat, axis=0), "beta": xp.sum(flat, axis=0)}
-
-    def second(self, xp: Namespace, parameters: Parameters, s: Array) -> Second:
-        """Raise `TypeError`: who asks for second derivatives refuses what couples samples."""
-        raise TypeError("live statistics have no second derivatives here")
-
-    def bend(self, xp: Namespace, parameters: Parameters, second: Second, v: Array, ds: Array) -> Array:
-        """Raise `TypeError`, as `second`."""
-        raise TypeError("live statistics have no second derivatives here")
-
-    def anchor(self, xp: Namespace, parameters: Parameters, s: Array) -> Anchor:
-        """Raise `TypeError`: the increment form refuses what couples samples."""
-        raise TypeError("live statistics have no increments without cancellation")
-
-    def increment(
-        self, xp: Namespace, parameters: Parameters, anchor: Anchor, s: Array, ds: Array
-    ) -> tuple[Array, Saved, Anchor]:
-        """Raise `TypeError`, as `anchor`."""
-        raise TypeError("live statistics have no increments without cancellation")
 
     def _centred(self, xp: Namespace, saved: Saved, v: Array) -> Array:
         """Return v/√(variance + ε) without its mean and without what goes along the normalised batch."""

@@ -1,11 +1,16 @@
 """`pcsim.run`: one call for a single run, its training, or a study of many."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from rich.console import Console
+
 from pcsim.errors import UsageError
-from pcsim.runs.experiment import Progress, run_experiment
-from pcsim.scenario import Given, GivenNetwork, scenario_of
+from pcsim.report.progress import in_notebook, shown_progress
+from pcsim.runs.experiment import run_experiment
+from pcsim.runs.hooks import Callback, Hooks, Progress, hooks_of
+from pcsim.scenario import Given, GivenNetwork, Scenario, scenario_of
 from pcsim.studies import run_study
 from pcsim.trace import Trace
 
@@ -19,7 +24,9 @@ def run(
     precision: str | None = None,
     path: str | Path | None = None,
     force: bool = False,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
+    on_epoch: Callback | None = None,
+    on_rows: Callback | None = None,
     resume: str | Path | None = None,
 ) -> Trace:
     """Run a scenario and return its trace, in memory or written to `path` as the run goes.
@@ -32,17 +39,39 @@ def run(
     replace the scenario's; `force` allows an existing file to be replaced; `resume` names the trace of a training run
     that was broken off, which goes on from its last checkpoint in the same place. Raises `UsageError` before anything
     is started, `RunFailed` if the run diverges or the disk fills up, `Interrupted` after Ctrl-C, and in the main thread
-    after SIGTERM and SIGHUP: the trace up to there is kept and attached to the error as `trace`. What `progress` raises
-    is raised when the trace is finished, its cause an `Interrupted` that holds it.
+    after SIGTERM and SIGHUP: the trace up to there is kept and attached to the error as `trace`.
+
+    `on_epoch` is called after every epoch with its row of `trace.training`, numbers and (layer,) arrays by name;
+    `on_rows` with new rows of updates (`update`, `loss`, `energy` (update, layer), …) and of inference (`step` or
+    `time`, `energy` (step, layer), …), as arrays by name, when they are in the trace. One that returns "stop" ends
+    training after the epoch under way, `on_rows` of inference that, too: the network is kept, the trace complete.
+    `progress` is called with the update, step or time and the last one; True shows a bar, or off a terminal a line an
+    epoch, as notebooks do unless it is False. What one of them raises is raised when the trace is finished, its
+    cause an `Interrupted` that holds it.
     """
     scenario = scenario_of(scenario, overrides, network)
     if scenario.learning is not None and scenario.learning.seeds is not None:
         raise UsageError(f"{scenario.where('learning.seeds')}: several runs; use pcsim.run_seeds, or at_seed for one")
     scenario = scenario.on(backend, precision)
     target = None if path is None else Path(path)
-    if scenario.asks_for is None:
-        broken_off = None if resume is None else Path(resume)
-        return run_experiment(scenario, path=target, force=force, progress=progress, resume=broken_off)
-    if resume is not None:
-        raise UsageError(f"{resume} cannot be resumed: the scenario asks for a study, whose runs start anew")
-    return run_study(scenario, path=target, force=force, progress=progress)
+    with _hooks(scenario, progress, on_epoch, on_rows) as hooks:
+        if scenario.asks_for is None:
+            broken_off = None if resume is None else Path(resume)
+            return run_experiment(scenario, path=target, force=force, hooks=hooks, resume=broken_off)
+        if resume is not None:
+            raise UsageError(f"{resume} cannot be resumed: the scenario asks for a study, whose runs start anew")
+        if on_epoch is not None or on_rows is not None:
+            raise UsageError("on_epoch and on_rows are told of one run; the scenario asks for a study of several")
+        return run_study(scenario, path=target, force=force, progress=hooks.progress)
+
+
+@contextmanager
+def _hooks(
+    scenario: Scenario, progress: Progress | bool | None, on_epoch: Callback | None, on_rows: Callback | None
+) -> Generator[Hooks]:
+    """Yield what is told of a run: what a call gave, and what shows how far it is where that is wanted."""
+    if callable(progress) or progress is False or (progress is None and not in_notebook()):
+        yield hooks_of(progress if callable(progress) else None, on_epoch, on_rows)
+        return
+    with shown_progress(scenario, Console()) as shown:
+        yield hooks_of(shown.progress, on_epoch, on_rows).and_of((shown.epoch,), (shown.rows,))

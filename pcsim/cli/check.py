@@ -11,6 +11,7 @@ from pcsim.cli.terminal import echo
 from pcsim.engine.backend import Descent, Flow
 from pcsim.errors import UsageError
 from pcsim.report.summary import solver_words
+from pcsim.runs.logs import check_logs
 from pcsim.runs.simulation import Simulation, prepare
 from pcsim.runs.tracing import room_for, solver_attributes
 from pcsim.scenario import Scenario, runs_of
@@ -29,6 +30,7 @@ def command(scenario: str, **changes: Any) -> None:
         return
     simulation, runs = _prepared(reading)
     target = Path(f"{Path(scenario).stem}.h5")
+    check_logs(reading, target, replace=True)
     bytes_needed = 0 if reading.asks_for is not None else room_for(simulation, target)
     task, network = simulation.task, simulation.network
     parameters = sum(array.size for layer in task.parameters for array in layer.values())
@@ -40,7 +42,9 @@ def command(scenario: str, **changes: Any) -> None:
         echo(f"  training   {_training(simulation.scenario, simulation.training)}; some {time} here")
         for line in _left_out(simulation.training):
             echo(f"  {line}")
-    echo(f"  inference  {task.inference.name}, {_motion(task.motion)} recorded")
+    # A study may do other things than its runs.
+    time = "" if reading.asks_for is not None else f"; some {duration(simulation.estimate)} here"
+    echo(f"  inference  {task.inference.name}, {_motion(task.motion)} recorded{time}")
     if reading.asks_for is not None:
         echo(f"  study      {reading.asks_for.kind}, {count(runs, 'run')}")
     echo(f"  backend    {simulation.scenario.backend.name}, {task.precision}, {simulation.capabilities.device}")

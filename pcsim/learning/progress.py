@@ -39,6 +39,11 @@ class Log(Protocol):
         """Keep where training stands."""
         ...
 
+    @property
+    def ended(self) -> bool:
+        """Whether the epoch under way is to be the last."""
+        ...
+
 
 @dataclass(frozen=True)
 class TrainingResult:

@@ -65,7 +65,7 @@ class Training:
 
     @property
     def _is_over(self) -> bool:
-        return self._state.epoch == self._plan.epochs or self._patience_is_out
+        return self._state.epoch == self._plan.epochs or self._patience_is_out or self._log.ended
 
     @property
     def _patience_is_out(self) -> bool:

@@ -133,8 +133,9 @@ def _fits(clock: NDArray[Any], motion: Descent | Flow) -> bool:
 
 
 def ended_itself(trace: Trace) -> bool:
-    """Return whether a run came to its end or failed of its own; neither a full disk nor an interruption is that."""
-    return trace.status == "complete" or "failure" in trace.attributes
+    """Return whether a run came to its end or failed of its own; a full disk, an interruption and a callback end it."""
+    whole = trace.status == "complete" and "stopped_by" not in trace.attributes
+    return whole or "failure" in trace.attributes
 
 
 def is_same_place(trace: Trace, simulation: Simulation) -> bool:

@@ -22,7 +22,7 @@ def findings(trace: Trace) -> list[str]:
     Of inference that was broken off after training there is nothing to find: it had just begun, or nearly ended.
     """
     ended = "arrival_step" in trace and not (trace.training and trace.status == "interrupted")
-    inference = [*_unmet(trace), *of_free_ends(trace), *of_inference(trace)] if ended else []
+    inference = [*_stopped(trace), *of_free_ends(trace), *of_inference(trace)] if ended else []
     return [*of_training(trace), *inference, *_of_a_busy_machine(trace)]
 
 
@@ -46,6 +46,9 @@ def of_training(trace: Trace) -> list[str]:
             f"Training stopped early after epoch {attributes['epochs_trained']}: the best weights, those of epoch "
             f"{attributes['epoch_kept']}, were restored."
         )
+    if "training_stopped_by" in attributes:
+        by = attributes["training_stopped_by"]
+        found.append(f"The callback {by} ended training after epoch {attributes['epochs_trained']}.")
     silent = silent_in_training(trace)
     if silent:
         after = f", nor {_passed(trace)} after it" if silent == _silent_layers(trace) else ""
@@ -123,6 +126,13 @@ def noise_of(trace: Trace) -> str | None:
 def _silent_layers(trace: Trace) -> list[int]:
     """Return the layers that no signal reached in the inference that a trace holds."""
     return _numbers(trace.arrival_steps < 0) if "arrival_step" in trace and noise_of(trace) is None else []
+
+
+def _stopped(trace: Trace) -> list[str]:
+    """A callback that ended the run, or a stop rule that did not."""
+    if "stopped_by" in trace.attributes:
+        return [f"The callback {trace.attributes['stopped_by']} ended inference {_passed(trace)}."]
+    return _unmet(trace)
 
 
 def _unmet(trace: Trace) -> list[str]:

@@ -29,10 +29,14 @@ def training_headline(trace: Trace) -> str:
     if row is None:
         return far
     far += _steps(history)
-    parts = ((part, word) for part, word in PARTS.items() if f"{part}_loss" in history)
-    measures = [found for part, word in parts if (found := _measure(history, part, word, row))]
     where = "" if row == len(epochs) - 1 else f" (at epoch {epochs[row]}, whose weights are kept)"
-    return f"{far}: {', '.join(measures)}{where}"
+    return f"{far}: {', '.join(measures(history, row))}{where}"
+
+
+def measures(history: Mapping[str, NDArray[Any]], row: int) -> list[str]:
+    """Return what an epoch came to, in words for every part of the data, most telling first."""
+    parts = ((part, word) for part, word in PARTS.items() if f"{part}_loss" in history)
+    return [found for part, word in parts if (found := _measure(history, part, word, row))]
 
 
 def left_out(trace: Trace) -> list[str]:

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from pcsim.assemble import TrainingSetup
-from pcsim.engine.backend import Settled
+from pcsim.engine.backend import Ending, Settled
 from pcsim.errors import DeviceFailed, Interrupted, RunFailed, UsageError, out_of_memory
 from pcsim.interruption import StopRequest, stop_requests, words_of
 from pcsim.learning.progress import TrainingResult, TrainingState
 from pcsim.learning.trainer import Trainer
 from pcsim.runs.checkpoint import Checkpoint, Origin, checkpoint_of, checkpoint_path, read_checkpoint, remove_checkpoint
 from pcsim.runs.clock import Clock
+from pcsim.runs.hooks import Hooks, Teller
+from pcsim.runs.logs import check_logs, logging
 from pcsim.runs.minima import with_minima
 from pcsim.runs.provenance import describe_machine
 from pcsim.runs.simulation import Simulation, prepare
@@ -29,14 +31,13 @@ from pcsim.runs.tracing import (
     trained_arrays,
     training_outcome,
 )
-from pcsim.runs.training import in_float64, to_training_state, train
+from pcsim.runs.training import TraceLog, in_float64, to_training_state, train
 from pcsim.scenario import Scenario, scenario_text
-from pcsim.trace import Trace, TraceWriter, open_trace, repair
+from pcsim.trace import Block, Trace, TraceWriter, open_trace, repair
 from pcsim.trace.files import check_replaceable
 from pcsim.trace.journal import journal_path
 
-Progress = Callable[[float, float], None]
-"""Called now and then with the update, step or time and the last one: updates where there is training."""
+NOBODY = Hooks()
 
 
 def run_experiment(
@@ -44,7 +45,7 @@ def run_experiment(
     *,
     path: Path | None = None,
     force: bool = False,
-    progress: Progress | None = None,
+    hooks: Hooks = NOBODY,
     resume: Path | None = None,
     shared_in: str | None = None,
 ) -> Trace:
@@ -64,8 +65,9 @@ def run_experiment(
         note = checkpoint.check_fits(_origin(simulation))
         start = to_training_state(checkpoint, trainer.snapshot()) if trainer is not None else None
         opened = replace(opened, target=target, start=start, run_id=checkpoint.run_id)
-    with stop_requests() as stop, opened.writer() as writer:
-        attempt = _Attempt(simulation, writer, target, progress, stop)
+    check_logs(scenario, target, replace=force or resume is not None)
+    with stop_requests() as stop, opened.writer() as writer, _logging(hooks, opened) as told:
+        attempt = _Attempt(simulation, writer, target, Teller(told, stop), stop)
         try:
             trace = attempt.to_its_end(trainer, start, {} if note is None else {"note": note})
         except RunFailed as ended:
@@ -73,7 +75,7 @@ def run_experiment(
                 raise stop.error from ended
             raise
         if stop.error is not None:
-            raise stop.error from Interrupted("the progress callback raised an error when all was done", trace)
+            raise stop.error from Interrupted("a callback raised an error when all was done", trace)
         return trace
 
 
@@ -115,6 +117,12 @@ class _Opened:
             return resume_trace(self.simulation, self.target, old, self.run_id, updates, epochs)
 
 
+def _logging(hooks: Hooks, opened: _Opened) -> AbstractContextManager[Hooks]:
+    start = opened.start and (opened.start.epoch, opened.start.snapshot.updates)
+    simulation = opened.simulation
+    return logging(hooks, simulation.scenario, opened.target, simulation.network.layer_names, start)
+
+
 @dataclass(frozen=True)
 class _Attempt:
     """A run on its way: what it is, where its trace is written, and who wants to know or to stop it."""
@@ -122,7 +130,7 @@ class _Attempt:
     simulation: Simulation
     writer: TraceWriter
     target: Path | None
-    progress: Progress | None
+    teller: Teller
     stop: StopRequest
 
     @property
@@ -154,12 +162,18 @@ class _Attempt:
         if trainer is not None and simulation.training is not None:
             trained = self._train(simulation.training, trainer, start)
             arrays, outcome = dict(trained_arrays(trained)), outcome | training_outcome(trained)
+            ended_by = self.teller.take_end()
+            if ended_by is not None and trained.epochs < simulation.training.plan.epochs:
+                outcome |= {"training_stopped_by": ended_by}
             if trained.failure is not None or trained.interrupted:
                 self._stop_training(trained, self.writer.finish(status_of(trained), outcome | clock.read(), arrays))
             simulation = simulation.with_trained(in_float64(trained.parameters))
             task = simulation.task
             outcome |= step_attributes(simulation)
-        settled = simulation.backend.settle(task, self.writer.append, self._poll(task.motion.end))
+        settled = simulation.backend.settle(task, self._append, self._poll(task.motion.end))
+        if settled.interrupted and not self.stop.asked:
+            settled = replace(settled, ending=Ending.FINISHED)
+            outcome |= {"stopped_by": "on_rows"}
         if simulation.scenario.inference.curvature and settled.failure is None:
             settled = with_minima(task, settled)
         arrays |= final_arrays(settled)
@@ -176,7 +190,8 @@ class _Attempt:
     def _train(self, setup: TrainingSetup, trainer: Trainer, start: TrainingState | None) -> TrainingResult:
         poll = self._poll(setup.updates, training=True)
         try:
-            return train(setup, trainer, self.writer, _origin(self.simulation), poll, start)
+            log = TraceLog(self.writer, _origin(self.simulation), self.teller)
+            return train(setup, trainer, log, poll, start)
         except RunFailed as error:
             again = self._again if self.target is not None and checkpoint_path(self.target).exists() else ""
             raise RunFailed(f"{error}{self.kept}{again}", error.trace) from error
@@ -192,16 +207,19 @@ class _Attempt:
         signum = self.stop.signum or signal.SIGINT
         return Interrupted(f"{words_of(signum)} {when}", trace, signum)
 
+    def _append(self, block: Block) -> None:
+        """Write rows of inference, and tell of them."""
+        self.writer.append(block)
+        self.teller.rows(self.writer.by_clock[self.writer.clock], block)
+
     def _poll(self, end: float, *, training: bool = False) -> Callable[[float], bool]:
         reported = training or self.simulation.training is None
 
         def poll(clock: float) -> bool:
-            if self.progress is not None and reported and not self.stop.asked:
-                try:
-                    self.progress(clock, end)
-                except BaseException as error:  # raised again when the trace is finished
-                    self.stop.error = error
-            return self.stop.asked
+            if reported:
+                self.teller.progress(clock, end)
+            # Training goes on to the end of its epoch.
+            return self.stop.asked or (not training and self.teller.ended_by is not None)
 
         return poll
 

@@ -8,7 +8,8 @@ import numpy as np
 from pcsim.assemble import data_sha256, read_dataset
 from pcsim.errors import Interrupted, RunFailed, UsageError
 from pcsim.runs.checkpoint import checkpoint_path, first_difference, other_files
-from pcsim.runs.experiment import Progress, run_experiment
+from pcsim.runs.experiment import run_experiment
+from pcsim.runs.hooks import Callback, Hooks, Progress, hooks_of
 from pcsim.scenario import Scenario, scenario_text
 from pcsim.trace import Trace, open_trace
 from pcsim.words import count
@@ -23,6 +24,8 @@ def run_seeds(
     force: bool = False,
     resume: bool = False,
     progress: Progress | None = None,
+    on_epoch: Callback | None = None,
+    on_rows: Callback | None = None,
     each: Callable[[Trace], None] | None = None,
     failed: Callable[[int, RunFailed], None] | None = None,
 ) -> tuple[Path, ...]:
@@ -49,9 +52,10 @@ def run_seeds(
         if target.exists() and not force and not resume:
             raise UsageError(f"{target} exists; choose another name with -o, or replace it with --force")
     failures: list[RunFailed] = []
+    hooks = hooks_of(progress, on_epoch, on_rows)
     for seed, target in targets.items():
         try:
-            with _run_seed(scenario.at_seed(seed), target, wanted, force, resume, progress, seed in finished) as trace:
+            with _run_seed(scenario.at_seed(seed), target, wanted, force, resume, hooks, seed in finished) as trace:
                 if each is not None:
                     each(trace)
         except Interrupted:
@@ -84,14 +88,14 @@ def _is_finished(scenario: Scenario, target: Path) -> bool:
 
 
 def _run_seed(
-    scenario: Scenario, target: Path, wanted: Path, force: bool, resume: bool, progress: Progress | None, finished: bool
+    scenario: Scenario, target: Path, wanted: Path, force: bool, resume: bool, hooks: Hooks, finished: bool
 ) -> Trace:
     if finished:
         return open_trace(target)
     try:
         if resume and checkpoint_path(target).exists():
-            return run_experiment(scenario, progress=progress, resume=target)
-        return run_experiment(scenario, path=target, force=force or resume, progress=progress)
+            return run_experiment(scenario, hooks=hooks, resume=target)
+        return run_experiment(scenario, path=target, force=force or resume, hooks=hooks)
     except Interrupted as error:
         words = str(error.args[0]).replace(f"--resume {target}", f"--resume {wanted}")
         raise Interrupted(words, error.trace, error.signum) from error

@@ -11,8 +11,9 @@ from pcsim.learning.progress import TrainingResult, TrainingState
 from pcsim.learning.trainer import Snapshot, Trainer
 from pcsim.learning.training import Training
 from pcsim.runs.checkpoint import Checkpoint, Origin, by_path, checkpoint_path, write_checkpoint
+from pcsim.runs.hooks import Teller
 from pcsim.trace import TraceWriter
-from pcsim.trace.training import EpochBlock, UpdateBlock
+from pcsim.trace.training import EPOCH, UPDATE, EpochBlock, UpdateBlock
 from pcsim.typing import NDArray
 
 
@@ -22,14 +23,22 @@ class TraceLog:
 
     writer: TraceWriter
     origin: Origin
+    teller: Teller
 
     def updates(self, block: UpdateBlock) -> None:
         """Append rows of updates."""
         self.writer.append_updates(block)
+        self.teller.rows(self.writer.by_clock[UPDATE], block)
 
     def epoch(self, block: EpochBlock) -> None:
         """Append the row of an epoch."""
         self.writer.append_epochs(block)
+        self.teller.rows(self.writer.by_clock[EPOCH], block)
+
+    @property
+    def ended(self) -> bool:
+        """Whether a callback wants no further epoch."""
+        return self.teller.ended_by is not None
 
     def checkpoint(self, state: TrainingState) -> None:
         """Replace the checkpoint; the rows up to it are in the trace by now."""
@@ -41,13 +50,12 @@ class TraceLog:
 def train(
     setup: TrainingSetup,
     trainer: Trainer,
-    writer: TraceWriter,
-    origin: Origin,
+    log: TraceLog,
     poll: Callable[[int], bool],
     start: TrainingState | None,
 ) -> TrainingResult:
     """Train as set up, from its beginning or from where a checkpoint stands."""
-    return Training(setup.plan, setup.samples, trainer, TraceLog(writer, origin), poll, start).run()
+    return Training(setup.plan, setup.samples, trainer, log, poll, start).run()
 
 
 def to_checkpoint(state: TrainingState, origin: Origin, run_id: str) -> Checkpoint:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, PrivateAttr, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from pcsim.model.arithmetic import NARROW
 from pcsim.model.network import Network
@@ -35,6 +35,8 @@ from pcsim.scenario.study import StudyTable
 from pcsim.scenario.sweep import EXAMPLE, Sweep
 
 Recordable = Literal["energy", "grad_norm", "states", "errors", "energy_per_sample", "weight_gradient"]
+Loggable = Literal["csv", "tensorboard"]
+T = TypeVar("T")
 
 
 class DataTable(Table):
@@ -88,7 +90,7 @@ class LogSpaced(Table):
     """How many steps to record at most, 0 among them; the last step comes in any case."""
 
 
-def _each_once(names: tuple[Recordable, ...]) -> tuple[Recordable, ...]:
+def _each_once(names: tuple[T, ...]) -> tuple[T, ...]:
     return tuple(dict.fromkeys(names))
 
 
@@ -108,6 +110,13 @@ class TraceTable(Table):
         Allowed("a whole number, 1 or more, or a table, as in { log = 200 }, with 2 or more"),
     ] = 1
     """Record every so many steps, or a number of logarithmically spaced steps."""
+    log: Annotated[
+        Annotated[tuple[Loggable, ...], Field(min_length=1), AfterValidator(_each_once)] | None,
+        Allowed('a list of words, as in ["csv"], out of ' + ", ".join(Loggable.__args__), Loggable.__args__),
+    ] = None
+    """What else is written beside the trace while the run goes on, for other programs: csv, a file a clock
+    (NAME-epoch.csv, NAME-update.csv, NAME-step.csv), tensorboard, events in the folder NAME.tensorboard; without it
+    nothing."""
 
 
 @dataclass(frozen=True)
@@ -247,5 +256,8 @@ class Scenario(Table):
             if self.learning.seeds is not None and self.asks_for is not None:
                 text = "learning.seeds does not go with [sweep] and [study]; write seed = [0, 1, 2] in [sweep]"
                 found.append(Inconsistency(("learning.seeds",), text))
+        if self.trace.log and self.asks_for is not None:
+            text = "trace.log does not go with [sweep] and [study], which have one trace of all runs; remove it"
+            found.append(Inconsistency(("trace.log",), text))
         require_consistent(found)
         return self

@@ -58,9 +58,9 @@ class TraceWriter:
         self._layout = beginning.layout
         self._tail = beginning.final_bytes
         self.streams = streams(self._layout)
-        self._by_clock = by_clock(self.streams)
+        self.by_clock = by_clock(self.streams)
         self._datasets = {stream.path: file[stream.path] for stream in self.streams}
-        self._rows: dict[str, int] = {clock: self._datasets[clock].shape[0] for clock in self._by_clock}
+        self._rows: dict[str, int] = {clock: self._datasets[clock].shape[0] for clock in self.by_clock}
         self._identity = identity(path)
         self._reserved = 0
         self._finished = False
@@ -102,6 +102,11 @@ class TraceWriter:
         return self._rows[self._layout.clock]
 
     @property
+    def clock(self) -> str:
+        """That of inference, `step` or `time`."""
+        return self._layout.clock
+
+    @property
     def updates(self) -> int:
         """Rows appended along `update`, likewise."""
         return self._rows.get(UPDATE, 0)
@@ -132,7 +137,7 @@ class TraceWriter:
         self._append(EPOCH, block)
 
     def _append(self, clock: str, block: RowBlock) -> None:
-        growing = self._by_clock.get(clock)
+        growing = self.by_clock.get(clock)
         if growing is None:
             raise ValueError(f"the layout records no {clock}")
         arrays = {stream.path: block.array(stream.path) for stream in growing}

@@ -11,7 +11,6 @@ from rich.console import Console
 
 import pcsim
 from pcsim.cli.call import call
-from pcsim.cli.run import RUNS, STEPS, TIME, UPDATES, progress_bar
 from pcsim.errors import Interrupted
 from pcsim.report.comparison_report import print_comparison
 from pcsim.report.findings import findings
@@ -85,29 +84,6 @@ def test_the_commands_speak_of_time(files: Files, capsys: pytest.CaptureFixture[
     assert "final errors, arrival times (the same bits)" in capsys.readouterr().out
     assert call(["backends"]) == 0
     assert "  solvers     none: discrete steps only" in capsys.readouterr().out
-
-
-def test_the_progress_bar_shows_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pcsim.cli.run.PATIENCE", -1.0)
-    console = Console(force_terminal=True, width=100, record=True)
-    with progress_bar(console, "inference", TIME) as progress:
-        progress(3.21, 20.0)
-    assert "time 3.21 of 20" in console.export_text()
-
-
-@pytest.mark.parametrize(
-    ("words", "shown"), [(STEPS, "1,234/5,000 steps"), (UPDATES, "1,234/5,000 updates"), (RUNS, "1,234/5,000 runs")]
-)
-def test_the_progress_bar_counts_in_whole_numbers_from_its_first_moment(
-    monkeypatch: pytest.MonkeyPatch, words: str, shown: str
-) -> None:
-    monkeypatch.setattr("pcsim.cli.run.PATIENCE", -1.0)
-    console = Console(force_terminal=True, width=100, record=True)
-    with progress_bar(console, "inference", words) as progress:
-        progress(1234, 5000.0)
-    counts = [line.split("steps")[0] for line in console.export_text(clear=False).splitlines() if "/" in line]
-    assert counts
-    assert all(shown.split(maxsplit=1)[0] in line for line in counts)
 
 
 def test_an_interrupted_flow_says_when(files: Files) -> None:

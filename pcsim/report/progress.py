@@ -1,0 +1,148 @@
+"""How far a run is: a bar on terminals and in notebooks, a line an epoch elsewhere."""
+
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pcsim.report.training_summary import measures
+from pcsim.runs.hooks import Rows
+from pcsim.scenario import Scenario
+from pcsim.words import duration
+
+PATIENCE = 1.0
+"""Seconds before anything is shown, and between two lines."""
+REFRESH = 0.1
+PARTS = 10
+"""Lines of a run without epochs."""
+STEPS = "{task.completed:,.0f}/{task.total:,.0f} steps"
+RUNS = "{task.completed:,.0f}/{task.total:,.0f} runs"
+UPDATES = "{task.completed:,.0f}/{task.total:,.0f} updates"
+TIME = "time {task.completed:.3g} of {task.total:g}"
+
+
+class Shown:
+    """What a run's hooks show; this one shows nothing."""
+
+    def progress(self, now: float, end: float) -> None:
+        """Hear how far the run is."""
+
+    def epoch(self, row: Rows) -> None:
+        """Hear what an epoch came to."""
+
+    def rows(self, rows: Rows) -> None:
+        """Hear of rows."""
+
+
+@contextmanager
+def shown_progress(scenario: Scenario, console: Console) -> Generator[Shown]:
+    """Show on a console how far a run of a scenario is, once it has taken a second; lines go to the error stream."""
+    if console.quiet:
+        yield Shown()
+    elif console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None):
+        bar = _Bar(scenario, console)
+        try:
+            yield bar
+        finally:
+            bar.stop()
+    else:
+        yield _Lines(scenario, console if console.is_jupyter else Console(stderr=True))
+
+
+def in_notebook() -> bool:
+    """Tell whether this is a notebook, where somebody waits and sees nothing else."""
+    return "IPython" in sys.modules and Console().is_jupyter
+
+
+class _Bar(Shown):
+    def __init__(self, scenario: Scenario, console: Console) -> None:
+        self._epochs = None if scenario.learning is None else scenario.learning.epochs
+        self._last, self._loss, self._measures = 0, "", ""
+        what, where = _words_of(scenario)
+        self._bar = Progress(
+            TextColumn(what),
+            BarColumn(),
+            TextColumn(where),
+            TextColumn("{task.fields[said]}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            auto_refresh=False,
+        )
+        self._task = self._bar.add_task("", said="")
+        self._begun, self._shown = time.monotonic(), 0.0
+
+    def progress(self, now: float, end: float) -> None:
+        moment = time.monotonic()
+        if moment - self._begun < PATIENCE or moment - self._shown < REFRESH:
+            return
+        self._shown = moment
+        epoch = f"epoch {self._last + 1}/{self._epochs}" if self._epochs and self._last < self._epochs else ""
+        said = ", ".join(filter(None, (epoch, self._loss, self._measures)))
+        with suppress(OSError):  # a terminal that is gone is no reason to stop
+            self._bar.update(self._task, completed=now, total=end, said=said)
+            self._bar.start()
+            self._bar.refresh()
+
+    def epoch(self, row: Rows) -> None:
+        self._last, self._measures = int(row["epoch"]), _in_words(row, 1)
+
+    def rows(self, rows: Rows) -> None:
+        if "update" in rows:
+            self._loss = f"loss {float(rows['loss'][-1]):.3g}"
+
+    def stop(self) -> None:
+        """Take the bar away."""
+        with suppress(OSError):
+            self._bar.stop()
+
+
+class _Lines(Shown):
+    def __init__(self, scenario: Scenario, console: Console) -> None:
+        self._learning, self._console = scenario.learning if scenario.asks_for is None else None, console
+        self._unit = "run" if scenario.asks_for is not None else "time" if scenario.inference.solver else "step"
+        self._begun = self._said = time.monotonic()
+        self._first: float | None = None
+        self._left, self._part = "", 0
+
+    def progress(self, now: float, end: float) -> None:
+        spent = time.monotonic() - self._begun
+        if self._first is None or now < self._first:
+            self._begun, self._first = time.monotonic(), now
+        elif now > self._first:
+            self._left = f"; {duration(spent * (end - now) / (now - self._first))} left" if now < end else ""
+        part = int(PARTS * now / end) if end else PARTS
+        if self._learning is None and part > self._part and now < end and self._is_time():
+            self._part = part
+            self._say(f"{self._unit} {now:,.4g} of {end:,.4g}{self._left}")
+
+    def epoch(self, row: Rows) -> None:
+        if self._learning is not None and self._is_time():
+            self._say(f"epoch {row['epoch']} of {self._learning.epochs}: {_in_words(row, 3)}{self._left}")
+
+    def _is_time(self) -> bool:
+        return time.monotonic() - self._said >= PATIENCE
+
+    def _say(self, line: str) -> None:
+        self._said = time.monotonic()
+        with suppress(OSError):
+            self._console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def _words_of(scenario: Scenario) -> tuple[str, str]:
+    if scenario.asks_for is not None:
+        return "study", RUNS
+    if scenario.learning is not None:
+        return "training", UPDATES
+    return "inference", STEPS if scenario.inference.solver is None else TIME
+
+
+def _in_words(row: Rows, most: int) -> str:
+    history: dict[str, Any] = {name: np.asarray(value)[None] for name, value in row.items()}
+    return ", ".join(measures(history, 0)[:most])

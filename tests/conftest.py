@@ -30,17 +30,30 @@ _WARMING = pytest.StashKey[subprocess.Popen[bytes]]()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Compile Numba's kernels beside the first tests: where that has not been done yet it takes most of a minute."""
-    config = session.config
-    if not hasattr(config, "workerinput") and not config.option.collectonly:
-        nowhere = subprocess.DEVNULL
-        command = [sys.executable, "-m", "tests.support.warm_kernels"]
-        config.stash[_WARMING] = subprocess.Popen(command, cwd=ROOT, stdout=nowhere, stderr=nowhere)
+    if getattr(session.config.option, "numprocesses", None):
+        _warm(session.config)  # the workers alone know which tests there are
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave Numba's own tests to the end, when its kernels are compiled and nobody waits for them."""
-    items.sort(key=lambda item: "numba" in item.path.parts)
+    items.sort(key=_is_numbas)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    config = session.config
+    if not hasattr(config, "workerinput") and not config.option.collectonly and any(map(_is_numbas, session.items)):
+        _warm(config)
+
+
+def _is_numbas(item: pytest.Item) -> bool:
+    return "numba" in item.path.parts
+
+
+def _warm(config: pytest.Config) -> None:
+    """Compile Numba's kernels beside the first tests: where that has not been done yet it takes most of a minute."""
+    nowhere = subprocess.DEVNULL
+    command = [sys.executable, "-m", "tests.support.warm_kernels"]
+    config.stash[_WARMING] = subprocess.Popen(command, cwd=ROOT, stdout=nowhere, stderr=nowhere)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

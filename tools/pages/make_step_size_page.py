@@ -35,9 +35,9 @@ NETWORKS: dict[str, tuple[str, ...]] = {
 }
 COMMON = ("data.batch=32", 'trace.record=["energy","energy_per_sample"]', f"inference.steps={STEPS}")
 LESSONS: list[tuple[str, tuple[str, ...]]] = [
-    ("train-deep-mnist-eo-ce", ("inference.steps=4",)),
-    ("train-deep-mnist-eo-ce", ("inference.steps=20",)),
-    ("train-deep-mnist-eo-mse", ("inference.steps=20",)),
+    ("train-deep-mnist-eo-ce-tuned", ("inference.steps=4",)),
+    ("train-deep-mnist-eo-ce-tuned", ("inference.steps=20",)),
+    ("train-deep-mnist-eo-mse-tuned", ("inference.steps=20",)),
 ]
 SIZES = ("auto", "0.0001", "0.001", "0.01", "0.1")
 
@@ -95,7 +95,7 @@ def training_table() -> str:
                 pcsim.read_scenario(
                     name,
                     (*overrides, "data.samples=12800", "learning.epochs=3", f"inference.step_size={size}"),
-                )
+                ).at_seed(0)
             )
             for size in SIZES
         ]

@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""Compare shipped scenarios with the published tables in tests/published/, key by key: says what differs, and fails.
+
+Compared is the scenario as it is resolved, so that a default, too, must be the published value. Data sets are not: the
+paper's MNIST is EMNIST's split.
+
+usage: python -m tools.data.check_published
+"""
+
+import sys
+from typing import Any
+
+from pcsim.scenario import Scenario, read_scenario
+from tools.data.published import (
+    LOSS_WORDS,
+    METHOD_WORDS,
+    ConvolutionalRow,
+    DenseRow,
+    accuracies,
+    convolutional_rows,
+    dense_rows,
+)
+
+Values = dict[str, Any]
+RELU_GAIN = 2**0.5
+COSINE = {"kind": "cosine", "warmup": 0.1, "peak": 1.1, "final": 0.1}
+ADAM: Values = {"learning.beta1": 0.9, "learning.beta2": 0.999, "learning.clip": None, "learning.patience": None}
+WHOLE: Values = {"data.validation": 0.0, "data.samples": None, "inference.start": "feedforward"}
+
+
+def dense(row: DenseRow) -> Values:
+    """Return the values of a column of Tables D.2 to D.7, and those of appendix D.1 that they share."""
+    hidden = 19 if row.deep else 3
+    values: Values = {
+        "network.widths": (784, *(128,) * hidden, 10),
+        "network.activation": "gelu",
+        "network.init": "orthogonal",
+        "network.gain": RELU_GAIN,
+        "network.bias": True,
+        "network.output": "sigmoid" if row.loss == "mse" else "linear",
+        "learning.optimizer": "adam",
+        "learning.weight_decay": 0.0,
+        "learning.schedule": None,
+        "learning.batch": 64,
+        "learning.lr": float(row.rate),
+        # Table D.6 leaves one out, which the list of times in appendix D.1 has.
+        "learning.epochs": int(row.epochs or 13),
+        "learning.seeds": (0, 1, 2, 3, 4),
+        "data.scaling": None,
+    }
+    values |= _inference(row.method, row.loss, row.step_size, row.steps, "0")
+    return ADAM | WHOLE | values
+
+
+def convolutional(row: ConvolutionalRow) -> Values:
+    """Return the values of a column of Table D.12, and those of Tables D.9 to D.11 that they share."""
+    steps = "5" if row.method == "eo" else {"vgg-5": "8", "vgg-7": "10", "vgg-9": "12"}.get(row.architecture, "")
+    values: Values = {
+        "network.input": (32, 32, 3),
+        "network.layers": int(row.architecture.split("-")[1]),
+        "network.activation": row.activation,
+        "network.init": "pytorch",
+        "learning.optimizer": "adamw" if row.method == "so" else "adam",
+        "learning.schedule": COSINE,
+        "learning.batch": 256,
+        "learning.lr": float(row.rate),
+        "learning.weight_decay": float(row.decay),
+        "learning.epochs": 50 if row.architecture == "resnet-18" else 25,
+        "learning.seeds": (0, 1, 2, 3, 42),
+        "data.scaling": "standard",
+    }
+    return ADAM | WHOLE | values | _inference(row.method, row.loss, row.step_size, steps, row.momentum)
+
+
+def _inference(method: str, loss: str, step_size: str, steps: str, momentum: str) -> Values:
+    values: Values = {"inference.method": METHOD_WORDS[method], "inference.loss": LOSS_WORDS[loss]}
+    if method == "bp":
+        return values
+    values |= {"inference.step_size": float(step_size), "inference.steps": int(steps)}
+    if float(momentum):
+        return values | {"inference.optimizer": "momentum", "inference.momentum": float(momentum)}
+    return values | {"inference.optimizer": "gd"}
+
+
+def deviations() -> list[str]:
+    """Return a line for every key of a shipped scenario that has another value than the published one."""
+    wanted = {row.scenario: dense(row) for row in dense_rows()}
+    wanted |= {row.scenario: convolutional(row) for row in convolutional_rows()}
+    found = [f"{name}: has a published accuracy, and no published settings" for name in accuracies().keys() - wanted]
+    for name, values in wanted.items():
+        scenario = read_scenario(name)
+        for key, published in values.items():
+            shipped = _shipped(scenario, key)
+            if shipped != published:
+                found.append(f"{name}: {key} = {shipped!r}, published is {published!r}")
+    return found
+
+
+def _shipped(scenario: Scenario, key: str) -> Any:
+    """Return a value as published ones are written: of listed layers their number, of a cosine the words it has."""
+    table, word = key.split(".")
+    value = getattr(getattr(scenario, table), word)
+    if key == "network.layers":
+        return sum(layer.conv is not None or layer.dense is not None for layer in value)
+    if key == "learning.schedule" and value is not None:
+        return value.model_dump(exclude={"every", "factor"})
+    return value
+
+
+if __name__ == "__main__":
+    found = deviations()
+    print("\n".join(found) or "all shipped scenarios have the published values")
+    sys.exit(bool(found))

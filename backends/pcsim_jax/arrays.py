@@ -1,9 +1,9 @@
 """The arrays of a run on JAX: their types, the way there and back, and the settings they are computed under."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,8 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "float64": np.dtype(np.float64),
 }
 
+Put: TypeAlias = Callable[[NDArray[Any]], Array]
+"""Brings a host array to where it is computed with."""
 
 SETTINGS: dict[str, Any] = {
     "enable_x64": True,
@@ -61,16 +63,16 @@ def namespace(precision: str) -> Namespace:
 
 
 @settings()
-def to_run(array: NDArray[np.float64], precision: str) -> Array:
-    """Return a host array, rounded, on the device."""
-    return _placed(array, precision)
+def to_run(array: NDArray[np.float64], precision: str, put: Put = jnp.asarray) -> Array:
+    """Return a host array, rounded, on the device, or where it is `put`."""
+    return _placed(array, precision, put)
 
 
-def samples_to_run(samples: Samples, precision: str) -> Array | Pixels:
-    """Return samples to learn from on the device; bytes stay bytes."""
+def samples_to_run(samples: Samples, precision: str, put: Put = jnp.asarray) -> Array | Pixels:
+    """Return samples to learn from on the device, or where they are `put`; bytes stay bytes."""
     if isinstance(samples, Pixels):
-        return samples.on(jnp.asarray, partial(_placed, precision=precision))
-    return _placed(samples, precision)
+        return samples.on(put, partial(_placed, precision=precision, put=put))
+    return _placed(samples, precision, put)
 
 
 def to_host(array: Array) -> NDArray[Any]:
@@ -84,6 +86,6 @@ def arguments(task: Task) -> tuple[tuple[dict[str, Array], ...], Array, Array, t
     return task.arrays(partial(_placed, precision=task.precision))
 
 
-def _placed(array: NDArray[np.float64], precision: str) -> Array:
-    on_device = jnp.asarray(array.astype(DTYPES[precision]))
+def _placed(array: NDArray[np.float64], precision: str, put: Put = jnp.asarray) -> Array:
+    on_device = put(array.astype(DTYPES[precision]))
     return Narrow(on_device) if precision == "bfloat16" else on_device

@@ -22,7 +22,7 @@ class JaxBackend:
 
     def capabilities(self) -> Capabilities:
         """Return what JAX can do here, or how to get it."""
-        device, problem, fix = _device()
+        device, devices, problem, fix = _devices()
         return Capabilities(
             device=device,
             precisions=PRECISIONS,
@@ -35,6 +35,7 @@ class JaxBackend:
             problem=problem,
             fix=fix,
             packages=("jax", "jaxlib", "diffrax"),
+            devices=devices,
         )
 
     def estimate(self, task: Task) -> float:
@@ -81,19 +82,20 @@ class JaxBackend:
             return run(task, sink, poll)
 
 
-def _device() -> tuple[str, str | None, str | None]:
-    """Return the device that JAX runs on, or a problem and its fix."""
+def _devices() -> tuple[str, int, str | None, str | None]:
+    """Return the device that JAX runs on and how many there are, or a problem and its fix."""
     missing = ", ".join(name for name in NEEDED if find_spec(name) is None)
     if missing:
-        return "none", f"not installed: {missing}", INSTALL
+        return "none", 0, f"not installed: {missing}", INSTALL
     try:
         import jax
 
-        device = jax.devices()[0]
+        devices = jax.devices()
     except ImportError as error:
-        return "none", f"JAX cannot be imported: {error}", INSTALL
+        return "none", 0, f"JAX cannot be imported: {error}", INSTALL
     except (RuntimeError, AssertionError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        return "none", f"JAX finds no device: {reason}", "set JAX_PLATFORMS=cpu, or install the jaxlib of your GPU"
-    name = platform.machine() if device.platform == "cpu" else device.device_kind
-    return f"{device.platform} ({name})", None, None
+        return "none", 0, f"JAX finds no device: {reason}", "set JAX_PLATFORMS=cpu, or install the jaxlib of your GPU"
+    first = devices[0]
+    name = platform.machine() if first.platform == "cpu" else first.device_kind
+    return f"{first.platform} ({name})", len(devices), None, None

@@ -1,78 +1,36 @@
 """Training on JAX: samples, parameters and optimiser memory stay on the device, updates run in compiled stretches."""
 
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from pcsim.inference.steppers import step_size_of, with_step_size
-from pcsim.learning.augmentation import Moves, moved
-from pcsim.learning.batch import Batch
-from pcsim.learning.diagnosis import Diagnosis, diagnose
-from pcsim.learning.evaluation import Scoring
-from pcsim.learning.learner import Learner, fresh
-from pcsim.learning.pixels import Pixels, Samples
+from pcsim.learning.augmentation import Moves
+from pcsim.learning.diagnosis import Diagnosis
+from pcsim.learning.pixels import Samples
 from pcsim.learning.trainer import Outcome, Snapshot, TrainingTask, Updates
-from pcsim.model.arrays import Array, Namespace, Parameters
+from pcsim.model.arrays import Array
 from pcsim.typing import NDArray
+from pcsim_jax import training
 from pcsim_jax.arrays import namespace, samples_to_run, settings, to_host, to_run
 from pcsim_jax.compiled import Compiler
-from pcsim_jax.loop import compiled_loop
+from pcsim_jax.devices import Devices
 from pcsim_jax.memory import memory_errors
 from pcsim_jax.number.master import MasterWeights
 from pcsim_jax.number.narrow import Narrow
 from pcsim_jax.number.pinned import with_pinned_predictions
-from pcsim_jax.program import number
+from pcsim_jax.training import Learning, TrainingProgram, TrainingProgress, at, stored
 
 STRETCH = 256
 """Updates in one compiled stretch at most."""
 SAMPLES_AT_ONCE = 4096
 
 
-@dataclass(frozen=True)
-class TrainingProgram:
-    """What is compiled of training: everything but arrays, numbers of updates and the step size of inference."""
-
-    xp: Namespace
-    learner: Learner
-    evaluation: Scoring
-
-
-class Learning(NamedTuple):
-    """What a compiled function is given of training, on the device: all samples, the updates made, the step size."""
-
-    parameters: tuple[Parameters, ...]
-    memory: Any
-    x: Array | Pixels
-    y: Array
-    updates: Array
-    step_size: Array
-    black: Array | None
-
-    def batch(self, program: TrainingProgram, rows: Array, moves: Moves | None) -> Batch:
-        """Return the learner before some of the samples, moved so."""
-        x = self.x[rows]
-        x = x if moves is None else moved(program.xp, x, moves, self.black)
-        return _batch(program, x, self.y[rows], self.step_size)
-
-
-class TrainingProgress(NamedTuple):
-    """Where a stretch stands, and what its updates left behind, the first `done` rows."""
-
-    parameters: tuple[Parameters, ...]
-    memory: Any
-    done: Array
-    energy: Array
-    loss: Array
-    outputs: Array
-    signal: Array
-    steps: Array
-
-
 class JaxTrainer:
-    """A network in training on JAX's device."""
+    """A network in training on JAX's device, or on several that share every batch."""
 
     def __init__(self, task: TrainingTask) -> None:
         self._precision = task.precision
@@ -84,16 +42,16 @@ class JaxTrainer:
             stepper=with_step_size(task.learner.stepper, 1.0),
         )
         self._step_size = step_size_of(task.learner.stepper)
-        self._program = TrainingProgram(namespace(task.precision), learner, task.evaluation)
-        self._compiler = Compiler()
+        devices = Devices.first(task.devices) if task.devices > 1 else None
+        self._program = TrainingProgram(namespace(task.precision), learner, task.evaluation, devices)
+        self._put = jnp.asarray if devices is None else devices.put
+        self._compiler = Compiler(None if devices is None else devices.everywhere)
         with settings(), memory_errors():
-            self._x, self._y = samples_to_run(task.x, task.precision), to_run(task.y, task.precision)
-            self._parameters = tuple(
-                {k: to_run(v, task.precision) for k, v in layer.items()} for layer in task.parameters
-            )
-            self._memory = self._compiler.call(_begin, self._program, self._parameters)
+            self._x, self._y = samples_to_run(task.x, task.precision, self._put), self._to_run(task.y)
+            self._parameters = tuple({k: self._to_run(v) for k, v in layer.items()} for layer in task.parameters)
+            self._memory = self._compiler.call(training.begin, self._program, self._parameters)
             augmentation = task.augmentation
-            self._black = None if augmentation is None else to_run(np.array(augmentation.black), task.precision)
+            self._black = None if augmentation is None else self._to_run(np.array(augmentation.black))
         self.augmentation, self._image = augmentation, task.x.shape[1:3]
         self._updates = 0
 
@@ -112,8 +70,9 @@ class JaxTrainer:
         speeds = np.zeros(STRETCH, dtype=self._rate_dtype)
         speeds[:count] = rates
         moves = self._moves(count, batches.shape[1], STRETCH)
+        program = self._sharing(batches.shape[1])
         end: TrainingProgress = self._compiler.call(
-            _update, self._program, self._learning, order, moves, speeds, np.int32(count)
+            training.update, program, self._learning, order, moves, speeds, np.int32(count)
         )
         self._parameters, self._memory = end.parameters, end.memory
         self._updates += count
@@ -124,9 +83,14 @@ class JaxTrainer:
         """Return what `run` would do next with one batch."""
         with settings(), memory_errors():
             rows, speed = batch.astype(np.int32), self._rate_dtype.type(rate)
-            moves = _at(self._moves(1, len(batch)), 0)
-            found: Diagnosis = self._compiler.call(_diagnose, self._program, self._learning, rows, moves, speed)
+            moves, program = at(self._moves(1, len(batch)), 0), self._sharing(len(batch))
+            found: Diagnosis = self._compiler.call(training.diagnosis, program, self._learning, rows, moves, speed)
         return jax.tree.map(np.asarray, found)
+
+    def _sharing(self, batch: int) -> TrainingProgram:
+        """Return the program for a batch of so many samples: one that devices cannot share is done on each of them."""
+        devices = self._program.devices
+        return self._program if devices is None or batch % len(devices) == 0 else replace(self._program, devices=None)
 
     def _moves(self, count: int, batch: int, rows: int = 1) -> Moves | None:
         """Return what becomes of the images of the next updates, in so many rows, the last of which are not used."""
@@ -135,7 +99,10 @@ class JaxTrainer:
         first = self._updates + 1
         each = [self.augmentation.moves(k, batch, self._image) for k in range(first, first + count)]
         each += each[-1:] * (rows - count)
-        return Moves(*map(np.stack, zip(*each, strict=True)))
+        moves = Moves(*map(np.stack, zip(*each, strict=True)))
+        devices = self._sharing(batch).devices
+        # Every device counts the samples that it has.
+        return moves if devices is None else moves._replace(sample=moves.sample % (batch // len(devices)))
 
     @property
     def _learning(self) -> Learning:
@@ -151,14 +118,15 @@ class JaxTrainer:
     def evaluate(self, x: Samples, y: NDArray[np.float64]) -> Outcome:
         """Return losses and answers, as the task's evaluation has them."""
         found: list[tuple[NDArray[Any], NDArray[Any]]] = []
+        shares = 1 if self._program.devices is None else len(self._program.devices)
         with settings(), memory_errors():
             for first in range(0, len(x), SAMPLES_AT_ONCE):
-                rows = slice(first, first + SAMPLES_AT_ONCE)
-                part = (to_run(array[rows], self._precision) for array in (x, y))
-                losses, answers = self._compiler.call(
-                    _evaluate, self._program, self._parameters, *part, self._rate_dtype.type(self._step_size)
-                )
-                found.append((to_host(losses), to_host(answers)))
+                rows = slice(first, min(first + SAMPLES_AT_ONCE, len(x)))
+                part = (self._to_run(_filled(array[rows], shares)) for array in (x, y))
+                step_size = self._rate_dtype.type(self._step_size)
+                made = self._compiler.call(training.evaluate, self._program, self._parameters, *part, step_size)
+                losses, answers = (to_host(array)[: rows.stop - first] for array in made)
+                found.append((losses, answers))
         return Outcome(*map(np.concatenate, zip(*found, strict=True)))
 
     def set_step_size(self, step_size: float) -> None:
@@ -174,83 +142,26 @@ class JaxTrainer:
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from a snapshot."""
         with settings(), memory_errors():
-            self._parameters, self._memory = jax.tree.map(_on_device, (snapshot.parameters, snapshot.memory))
+            self._parameters, self._memory = jax.tree.map(self._on_device, (snapshot.parameters, snapshot.memory))
         self._updates = snapshot.updates
+
+    def _on_device(self, array: NDArray[Any]) -> Array:
+        on_device = self._put(array)
+        return Narrow(on_device) if on_device.dtype == jnp.bfloat16 else on_device
+
+    def _to_run(self, array: NDArray[np.float64]) -> Array:
+        return to_run(array, self._precision, self._put)
+
+
+def _filled(array: NDArray[np.float64], shares: int) -> NDArray[np.float64]:
+    """Return samples with the last one again and again, until there are as many in every share."""
+    lacking = -len(array) % shares
+    return np.concatenate([array, np.repeat(array[-1:], lacking, axis=0)]) if lacking else array
 
 
 def _is_narrow(leaf: Any) -> bool:
     return isinstance(leaf, Narrow)
 
 
-def _stored(leaf: Any) -> Array:
-    return leaf.stored if isinstance(leaf, Narrow) else leaf
-
-
 def _kept(leaf: Any) -> NDArray[Any]:
-    return np.asarray(_stored(leaf))
-
-
-def _on_device(array: NDArray[Any]) -> Array:
-    on_device = jnp.asarray(array)
-    return Narrow(on_device) if on_device.dtype == jnp.bfloat16 else on_device
-
-
-def _begin(program: TrainingProgram, parameters: tuple[Parameters, ...]) -> Any:
-    return fresh(program.xp, program.learner.optimizer, parameters)
-
-
-def _batch(program: TrainingProgram, x: Array, y: Array, step_size: Array) -> Batch:
-    """Return the learner before some samples, with a traced step size."""
-    learner = replace(program.learner, stepper=with_step_size(program.learner.stepper, step_size))
-    return Batch(program.xp, learner, x, y, compiled_loop)
-
-
-def _evaluate(
-    program: TrainingProgram, parameters: tuple[Parameters, ...], x: Array, y: Array, step_size: Array
-) -> tuple[Array, Array]:
-    return program.evaluation.measure(_batch(program, x, y, step_size), parameters)
-
-
-def _at(moves: Moves | None, i: Any) -> Moves | None:
-    """Return what becomes of the images of one update of several."""
-    return None if moves is None else Moves(*(places[i] for places in moves))
-
-
-def _diagnose(program: TrainingProgram, now: Learning, rows: Array, moves: Moves | None, rate: Array) -> Diagnosis:
-    return diagnose(now.batch(program, rows, moves), now.parameters, now.memory, rate, number(now.updates + 1))
-
-
-def _update(
-    program: TrainingProgram, start: Learning, order: Array, moves: Moves | None, rates: Array, count: Array
-) -> TrainingProgress:
-    """Go through the first `count` rows of `order` (updates, batch)."""
-
-    def one(now: TrainingProgress) -> TrainingProgress:
-        i = now.done
-        batch = start.batch(program, order[i], _at(moves, i))
-        xp, learner = batch.xp, batch.learner
-        learned = batch.learn(now.parameters, now.memory, rates[i], number(start.updates + i + 1))
-        loss = learner.inference.energy.loss.value(xp, learned.output, batch.y).mean()
-        return TrainingProgress(
-            learned.parameters,
-            learned.memory,
-            i + 1,
-            now.energy.at[i].set(learned.layerwise.mean(axis=1)),
-            now.loss.at[i].set(loss),
-            now.outputs.at[i].set(_stored(learned.output).astype(now.outputs.dtype)),
-            now.signal.at[i].set(jnp.stack(learned.has_signal)),
-            now.steps.at[i].set(learner.steps if learned.steps is None else learned.steps),
-        )
-
-    layers, (rows, batch) = len(start.parameters), order.shape
-    empty = TrainingProgress(
-        start.parameters,
-        start.memory,
-        jnp.int32(0),
-        jnp.zeros((rows, layers), jnp.float64),
-        jnp.zeros(rows, jnp.float64),
-        jnp.zeros((rows, batch, start.y.shape[1]), jnp.float64 if start.y.dtype == jnp.float64 else jnp.float32),
-        jnp.zeros((rows, layers), jnp.bool_),
-        jnp.zeros(rows, jnp.int64),
-    )
-    return jax.lax.while_loop(lambda now: now.done < count, one, empty)
+    return np.asarray(stored(leaf))

@@ -1,5 +1,6 @@
 """From a scenario's words to the objects of a run: network, data, energy, inference, motion, task, learner."""
 
+from pcsim.assemble.devices import require_shares
 from pcsim.assemble.digests import data_sha256
 from pcsim.assemble.inputs import (
     Hidden,
@@ -57,5 +58,6 @@ __all__ = [
     "require_known",
     "require_own",
     "require_parameter_range",
+    "require_shares",
     "require_step_size",
 ]

@@ -74,7 +74,9 @@ def build_training_setup(
     # An automatic step size is the plan's affair: it changes with the weights.
     started = scenario if plan.step_size_finder is None else scenario.at_step_size(1.0)
     learner, augmentation = build_learner(started, network), _augmentation(scenario, network, dataset)
-    task = TrainingTask(learner, inputs.parameters, *samples.train, precision, evaluation, augmentation)
+    task = TrainingTask(
+        learner, inputs.parameters, *samples.train, precision, evaluation, augmentation, scenario.backend.devices
+    )
     return TrainingSetup(samples, plan, task)
 
 

@@ -38,6 +38,8 @@ def command() -> None:
 def _abilities(able: Capabilities) -> Iterator[tuple[str, str]]:
     """Yield what a usable backend can do, in the words of a scenario, and what it says to the rest."""
     yield "device", able.device
+    if able.devices > 1:
+        yield "devices", f"{able.devices}, which can share the batches of training: backend.devices"
     yield "precisions", ", ".join(able.precisions)
     yield "methods", ", ".join(able.methods)
     yield "layers", ", ".join(able.layers)

@@ -42,6 +42,9 @@ def command(scenario: str, **changes: Any) -> None:
         echo(f"  training   {_training(simulation.scenario, simulation.training)}; some {time} here")
         for line in _left_out(simulation.training):
             echo(f"  {line}")
+        if (devices := simulation.training.task.devices) > 1:
+            share = simulation.training.plan.batch // devices
+            echo(f"  devices    {devices}, each with {count(share, 'sample')} of every batch")
     # A study may do other things than its runs.
     time = "" if reading.asks_for is not None else f"; some {duration(simulation.estimate)} here"
     echo(f"  inference  {task.inference.name}, {_motion(task.motion)} recorded{time}")

@@ -206,7 +206,8 @@ class Capabilities:
 
     `solvers` are those for continuous time and `rules` those of learning, none if it has none; `bounds` says that
     energies come with rigorous error bounds; `packages` are those besides numpy and SciPy whose versions decide the
-    last bits; `own` are the kinds of things of users' own, written over the namespace, that it runs. `limits` are
+    last bits; `devices` is the number of devices here that can share the batches of training, 0 where it trains on one
+    alone; `own` are the kinds of things of users' own, written over the namespace, that it runs. `limits` are
     sentences on what is refused beyond that, in the words of the refusal. The precision "exact" stands for any number
     of bits.
     """
@@ -223,6 +224,7 @@ class Capabilities:
     packages: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
+    devices: int = 0
 
 
 @runtime_checkable

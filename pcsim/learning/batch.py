@@ -1,6 +1,7 @@
 """Learning from one batch: inference, and what becomes of the weights, as pure functions."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, reduce
 from operator import and_
@@ -44,6 +45,8 @@ class Batch:
     x: Shaped[Array, "batch ..."]
     y: Shaped[Array, "batch outputs"]
     loop: Loop = python_loop
+    averaged: Callable[[tuple[Parameters, ...]], tuple[Parameters, ...]] | None = None
+    """What makes of the gradient here that over all samples, where these are but one share of several."""
 
     def learn(self, parameters: tuple[Parameters, ...], memory: Memory, rate: Any, number: Any) -> Learned:
         """Return what the batch changes as number 1, 2, …, a Python int or a weakly typed traced scalar.
@@ -157,9 +160,14 @@ class Batch:
     def _seen(self, clamped: Clamped, point: Evaluation) -> tuple[Array, tuple[Array, ...]]:
         return self._energy.layerwise(self.xp, clamped, point), tuple(map(self.xp.any, point.errors))
 
+    def gradient(self, clamped: Clamped, point: Evaluation) -> tuple[Parameters, ...]:
+        """Return ∇_θ E at a point of every layer, as a mean over the batch."""
+        found = self._energy.parameter_gradient(self.xp, clamped, point)
+        return found if self.averaged is None else self.averaged(found)
+
     def updated(
         self, clamped: Clamped, point: Evaluation, memory: Memory, rate: Any, number: Any
     ) -> tuple[tuple[Parameters, ...], Memory]:
         """Return the parameters and the optimiser's memory after an update with the gradient at a point."""
-        gradient = self._energy.parameter_gradient(self.xp, clamped, point)
+        gradient = self.gradient(clamped, point)
         return self.learner.follow(self.xp, clamped.parameters, gradient, memory, rate, number)

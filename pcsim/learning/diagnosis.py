@@ -70,7 +70,7 @@ def diagnose(batch: Batch, parameters: tuple[Parameters, ...], memory: Memory, r
     ratios = xp.stack([update_ratio(xp, *both) for both in chosen(names, pairs, nothing)]).reshape(-1)
     if not is_aligned(learner.inference):
         return Diagnosis(ratios, None)
-    gradient = learner.inference.energy.parameter_gradient(xp, clamped, point)
+    gradient = batch.gradient(clamped, point)
     reference = _backpropagated(batch, parameters)
     pairs = zip(gradient[rows], reference[rows], strict=True)
     return Diagnosis(ratios, _alignment(xp, chosen(names, pairs, nothing)))
@@ -100,8 +100,9 @@ def _backpropagated(batch: Batch, parameters: tuple[Parameters, ...]) -> tuple[P
     """Return the gradient of the loss alone."""
     energy = batch.learner.inference.energy.bare
     learner = replace(batch.learner, inference=Backprop(energy), steps=1, rule=AtTheEnd(), stop=None)
-    clamped, point, *_ = replace(batch, learner=learner, loop=python_loop).settle(parameters)
-    return energy.parameter_gradient(batch.xp, clamped, point)
+    alone = replace(batch, learner=learner, loop=python_loop)
+    clamped, point, *_ = alone.settle(parameters)
+    return alone.gradient(clamped, point)
 
 
 def _alignment(xp: Namespace, pairs: Sequence[tuple[list[Array], list[Array]]]) -> Alignment:

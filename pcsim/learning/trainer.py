@@ -18,7 +18,7 @@ class TrainingTask:
     """What a backend trains: parameters and all training samples, in float64 on the host, or x as bytes.
 
     `x` is (samples, *input_shape), `y` (samples, n_out); `precision` that of the run; `evaluation` says how to measure
-    it, `augmentation` what becomes of images x before an update.
+    it, `augmentation` what becomes of images x before an update, `devices` how many share the samples of a batch.
     """
 
     learner: Learner
@@ -28,6 +28,7 @@ class TrainingTask:
     precision: str
     evaluation: Scoring = field(default_factory=ForwardPass)
     augmentation: Augmentation | None = None
+    devices: int = 1
 
 
 class Updates(NamedTuple):

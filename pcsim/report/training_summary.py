@@ -25,6 +25,8 @@ def training_headline(trace: Trace) -> str:
     far = f"trained {count(trained, 'epoch')}, {count(last, 'update')}"
     if "training_seconds" in attributes:
         far += f" in {duration(float(attributes['training_seconds']))}"
+    if "devices" in attributes:
+        far += f" on {count(int(attributes['devices']), 'device')}"
     row = trace.kept_row
     if row is None:
         return far

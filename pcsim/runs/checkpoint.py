@@ -30,7 +30,7 @@ _START_OF_ZIP = b"PK\x03\x04"
 _LONGEST_VALUE = 60
 _FILES = ("data.file", "network.weights")
 _QUOTES = "\"'"
-_BEFORE = {"data.channels": '"last"', "learning.drop_last": "true"}
+_BEFORE = {"data.channels": '"last"', "learning.drop_last": "true", "backend.devices": "1"}
 """Keys that older scenarios do not have, and what was done then."""
 
 

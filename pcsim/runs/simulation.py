@@ -17,6 +17,7 @@ from pcsim.assemble import (
     named,
     read_dataset,
     require_own,
+    require_shares,
     require_step_size,
 )
 from pcsim.engine.backend import Backend, Capabilities, Task, TrainingBackend
@@ -109,6 +110,8 @@ def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
             inputs = load_inputs(scenario, network, dataset)
             setup = build_training_setup(scenario, network, dataset, inputs, precision)
             _check_rule(scenario, capabilities)
+            if setup is not None:
+                require_shares(scenario, setup, capabilities)
         step_size = _automatic(scenario, network, inputs)
         started = scenario if step_size is None else scenario.at_step_size(step_size)
         task = build_task(started, network, inputs, precision)

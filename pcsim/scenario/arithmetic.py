@@ -6,7 +6,7 @@ from pydantic import model_validator
 
 from pcsim.errors import ScenarioError
 from pcsim.model.arithmetic import is_exact
-from pcsim.scenario.fields import Allowed, AtLeastTwo, Table, Word
+from pcsim.scenario.fields import Allowed, AtLeastTwo, Count, Table, Word
 from pcsim.scenario.synonyms import closest
 from pcsim.scenario.toml_text import toml_value, value_or_word
 
@@ -29,6 +29,8 @@ class BackendTable(Table):
     """The backend; `pcsim backends` lists those that can be used here."""
     precision: Annotated[NamedPrecision | Bits, PRECISION] = "float32"
     """Arithmetic of the run; exact and { bits = 256 } belong to the exact backend."""
+    devices: Count = 1
+    """Devices that share the samples of every batch in training, each the same number of them (docs/scaling.md)."""
 
     @model_validator(mode="before")
     @classmethod
@@ -50,6 +52,7 @@ class BackendTable(Table):
         changed: dict[str, Any] = {
             "name": name or implied_backend(precision) or self.name,
             "precision": (name != self.name and implied_precision(name)) or self.precision,
+            "devices": self.devices,
         }
         try:
             if precision is not None:

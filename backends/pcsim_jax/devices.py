@@ -1,0 +1,72 @@
+"""Devices that share the samples of a batch: each learns from its own, and one sum over all averages the gradients."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from pcsim.model.arrays import Array, Parameters
+from pcsim.typing import NDArray
+
+AXIS = "samples"
+WHOLE = PartitionSpec()
+
+
+def shared(axis: int = 0) -> PartitionSpec:
+    """Return that every device has its share along an axis, the samples of a batch."""
+    return PartitionSpec(*(None,) * axis, AXIS)
+
+
+@dataclass(frozen=True)
+class Devices:
+    """Several devices in a row; everything but the samples of a batch is on all of them alike."""
+
+    mesh: Mesh
+
+    @classmethod
+    def first(cls, count: int) -> Self:
+        """Return so many devices."""
+        return cls(Mesh(np.array(jax.devices()[:count]), (AXIS,)))
+
+    def __len__(self) -> int:
+        """Return their number."""
+        return self.mesh.size
+
+    @property
+    def everywhere(self) -> NamedSharding:
+        """The placement of an array of which every device has the whole."""
+        return NamedSharding(self.mesh, WHOLE)
+
+    def put(self, array: NDArray[Any]) -> Array:
+        """Return a host array on all devices."""
+        return jax.device_put(array, self.everywhere)
+
+    def apart(self, function: Callable[..., Any], *places: PartitionSpec) -> Callable[..., Any]:
+        """Return a function that each device carries out on its share of the arguments that are `shared`.
+
+        What it returns must be the same on all of them.
+        """
+        # Else JAX would differentiate with respect to what all have in common, and add a sum over the devices for every
+        # layer that is a function. It cannot tell either that a gathered array is the same everywhere.
+        return jax.shard_map(function, mesh=self.mesh, in_specs=places, out_specs=WHOLE, check_vma=False)
+
+    def averaged(self, gradient: tuple[Parameters, ...]) -> tuple[Parameters, ...]:
+        """Return the mean of every device's gradient: one sum over the devices, of all arrays in one row."""
+        flat, restored = ravel_pytree(gradient)
+        wide = flat.astype(jnp.promote_types(flat.dtype, jnp.float32))
+        return restored((jax.lax.psum(wide, AXIS) / len(self)).astype(flat.dtype))
+
+
+def gathered(array: Array, axis: int = 0) -> Array:
+    """Return what all devices have of an array that is `shared` along an axis."""
+    return jax.lax.all_gather(array, AXIS, axis=axis, tiled=True)
+
+
+def of_each(array: Array) -> Array:
+    """Return what every device has, (devices, …)."""
+    return jax.lax.all_gather(array, AXIS)

@@ -43,5 +43,5 @@ class Compiler:
 def _compile(
     function: Callable[..., Any], program: Hashable, tree: Any, shapes: tuple[Any, ...], placed: Sharding | None
 ) -> Any:
-    where = {} if placed is None else {"in_shardings": placed, "out_shardings": placed}
+    where: dict[str, Any] = {} if placed is None else {"in_shardings": placed, "out_shardings": placed}
     return jax.jit(partial(function, program), **where).lower(*tree.unflatten(shapes)).compile()

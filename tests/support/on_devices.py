@@ -20,7 +20,7 @@ def main(scenario: str, *runs: str) -> None:
     prepare, programs = Compiler.prepare, dict[Any, str]()
 
     def noting(self: Compiler, function: Callable[..., Any], program: Any, *arguments: Any) -> Any:
-        executable = prepare(self, function, program, *arguments)
+        executable: Any = prepare(self, function, program, *arguments)
         if function is training.update:
             programs[executable] = executable.as_text()
         return executable

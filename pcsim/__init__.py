@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pcsim.recorded.export import export_weights
     from pcsim.recorded.local_update import learn_from
     from pcsim.recorded.verification import verify
+    from pcsim.report.page.report import view
     from pcsim.report.plotting import plot
     from pcsim.runs.comparison import compare
     from pcsim.runs.repetition import run_seeds
@@ -44,6 +45,7 @@ _HOMES = {
     "run": "pcsim.api",
     "run_seeds": "pcsim.runs.repetition",
     "verify": "pcsim.recorded.verification",
+    "view": "pcsim.report.page.report",
 }
 
 _MODULES = {
@@ -81,6 +83,7 @@ __all__ = [
     "studies",
     "theory",
     "verify",
+    "view",
 ]
 
 

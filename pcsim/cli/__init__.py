@@ -11,6 +11,7 @@ COMMANDS = {
     "backends": "List the backends and what each can do here.",
     "replay": "Play a trace in the terminal, or verify it by simulating again.",
     "plot": "Draw the layerwise energies of traces.",
+    "view": "Show traces as a page that any browser opens.",
     "export": "Write the parameters in a trace to a weights file.",
     "eval": "Evaluate a trained network on its data.",
     "learn": "Compute the local weight update of a trace's final states and errors.",

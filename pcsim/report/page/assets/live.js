@@ -1,0 +1,63 @@
+// The live page: every second it asks its own server what has changed, and for rows that it has not got.
+
+const PAUSE = 1000, livePlace = el("p", { class: "soft", role: "status" });
+let seen = 0, asking = false;
+
+/** Twice as many rows as a trace had when it was sent whole: then it is sent anew, thinned. */
+const MOST = 4000;
+
+function haveOf(trace) {
+  return Object.fromEntries((trace.panels ?? []).map((panel) => [panel.id, panel.rows.x.length > Math.max(MOST, 2 * panel.whole) ? 0 : panel.rows.total]));
+}
+
+async function ask() {
+  if (asking) return;
+  asking = true;
+  try {
+    const drawn = Object.fromEntries(page.shown.map((name) => [name, { version: page.traces.get(name).version ?? 0, rows: haveOf(page.traces.get(name)) }]));
+    const found = await fetch(`changes${location.search}`, { method: "POST", body: JSON.stringify({ seen, drawn }), cache: "no-store" });
+    if (!found.ok) throw new Error(await found.text());
+    take(await found.json());
+    livePlace.textContent = `live: ${page.traces.size} traces of ${page.live}`;
+  } catch (error) {
+    livePlace.textContent = `not live any more (${error.message}); what was shown stays`;
+  }
+  asking = false;
+}
+
+/** Take in what a server says: traces that are new, changed or gone, and rows of those that are drawn. */
+function take({ version, traces, gone, contents }) {
+  const changed = traces.length + gone.length + contents.length > 0;
+  seen = version;
+  for (const name of gone) page.traces.delete(name);
+  page.shown = page.shown.filter((name) => page.traces.has(name));
+  for (const trace of traces) page.traces.set(trace.name, { ...page.traces.get(trace.name), ...trace });
+  for (const content of contents) takeContent(content);
+  if (!page.traces.has(page.told)) page.told = page.shown[0] ?? null;
+  if (page.told === null && page.traces.size > 0) tellOf(newest());
+  if (changed) showPage();
+}
+
+function takeContent(content) {
+  const had = page.traces.get(content.name);
+  if (had === undefined) return;
+  content.panels = content.panels.map((panel) => {
+    const before = had.panels?.find((other) => other.id === panel.id), more = readRows(panel.rows);
+    if (panel.rows.from > 0 && before !== undefined) return { ...panel, rows: extended(before.rows, more), whole: before.whole };
+    return { ...panel, rows: more, whole: more.x.length };
+  });
+  page.traces.set(content.name, { ...had, ...content });
+}
+
+/** A run that goes on, or whichever trace comes first. */
+function newest() {
+  const traces = [...page.traces.values()];
+  return (traces.find((trace) => trace.status === "running") ?? traces[0]).name;
+}
+
+function goLive() {
+  wordsPlace.after(livePlace);
+  ask();
+  setInterval(() => { if (!document.hidden) ask(); }, PAUSE);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) ask(); });
+}

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from functools import cache
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,13 @@ from pcsim_numba.kernels import convolutions
 from pcsim_numba.kernels.convolutions import Frame, Phases
 from pcsim_numba.kernels.endings import Ending
 from pcsim_numba.kernels.products import lanes, packed, padded
-from pcsim_numba.kernels.winograd import POINTS
+from pcsim_numba.kernels.winograd import ASIDE, POINTS, READ, SIDE
+from pcsim_numba.rooms import rooms
 from pcsim_numba.threads import count_threads, on_all
 
 AT_ONCE = 2**19
 """Bytes of the images that are worked on together, and of what is made of them: half of a core's own cache."""
-TILES = 128
+TILES = 64
 """That are worked on together: enough that the weights, which are read again for them, come from memory seldom."""
 SHORT = 4e6
 """Operations of a call below which handing half of it to another thread takes longer than doing it."""
@@ -77,11 +79,10 @@ def spread(kernel: NDArray[Any]) -> NDArray[Any]:
     return out
 
 
-def has_tiles(kernel: NDArray[Any], window: Window) -> bool:
-    """Tell whether tiles make a convolution and its transpose: where channels fill vectors, and turning them pays."""
-    vectors = 2 * lanes(kernel.dtype)
-    full = all(n >= vectors and n % lanes(kernel.dtype) == 0 for n in kernel.shape[2:])
-    return full and window.size == 3 and window.stride == 1 and window.padding <= 2
+def has_tiles(kernel: NDArray[Any], window: Window, places: Image) -> bool:
+    """Tell whether tiles make a convolution, or its transpose: where channels fill vectors, and places tiles."""
+    full = all(n % lanes(kernel.dtype) == 0 for n in kernel.shape[2:])
+    return full and window.size == 3 and window.stride == 1 and window.padding <= 2 and min(places) > SIDE // 2
 
 
 def plain(shape: tuple[int, int, int]) -> Ending:
@@ -94,14 +95,16 @@ def forward(s: Images, weights: Weights, window: Window, ending: Ending) -> tupl
     s = np.ascontiguousarray(s)
     out, slopes = empty(s, pooled(ending)), empty(s, whole(ending) if ending.curved else (0,))
     _, height, width, channels = s.shape
-    pad, tiled, places = window.padding, has_tiles(weights.kernel, window), (ending.rows, ending.columns)
-    size = _even(places) if tiled else (height + 2 * pad, width + 2 * pad)
+    pad, places = window.padding, (ending.rows, ending.columns)
+    tiled = has_tiles(weights.kernel, window, places)
+    size = _for_tiles(places) if tiled else (height + 2 * pad, width + 2 * pad)
     frame = _frame((height, width, channels), pad, size, window.size, places, out, tiled)
     begins, panels = _begins(window.stride, places, frame), weights.panels(tiled)
 
     def some(first: int, last: int) -> None:
         arrays = s.ravel(), first, last, frame, begins, panels, weights.bias, ending
-        convolutions.forward(*arrays, out.reshape(-1), slopes.reshape(-1))
+        on_the_way = rooms(s.dtype, _framed(frame), *_made(frame, places, len(weights.bias)))
+        convolutions.forward(*arrays, *on_the_way, out.reshape(-1), slopes.reshape(-1))
 
     _shared(some, len(s), weights.kernel.size * ending.rows * ending.columns)
     return out, slopes
@@ -116,14 +119,15 @@ def backward(v: Places, slopes: Array, weights: Weights, window: Window, ending:
     before = max(0, most - 1 - window.padding // window.stride)
     ends = ((length - 1 + window.padding) // window.stride + 1 for length in image)
     tall, wide = (before + max(length, end) for length, end in zip(shape[:2], ends, strict=True))
-    tiled = has_tiles(weights.kernel, window)
-    frame = _frame(shape, before, _even(image) if tiled else (tall, wide), window.size, image, out, tiled)
+    tiled = has_tiles(weights.kernel, window, image)
+    frame = _frame(shape, before, _for_tiles(image) if tiled else (tall, wide), window.size, image, out, tiled)
     bias = np.zeros(padded(channels, v.dtype), v.dtype)
     phases, panels = _phases(window, image, frame, len(bias)), weights.mirrored(window.stride, tiled)
 
     def some(first: int, last: int) -> None:
         arrays = v.ravel(), slopes.ravel(), first, last, frame, *image, phases, panels, bias, channels, ending
-        convolutions.backward(*arrays, out.reshape(-1))
+        sizes = _framed(frame), frame.at_once * prod(shape), *_made(frame, image, len(bias))
+        convolutions.backward(*arrays, *rooms(v.dtype, *sizes), out.reshape(-1))
 
     _shared(some, len(v), weights.kernel.size * ending.rows * ending.columns)
     return out
@@ -144,7 +148,8 @@ def gradient(
 
     def some(first: int, last: int) -> None:
         arrays = s.ravel(), v.ravel(), slopes.ravel(), len(s), first, last, frame, begins, ending
-        convolutions.gradient(*arrays, out.reshape(-1), sums[:] if first == 0 else sums[:0])
+        on_the_way = rooms(s.dtype, _framed(frame), len(begins) * ld)
+        convolutions.gradient(*arrays, *on_the_way, out.reshape(-1), sums[:] if first == 0 else sums[:0])
 
     # Lines of the gradient on the cores, not samples: their sums do not depend on how many there are.
     _shared(some, lines, len(s) * ending.rows * ending.columns * ld)
@@ -158,7 +163,8 @@ def end(values: Array, ending: Ending) -> tuple[Array, Array]:
     out, slopes = empty(values, pooled(ending)), empty(values, whole(ending) if ending.curved else (0,))
 
     def some(first: int, last: int) -> None:
-        convolutions.end(values.ravel(), first, last, ending, out.reshape(-1), slopes.reshape(-1))
+        own = rooms(values.dtype, prod(whole(ending)))
+        convolutions.end(values.ravel(), first, last, ending, *own, out.reshape(-1), slopes.reshape(-1))
 
     _shared(some, len(values), 20 * ending.rows * ending.columns * ending.channels)
     return out, slopes
@@ -191,9 +197,9 @@ def empty(like: Array, shape: tuple[int, ...]) -> Array:
     return np.empty((len(like), *shape), like.dtype)
 
 
-def _even(places: Image) -> Image:
-    """Return height and width of a frame for tiles of two by two places."""
-    rows, columns = (count + count % 2 + 2 for count in places)
+def _for_tiles(places: Image) -> Image:
+    """Return height and width of a frame for tiles of places."""
+    rows, columns = (-(-count // SIDE) * SIDE + READ - SIDE for count in places)
     return rows, columns
 
 
@@ -202,9 +208,24 @@ def _frame(
 ) -> Frame:
     height, width, channels = shape
     numbers = max(frame[0] * frame[1] * channels, places[0] * places[1] * padded(channels, out.dtype))
-    tiles = -(-places[0] // 2) * -(-places[1] // 2)
-    at_once = TILES // tiles if tiled else AT_ONCE // (numbers * out.dtype.itemsize)
-    return Frame(height, width, channels, before, *frame, size, max(1, min(at_once, len(out))), tiled)
+    if not tiled:
+        at_once = max(1, min(AT_ONCE // (numbers * out.dtype.itemsize), len(out)))
+        return Frame(height, width, channels, before, *frame, size, at_once, 0)
+    tiles = -(-places[0] // SIDE) * -(-places[1] // SIDE)
+    at_once = max(1, min(TILES // tiles, len(out)))
+    return Frame(height, width, channels, before, *frame, size, at_once, min(TILES, at_once * tiles))
+
+
+def _framed(frame: Frame) -> int:
+    """Return the numbers of all frames."""
+    return frame.at_once * frame.tall * frame.wide * frame.channels
+
+
+def _made(frame: Frame, places: Image, ld: int) -> tuple[int, ...]:
+    """Return the numbers of what is made at places of all frames, and of tiles and their products on the way."""
+    beyond = SIDE**2 if frame.tiles else 0
+    made = (frame.at_once * prod(places) + beyond) * ld
+    return made, *(POINTS * (frame.tiles * n + ASIDE) for n in (frame.channels, ld))
 
 
 @cache

@@ -11,10 +11,10 @@ from pcsim.typing import NDArray
 from pcsim_numba.kernels.compiled import STAMP, entry, part, stay_apart
 from pcsim_numba.kernels.endings import ended, pulled
 from pcsim_numba.kernels.products import TALL, VECTOR_BYTES, WIDE
-from pcsim_numba.kernels.rows import add, copy
+from pcsim_numba.kernels.rows import add, clear, copy
 from pcsim_numba.kernels.unchecked_slice import unchecked_slice
 from pcsim_numba.kernels.window_tiles import gradient_tile, made_tile
-from pcsim_numba.kernels.winograd import made_of_tiles, room_for_tiles, spread_kernel
+from pcsim_numba.kernels.winograd import made_of_tiles, spread_kernel
 
 _made_8_2, _made_4_2, _made_1_2 = made_tile(8, 2), made_tile(4, 2), made_tile(1, 2)
 _made_8_1, _made_1_1 = made_tile(8, 1), made_tile(1, 1)
@@ -25,8 +25,8 @@ _gradient_8_1, _gradient_1_1 = gradient_tile(8, 1), gradient_tile(1, 1)
 class Frame(NamedTuple):
     """How images lie in a frame of zeros: `before` lines and entries lie above and left of them.
 
-    The frame is `tall` by `wide`; windows in it are `size` by `size`. `at_once` images are worked on together. `tiled`
-    tells that four places at a time are made of tiles (`winograd.py`).
+    The frame is `tall` by `wide`; windows in it are `size` by `size`. `at_once` images are worked on together, and
+    `tiles` tiles of places where these are made of such (`winograd.py`), zero where they are not.
     """
 
     height: int
@@ -37,7 +37,7 @@ class Frame(NamedTuple):
     wide: int
     size: int
     at_once: int
-    tiled: bool
+    tiles: int
 
 
 @part
@@ -112,22 +112,20 @@ def _added(framed, begins, count, frame, first, last, errors, ld, out):
 
 def _compile_forward(stamp: int) -> Any:
     @entry
-    def forward(images, first, last, frame, begins, panels, bias, ending, out, slopes):
+    def forward(images, first, last, frame, begins, panels, bias, ending, framed, made, turned, products, out, slopes):
         """Write what convolution and ending make of images from `first` to before `last`, and φ' to `slopes`.
 
-        `begins` tells where in frames that follow each other windows begin; `bias` fills whole vectors.
+        `begins` tells where in frames that follow each other windows begin; `bias` fills whole vectors. There is room
+        for frames, for what is made of them, and for tiles and their products.
         """
         _ = stamp
-        size, ld = frame.tall * frame.wide * frame.channels, len(bias)
-        rows, columns, places = ending.rows, ending.columns, ending.rows * ending.columns
-        framed = np.zeros(frame.at_once * size, images.dtype)
-        made = np.empty((frame.at_once * places + 1) * ld, images.dtype)
-        turned, products = room_for_tiles(framed, frame, rows, columns, ld)
+        rows, columns, places, ld = ending.rows, ending.columns, ending.rows * ending.columns, len(bias)
+        clear(framed)
         for i in range(first, last, frame.at_once):
             count = min(frame.at_once, last - i)
             _framed(images, i, count, frame, framed)
             lines, depth, line = frame.size, frame.size * frame.channels, frame.wide * frame.channels
-            if frame.tiled:
+            if frame.tiles:
                 made_of_tiles(framed, frame, count, rows, columns, panels, bias, turned, products, made)
             else:
                 _made(framed, line, begins, count * places, lines, depth, panels, bias, made, ld)
@@ -152,24 +150,41 @@ class Phases(NamedTuple):
 
 def _compile_backward(stamp: int) -> Any:
     @entry
-    def backward(errors, slopes, first, last, frame, rows, columns, phases, panels, bias, channels, ending, out):
+    def backward(
+        errors,
+        slopes,
+        first,
+        last,
+        frame,
+        rows,
+        columns,
+        phases,
+        panels,
+        bias,
+        channels,
+        ending,
+        framed,
+        before,
+        made,
+        turned,
+        products,
+        out,
+    ):
         """Write the transpose of errors behind an ending to images of so many rows, columns and channels.
 
-        `bias` is zeros in whole vectors.
+        `bias` is zeros in whole vectors. There is room for frames, for what is pulled back to them, for what is made of
+        them, and for tiles and their products.
         """
         _ = stamp
         image, ld, line = frame.height * frame.width * frame.channels, len(bias), frame.wide * frame.channels
         places = rows * columns
-        framed = np.zeros(frame.at_once * frame.tall * line, errors.dtype)
-        turned, products = room_for_tiles(framed, frame, rows, columns, ld)
-        before = np.empty(frame.at_once * image, errors.dtype)
-        made = np.empty((frame.at_once * places + 1) * ld, errors.dtype)
+        clear(framed)
         for i in range(first, last, frame.at_once):
             count = min(frame.at_once, last - i)
             for m in range(count):
                 pulled(errors, slopes, i + m, ending, unchecked_slice(before, m * image, image), frame.channels)
             _framed(before, 0, count, frame, framed)
-            if frame.tiled:
+            if frame.tiles:
                 made_of_tiles(framed, frame, count, rows, columns, panels, bias, turned, products, made)
                 size = places * channels
                 copy(unchecked_slice(made, 0, count * size), unchecked_slice(out, i * size, count * size))
@@ -192,16 +207,17 @@ def _compile_backward(stamp: int) -> Any:
 
 def _compile_gradient(stamp: int) -> Any:
     @entry
-    def gradient(images, errors, slopes, samples, first, last, frame, begins, ending, out, sums):
+    def gradient(images, errors, slopes, samples, first, last, frame, begins, ending, framed, before, out, sums):
         """Add the gradient of the kernel (entries of a window, ld) in lines `first` to before `last` of zeros.
 
-        The errors' sum over samples and places is added to `sums` (ld,), where that is given.
+        The errors' sum over samples and places is added to `sums` (ld,), where that is given. There is room for frames,
+        and for what is pulled back to their places.
         """
         _ = stamp
-        size, places = frame.tall * frame.wide * frame.channels, len(begins) // frame.at_once
+        places = len(begins) // frame.at_once
         ld = len(out) // (frame.size * frame.size * frame.channels)
-        framed = np.zeros(frame.at_once * size, images.dtype)
-        before = np.zeros(frame.at_once * places * ld, images.dtype)
+        clear(framed)
+        clear(before)
         for i in range(0, samples, frame.at_once):
             count = min(frame.at_once, samples - i)
             _framed(images, i, count, frame, framed)
@@ -217,11 +233,10 @@ def _compile_gradient(stamp: int) -> Any:
 
 def _compile_end(stamp: int) -> Any:
     @entry
-    def end(values, first, last, ending, out, slopes):
-        """Write what an ending alone makes of samples, and φ' to `slopes`."""
+    def end(values, first, last, ending, own, out, slopes):
+        """Write what an ending alone makes of samples, and φ' to `slopes`; there is room for a sample."""
         _ = stamp
-        size = ending.rows * ending.columns * ending.channels
-        own = np.empty(size, values.dtype)
+        size = len(own)
         for i in range(first, last):
             copy(unchecked_slice(values, i * size, size), own)
             ended(own, ending.channels, ending, i, out, slopes)

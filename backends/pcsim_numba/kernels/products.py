@@ -135,7 +135,7 @@ def _emit_tile(rows: int, vectors: int, context: Any, builder: Any, signature: A
 
 
 _tile_8_2, _tile_4_2, _tile_1_2 = _tile(8, 2), _tile(4, 2), _tile(1, 2)
-_tile_4_1, _tile_1_1 = _tile(4, 1), _tile(1, 1)
+_tile_8_1, _tile_1_1 = _tile(8, 1), _tile(1, 1)
 
 
 @part
@@ -160,9 +160,9 @@ def multiply(a, a_ld, b, rows, depth, c, c_ld):
                 r += 1
         else:
             r = 0
-            while r + 4 <= rows:
-                _tile_4_1(a, r * a_ld, a_ld, b, j * depth, depth, c, r * c_ld + j, c_ld)
-                r += 4
+            while r + 8 <= rows:
+                _tile_8_1(a, r * a_ld, a_ld, b, j * depth, depth, c, r * c_ld + j, c_ld)
+                r += 8
             while r < rows:
                 _tile_1_1(a, r * a_ld, a_ld, b, j * depth, depth, c, r * c_ld + j, c_ld)
                 r += 1

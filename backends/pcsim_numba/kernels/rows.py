@@ -28,6 +28,13 @@ def any_nonzero(values):
 
 
 @part
+def clear(values):
+    """Write zeros."""
+    for k in range(len(values)):
+        values[k] = 0
+
+
+@part
 def copy(values, into):
     """Copy numbers."""
     for k in range(len(values)):

@@ -36,7 +36,7 @@ class ListedBatch(Batch):
         """Return what the batch changes, from blocks of samples where they go through inference each on its own."""
         learner, network = self.learner, self.learner.inference.energy.network
         together = learner.updates_every_step or learner.stop is not None or couples_samples(network)
-        batch = self if together else _Blocks(self.xp, learner, self.x, self.y, self.loop, self.normalised)
+        batch = self if together else _Blocks(self.xp, learner, self.x, self.y, self.loop, normalised=self.normalised)
         return Batch.learn(batch, parameters, memory, rate, number)
 
 

@@ -197,7 +197,7 @@ def load_samples(scenario: Scenario, network: Network, dataset: Dataset) -> Data
     if dataset.inputs_test is not None and dataset.y_test is not None:
         test = _split(scenario, network, dataset, dataset.inputs_test, dataset.y_test)
     with named(scenario, "data.validation"):
-        train, validation = hold_out(train, scenario.data.validation, scenario.seed)
+        train, validation = hold_out(train, scenario.data.validation, scenario.split_seed)
     return DataParts(train, validation, test)
 
 

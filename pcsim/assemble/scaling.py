@@ -63,7 +63,7 @@ def _white(dataset: Dataset) -> float:
 def _standard(scenario: Scenario, dataset: Dataset, peak: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and deviation of every channel of the samples that are learned from."""
     count = len(dataset) if scenario.data.samples is None else min(scenario.data.samples, len(dataset))
-    chosen = dataset.inputs[learned_rows(count, scenario.data.validation, scenario.seed)]
+    chosen = dataset.inputs[learned_rows(count, scenario.data.validation, scenario.split_seed)]
     mean, std = standardised(chosen, peak, dataset.channels)
     if not std.all():
         raise UsageError(

@@ -52,11 +52,13 @@ def build_training_setup(
             f"{scenario.where('learning.batch')}: a batch of {table.batch}, but there are {count} training samples; "
             f"use {count} or fewer"
         )
-    if table.patience is not None and samples.validation is None and samples.test is None:
-        raise UsageError(
-            f"{scenario.where('learning.patience')}: there are neither validation nor test samples to stop by; "
-            "set data.validation, as in 0.1"
-        )
+    for key in ("patience", "evaluate"):
+        if getattr(table, key) is not None and samples.validation is None and samples.test is None:
+            purpose = "stop by" if key == "patience" else "measure"
+            raise UsageError(
+                f"{scenario.where(f'learning.{key}')}: there are neither validation nor test samples to {purpose}; "
+                "set data.validation, as in 0.1"
+            )
     evaluation = build_evaluation(scenario, dataset, samples.train)
     plan = TrainingPlan(
         build_schedule(scenario, batches_of(count, table.batch, drop_last=table.drop_last)),
@@ -70,7 +72,14 @@ def build_training_setup(
         build_step_size_finder(scenario, network),
         class_boundary(scenario, dataset),
         table.drop_last,
+        table.patience_by == "accuracy",
+        table.evaluate,
     )
+    if plan.by_accuracy and not plan.classes:
+        raise UsageError(
+            f"{scenario.where('learning.patience_by')}: there are no classes, and so no accuracy to wait for; "
+            'use patience_by = "loss"'
+        )
     # An automatic step size is the plan's affair: it changes with the weights.
     started = scenario if plan.step_size_finder is None else scenario.at_step_size(1.0)
     learner, augmentation = build_learner(started, network), _augmentation(scenario, network, dataset)

@@ -15,6 +15,7 @@ POINTS = 1000
 """Points of a line at most; of more updates means are drawn."""
 MARKED = 50
 """Epochs up to which each has a marker."""
+CLOCKS = ("update", "epoch", "evaluation")
 PARTS = {"train": ("training", "tab:blue"), "validation": ("validation", "tab:orange"), "test": ("test", "tab:green")}
 
 
@@ -42,7 +43,8 @@ def draw_training(curves: Any, energies: Any, traces: Sequence[Trace]) -> None:
     """
     history = _averaged(traces)
     if len(history["epoch"]):
-        _draw_epochs(curves, history, [trace.training for trace in traces])
+        per_epoch = int(traces[0].attributes["updates_per_epoch"])
+        _draw_epochs(curves, history, [trace.training for trace in traces], per_epoch)
         if len(traces) == 1:
             _mark_kept(curves, traces[0])
     else:
@@ -91,11 +93,13 @@ def _averaged(traces: Sequence[Trace]) -> Mapping[str, NDArray[Any]]:
     for name in traces[0].training:
         each = [trace.training[name] for trace in traces]
         rows = min(map(len, each))
-        found[name] = each[0][:rows] if name in ("update", "epoch") else np.mean([e[:rows] for e in each], axis=0)
+        found[name] = each[0][:rows] if name in CLOCKS else np.mean([e[:rows] for e in each], axis=0)
     return found
 
 
-def _draw_epochs(axes: Any, history: Mapping[str, NDArray[Any]], each: Sequence[Mapping[str, NDArray[Any]]]) -> None:
+def _draw_epochs(
+    axes: Any, history: Mapping[str, NDArray[Any]], each: Sequence[Mapping[str, NDArray[Any]]], per_epoch: int
+) -> None:
     accuracies = bool(np.isfinite(history["train_accuracy"]).any())
     measure, scale = ("accuracy", 100) if accuracies else ("loss", 1)
     for part, (word, colour) in PARTS.items():
@@ -108,6 +112,9 @@ def _draw_epochs(axes: Any, history: Mapping[str, NDArray[Any]], each: Sequence[
                 axes.plot(one["epoch"], scale * one[f"{part}_{measure}"], color=colour, alpha=0.4, linewidth=0.6)
             marker = "." if len(values) <= MARKED else None
             axes.plot(history["epoch"], shown, color=colour, marker=marker, linewidth=1.2, label=label)
+        within = history.get(f"evaluated_{part}_{measure}", np.empty(0))
+        if np.isfinite(within).any():
+            axes.plot(history["evaluation"] / per_epoch, scale * within, color=colour, alpha=0.6, linewidth=0.6)
     axes.set_xlabel("epoch")
     axes.xaxis.get_major_locator().set_params(integer=True)
     _finish(axes, "accuracy (%)" if accuracies else "loss", log=not accuracies)

@@ -30,11 +30,12 @@ class TrainingPlan:
     """How long and in what order a learner learns.
 
     `seed` orders the samples of every epoch anew, None leaves them as they are; `patience` is the number of epochs
-    without a smaller loss on the validation samples (the test samples where there are none) that ends training, and
-    the parameters of the best are restored; `checkpoint` the number of epochs between checkpoints; `classes` how many
-    classes there are to tell apart, 0 where targets are none, and `boundary` the output above which one unit alone says
-    the second of two; `step_size_finder` finds the step size of inference, None where it is given. Samples that fill no
-    batch are an update of their own unless the last batch is dropped (`drop_last`).
+    without a smaller loss (a larger accuracy, `by_accuracy`) on the validation samples (the test samples where there
+    are none) that ends training, and the parameters of the best are restored; `evaluate` the number of updates after
+    which these samples are measured within epochs, too; `checkpoint` the number of epochs between checkpoints;
+    `classes` how many classes there are to tell apart, 0 where targets are none, and `boundary` the output above which
+    one unit alone says the second of two; `step_size_finder` finds the step size of inference, None where it is given.
+    Samples that fill no batch are an update of their own unless the last batch is dropped (`drop_last`).
     """
 
     schedule: Schedule
@@ -48,6 +49,8 @@ class TrainingPlan:
     step_size_finder: StepSizeFinder | None = None
     boundary: float = 0.0
     drop_last: bool = True
+    by_accuracy: bool = False
+    evaluate: int | None = None
 
     def updates_per_epoch(self, samples: int) -> int:
         """Return how many batches there are in so many samples."""

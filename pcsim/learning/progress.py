@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from pcsim.learning.trainer import Snapshot
-from pcsim.trace.training import EpochBlock, UpdateBlock
+from pcsim.trace.training import EpochBlock, EvaluationBlock, UpdateBlock
 from pcsim.typing import NDArray
 
 
@@ -16,7 +16,8 @@ class TrainingState:
 
     snapshot: Snapshot
     epoch: int = 0
-    best_loss: float = np.inf
+    best_score: float = np.inf
+    """What early stopping goes by, smaller is better: a loss, or an accuracy with its sign changed."""
     best: tuple[dict[str, NDArray[Any]], ...] | None = None
     best_epoch: int = 0
     waited: int = 0
@@ -33,6 +34,10 @@ class Log(Protocol):
 
     def epoch(self, block: EpochBlock) -> None:
         """Note the measures of an epoch."""
+        ...
+
+    def evaluation(self, block: EvaluationBlock) -> None:
+        """Note measures between two updates."""
         ...
 
     def checkpoint(self, state: TrainingState) -> None:

@@ -13,7 +13,7 @@ from pcsim.learning.plan import SAMPLES_LOOKED_AT, TrainingPlan
 from pcsim.learning.progress import Log, TrainingResult, TrainingState
 from pcsim.learning.samples import DataParts, Order, Split, order_of
 from pcsim.learning.trainer import AdjustableTrainer, Trainer, Updates
-from pcsim.trace.training import EpochBlock, UpdateBlock
+from pcsim.trace.training import EpochBlock, EvaluationBlock, UpdateBlock
 from pcsim.typing import NDArray
 
 FIRST_STRETCH = 16
@@ -95,9 +95,11 @@ class Training:
             self._step_size = found
             self._trainer.set_step_size(found)
 
-    def _updates_to_next_search(self, number: int) -> int:
-        """Return the updates from this one up to the next that finds the step size anew."""
-        return self._total if self._plan.step_size_finder is None else (1 << number.bit_length()) - number
+    def _updates_to_next_stop(self, number: int) -> int:
+        """Return the updates from this one up to the next that finds the step size anew or is evaluated after."""
+        search = self._total if self._plan.step_size_finder is None else (1 << number.bit_length()) - number
+        every = self._plan.evaluate or self._total
+        return min(search, every - (number - 1) % every)
 
     def _epoch(self, epoch: int) -> tuple[list[Updates], str | None, bool]:
         """Go through the updates of an epoch; return what they left, a failure, and whether the user asked to stop."""
@@ -109,7 +111,7 @@ class Training:
             number = (epoch - 1) * self._per_epoch + first + 1
             if first > 0 and _is_power_of_two(number):
                 self._find_step_size(order.stretch(first, 1)[0])
-            chosen = order.stretch(first, min(self._stretch, self._updates_to_next_search(number)))
+            chosen = order.stretch(first, min(self._stretch, self._updates_to_next_stop(number)))
             numbers = np.arange(len(chosen)) + (epoch - 1) * self._per_epoch + first + 1
             rates = np.array([self._plan.schedule.rate(int(k), self._total) for k in numbers])
             updates = self._trainer.run(chosen, rates)
@@ -120,14 +122,23 @@ class Training:
             if wrong is not None:
                 return parts, _divergence(int(numbers[wrong]), epoch, updates.energy[wrong]), False
             first += len(chosen)
+            self._evaluate_after(int(numbers[-1]))
             pace = (time.perf_counter() - begin) / len(chosen)
             self._stretch = max(1, int(SECONDS / max(pace, 1e-9)))
             if self._poll(int(numbers[-1])):
                 return parts, None, True
         return parts, None, False
 
+    def _evaluate_after(self, update: int) -> None:
+        """Note how good the weights are after an update, where that is asked for."""
+        if self._plan.evaluate is None or update % self._plan.evaluate:
+            return
+        validation, test = self._evaluated(self._samples.validation), self._evaluated(self._samples.test)
+        values = (update, test.loss, test.accuracy, validation.loss, validation.accuracy)
+        self._log.evaluation(EvaluationBlock(*(np.array([value]) for value in values)))
+
     def _measure(self, epoch: int, parts: list[Updates], diagnosis: Diagnosis) -> float:
-        """Note what the epoch came to; return the loss that early stopping goes by."""
+        """Note what the epoch came to; return what early stopping goes by, smaller is better."""
         measured = {
             "train": self._learned(epoch, parts),
             "validation": self._evaluated(self._samples.validation),
@@ -151,7 +162,8 @@ class Training:
                 **rows,
             )
         )
-        return measured["test" if self._samples.validation is None else "validation"].loss
+        decisive = measured["test" if self._samples.validation is None else "validation"]
+        return -decisive.accuracy if self._plan.by_accuracy else decisive.loss
 
     def _learned(self, epoch: int, parts: list[Updates]) -> Measures:
         """Return what the epoch's updates measured; where outputs are not the answers, these are asked for now."""
@@ -172,14 +184,14 @@ class Training:
         outcome = self._trainer.evaluate(split.x, split.y)
         return measures_of(*outcome, truth, self._plan.classes, self._plan.boundary)
 
-    def _after(self, epoch: int, loss: float) -> TrainingState:
+    def _after(self, epoch: int, score: float) -> TrainingState:
         """Return the state at the end of this epoch."""
         before, snapshot = self._state, self._trainer.snapshot()
         now = replace(before, snapshot=snapshot, epoch=epoch, seconds=time.perf_counter() - self._began)
         if self._plan.patience is None:
             return now
-        if loss < before.best_loss:
-            return replace(now, best_loss=loss, best=snapshot.parameters, best_epoch=epoch, waited=0)
+        if score < before.best_score:
+            return replace(now, best_score=score, best=snapshot.parameters, best_epoch=epoch, waited=0)
         return replace(now, waited=before.waited + 1)
 
     def _end(self, parts: list[Updates], *, interrupted: bool = False, failure: str | None = None) -> TrainingResult:

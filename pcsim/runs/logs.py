@@ -14,7 +14,7 @@ from pcsim.runs.hooks import Hooks, Rows
 from pcsim.scenario import Scenario
 from pcsim.trace.columns import Columns, columns_of, heading
 
-CLOCKS = ("epoch", "update", "step", "time")
+CLOCKS = ("epoch", "update", "evaluation", "step", "time")
 _EVENTS = "events.out.tfevents.*"
 Log = Callable[[str, Columns], None]
 """Takes the columns of rows along a clock, the clock's own among them."""
@@ -69,7 +69,8 @@ def logging(
 def _csv_log(trace: Path, start: tuple[int, int] | None, stack: ExitStack) -> Log:
     """Return a log with a file a clock, `run-epoch.csv`, `run-update.csv`, `run-step.csv`, each made with its rows."""
     open_files: dict[str, TextIO] = {}
-    for clock, last in zip(CLOCKS, (*(start or (0, 0)), 0, 0), strict=True):
+    epoch, update = start or (0, 0)
+    for clock, last in zip(CLOCKS, (epoch, update, update, 0, 0), strict=True):
         _keep_rows(_csv_of(trace)(clock), last)
 
     def log(clock: str, columns: Columns) -> None:

@@ -150,6 +150,7 @@ def _training(scenario: Scenario, setup: TrainingSetup) -> Training:
         alignment=is_aligned(inference),
         steps=setup.task.learner.stop is not None,
         step_size=setup.plan.step_size_finder is not None,
+        evaluate=setup.plan.evaluate,
     )
 
 

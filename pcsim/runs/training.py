@@ -13,7 +13,7 @@ from pcsim.learning.training import Training
 from pcsim.runs.checkpoint import Checkpoint, Origin, by_path, checkpoint_path, write_checkpoint
 from pcsim.runs.hooks import Teller
 from pcsim.trace import TraceWriter
-from pcsim.trace.training import EPOCH, UPDATE, EpochBlock, UpdateBlock
+from pcsim.trace.training import EPOCH, EVALUATION, UPDATE, EpochBlock, EvaluationBlock, UpdateBlock
 from pcsim.typing import NDArray
 
 
@@ -34,6 +34,11 @@ class TraceLog:
         """Append the row of an epoch."""
         self.writer.append_epochs(block)
         self.teller.rows(self.writer.by_clock[EPOCH], block)
+
+    def evaluation(self, block: EvaluationBlock) -> None:
+        """Append the row of an evaluation between updates."""
+        self.writer.append_evaluations(block)
+        self.teller.rows(self.writer.by_clock[EVALUATION], block)
 
     @property
     def ended(self) -> bool:
@@ -63,7 +68,7 @@ def to_checkpoint(state: TrainingState, origin: Origin, run_id: str) -> Checkpoi
     numbers = {
         "epoch": state.epoch,
         "updates": state.snapshot.updates,
-        "best_loss": float(state.best_loss),
+        "best_loss": float(state.best_score),
         "best_epoch": state.best_epoch,
         "waited": state.waited,
         "seconds": state.seconds,

@@ -77,6 +77,10 @@ class LearningTable(Table):
     factor; without it not at all."""
     patience: Annotated[Count | None, Allowed("a whole number, 1 or more")] = None
     """Epochs without a better validation (or test) loss before training stops, at the best weights; without it none."""
+    patience_by: Annotated[
+        Literal["loss", "accuracy"] | None, Allowed('"loss" or "accuracy"', ("loss", "accuracy"))
+    ] = None
+    """What patience waits for: a smaller loss, or a larger accuracy; without it the loss."""
     clip: Annotated[Positive | None, Allowed("a number greater than 0")] = None
     """Largest norm of the gradient of all parameters together; without it there is no limit."""
     scale: Literal["none", "per-layer"] = "none"
@@ -88,6 +92,9 @@ class LearningTable(Table):
     """Seeds for each of which everything is repeated; without it the scenario's seed alone."""
     checkpoint: Count = 1
     """Epochs between two checkpoints."""
+    evaluate: Annotated[Count | None, Allowed("a whole number, 1 or more")] = None
+    """Updates after which the validation and test samples are measured, again and again, besides at the end of every
+    epoch; without it then alone."""
     augment: AugmentWord = None
     """Random changes of images in every update, drawn from seed and update; those that are only evaluated stay as they
     are. Without it there are none."""
@@ -121,6 +128,9 @@ def learning_problems(learning: LearningTable, inference: InferenceTable, task: 
         yield clash(
             f'inference.start = "{inference.start}"', "[learning], which starts at the feedforward pass", advice
         )
+    if learning.patience_by is not None and learning.patience is None:
+        advice = "write how many epochs to wait, as in patience = 3, or remove it"
+        yield clash(f'learning.patience_by = "{learning.patience_by}"', "patience, which is not given", advice)
     if inference.steps == 0:
         advice = "write steps = 1 or more, or remove [learning]"
         yield clash("inference.steps = 0", "[learning], which needs settled errors", advice)

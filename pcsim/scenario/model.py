@@ -74,6 +74,8 @@ class DataTable(Table):
     """Training samples that [learning] takes, the first ones in file order; without it all."""
     validation: Fraction = 0.0
     """Share of the training samples that [learning] holds out, to tell when to stop."""
+    validation_seed: Annotated[CountOrZero | None, Allowed("a whole number, 0 or more")] = None
+    """Seed that draws the samples held out, the same ones for all seeds; without it the scenario's seed."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -174,6 +176,11 @@ class Scenario(Table):
     def notes(self) -> tuple[str, ...]:
         """What the reader did on its own account, such as dropping a key that an override made useless."""
         return self._reading.notes
+
+    @property
+    def split_seed(self) -> int:
+        """Seed that draws which samples are held out for validation."""
+        return self.seed if self.data.validation_seed is None else self.data.validation_seed
 
     def where(self, key: str) -> str:
         """Return `"file.toml:8:1: network.widths"`, or the key alone when it was written nowhere."""

@@ -82,7 +82,7 @@ RULES = (
     Rule(("inference.clamp_precision",), "inference.clamp", ("soft",)),
     Rule(("inference.input",), "inference.method", _ENERGY_METHODS, own=True),
     Rule(("inference.clamp",), "inference.output", ("clamped",)),
-    Rule(("data.samples", "data.validation", "backend.devices"), "learning", (_PRESENT,)),
+    Rule(("data.samples", "data.validation", "data.validation_seed", "backend.devices"), "learning", (_PRESENT,)),
     Rule(("learning.momentum",), "learning.optimizer", ("momentum",), own=True),
     Rule(_LEARNING_ADAM_KEYS, "learning.optimizer", ("adam", "adamw"), own=True),
     Rule(("learning.weight_decay",), "learning.optimizer", ("sgd", "momentum", "adam", "adamw"), own=True),

@@ -9,7 +9,7 @@ from pcsim.trace.layout import streams
 from pcsim.trace.objects import SLAB_BYTES
 from pcsim.trace.reader import Trace
 from pcsim.trace.stream import CHUNK_ROWS, Stream, by_clock
-from pcsim.trace.training import EPOCH, UPDATE
+from pcsim.trace.training import EPOCH, EVALUATION, UPDATE
 from pcsim.trace.writer import TraceWriter
 
 
@@ -34,7 +34,7 @@ def resume(
             f"{old.path} cannot be resumed: its layers are {', '.join(old.layer_names)}, "
             f"those of this run {', '.join(layout.layer_names)}"
         )
-    last = {UPDATE: updates, EPOCH: epochs}
+    last = {UPDATE: updates, EPOCH: epochs, EVALUATION: updates}
 
     def begin(file: Any) -> None:
         for clock, growing in by_clock(streams(layout)).items():

@@ -6,13 +6,13 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pcsim.trace.training import BY_UPDATE, EPOCH, GROUP, UPDATE
+from pcsim.trace.training import BY_EVALUATION, BY_UPDATE, EPOCH, EVALUATION, GROUP, UPDATE
 
 _TAIL = 4096
 _NAMES = ("step", "time", "energy", "energy_bound", "grad_norm", "energy_per_sample")
 _GROUPS = ("states", "errors", GROUP)
 """What grows in the root, and groups where datasets grow."""
-_WORDS = {UPDATE: "updates", EPOCH: "epochs"}
+_WORDS = {UPDATE: "updates", EPOCH: "epochs", EVALUATION: "evaluations"}
 
 
 def grows(item: Any) -> bool:
@@ -28,7 +28,7 @@ def clock_of(path: str, inference: str) -> str:
     group, _, name = path.rpartition("/")
     if group != GROUP:
         return inference
-    return UPDATE if name in BY_UPDATE else EPOCH
+    return UPDATE if name in BY_UPDATE else EVALUATION if name in BY_EVALUATION else EPOCH
 
 
 def growing_by_clock(file: Any) -> dict[str, list[Any]]:

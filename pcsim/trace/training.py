@@ -1,4 +1,4 @@
-"""What a training run records in the group /training: rows along two clocks of its own, `update` and `epoch`."""
+"""What a training run records in the group /training: rows along the clocks `update`, `epoch`, `evaluation`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +11,18 @@ from pcsim.typing import NDArray
 GROUP = "training"
 UPDATE = f"{GROUP}/update"
 EPOCH = f"{GROUP}/epoch"
+EVALUATION = f"{GROUP}/evaluation"
 
 BY_UPDATE = ("update", "energy", "loss", "steps")
-"""What follows the clock of updates; everything else in the group follows that of epochs."""
+"""What follows the clock of updates."""
+BY_EVALUATION = (
+    "evaluation",
+    "evaluated_test_loss",
+    "evaluated_test_accuracy",
+    "evaluated_validation_loss",
+    "evaluated_validation_accuracy",
+)
+"""What follows the clock of evaluations between updates; everything else in the group follows that of epochs."""
 
 MEASURES = ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "learning_rate", "wall_seconds")
 VALIDATION = ("validation_loss", "validation_accuracy")
@@ -39,6 +48,8 @@ class Training:
     """Whether updates differ in their steps of inference."""
     step_size: bool = False
     """Whether epochs differ in the step size of inference."""
+    evaluate: int | None = None
+    """Updates between two evaluations, None where epochs alone are evaluated."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,22 @@ class UpdateBlock:
     """(R,) batch means."""
     steps: NDArray[np.int64] | None = None
     """(R,) steps of inference, where they are recorded."""
+
+    def array(self, path: str) -> NDArray[Any]:
+        """Return the array for the stream at `path`."""
+        return getattr(self, path.removeprefix(f"{GROUP}/"))
+
+
+@dataclass(frozen=True)
+class EvaluationBlock:
+    """R evaluations between updates; each array is (R,), NaN where there are no such samples."""
+
+    evaluation: NDArray[np.integer]
+    """Numbers of the updates after which they were made, ascending."""
+    evaluated_test_loss: NDArray[np.float64]
+    evaluated_test_accuracy: NDArray[np.float64]
+    evaluated_validation_loss: NDArray[np.float64]
+    evaluated_validation_accuracy: NDArray[np.float64]
 
     def array(self, path: str) -> NDArray[Any]:
         """Return the array for the stream at `path`."""
@@ -111,4 +138,15 @@ def training_streams(training: Training, layers: int) -> list[Stream]:
         *(Stream(f"{GROUP}/{name}", (EPOCH,), (), wide, training.epochs) for name in measures),
         *(Stream(f"{GROUP}/{name}", (EPOCH, "layer"), (layers,), wide, training.epochs) for name in by_layer),
         Stream(EPOCH, (EPOCH,), (), count, training.epochs),
+        *_evaluation_streams(training),
     ]
+
+
+def _evaluation_streams(training: Training) -> list[Stream]:
+    if training.evaluate is None:
+        return []
+    rows = None if training.updates is None else training.updates // training.evaluate
+    clock, *names = BY_EVALUATION
+    names = [name for name in names if training.validation or "validation" not in name]
+    found = [Stream(f"{GROUP}/{name}", (EVALUATION,), (), np.dtype(np.float64), rows) for name in names]
+    return [*found, Stream(f"{GROUP}/{clock}", (EVALUATION,), (), np.dtype(np.int64), rows)]

@@ -31,7 +31,7 @@ from pcsim.trace.reader import Trace, open_trace
 from pcsim.trace.rows import rows_in_words
 from pcsim.trace.space import POSIX, abandon, allocated_bytes, check_room, reserve, why
 from pcsim.trace.stream import RowBlock, Stream, by_clock
-from pcsim.trace.training import EPOCH, UPDATE, EpochBlock, UpdateBlock
+from pcsim.trace.training import EPOCH, EVALUATION, UPDATE, EpochBlock, EvaluationBlock, UpdateBlock
 
 FINAL_STATUSES = ("complete", "interrupted", "failed")
 SYNC_SECONDS = 5.0
@@ -135,6 +135,10 @@ class TraceWriter:
     def append_epochs(self, block: EpochBlock) -> None:
         """Write rows of epochs as `append` does; ValueError where the layout has no training."""
         self._append(EPOCH, block)
+
+    def append_evaluations(self, block: EvaluationBlock) -> None:
+        """Write rows of evaluations as `append` does; ValueError where the layout has none."""
+        self._append(EVALUATION, block)
 
     def _append(self, clock: str, block: RowBlock) -> None:
         growing = self.by_clock.get(clock)

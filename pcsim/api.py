@@ -28,6 +28,7 @@ def run(
     on_epoch: Callback | None = None,
     on_rows: Callback | None = None,
     resume: str | Path | None = None,
+    jobs: int | None = 1,
 ) -> Trace:
     """Run a scenario and return its trace, in memory or written to `path` as the run goes.
 
@@ -35,11 +36,13 @@ def run(
     `overrides` are texts like "inference.step_size=0.05", one or several. A `network`, or a function that returns it,
     replaces what the scenario says of its layers.
     With `[learning]` the network is trained first, and inference runs on the trained one; with `[sweep]` or `[study]`
-    the trace holds the results of the study. `backend` and `precision`
-    replace the scenario's; `force` allows an existing file to be replaced; `resume` names the trace of a training run
-    that was broken off, which goes on from its last checkpoint in the same place. Raises `UsageError` before anything
-    is started, `RunFailed` if the run diverges or the disk fills up, `Interrupted` after Ctrl-C, and in the main thread
-    after SIGTERM and SIGHUP: the trace up to there is kept and attached to the error as `trace`.
+    the trace holds the results of the study. `backend` and `precision` replace the scenario's; `force` allows an
+    existing file to be replaced; `resume` names the trace of a training run that was broken off, which goes on from its
+    last checkpoint in the same place, or of a study, whose finished runs are kept. The runs of a study go side by side
+    in `jobs` processes (None: as many as there are cores where that is worth it); a script that asks for several begins
+    below `if __name__ == "__main__":`. Raises `UsageError` before anything is started, `RunFailed` if the run diverges
+    or the disk fills up, `Interrupted` after Ctrl-C, and in the main thread after SIGTERM and SIGHUP: the trace up to
+    there is kept and attached to the error as `trace`.
 
     `on_epoch` is called after every epoch with its row of `trace.training`, numbers and (layer,) arrays by name;
     `on_rows` with new rows of updates (`update`, `loss`, `energy` (update, layer), …) and of inference (`step` or
@@ -54,15 +57,13 @@ def run(
         raise UsageError(f"{scenario.where('learning.seeds')}: several runs; use pcsim.run_seeds, or at_seed for one")
     scenario = scenario.on(backend, precision)
     target = None if path is None else Path(path)
+    broken_off = None if resume is None else Path(resume)
     with _hooks(scenario, progress, on_epoch, on_rows) as hooks:
         if scenario.asks_for is None:
-            broken_off = None if resume is None else Path(resume)
             return run_experiment(scenario, path=target, force=force, hooks=hooks, resume=broken_off)
-        if resume is not None:
-            raise UsageError(f"{resume} cannot be resumed: the scenario asks for a study, whose runs start anew")
         if on_epoch is not None or on_rows is not None:
             raise UsageError("on_epoch and on_rows are told of one run; the scenario asks for a study of several")
-        return run_study(scenario, path=target, force=force, progress=hooks.progress)
+        return run_study(scenario, path=target, force=force, resume=broken_off, jobs=jobs, progress=hooks.progress)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from studies.killed import INFERENCE, TRAINING, WORKS, compare, infer
+from studies.killed import INFERENCE, SWEEP, TRAINING, WORKS, compare, infer
 from studies.pages import measured, table
 
 import pcsim
@@ -95,6 +95,7 @@ def prepare_all(folder: Path) -> dict[str, float]:
     os.chdir(folder)
     pcsim.run(INFERENCE, path="whole.h5", force=True).close()
     pcsim.run(TRAINING, path="trained.h5", force=True).close()
+    pcsim.run(SWEEP, path="swept.h5", force=True).close()
     if not Path("killed.h5").exists():
         broken_off(INFERENCE, "killed.h5", "append", 3)
         broken_off(TRAINING, "broken.h5", "append_epochs", 3)

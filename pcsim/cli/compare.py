@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pcsim.cli.options import allow_option, output_option, overrides_option, read, seed_option, stem_of
+from pcsim.cli.options import allow_option, jobs_option, output_option, overrides_option, read, seed_option, stem_of
 from pcsim.cli.terminal import PrintableConsole
 from pcsim.errors import RunFailed
 from pcsim.extensions import import_allowed
@@ -22,6 +22,7 @@ from pcsim.runs.comparison import compare
 @overrides_option("Override a key; may be repeated.")
 @seed_option
 @output_option("Folder for traces and figure; without it, the scenario's name with -compare.")
+@jobs_option("Long runs at a time, in processes of their own; without it as many as there are cores.")
 @allow_option
 @click.option("--force", is_flag=True, help="Replace existing traces.")
 def command(
@@ -32,6 +33,7 @@ def command(
     overrides: tuple[str, ...],
     seed: int | None,
     output: Path | None,
+    jobs: int | None,
     allow: tuple[str, ...],
     force: bool,
 ) -> None:
@@ -54,6 +56,7 @@ def command(
         form=_words("--form", form),
         folder=folder,
         force=force,
+        jobs=jobs,
     ) as comparison:
         print_comparison(comparison, console)
         console.print(f"traces: {folder}", highlight=False, soft_wrap=True)

@@ -67,3 +67,8 @@ def stem_of(scenario: str) -> str:
 def output_option(what: str) -> Callable[..., Any]:
     """Return the option -o for a file to write."""
     return click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help=what)
+
+
+def jobs_option(what: str) -> Callable[..., Any]:
+    """Return the option --jobs for runs that go side by side."""
+    return click.option("--jobs", type=click.IntRange(min=1), metavar="N", help=what)

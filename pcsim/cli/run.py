@@ -8,14 +8,15 @@ import click
 from rich.console import Console
 
 from pcsim.api import run
-from pcsim.cli.options import allow_option, output_option, read, scenario_options, stem_of
+from pcsim.cli.options import allow_option, jobs_option, output_option, read, scenario_options, stem_of
 from pcsim.cli.terminal import PrintableConsole
 from pcsim.errors import RunFailed
 from pcsim.extensions import import_allowed
 from pcsim.report.progress import shown_progress
 from pcsim.report.summary import print_summary
 from pcsim.runs.repetition import averages, last_measures, run_seeds
-from pcsim.scenario import Scenario
+from pcsim.scenario import Run, Scenario
+from pcsim.studies import Best, Row, run_study
 from pcsim.trace import Trace
 
 
@@ -27,8 +28,9 @@ from pcsim.trace import Trace
     "--resume",
     type=click.Path(path_type=Path),
     metavar="TRACE",
-    help="Go on with the training run of this trace from its last checkpoint.",
+    help="Go on with the training of this trace from its last checkpoint, or with the runs of a study.",
 )
+@jobs_option("Runs of a study, or seeds, at a time; without it as many as there are cores, where that is worth it.")
 @allow_option
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def command(
@@ -36,6 +38,7 @@ def command(
     output: Path | None,
     force: bool,
     resume: Path | None,
+    jobs: int | None,
     allow: tuple[str, ...],
     quiet: bool,
     **changes: Any,
@@ -48,8 +51,13 @@ def command(
     target = output or Path(f"{stem_of(scenario)}.h5")
     console = PrintableConsole(quiet=quiet)
     if reading.learning is not None and reading.learning.seeds is not None:
-        _run_seeds(reading, resume or target, force, resume is not None, console)
+        _run_seeds(reading, resume or target, force, resume is not None, jobs, console)
         return
+    if reading.asks_for is not None:
+        _run_study(reading, target, force, resume, jobs, console)
+        return
+    if jobs is not None:
+        raise click.UsageError("--jobs is for several runs: a [sweep], a [study] of them, or learning.seeds")
     try:
         trace = run(reading, path=target, force=force, progress=not quiet, resume=resume)
     except RunFailed as error:
@@ -61,7 +69,24 @@ def command(
         print_summary(trace, console)
 
 
-def _run_seeds(scenario: Scenario, target: Path, force: bool, resume: bool, console: Console) -> None:
+def _run_study(
+    scenario: Scenario, target: Path, force: bool, resume: Path | None, jobs: int | None, console: Console
+) -> None:
+    """Run every run of a study, and say what came of them."""
+    best = Best()
+
+    def told(run: Run, row: Row, over: int, of: int) -> None:
+        best.add(run.label(), row)
+        shown.best(best.words)
+        shown.progress(over, of)
+
+    with shown_progress(scenario, console) as shown:
+        trace = run_study(scenario, path=target, force=force, resume=resume, jobs=jobs, told=told)
+    with trace:
+        print_summary(trace, console)
+
+
+def _run_seeds(scenario: Scenario, target: Path, force: bool, resume: bool, jobs: int | None, console: Console) -> None:
     """Run every seed, say how each went, and the average."""
     measures: list[dict[str, float]] = []
     left_out: list[str] = []
@@ -87,6 +112,7 @@ def _run_seeds(scenario: Scenario, target: Path, force: bool, resume: bool, cons
             on_rows=shown.rows,
             each=finished,
             failed=failed,
+            jobs=jobs,
         )
     for line in averages(measures):
         console.print(line, highlight=False, markup=False)

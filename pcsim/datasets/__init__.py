@@ -2,7 +2,7 @@
 
 from pcsim.datasets.checks import require_range
 from pcsim.datasets.dataset import Dataset, first_batch
-from pcsim.datasets.load import DATASET_NAMES, load_dataset
+from pcsim.datasets.load import DATASET_NAMES, depends_on_seed, load_dataset
 from pcsim.datasets.scaling import PixelScaling, standardised
 from pcsim.datasets.targets import INPUT, OUTPUT, End, check_labels, targets
 
@@ -14,6 +14,7 @@ __all__ = [
     "End",
     "PixelScaling",
     "check_labels",
+    "depends_on_seed",
     "first_batch",
     "load_dataset",
     "require_range",

@@ -31,6 +31,11 @@ _FROM_FILES: dict[str, Callable[[Path | None], Dataset]] = {
 DATASET_NAMES = KINDS["dataset"].shipped
 
 
+def depends_on_seed(name: str) -> bool:
+    """Tell whether another seed makes other samples of a data set, and not just another order of them."""
+    return name not in (*_FROM_FILES, "digits", "npz")
+
+
 def load_dataset(
     name: str,
     *,

@@ -1,6 +1,7 @@
 """Simulating again: the run that a trace came from, made of nothing but what the trace holds."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -11,6 +12,7 @@ from pcsim.assemble import Hidden, Inputs, build_network, require_parameter_rang
 from pcsim.datasets import require_range
 from pcsim.engine.backend import Descent, Flow, Task
 from pcsim.errors import UsageError
+from pcsim.jobs import one_thread
 from pcsim.model.network import Network
 from pcsim.recorded import called, check_parameters, fitting, parameters_of
 from pcsim.recorded.embedded import of_trace
@@ -136,6 +138,12 @@ def ended_itself(trace: Trace) -> bool:
     """Return whether a run came to its end or failed of its own; a full disk, an interruption and a callback end it."""
     whole = trace.status == "complete" and "stopped_by" not in trace.attributes
     return whole or "failure" in trace.attributes
+
+
+def as_many_threads(trace: Trace) -> AbstractContextManager[Any]:
+    """Let matrix products use one thread where they did so in the run: many runs at a time share the processors."""
+    threads = trace.provenance.get("threads", "") if "provenance" in trace else ""
+    return one_thread() if threads.startswith("1,") else nullcontext()
 
 
 def is_same_place(trace: Trace, simulation: Simulation) -> bool:

@@ -13,7 +13,7 @@ from pcsim.inference import search_of
 from pcsim.model.arithmetic import significand_bits
 from pcsim.recorded import precision_of, require_run
 from pcsim.recorded.embedded import Tell, of_trace, silently
-from pcsim.recorded.resimulation import ended_itself, is_same_place, simulation_of
+from pcsim.recorded.resimulation import as_many_threads, ended_itself, is_same_place, simulation_of
 from pcsim.runs.simulation import Simulation
 from pcsim.scenario import GivenNetwork
 from pcsim.trace import Block, Trace
@@ -86,6 +86,18 @@ def verify(
     if len(trace.steps) == 0:
         why = "; training was broken off before it, and is not repeated" if trace.training else ""
         raise UsageError(f"{trace.path}: holds no rows of inference to verify{why}")
+    with as_many_threads(trace):
+        return _verified(trace, backend, precision, allow, network, tell)
+
+
+def _verified(
+    trace: Trace,
+    backend: str | None,
+    precision: str | None,
+    allow: str | Sequence[str],
+    network: GivenNetwork | None,
+    tell: Tell,
+) -> Verification:
     simulation = simulation_of(trace, backend, precision, allow, network)
     changed = of_trace(trace, allow=allow, network=network).change(tell)
     tolerance = _tolerance(trace, simulation)

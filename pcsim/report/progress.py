@@ -39,6 +39,9 @@ class Shown:
     def rows(self, rows: Rows) -> None:
         """Hear of rows."""
 
+    def best(self, words: str) -> None:
+        """Hear which run of several is the best so far."""
+
 
 @contextmanager
 def shown_progress(scenario: Scenario, console: Console) -> Generator[Shown]:
@@ -62,8 +65,9 @@ def in_notebook() -> bool:
 
 class _Bar(Shown):
     def __init__(self, scenario: Scenario, console: Console) -> None:
-        self._epochs = None if scenario.learning is None else scenario.learning.epochs
-        self._last, self._loss, self._measures = 0, "", ""
+        learning = scenario.learning if scenario.asks_for is None else None
+        self._epochs = None if learning is None else learning.epochs
+        self._last, self._loss, self._measures, self._best = 0, "", "", ""
         what, where = _words_of(scenario)
         self._bar = Progress(
             TextColumn(what),
@@ -84,7 +88,7 @@ class _Bar(Shown):
             return
         self._shown = moment
         epoch = f"epoch {self._last + 1}/{self._epochs}" if self._epochs and self._last < self._epochs else ""
-        said = ", ".join(filter(None, (epoch, self._loss, self._measures)))
+        said = ", ".join(filter(None, (epoch, self._loss, self._measures, self._best)))
         with suppress(OSError):  # a terminal that is gone is no reason to stop
             self._bar.update(self._task, completed=now, total=end, said=said)
             self._bar.start()
@@ -96,6 +100,9 @@ class _Bar(Shown):
     def rows(self, rows: Rows) -> None:
         if "update" in rows:
             self._loss = f"loss {float(rows['loss'][-1]):.3g}"
+
+    def best(self, words: str) -> None:
+        self._best = words
 
     def stop(self) -> None:
         """Take the bar away."""
@@ -109,7 +116,7 @@ class _Lines(Shown):
         self._unit = "run" if scenario.asks_for is not None else "time" if scenario.inference.solver else "step"
         self._begun = self._said = time.monotonic()
         self._first: float | None = None
-        self._left, self._part = "", 0
+        self._left, self._part, self._best = "", 0, ""
 
     def progress(self, now: float, end: float) -> None:
         spent = time.monotonic() - self._begun
@@ -120,11 +127,14 @@ class _Lines(Shown):
         part = int(PARTS * now / end) if end else PARTS
         if self._learning is None and part > self._part and now < end and self._is_time():
             self._part = part
-            self._say(f"{self._unit} {now:,.4g} of {end:,.4g}{self._left}")
+            self._say(f"{self._unit} {now:,.4g} of {end:,.4g}{self._left}{self._best}")
 
     def epoch(self, row: Rows) -> None:
         if self._learning is not None and self._is_time():
             self._say(f"epoch {row['epoch']} of {self._learning.epochs}: {_in_words(row, 3)}{self._left}")
+
+    def best(self, words: str) -> None:
+        self._best = f"; {words}" if words else ""
 
     def _is_time(self) -> bool:
         return time.monotonic() - self._said >= PATIENCE

@@ -1,6 +1,7 @@
 """Comparing arithmetics: the same scenario on several backends, in several precisions and forms."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,11 +14,11 @@ from pcsim.assemble import needs_this_process
 from pcsim.engine.backend import Capabilities
 from pcsim.engine.registry import installed_backends, load_backend
 from pcsim.errors import Interrupted, UsageError
-from pcsim.interruption import signal_of, words_of
+from pcsim.interruption import signal_of, stopping_at_once, words_of
+from pcsim.jobs import Processes, usable_cores
 from pcsim.model.arithmetic import dtype_of, is_exact, significand_bits
 from pcsim.runs.experiment import run_as_far_as_it_goes
 from pcsim.runs.simulation import prepare
-from pcsim.runs.workers import running_apart
 from pcsim.scenario import Scenario
 from pcsim.scenario.arithmetic import implied_backend, implied_precision
 from pcsim.trace import Trace, open_trace
@@ -101,14 +102,16 @@ def compare(
     form: str | Sequence[str] | None = None,
     folder: str | Path | None = None,
     force: bool = False,
+    jobs: int | None = None,
 ) -> Comparison:
     """Run a scenario under every combination and refer all to the most precise one.
 
     What is not given is the scenario's own, and if nothing is, float32 and float64 in both forms; the precision
     "exact" runs on the exact backend. Traces are kept in `folder` (created if need be), or in memory; network and data
-    are in the folder once, in the most precise one, where types allow that. Raises `UsageError` for a combination that
-    cannot run and for a form where the method has none. A run that diverges is kept as far as it went. `Interrupted`
-    after a signal: all runs are stopped, those that have not begun are left out.
+    are in the folder once, in the most precise one, where types allow that. Runs that take seconds and are kept in a
+    folder go side by side in `jobs` processes, as many as there are cores unless a number is given. Raises `UsageError`
+    for a combination that cannot run and for a form where the method has none. A run that diverges is kept as far as it
+    went. `Interrupted` after a signal: all runs are stopped, those that have not begun are left out.
     """
     combinations = combine(scenario, _listed(backend), _listed(precision), _listed(form))
     paths = _paths(combinations, folder)
@@ -117,7 +120,7 @@ def compare(
             check_target(path, force)
             check_replaceable(path)
     reference = max(range(len(combinations)), key=lambda i: combinations[i].rank)
-    traces = _run_all(combinations, paths, reference, force)
+    traces = _run_all(combinations, paths, reference, force, jobs or usable_cores())
     return Comparison(combinations, tuple(traces), reference)
 
 
@@ -210,7 +213,7 @@ def _paths(combinations: tuple[Combination, ...], folder: str | Path | None) -> 
 
 
 def _run_all(
-    combinations: tuple[Combination, ...], paths: list[Path | None], reference: int, force: bool
+    combinations: tuple[Combination, ...], paths: list[Path | None], reference: int, force: bool, jobs: int
 ) -> list[Trace]:
     ways = [
         (combination, path, force, _holder(combination, combinations[reference], paths[reference]))
@@ -220,14 +223,18 @@ def _run_all(
     apart = {i: path for i, path in enumerate(paths) if path is not None and i not in here}
     # The others refer to the reference, which is therefore there first.
     order = sorted(range(len(ways)), key=lambda i: i != reference)
-    if len(apart) < 2:
+    if len(apart) < 2 or jobs < 2:
         found = {i: _run(*ways[i]) for i in order}
         return [found[i] for i in range(len(ways))]
+    found = {i: _run(*ways[i]) for i in order if i not in apart}
     try:
-        with running_apart(_run_apart, [ways[i] for i in order if i in apart]) as waiting:
-            found = {i: _run(*ways[i]) for i in order if i not in apart}
-            for run in waiting:
-                run.result()
+        with (
+            stopping_at_once(),
+            closing(Processes(jobs).run(_run_apart, [ways[i] for i in order if i in apart])) as runs,
+        ):
+            for outcome in runs:
+                if outcome.error is not None:
+                    raise outcome.error
     except KeyboardInterrupt as error:
         folder, signum = next(iter(apart.values())).parent, signal_of(error)
         raise Interrupted(f"{words_of(signum)}; how far the runs came is in {folder}", None, signum) from error

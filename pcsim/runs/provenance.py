@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pcsim.engine.host import SHORT_PRODUCT
+from pcsim.jobs import blas_pools, usable_cores
 from pcsim.version import __version__
 
 PACKAGES = ("numpy", "scipy", "h5py")
@@ -30,12 +31,7 @@ def describe_machine(packages: Sequence[str] = ()) -> dict[str, str]:
         "versions": ", ".join([f"pcsim {__version__}", f"python {platform.python_version()}", *_versions(packages)]),
         "platform": platform.platform(),
         "processor": _processor(),
-        "threads": ", ".join(
-            [
-                f"{_threads()}, 1 for products below {SHORT_PRODUCT / 1e9:g} GFLOP",
-                *(f"{name}={os.environ[name]}" for name in SETTINGS if name in os.environ),
-            ]
-        ),
+        "threads": _threads(),
     }
 
 
@@ -62,8 +58,9 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _threads() -> int:
-    """Return how many processors this process may use: thread counts change the order of sums."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _threads() -> str:
+    """Return how many threads a matrix product may use, which changes the order of sums, and what else is set."""
+    most = min(usable_cores(), *(each["num_threads"] for each in blas_pools()))
+    told = {name: os.environ[name] for name in SETTINGS if name in os.environ}
+    set_otherwise = (f"{name}={value}" for name, value in told.items() if value != str(most))
+    return ", ".join([f"{most}, 1 for products below {SHORT_PRODUCT / 1e9:g} GFLOP", *set_otherwise])

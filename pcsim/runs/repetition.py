@@ -1,15 +1,21 @@
 """The same training run for several seeds, and what came of it on average."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from pcsim.assemble import data_sha256, read_dataset
 from pcsim.errors import Interrupted, RunFailed, UsageError
+from pcsim.interruption import signal_of, stopping_at_once, words_of
+from pcsim.jobs import Here
 from pcsim.runs.checkpoint import checkpoint_path, first_difference, other_files
 from pcsim.runs.experiment import run_experiment
 from pcsim.runs.hooks import Callback, Hooks, Progress, hooks_of
+from pcsim.runs.sharing import executor_for
 from pcsim.scenario import Scenario, scenario_text
 from pcsim.trace import Trace, open_trace
 from pcsim.words import count
@@ -28,15 +34,17 @@ def run_seeds(
     on_rows: Callback | None = None,
     each: Callable[[Trace], None] | None = None,
     failed: Callable[[int, RunFailed], None] | None = None,
+    jobs: int | None = 1,
 ) -> tuple[Path, ...]:
     """Run a scenario once for every seed in `learning.seeds`, and return where the traces are.
 
     The trace of seed 3 at `path` = `run.h5` is `run-seed3.h5`; `each` is called with every finished trace, which is
     closed afterwards, `failed` with a seed whose run fails and its error, after which the rest runs. `resume` takes
-    finished traces as they are and goes on with one that was broken off. Raises `RunFailed` where all seeds fail,
-    `Interrupted` as `run` does, the traces of earlier seeds kept, and, before anything is started, `UsageError` without
-    seeds, for a trace that exists unless `force` allows to replace it, and for one to resume that is of another
-    scenario.
+    finished traces as they are and goes on with one that was broken off. Seeds go side by side in `jobs` processes
+    (None: as many as there are cores where that is worth it), and `progress` then counts them. Raises `RunFailed` where
+    all seeds fail, `Interrupted` as `run` does, the traces of earlier seeds kept, and, before anything is started,
+    `UsageError` without seeds, for a trace that exists unless `force` allows to replace it, and for one to resume that
+    is of another scenario.
     """
     if scenario.learning is None or scenario.learning.seeds is None:
         raise UsageError(
@@ -53,19 +61,22 @@ def run_seeds(
             raise UsageError(f"{target} exists; choose another name with -o, or replace it with --force")
     failures: list[RunFailed] = []
     hooks = hooks_of(progress, on_epoch, on_rows)
+    left = [seed for seed in targets if seed not in finished]
     for seed, target in targets.items():
-        try:
-            with _run_seed(scenario.at_seed(seed), target, wanted, force, resume, hooks, seed in finished) as trace:
-                if each is not None:
-                    each(trace)
-        except Interrupted:
-            raise
-        except RunFailed as error:
-            failures.append(error)
+        if seed in finished and each is not None:
+            with open_trace(target) as trace:
+                each(trace)
+    begun = {seed: targets[seed] for seed in left}
+    for seed, found in _run_all(scenario, begun, wanted, force, resume, hooks, jobs):
+        if isinstance(found, RunFailed):
+            failures.append(found)
             if failed is not None:
-                failed(seed, error)
-            if error.trace is not None:
-                error.trace.close()
+                failed(seed, found)
+        elif each is not None:
+            each(found)
+        kept = found.trace if isinstance(found, RunFailed) else found
+        if kept is not None:
+            kept.close()
     if len(failures) == len(targets):
         raise RunFailed(f"all {len(failures)} seeds failed, the first: {failures[0]}")
     return tuple(targets.values())
@@ -87,18 +98,57 @@ def _is_finished(scenario: Scenario, target: Path) -> bool:
         return True
 
 
-def _run_seed(
-    scenario: Scenario, target: Path, wanted: Path, force: bool, resume: bool, hooks: Hooks, finished: bool
-) -> Trace:
-    if finished:
-        return open_trace(target)
+def _run_all(
+    scenario: Scenario,
+    targets: Mapping[int, Path],
+    wanted: Path,
+    force: bool,
+    resume: bool,
+    hooks: Hooks,
+    jobs: int | None,
+) -> Iterator[tuple[int, Trace | RunFailed]]:
+    """Yield every seed that is over, and its trace or why it failed."""
+    seeds, runs = list(targets), [scenario.at_seed(seed) for seed in targets]
+    calls = [(run, targets[seed], force, resume) for seed, run in zip(seeds, runs, strict=True)]
+    executor = executor_for(runs, jobs)
+    here = isinstance(executor, Here)
+    function = partial(_run_seed, hooks=hooks) if here else _run_apart
+    over = 0
     try:
-        if resume and checkpoint_path(target).exists():
-            return run_experiment(scenario, hooks=hooks, resume=target)
-        return run_experiment(scenario, path=target, force=force or resume, hooks=hooks)
+        with _stopping(here), closing(executor.run(function, calls)) as outcomes:
+            for outcome in outcomes:
+                seed, over = seeds[outcome.number], over + 1
+                found = outcome.value if outcome.error is None else outcome.error
+                if isinstance(found, RunFailed) and not isinstance(found, Interrupted) and targets[seed].exists():
+                    found.trace = found.trace or open_trace(targets[seed])  # it does not travel
+                elif isinstance(found, Exception):
+                    raise found
+                yield seed, open_trace(targets[seed]) if found is None else found
+                if hooks.progress is not None and not here:
+                    hooks.progress(over, len(seeds))
     except Interrupted as error:
-        words = str(error.args[0]).replace(f"--resume {target}", f"--resume {wanted}")
+        words = re.sub(r"--resume \S+", f"--resume {wanted}", str(error.args[0]))
         raise Interrupted(words, error.trace, error.signum) from error
+    except KeyboardInterrupt as error:
+        signum = signal_of(error)
+        raise Interrupted(f"{words_of(signum)}; go on with --resume {wanted}", None, signum) from error
+
+
+def _stopping(here: bool) -> AbstractContextManager[None]:
+    """Let signals stop the wait for other processes; a run that goes on here hears them itself."""
+    return nullcontext() if here else stopping_at_once()
+
+
+def _run_seed(
+    scenario: Scenario, target: Path, force: bool, resume: bool, *, progress: Progress | None = None
+) -> Trace:
+    if resume and checkpoint_path(target).exists():
+        return run_experiment(scenario, progress=progress, resume=target)
+    return run_experiment(scenario, path=target, force=force or resume, progress=progress)
+
+
+def _run_apart(scenario: Scenario, target: Path, force: bool, resume: bool) -> None:
+    _run_seed(scenario, target, force, resume).close()
 
 
 def averages(traces: list[dict[str, float]]) -> list[str]:

@@ -58,6 +58,11 @@ class Simulation:
         each = (self.estimate - none) / count
         return none + each * self.training.plan.batch * self.training.updates
 
+    @property
+    def seconds(self) -> float:
+        """About how many seconds the whole run takes."""
+        return self.estimate + self.training_seconds
+
     def trainer(self) -> Trainer | None:
         """Return the network in training, None without training; `UsageError` where the backend cannot train so."""
         if self.training is None:

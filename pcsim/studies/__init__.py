@@ -6,13 +6,17 @@ Every kind is one module with `compute`, `draw` and `table` (see `kinds.Kind`), 
 from pcsim.studies.attempts import failures_of
 from pcsim.studies.file import results_of
 from pcsim.studies.kinds import Kind, load_kind, require_of_run, require_of_study, rows_of
+from pcsim.studies.ranking import Best
 from pcsim.studies.results import Measured, Results
+from pcsim.studies.rows import Row
 from pcsim.studies.run import run_study
 
 __all__ = [
+    "Best",
     "Kind",
     "Measured",
     "Results",
+    "Row",
     "failures_of",
     "load_kind",
     "require_of_run",

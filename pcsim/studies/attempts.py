@@ -1,62 +1,141 @@
-"""The runs of a study, one after another: one that fails is noted with its reason, and the rest goes on."""
+"""The runs of a study: where they are carried out, which are known already, and which failed."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from pcsim.errors import Interrupted, PcsimError, RunFailed, UsageError, out_of_memory
+from pcsim.errors import DeviceFailed, Interrupted, PcsimError, RunFailed, UsageError, out_of_memory
+from pcsim.jobs import Executor, Here, Lost
 from pcsim.scenario import Run
+from pcsim.studies.keys import Keys
+from pcsim.studies.ledger import Ledger
+from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results
+from pcsim.studies.rows import Measures, Row, measured_row
 
-T = TypeVar("T")
 FAILED, FAILURE = "failed", "failure"
 """The names that runs which failed, and why, have among the results of every study."""
+PATIENCE = 20.0
+"""How many times as long as writing what there is so far a study goes on before it does so again."""
+Measure = Callable[[Run, Place], Measures]
+Told = Callable[[Run, Row, int, int], None]
+"""Called with a run that is over, what came of it, how many are, and of how many."""
 
 
 class Attempts:
-    """The runs of a study, and which of them failed so far."""
+    """The runs of a study, and what came of those that are over."""
 
-    def __init__(self, runs: Sequence[Run]) -> None:
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        kind: str = "",
+        *,
+        executor: Executor | None = None,
+        ledger: Ledger | None = None,
+        told: Told | None = None,
+    ) -> None:
         self.runs = tuple(runs)
-        self.ended = 0
-        self._failures: dict[str, str] = {}
+        self.ledger = ledger or Ledger()
+        self._keys, self._executor, self._told = Keys(kind), executor or Here(), told
+        self._chosen: Sequence[Run] = self.runs
+        self._over: dict[int, Row] = {}
+        self._errors: list[PcsimError] = []
 
-    def of(self, measure: Callable[[Run], T], runs: Sequence[Run] | None = None) -> Iterator[tuple[list[Run], list[T]]]:
-        """Measure one run after another, all unless some are given; yield those done so far, and what each came to.
+    def of(
+        self, measure: Measure, runs: Sequence[Run] | None = None
+    ) -> Iterator[tuple[list[Run], list[dict[str, Any]]]]:
+        """Measure all runs unless some are given; yield those done so far, in order, and what each came to.
 
-        What fails is left out, and noted. Where all do, raises the first's error: nothing can be shown then.
+        It yields now and then, before whatever ends it, and when all are over. What fails is left out, and noted. Where
+        all do, raises the first's error: nothing can be shown then.
         """
-        done, found, first = list[Run](), list[T](), list[PcsimError]()
-        for each in self.runs if runs is None else runs:
-            try:
-                found.append(measure(each))
-                done.append(each)
-            except Interrupted:
-                raise
-            except (PcsimError, MemoryError, np.linalg.LinAlgError) as error:
-                first.append(_as_ours(error))
-                self.note(each, str(first[-1]))
-            self.ended += 1
-            if done:
-                yield done, found
-        if len(first) == 1 and not done:
-            raise first[0]
-        if not done:
-            kind = UsageError if isinstance(first[0], UsageError) else RunFailed
-            raise kind(f"all {len(first)} runs failed, the first: {first[0]}")
+        self._chosen = self.runs if runs is None else runs
+        written, took = -np.inf, 0.0
+        try:
+            for number, row in self._rows(measure):
+                self._over[number] = row
+                if self._told is not None:
+                    self._told(self._chosen[number], row, len(self._over), len(self._chosen))
+                begun = time.perf_counter()
+                if begun - written > PATIENCE * took and self._measured:
+                    yield self._so_far()
+                    written = time.perf_counter()
+                    took = written - begun
+        except GeneratorExit:
+            raise
+        except BaseException:
+            if self._measured:
+                yield self._so_far()
+            raise
+        if self._measured:
+            yield self._so_far()
+        elif self._over:
+            raise self._nothing()
 
-    def note(self, run: Run, failure: str) -> None:
-        """Note why a run failed, without the advice: it is for whoever runs that alone."""
-        self._failures[run.label() or "the run"] = failure.splitlines()[0].partition("; ")[0]
+    def _rows(self, measure: Measure) -> Iterator[tuple[int, Row]]:
+        """Yield the place of every run that is over and its row, those first that are known."""
+        keys = [self._keys.of(each.scenario) for each in self._chosen]
+        self.ledger.require_only(keys)
+        found = [self.ledger.known(key) for key in keys]
+        # What differs between runs may be more than when they ran.
+        known = {i: replace(row, values=self._chosen[i].values) for i, row in enumerate(found) if row is not None}
+        yield from known.items()
+        left = [number for number in range(len(keys)) if number not in known]
+        calls = ((measure, self._chosen[i], self.ledger.place(keys[i])) for i in left)
+        with closing(self._executor.run(_timed, calls)) as outcomes:
+            for outcome in outcomes:
+                number = left[outcome.number]
+                values, key = self._chosen[number].values, keys[number]
+                if outcome.error is None:
+                    row = measured_row(key, values, *outcome.value)
+                else:
+                    row = self._failed(key, values, outcome.error)
+                self.ledger.keep(row)
+                yield number, row
+
+    def _failed(self, key: str, values: Any, error: Exception) -> Row:
+        if isinstance(error, Interrupted) or not isinstance(error, PcsimError | MemoryError | np.linalg.LinAlgError):
+            raise error
+        self._errors.append(_as_ours(error))
+        ended = isinstance(error, RunFailed | np.linalg.LinAlgError) and not isinstance(error, DeviceFailed | Lost)
+        # Without the advice: it is for whoever runs that alone.
+        return Row(key, values, failure=str(self._errors[-1]).splitlines()[0].partition("; ")[0], again=not ended)
+
+    @property
+    def _measured(self) -> bool:
+        return any(row.measured for row in self._over.values())
+
+    def _so_far(self) -> tuple[list[Run], list[dict[str, Any]]]:
+        done = [number for number in sorted(self._over) if self._over[number].measured]
+        return [self._chosen[i] for i in done], [dict(self._over[i].measured) for i in done]
+
+    def _nothing(self) -> PcsimError:
+        """Return the error of a study in which every run failed."""
+        if len(self._over) == len(self._errors) == 1:
+            return self._errors[0]
+        kind = UsageError if any(isinstance(error, UsageError) for error in self._errors[:1]) else RunFailed
+        first = self._errors[0] if self._errors else self._over[0].failure
+        return kind(f"all {len(self._over)} runs failed, the first: {first}")
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows of the runs that are over, in the order of the runs."""
+        return [self._over[number] for number in sorted(self._over)]
 
     def failures(self) -> Results:
         """Return the runs that failed, as results; nothing where none did."""
-        if not self._failures:
+        failed = [number for number in sorted(self._over) if self._over[number].failure]
+        if not failed:
             return {}
+        names = np.array([self._chosen[i].label() or "the run" for i in failed])
+        why = np.array([self._over[i].failure.splitlines()[0].partition("; ")[0] for i in failed])
         return {
-            FAILED: Measured(np.array(list(self._failures)), (FAILED,), "values of the run's own, of runs that failed"),
-            FAILURE: Measured(np.array(list(self._failures.values())), (FAILED,), "why"),
+            FAILED: Measured(names, (FAILED,), "values of the run's own, of runs that failed"),
+            FAILURE: Measured(why, (FAILED,), "why"),
         }
 
 
@@ -67,7 +146,12 @@ def failures_of(results: Results) -> dict[str, str]:
     return {str(run): str(why) for run, why in zip(results[FAILED].values, results[FAILURE].values, strict=True)}
 
 
-def _as_ours(error: BaseException) -> PcsimError:
+def _timed(measure: Measure, run: Run, place: Place) -> tuple[Measures, float]:
+    begun = time.perf_counter()
+    return measure(run, place), time.perf_counter() - begun
+
+
+def _as_ours(error: Exception) -> PcsimError:
     if isinstance(error, PcsimError):
         return error
     return UsageError(out_of_memory(error)) if isinstance(error, MemoryError) else RunFailed(str(error))

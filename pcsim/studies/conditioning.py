@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 
 from pcsim.assemble import build_inference, build_network
-from pcsim.curvature import Extremes, extremes, state_curvature
+from pcsim.curvature import extremes, state_curvature
 from pcsim.engine.host import host_namespace
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.grid import Lines, draw_grid, grid_of, with_untrained
 from pcsim.studies.parts import trained_inputs, without_learning
+from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results
+from pcsim.studies.rows import Measures
 
 
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
@@ -21,27 +23,25 @@ def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
         yield _together(runs, found)
 
 
-def _extremes(each: Run) -> Extremes:
+def _extremes(each: Run, place: Place) -> Measures:
     """Return the extreme eigenvalues of the Hessian over the states of the first sample at the feedforward pass."""
-    inputs, scenario = trained_inputs(each.scenario), without_learning(each)
+    inputs, scenario = trained_inputs(each, place), without_learning(each)
     energy, xp = build_inference(scenario, build_network(scenario)).energy, host_namespace()
     clamped = energy.clamp(xp, inputs.parameters, inputs.x[:1], inputs.y[:1])
-    return extremes(state_curvature(xp, energy, clamped, energy.feedforward(xp, clamped)[0]))
+    found = extremes(state_curvature(xp, energy, clamped, energy.feedforward(xp, clamped)[0]))
+    return {"smallest": found.smallest, "largest": found.largest, "condition": found.condition_number}
 
 
-def _together(runs: Sequence[Run], found: Sequence[Extremes]) -> Results:
+def _together(runs: Sequence[Run], found: Sequence[Measures]) -> Results:
     source = "thesis C.9 and Figs. 5.2 to 5.4"
-    values = {
-        "smallest": ([each.smallest for each in found], "smallest eigenvalue of the activity Hessian"),
-        "largest": ([each.largest for each in found], "largest eigenvalue of the activity Hessian"),
-        "condition": (
-            [each.condition_number for each in found],
-            "their ratio, infinite where the first is not above 0",
-        ),
+    meanings = {
+        "smallest": "smallest eigenvalue of the activity Hessian",
+        "largest": "largest eigenvalue of the activity Hessian",
+        "condition": "their ratio, infinite where the first is not above 0",
     }
     return grid_of(runs) | {
-        name: Measured(np.array(numbers), ("run",), meaning, source=source)
-        for name, (numbers, meaning) in values.items()
+        name: Measured(np.array([each[name] for each in found]), ("run",), meaning, source=source)
+        for name, meaning in meanings.items()
     }
 
 

@@ -1,18 +1,22 @@
 """How far the states of a deep linear network are from their exact equilibrium, step by step (EO paper, Fig. 5)."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
 
+from pcsim.assemble import Inputs
 from pcsim.errors import UsageError
 from pcsim.figures.axes import as_text, new_figure
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.exact import equilibrium, system_of
 from pcsim.studies.parts import OKABE_ITO, inputs_of, require_recorded, settle, trained_inputs, without_learning
+from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, padded
+from pcsim.studies.rows import Measures
 from pcsim.trace import Trace
 from pcsim.typing import NDArray
 
@@ -34,26 +38,21 @@ def require(scenario: Scenario, runs: Sequence[Run]) -> None:
 
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Train once, solve for the equilibrium, and measure every run against it; runs need states in their record."""
-    inputs = trained_inputs(scenario)
+    inputs = trained_inputs(Run(scenario.alone(), {}))
     end = equilibrium(without_learning(attempts.runs[0]), inputs)
     last = len(end) - 1
     watched = sorted({0, last // 2, last})
-
-    def followed(each: Run) -> _Followed:
-        with settle(without_learning(each), inputs) as trace:
-            steps = np.asarray(trace.steps, dtype=np.float64)
-            return _Followed(steps, _deviation(trace, end, watched), trace.attributes.get("failure"))
-
-    for runs, found in attempts.of(followed):
-        if found[-1].failure is not None:
-            attempts.note(runs[-1], found[-1].failure)
-        yield _together(runs, watched, [each.steps for each in found], [each.deviation for each in found])
+    for runs, found in attempts.of(partial(_followed, inputs, end, watched)):
+        yield _together(runs, watched, [each["steps"] for each in found], [each["deviation"] for each in found])
 
 
-class _Followed(NamedTuple):
-    steps: NDArray[Any]
-    deviation: NDArray[Any]
-    failure: str | None
+def _followed(
+    inputs: Inputs, end: Sequence[NDArray[np.float64]], watched: list[int], each: Run, place: Place
+) -> Measures:
+    with settle(without_learning(each), inputs) as trace:
+        steps = np.asarray(trace.steps, dtype=np.float64)
+        failure = trace.attributes.get("failure")
+        return {"steps": steps, "deviation": _deviation(trace, end, watched), "failure": failure}
 
 
 def _deviation(

@@ -1,15 +1,19 @@
 """Easy and hard samples of a trained network on their way to equilibrium, and there (EO paper, Fig. C.1)."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import numpy as np
 
+from pcsim.assemble import Inputs
 from pcsim.figures.axes import as_text, log_clock, new_figure
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.parts import OKABE_ITO, require_recorded, settle, trained_inputs, without_learning
+from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, padded
+from pcsim.studies.rows import Measures
 from pcsim.typing import NDArray
 
 SHARE = 0.1
@@ -26,23 +30,15 @@ def require(scenario: Scenario, runs: Sequence[Run]) -> None:
 
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Train once; in every run follow the energies of each sample, which the record needs (energy_per_sample)."""
-    inputs = trained_inputs(scenario)
-
-    def followed(each: Run) -> _Followed:
-        with settle(without_learning(each), inputs) as trace:
-            steps = np.asarray(trace.steps, dtype=np.float64)
-            return _Followed(steps, _grouped(trace.array("energy_per_sample")), trace.attributes.get("failure"))
-
-    for runs, found in attempts.of(followed):
-        if found[-1].failure is not None:
-            attempts.note(runs[-1], found[-1].failure)
-        yield _together(runs, [each.steps for each in found], [each.energy for each in found])
+    inputs = trained_inputs(Run(scenario.alone(), {}))
+    for runs, found in attempts.of(partial(_followed, inputs)):
+        yield _together(runs, [each["steps"] for each in found], [each["energy"] for each in found])
 
 
-class _Followed(NamedTuple):
-    steps: NDArray[Any]
-    energy: NDArray[Any]
-    failure: str | None
+def _followed(inputs: Inputs, each: Run, place: Place) -> Measures:
+    with settle(without_learning(each), inputs) as trace:
+        steps, energy = np.asarray(trace.steps, dtype=np.float64), _grouped(trace.array("energy_per_sample"))
+        return {"steps": steps, "energy": energy, "failure": trace.attributes.get("failure")}
 
 
 def _grouped(energy: NDArray[np.float64]) -> NDArray[np.float64]:

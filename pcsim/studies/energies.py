@@ -7,11 +7,13 @@ import numpy as np
 
 from pcsim.figures.axes import as_text, log_clock, new_figure
 from pcsim.figures.layer_lines import draw_lines
-from pcsim.runs.experiment import run_as_far_as_it_goes
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
+from pcsim.studies.outcome import outcome_of
 from pcsim.studies.parts import require_recorded
+from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, at_the_end, padded
+from pcsim.studies.rows import Measures
 
 COLUMNS = 3
 _OF_TRAINING = {"train_loss": "loss", "test_loss": "loss", "train_accuracy": "", "test_accuracy": ""}
@@ -25,17 +27,15 @@ def require(scenario: Scenario, runs: Sequence[Run]) -> None:
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Run every run in memory; one that diverges counts as far as it went."""
     for runs, found in attempts.of(_measured):
-        if found[-1]["failure"]:
-            attempts.note(runs[-1], found[-1]["failure"])
         yield _together(runs, found)
 
 
-def _measured(each: Run) -> dict[str, Any]:
-    with run_as_far_as_it_goes(each.scenario) as trace:
+def _measured(each: Run, place: Place) -> Measures:
+    with place.run_as_far_as_it_goes(each) as trace:
         found = {"step": trace.steps, "energy": trace.energy, "arrival_step": np.full(len(trace.layer_names), np.nan)}
         if "arrival_step" in trace:
             found["arrival_step"] = trace.arrival_steps
-        own = {"clock": trace.clock, "failure": trace.attributes.get("failure")}
+        own = {"clock": trace.clock, "failure": trace.attributes.get("failure"), "outcome": outcome_of(trace)}
         return found | own | {name: trace.training[name] for name in _OF_TRAINING if name in trace.training}
 
 

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from pcsim.figures.axes import new_figure
-from pcsim.runs.experiment import run_experiment
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.exact import loss_and_energy, system_of
 from pcsim.studies.grid import AXES, grid_of, sequential_colours
 from pcsim.studies.parts import inputs_of, without_learning
+from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, padded
+from pcsim.studies.rows import Measures
 from pcsim.typing import NDArray
 
 SOURCE = "thesis 4.5, C.25 and Fig. 5.6"
@@ -26,13 +27,13 @@ def require_of_each(each: Run) -> None:
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Solve for the equilibrium of every untrained network; where runs train, follow the ratio over their updates."""
     for runs, found in attempts.of(_measured):
-        losses, energies = np.array([ends for ends, _ in found]).T
+        losses, energies = (np.array([each[name] for each in found]) for name in ("loss", "energy"))
         yield grid_of(runs) | {
             "loss": Measured(losses, ("run",), "loss at the feedforward pass, mean over the batch"),
             "energy": Measured(energies, ("run",), "energy at equilibrium, mean over the batch", source=SOURCE),
             "ratio": Measured(losses / energies, ("run",), "the loss over that energy", source=SOURCE),
             "training_ratio": Measured(
-                padded([curve for _, curve in found]),
+                padded([each["curve"] for each in found]),
                 ("run", "update"),
                 "loss over energy at the end of the inference of each update of training, NaN without training",
                 source=SOURCE,
@@ -40,14 +41,15 @@ def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
         }
 
 
-def _measured(each: Run) -> tuple[tuple[float, float], NDArray[np.float64]]:
-    return loss_and_energy(without_learning(each), inputs_of(each.scenario)), _training(each.scenario)
+def _measured(each: Run, place: Place) -> Measures:
+    loss, energy = loss_and_energy(without_learning(each), inputs_of(each.scenario))
+    return {"loss": loss, "energy": energy, "curve": _training(each, place)}
 
 
-def _training(scenario: Scenario) -> NDArray[np.float64]:
-    if scenario.learning is None:
+def _training(each: Run, place: Place) -> NDArray[np.float64]:
+    if each.scenario.learning is None:
         return np.empty(0)
-    with run_experiment(scenario) as trace:
+    with place.run(each) as trace:
         return trace.training["loss"] / trace.training["energy"].sum(axis=1)
 
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 
 from pcsim.assemble import Inputs, build_network
 from pcsim.errors import UsageError
@@ -16,7 +15,9 @@ from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.one_unit import BACKPROP, PREDICTIVE
 from pcsim.studies.parts import inputs_of
+from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results
+from pcsim.studies.rows import Measures
 from pcsim.trace.layout import Block
 from pcsim.typing import NDArray
 
@@ -40,7 +41,7 @@ def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Descend the equilibrated energy on one batch, and at every tenth update let the scenario's inference converge."""
     for runs, found in attempts.of(_learned):
         depths = [len(each.scenario.network.widths) - 2 for each in runs]
-        values = np.stack(found)
+        values = np.stack([each["rows"] for each in found])
         yield {
             "hidden": Measured(np.array(depths), ("run",), "hidden layers"),
             "update": Measured(np.arange(0, UPDATES + 1, EVERY), ("update",), "updates of the weights"),
@@ -50,7 +51,7 @@ def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
         }
 
 
-def _learned(each: Run) -> Float64[NDArray[np.float64], "update 3"]:
+def _learned(each: Run, place: Place) -> Measures:
     scenario, inputs, landscape, rate = each.scenario, *_descent(each)
     weights = tuple(layer["W"] for layer in inputs.parameters)
     rows: list[list[float]] = []
@@ -58,7 +59,7 @@ def _learned(each: Run) -> Float64[NDArray[np.float64], "update 3"]:
         if update % EVERY == 0:
             rows.append([landscape.loss(weights), landscape.energy(weights), _settled(scenario, inputs, weights)])
         weights = _updated(landscape, weights, rate)
-    return np.array(rows)
+    return {"rows": np.array(rows)}
 
 
 def _updated(

@@ -1,7 +1,7 @@
 """Studies in trace files: the results under /study, whole at any moment."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,13 @@ from pcsim.assemble import build_network
 from pcsim.errors import RunFailed
 from pcsim.runs.provenance import describe_machine
 from pcsim.scenario import Scenario, scenario_text
+from pcsim.studies.columns import read_rows_of, write_rows
 from pcsim.studies.results import Measured, Results
+from pcsim.studies.rows import Row
 from pcsim.trace import Beginning, Layout, Trace, open_trace
 from pcsim.trace.assemble import start_file, with_own_attributes
 from pcsim.trace.atomic import replacing
-from pcsim.trace.files import abandoned_on_error, closing
+from pcsim.trace.files import abandoned_on_error, closing, reading
 from pcsim.trace.objects import read_attribute, write_attributes
 from pcsim.trace.opening import texts
 from pcsim.trace.scales import is_scale, scales_of
@@ -28,8 +30,17 @@ FROM_ONE = ("epoch", "update")
 Attributes = Mapping[str, str | int | float]
 
 
-def write_study(path: Path | None, scenario: Scenario, attributes: Attributes, results: Results, *, new: bool) -> Trace:
-    """Write a trace that holds the results of a study, and open it; `path` None keeps it in memory.
+def write_study(
+    path: Path | None,
+    scenario: Scenario,
+    attributes: Attributes,
+    results: Results,
+    rows: Sequence[Row],
+    *,
+    new: bool,
+) -> Trace:
+    """Write a trace that holds the results of a study and the rows of its runs, and open it; `path` None keeps it in
+    memory.
 
     The file is new and put in its place at once: a reader, and a run that is killed, meet one whole file or another.
     Raises `UsageError` where a file of this name exists and a `new` one is wanted, `RunFailed` where it cannot be
@@ -37,9 +48,12 @@ def write_study(path: Path | None, scenario: Scenario, attributes: Attributes, r
     """
 
     if path is None:
-        return Trace(_written(None, scenario, attributes, results), None)
+        return Trace(_written(None, scenario, attributes, results, rows), None)
     try:
-        with replacing(path, new=new) as temporary, closing(_written(temporary, scenario, attributes, results)):
+        with (
+            replacing(path, new=new) as temporary,
+            closing(_written(temporary, scenario, attributes, results, rows)),
+        ):
             pass
     except (OSError, RuntimeError) as error:
         raise RunFailed(f"{path}: cannot write on ({why(error)}); what was finished before is safe") from None
@@ -52,7 +66,15 @@ def results_of(trace: Trace) -> Results:
     return {name: _measured(item) for name, item in group.items()}
 
 
-def _written(path: Path | None, scenario: Scenario, attributes: Attributes, results: Results) -> Any:
+def rows_of_trace(trace: Trace) -> list[Row]:
+    """Return the rows of the runs of a study that are over, in the order of the runs; none in older files."""
+    with reading(trace.path):
+        return read_rows_of(trace.file)
+
+
+def _written(
+    path: Path | None, scenario: Scenario, attributes: Attributes, results: Results, rows: Sequence[Row]
+) -> Any:
     network = build_network(scenario)
     layout = Layout(
         clock="step",
@@ -73,6 +95,8 @@ def _written(path: Path | None, scenario: Scenario, attributes: Attributes, resu
         for name, measured in results.items():
             for axis, dimension in enumerate(measured.dims if measured.dims != (name,) else ()):
                 group[name].dims[axis].attach_scale(_scale(group, dimension, measured.values.shape[axis]))
+        if rows:
+            write_rows(file, rows)
     return file
 
 

@@ -10,7 +10,9 @@ from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.grid import AXES, grid_of
 from pcsim.studies.parts import OKABE_ITO, settle, trained_inputs, without_learning
+from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results
+from pcsim.studies.rows import Measures
 from pcsim.typing import NDArray
 
 DEPTHS = {"first": 0.0, "quarter": 0.25, "middle": 0.5, "three quarters": 0.75, "last": 1.0}
@@ -22,15 +24,15 @@ _MARKS = "osD^vP"
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Pass the batch forward in every run and take root mean squares of some layers' states."""
     for runs, found in attempts.of(_sizes):
-        yield _together(runs, np.stack(found))
+        yield _together(runs, np.stack([each["sizes"] for each in found]))
 
 
-def _sizes(each: Run) -> NDArray[np.float64]:
-    inputs, alone = trained_inputs(each.scenario), without_learning(each)
+def _sizes(each: Run, place: Place) -> Measures:
+    inputs, alone = trained_inputs(each, place), without_learning(each)
     still = alone.model_copy(update={"inference": alone.inference.model_copy(update={"steps": 0})})
     with settle(still, inputs) as trace:
         sizes = np.array([np.sqrt(np.mean(np.square(s.astype(np.float64)))) for s in trace.final_states[:-1]])
-    return sizes[[round(share * (len(sizes) - 1)) for share in DEPTHS.values()]]
+    return {"sizes": sizes[[round(share * (len(sizes) - 1)) for share in DEPTHS.values()]]}
 
 
 def _together(runs: Sequence[Run], sizes: NDArray[np.float64]) -> Results:

@@ -13,7 +13,9 @@ from pcsim.studies.attempts import Attempts
 from pcsim.studies.exact import distance_left, system_of, trajectory
 from pcsim.studies.grid import grid_of, unknowns_of
 from pcsim.studies.parts import OKABE_ITO, inputs_of
+from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results
+from pcsim.studies.rows import Measures
 from pcsim.typing import NDArray
 
 LEVEL = 0.01
@@ -33,7 +35,7 @@ def require_of_each(each: Run) -> None:
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Follow the exact trajectory of every run at the step size that is best for its Hessian, 2/(λ_max + λ_min)."""
     for runs, found in attempts.of(_measured):
-        condition, size, steps = np.array(found).T
+        condition, size, steps = (np.array([each[n] for each in found]) for n in ("condition", "step_size", "steps"))
         yield grid_of(runs) | {
             "condition": Measured(condition, ("run",), "condition number of the activity Hessian"),
             "step_size": Measured(size, ("run",), "the best constant step size, 2/(λ_max + λ_min)"),
@@ -41,12 +43,12 @@ def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
         }
 
 
-def _measured(each: Run) -> tuple[float, float, float]:
+def _measured(each: Run, place: Place) -> Measures:
     require_of_each(each)
     path = trajectory(each.scenario, inputs_of(each.scenario))
     low, high = (float(path.curvatures[i]) for i in (0, -1))
     best = 2 / (low + high)
-    return high / low, best, _steps(path, best)
+    return {"condition": high / low, "step_size": best, "steps": _steps(path, best)}
 
 
 def _steps(path: LinearTrajectory, step_size: float) -> float:

@@ -7,11 +7,13 @@ import numpy as np
 
 from pcsim.errors import UsageError
 from pcsim.figures.axes import as_text, new_figure
-from pcsim.runs.experiment import run_experiment
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
+from pcsim.studies.outcome import outcome_of
 from pcsim.studies.parts import OKABE_ITO
+from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, at_the_end, padded
+from pcsim.studies.rows import Measures
 from pcsim.typing import NDArray
 
 MEASURES = {"train_loss": "training loss", "test_accuracy": "test accuracy"}
@@ -35,9 +37,10 @@ def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
         } | {name: Measured(curves[name], ("run", "epoch"), words) for name, words in MEASURES.items()}
 
 
-def _curves(each: Run) -> dict[str, NDArray[Any]]:
-    with run_experiment(each.scenario) as trace:
-        return {name: np.asarray(trace.training[name], dtype=np.float64) for name in MEASURES}
+def _curves(each: Run, place: Place) -> Measures:
+    with place.run(each) as trace:
+        curves = {name: np.asarray(trace.training[name], dtype=np.float64) for name in MEASURES}
+        return {**curves, "outcome": outcome_of(trace)}
 
 
 def draw(results: Results) -> Any:

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pcsim.assemble import Inputs, build_network, load_inputs, read_dataset
 from pcsim.errors import UsageError
 from pcsim.recorded import check_parameters, parameters_of
-from pcsim.runs.experiment import run_experiment
 from pcsim.runs.simulation import Simulation, prepare
 from pcsim.runs.tracing import create_trace, final_arrays, outcome_of, status_of
 from pcsim.scenario import Run, Scenario
 from pcsim.scenario.model import Recordable
+from pcsim.studies.place import NOWHERE, Place
 from pcsim.trace import Trace
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
@@ -32,12 +32,13 @@ def inputs_of(scenario: Scenario) -> Inputs:
     return load_inputs(scenario, network, read_dataset(scenario))
 
 
-def trained_inputs(scenario: Scenario) -> Inputs:
-    """Train as a scenario's [learning] says, if it has any, and return its arrays with the weights that come of it."""
+def trained_inputs(each: Run, place: Place = NOWHERE) -> Inputs:
+    """Train as a run's [learning] says, if it has any, and return its arrays with the weights that come of it."""
+    scenario = each.scenario
     inputs = inputs_of(scenario)
     if scenario.learning is None:
         return inputs
-    with run_experiment(scenario.alone()) as trace:
+    with place.run(each) as trace:
         parameters = check_parameters(trace, build_network(scenario), parameters_of(trace))
     return replace(inputs, parameters=parameters)
 

@@ -8,12 +8,13 @@ import numpy as np
 from pcsim.assemble import method_of
 from pcsim.errors import UsageError
 from pcsim.figures.axes import new_figure
-from pcsim.runs.experiment import run_as_far_as_it_goes
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.one_unit import BACKPROP, PREDICTIVE
+from pcsim.studies.outcome import outcome_of
+from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, padded
-from pcsim.typing import NDArray
+from pcsim.studies.rows import Measures
 
 HALF = 0.5
 METHODS = {"backprop": ("backpropagation", BACKPROP), "pc": ("predictive coding", PREDICTIVE)}
@@ -28,11 +29,9 @@ def require(scenario: Scenario, runs: Sequence[Run]) -> None:
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Train every run and return its losses; one that diverges counts as far as it went."""
     for runs, found in attempts.of(_losses):
-        if found[-1][1] is not None:
-            attempts.note(runs[-1], found[-1][1])
         words = ["backprop" if method_of(each.scenario).traits.backpropagates else "pc" for each in runs]
         depths = [len(each.scenario.network.widths) - 2 for each in runs]
-        values = padded([losses for losses, _ in found])
+        values = padded([each["loss"] for each in found])
         yield {
             "method": Measured(np.array(words), ("run",), "backprop, or pc for predictive coding"),
             "hidden": Measured(np.array(depths), ("run",), "hidden layers"),
@@ -41,9 +40,10 @@ def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
         }
 
 
-def _losses(each: Run) -> tuple[NDArray[Any], str | None]:
-    with run_as_far_as_it_goes(each.scenario) as trace:
-        return trace.training["loss"], trace.attributes.get("failure")
+def _losses(each: Run, place: Place) -> Measures:
+    with place.run_as_far_as_it_goes(each) as trace:
+        failure = trace.attributes.get("failure")
+        return {"loss": trace.training["loss"], "failure": failure, "outcome": outcome_of(trace)}
 
 
 def _escapes(losses: Any) -> Any:

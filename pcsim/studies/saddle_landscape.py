@@ -1,6 +1,7 @@
 """Loss and equilibrated energy over the weights of one hidden unit, and the gradient flows that leave their saddle."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ from pcsim.landscape import Chain, Path, escape_time, flow
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.one_unit import BACKPROP, PREDICTIVE, chain_of, draw_optima, grid
+from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results
+from pcsim.studies.rows import Measures
 from pcsim.typing import NDArray
 
 SOURCE = "thesis 4.5: F* = L / (1 + w_2^2)"
@@ -30,15 +33,16 @@ def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     chain, _ = chain_of(scenario)
     results = _landscapes(chain)
     half = 0.5 * float(chain.loss(np.zeros(2)))
-
-    def flows(each: Run) -> list[Path]:
-        _, start = chain_of(each.scenario)
-        return [flow(gradient, start, TIMES) for gradient in (chain.loss_gradient, chain.energy_gradient)]
-
-    for _, found in attempts.of(flows):
-        paths = {kind: [each[i].weights for each in found] for i, kind in enumerate(KINDS)}
-        escapes = [[escape_time(path, chain.loss, half) for path in each] for each in found]
+    for _, found in attempts.of(partial(_flows, chain)):
+        paths = {kind: [Path(TIMES, each[kind]) for each in found] for kind in KINDS}
+        escapes = [[escape_time(paths[kind][i], chain.loss, half) for kind in KINDS] for i in range(len(found))]
         yield results | _paths(chain, paths, np.array(escapes))
+
+
+def _flows(chain: Chain, each: Run, place: Place) -> Measures:
+    _, start = chain_of(each.scenario)
+    fields = zip(KINDS, (chain.loss_gradient, chain.energy_gradient), strict=True)
+    return {kind: flow(gradient, start, TIMES).weights for kind, gradient in fields}
 
 
 def _landscapes(chain: Chain) -> dict[str, Measured]:
@@ -58,12 +62,10 @@ def _landscapes(chain: Chain) -> dict[str, Measured]:
     }
 
 
-def _paths(
-    chain: Chain, paths: dict[str, list[NDArray[np.float64]]], escapes: NDArray[np.float64]
-) -> dict[str, Measured]:
+def _paths(chain: Chain, paths: dict[str, list[Path]], escapes: NDArray[np.float64]) -> dict[str, Measured]:
     found = {"time": Measured(TIMES, ("time",), "time of the flow")}
     for kind in KINDS:
-        weights, words = np.stack(paths[kind]), f"flow along the {kind}"
+        weights, words = np.stack([path.weights for path in paths[kind]]), f"flow along the {kind}"
         found[f"{kind}_path"] = Measured(weights, ("run", "time", "weight"), f"weights of the {words}")
         found[f"{kind}_path_loss"] = Measured(chain.loss(weights), ("run", "time"), f"loss of the {words}")
     found["escape"] = Measured(

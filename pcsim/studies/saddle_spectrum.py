@@ -18,8 +18,9 @@ from pcsim.landscape import (
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.one_unit import BACKPROP, PREDICTIVE
+from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, padded, unpadded
-from pcsim.typing import NDArray
+from pcsim.studies.rows import Measures
 
 OF = {"loss": "loss", "energy": "equilibrated energy"}
 SOURCE = {"loss": "thesis 4.6", "energy": "thesis 4.8"}
@@ -44,7 +45,7 @@ def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
         yield results
 
 
-def _spectra(each: Run) -> dict[str, NDArray[Any]]:
+def _spectra(each: Run, place: Place) -> Measures:
     landscape = _landscape(each.scenario)
     zeros = landscape.split(np.zeros(landscape.size))
     return {

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,12 @@ def sha256_of(arrays: Mapping[str, NDArray[Any]]) -> str:
         found.update(f"{name} {array.dtype.name} {arrays[name].shape}\n".encode())
         found.update(array.reshape(-1).view(np.uint8).data)
     return found.hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the digest of a file's bytes; OSError where it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def shortened(digest: str) -> str:

@@ -2,10 +2,10 @@
 
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -156,11 +156,9 @@ def test_check_tells_kind_and_runs_of_a_study(scenario: Path, capsys: pytest.Cap
     assert "study      energies, 4 runs" in capsys.readouterr().out
 
 
-def test_comparing_and_resuming_a_study_are_refused(scenario: Path) -> None:
+def test_comparing_a_study_is_refused(scenario: Path) -> None:
     with pytest.raises(UsageError, match="a study is not compared as a whole"):
         pcsim.compare(read_scenario(scenario), precision=["float32", "float64"])
-    with pytest.raises(UsageError, match="cannot be resumed"):
-        pcsim.run(read_scenario(scenario), resume="small.h5")
 
 
 def diverging() -> None:
@@ -176,20 +174,11 @@ def diverging() -> None:
     ],
 )
 def test_what_was_finished_is_kept_whatever_ends_a_study(
-    scenario: Path, monkeypatch: pytest.MonkeyPatch, stop: Callable[[], None], code: int, status: str
+    scenario: Path, stop: Callable[[], None], code: int, status: str
 ) -> None:
-    whole = energies.compute
-
-    def broken(*given: Any) -> Iterator[Any]:
-        for part, results in enumerate(whole(*given)):
-            yield results
-            if part == 1:
-                stop()
-
-    monkeypatch.setattr(energies, "compute", broken)
     path = scenario.with_suffix(".h5")
     with pytest.raises(RunFailed, match="what was finished is in") as caught:
-        pcsim.run(read_scenario(scenario), path=path)
+        pcsim.run(read_scenario(scenario), path=path, progress=lambda over, of: stop() if over == 2 else None)
     assert caught.value.exit_code == code
     with pcsim.open_trace(path) as trace:
         assert trace.status == status

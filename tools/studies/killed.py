@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 import pcsim
 from pcsim.scenario import Scenario
 from pcsim.studies import results_of
+from pcsim.studies.file import rows_of_trace
+from pcsim.studies.row_journal import read_rows, rows_path
 from pcsim.trace import Trace, TraceWriter, open_trace, repair
 from pcsim.trace.atomic import checkpoint_path
 from pcsim.trace.beginning import Arrays, Attributes
@@ -123,10 +123,18 @@ def examine_training(safe: Counter[str]) -> None:
 
 
 def examine_sweep(safe: Counter[str]) -> None:
-    if safe["runs"]:
+    if not PATH.exists() and not rows_path(PATH).exists():
+        assert not safe["runs"], "no study"
+        return
+    begun = [row.seconds for row in read_rows(PATH)]
+    if PATH.exists():
         with open_trace(PATH) as trace:
-            finished = int(np.isfinite(results_of(trace)["energy"].values).any(axis=(1, 2)).sum())
-        assert finished >= safe["runs"], f"{finished} of {safe['runs']} runs"
+            begun += [row.seconds for row in rows_of_trace(trace)]
+    assert len(set(begun)) >= safe["runs"], f"{len(set(begun))} of {safe['runs']} runs"
+    with pcsim.run(SWEEP, resume=PATH) as trace, open_trace("../swept.h5") as reference:
+        assert set(begun) <= {row.seconds for row in rows_of_trace(trace)}, "a finished run was repeated"
+        for name, each in results_of(reference).items():
+            assert results_of(trace)[name].values.tobytes() == each.values.tobytes(), f"{name} differs after resuming"
 
 
 def examine_comparison(safe: Counter[str]) -> None:

@@ -15,7 +15,7 @@ from pcsim.learning.progress import TrainingResult, TrainingState
 from pcsim.learning.trainer import Trainer
 from pcsim.runs.checkpoint import Checkpoint, Origin, checkpoint_of, checkpoint_path, read_checkpoint, remove_checkpoint
 from pcsim.runs.clock import Clock
-from pcsim.runs.hooks import Hooks, Teller
+from pcsim.runs.hooks import NOBODY, Hooks, Teller
 from pcsim.runs.logs import check_logs, logging
 from pcsim.runs.minima import with_minima
 from pcsim.runs.provenance import describe_machine
@@ -36,8 +36,6 @@ from pcsim.scenario import Scenario, scenario_text
 from pcsim.trace import Block, Trace, TraceWriter, open_trace, repair
 from pcsim.trace.files import check_replaceable
 from pcsim.trace.journal import journal_path
-
-NOBODY = Hooks()
 
 
 def run_experiment(

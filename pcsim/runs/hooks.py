@@ -30,6 +30,9 @@ class Hooks:
         return Hooks((*on_epoch, *self.on_epoch), (*on_rows, *self.on_rows), self.progress)
 
 
+NOBODY = Hooks()
+
+
 @dataclass
 class Teller:
     """Tells a run's hooks what happens, and hears what they want.

@@ -14,7 +14,7 @@ from pcsim.interruption import signal_of, stopping_at_once, words_of
 from pcsim.jobs import Here
 from pcsim.runs.checkpoint import checkpoint_path, first_difference, other_files
 from pcsim.runs.experiment import run_experiment
-from pcsim.runs.hooks import Callback, Hooks, Progress, hooks_of
+from pcsim.runs.hooks import NOBODY, Callback, Hooks, Progress, hooks_of
 from pcsim.runs.sharing import executor_for
 from pcsim.scenario import Scenario, scenario_text
 from pcsim.trace import Trace, open_trace
@@ -139,12 +139,10 @@ def _stopping(here: bool) -> AbstractContextManager[None]:
     return nullcontext() if here else stopping_at_once()
 
 
-def _run_seed(
-    scenario: Scenario, target: Path, force: bool, resume: bool, *, progress: Progress | None = None
-) -> Trace:
+def _run_seed(scenario: Scenario, target: Path, force: bool, resume: bool, hooks: Hooks = NOBODY) -> Trace:
     if resume and checkpoint_path(target).exists():
-        return run_experiment(scenario, progress=progress, resume=target)
-    return run_experiment(scenario, path=target, force=force or resume, progress=progress)
+        return run_experiment(scenario, hooks=hooks, resume=target)
+    return run_experiment(scenario, path=target, force=force or resume, hooks=hooks)
 
 
 def _run_apart(scenario: Scenario, target: Path, force: bool, resume: bool) -> None:

@@ -70,7 +70,7 @@ def test_every_figure_is_computed_kept_and_drawn(name: str, tmp_path: Path) -> N
     scenario, whole = small(name), results(name)
     assert scenario.asks_for is not None
     attributes = {"status": "complete", "study": scenario.asks_for.kind, "title": scenario.title}
-    with write_study(None, scenario, attributes, whole, new=True) as trace:
+    with write_study(None, scenario, attributes, whole, [], new=True) as trace:
         kept = results_of(trace)
         path = pcsim.plot([trace], tmp_path / "figure.png")
     assert path.stat().st_size > 20_000

@@ -20,9 +20,9 @@ from pcsim.jobs import Processes
 if __name__ == "__main__":
     runs = Processes(2).run(time.sleep, [(0,)] + [(600,)] * 9)
     next(runs)
-    print("started", flush=True)
     try:
         with stopping_at_once():
+            print("started", flush=True)
             next(runs)
     except Stopped as stop:
         raise SystemExit(128 + stop.signum)

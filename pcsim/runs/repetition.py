@@ -119,10 +119,12 @@ def _run_all(
             for outcome in outcomes:
                 seed, over = seeds[outcome.number], over + 1
                 found = outcome.value if outcome.error is None else outcome.error
-                if isinstance(found, RunFailed) and not isinstance(found, Interrupted) and targets[seed].exists():
-                    found.trace = found.trace or open_trace(targets[seed])  # it does not travel
-                elif isinstance(found, Exception):
+                if isinstance(found, Exception) and (
+                    isinstance(found, Interrupted) or not isinstance(found, RunFailed)
+                ):
                     raise found
+                if isinstance(found, RunFailed) and found.trace is None and targets[seed].exists():
+                    found.trace = open_trace(targets[seed])  # it does not travel
                 yield seed, open_trace(targets[seed]) if found is None else found
                 if hooks.progress is not None and not here:
                     hooks.progress(over, len(seeds))

@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Sequence
+from importlib import import_module
 
 import numpy as np
 
@@ -60,3 +61,27 @@ def _is_obeyed(sign: str) -> bool:
 
 
 _KEPT = "\n\t\u200c\u200d"
+
+
+class Text(str):
+    """A text that a notebook and a Python prompt show as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class Shown:
+    """The base of what notebooks show as a summary and a figure.
+
+    What there is to say, the room `report` knows, which is above those that have things to show: it is asked by its
+    name when somebody looks.
+    """
+
+    def summary(self) -> Text:
+        """Return in words and tables what this is, as the command line says it."""
+        return Text(import_module("pcsim.report.notebook").summary(self))
+
+    def _repr_html_(self) -> str:
+        return str(import_module("pcsim.report.notebook").page(self))

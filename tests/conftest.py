@@ -24,7 +24,11 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 # Only now: what this imports of pcsim is then checked too.
 from pcsim.extensions.registry import REGISTERED  # noqa: E402
+from pcsim.report import progress  # noqa: E402
 from tests.support.scenario_files import Files  # noqa: E402
+
+# On a busy machine any run may take so long that it says how far it is, where a test expects one line of an error.
+progress.BETWEEN_LINES = float("inf")
 
 _WARMING = pytest.StashKey[subprocess.Popen[bytes]]()
 

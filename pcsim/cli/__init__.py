@@ -12,7 +12,7 @@ COMMANDS = {
     "replay": "Play a trace in the terminal, or verify it by simulating again.",
     "plot": "Draw the layerwise energies of traces.",
     "view": "Show traces as a page that any browser opens.",
-    "export": "Write the parameters in a trace to a weights file.",
+    "export": "Write the parameters in a trace to a weights file, or its rows as CSV.",
     "eval": "Evaluate a trained network on its data.",
     "learn": "Compute the local weight update of a trace's final states and errors.",
     "repair": "Make the trace of a killed run readable by any HDF5 tool.",

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import click
-from rich.table import Table
 
 from pcsim.cli.options import allow_option, note, overrides_option
 from pcsim.cli.terminal import PrintableConsole
-from pcsim.recorded.evaluation import Score, Scores, evaluate
-from pcsim.report.tables import new_table, print_table
+from pcsim.recorded.evaluation import evaluate
+from pcsim.report.scores import score_table
+from pcsim.report.tables import print_table
 
 
 @click.command("eval", short_help="Evaluate a trained network on its data.")
@@ -36,19 +36,3 @@ def command(
     console = PrintableConsole()
     console.print(f"{scores.source}, {place.precision_name} on {place.name}", soft_wrap=True)
     print_table(score_table(scores), console)
-
-
-def score_table(scores: Scores) -> Table:
-    """Return a table with a row for every part of the data; accuracies only where there are any."""
-    parts = {"training": scores.training, "validation": scores.validation, "test": scores.test}
-    rows = [[name, *_cells(score)] for name, score in parts.items() if score is not None]
-    columns = [title for i, title in enumerate(("data", "samples", "loss", "accuracy", "top-5")) if rows[0][i]]
-    table = new_table(*columns)
-    for row in rows:
-        table.add_row(*row[: len(columns)])
-    return table
-
-
-def _cells(score: Score) -> list[str]:
-    shares = ("" if share is None else f"{100 * share:.1f} %" for share in (score.accuracy, score.top_5))
-    return [f"{score.samples:,}", f"{score.loss:.4g}", *shares]

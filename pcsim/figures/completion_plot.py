@@ -19,15 +19,18 @@ def has_completion(trace: Trace) -> bool:
     return bool(completions(trace))
 
 
-def draw_completion(samples: Any, errors: Any, trace: Trace) -> None:
-    """Draw the first samples as images, or one as a curve where they are none, and the error of every sample."""
-    # Where both ends are masked the output is what a network says of the sample.
-    found = completions(trace)[-1]
+def draw_samples(axes: Any, trace: Trace) -> None:
+    """Draw the first samples as images, or one as a curve where they are none."""
+    found = _last(trace)
     if math.isqrt(found.mask.size) ** 2 == found.mask.size:
-        _draw_images(samples, found)
+        _draw_images(axes, found)
     else:
-        _draw_curve(samples, found)
-    _draw_errors(errors, found)
+        _draw_curve(axes, found)
+
+
+def _last(trace: Trace) -> Completion:
+    # Where both ends are masked the output is what a network says of the sample.
+    return completions(trace)[-1]
 
 
 def _draw_images(axes: Any, found: Completion) -> None:
@@ -51,10 +54,12 @@ def _draw_curve(axes: Any, found: Completion) -> None:
     axes.plot(unit, found.truth[0], color="black", linewidth=1, label="first sample")
     axes.plot(unit[found.mask], found.completed[0, found.mask], "o", color="#0072B2", markersize=3, label="completed")
     axes.set_xlabel("unit")
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(frameon=False)
 
 
-def _draw_errors(axes: Any, found: Completion) -> None:
+def draw_errors(axes: Any, trace: Trace) -> None:
+    """Draw the error of every sample over that of the mean sample."""
+    found = _last(trace)
     guess, completed = (
         np.mean((values - found.truth)[:, found.mask] ** 2, axis=1)
         for values in (np.broadcast_to(found.mean, found.truth.shape), found.completed)
@@ -64,4 +69,4 @@ def _draw_errors(axes: Any, found: Completion) -> None:
     axes.plot(guess, completed, "o", color="#0072B2", markersize=3)
     axes.set_xlabel("mean squared error of the mean sample")
     axes.set_ylabel("of the completed sample")
-    axes.set_title(f"masked units: {found.error:.3g}, mean sample {found.baseline:.3g}", fontsize=9, loc="right")
+    axes.set_title(f"masked units: {found.error:.3g}, mean sample {found.baseline:.3g}", loc="right")

@@ -13,6 +13,8 @@ from pcsim.typing import NDArray
 
 POINTS = 1000
 """Points of a line at most; of more updates means are drawn."""
+LEAST_SPREAD = 1e-3
+"""Of cosines between the ends of a colour bar."""
 MARKED = 50
 """Epochs up to which each has a marker."""
 CLOCKS = ("update", "epoch", "evaluation")
@@ -36,23 +38,25 @@ def by_training(traces: Sequence[Trace]) -> list[list[int]]:
     return list(found.values())
 
 
-def draw_training(curves: Any, energies: Any, traces: Sequence[Trace]) -> None:
-    """Draw what the epochs came to and the layers' energies at the end of the inference of each update.
-
-    Of several traces means are drawn, as far as all of them go, over thin lines of each.
-    """
+def draw_curves(axes: Any, traces: Sequence[Trace]) -> None:
+    """Draw what the epochs came to; of several traces means, as far as all of them go, over thin lines of each."""
     history = _averaged(traces)
     if len(history["epoch"]):
         per_epoch = int(traces[0].attributes["updates_per_epoch"])
-        _draw_epochs(curves, history, [trace.training for trace in traces], per_epoch)
+        _draw_epochs(axes, history, [trace.training for trace in traces], per_epoch)
         if len(traces) == 1:
-            _mark_kept(curves, traces[0])
+            _mark_kept(axes, traces[0])
     else:
-        _draw_losses(curves, history)
+        _draw_losses(axes, history)
+
+
+def draw_updates(axes: Any, traces: Sequence[Trace]) -> None:
+    """Draw the layers' energies at the end of the inference of each update, means over several traces."""
+    history = _averaged(traces)
     every, update, energy = _thinned(history["update"], history["energy"])
-    draw_lines(energies, update, energy, list(traces[0].layer_names))
-    energies.set_xlabel("update" if every == 1 else f"update (means of {every})")
-    energies.set_title("at the end of the inference of each update", fontsize=9, loc="right")
+    draw_lines(axes, update, energy, list(traces[0].layer_names))
+    axes.set_xlabel("update" if every == 1 else f"update (means of {every})")
+    axes.set_title("at the end of the inference of each update", loc="right")
 
 
 def has_alignment(trace: Trace) -> bool:
@@ -60,29 +64,38 @@ def has_alignment(trace: Trace) -> bool:
     return has_training(trace) and len(trace.training.get("cosine", np.empty(0))) > 1
 
 
-def draw_alignment(figure: Any, heat: Any, lines: Any, traces: Sequence[Trace]) -> None:
-    """Draw cosine to backpropagation by layer and epoch, and how far each layer's weights move in an update.
-
-    Of several traces means are drawn, as far as all of them go.
-    """
+def draw_cosine(figure: Any, axes: Any, traces: Sequence[Trace]) -> None:
+    """Draw the cosine to backpropagation by layer and epoch, the mean over several traces."""
     from matplotlib.colors import Normalize
 
     history = _averaged(traces)
     epoch, cosine = history["epoch"], history["cosine"]
     edges = np.append(epoch - 0.5, epoch[-1] + 0.5)
-    heat.set_facecolor("0.85")
+    axes.set_facecolor("0.85")
     shown = np.ma.masked_invalid(cosine).T
-    low = min(0.0, float(np.nanmin(cosine, initial=0.0)))
-    mesh = heat.pcolormesh(edges, np.arange(cosine.shape[1] + 1) - 0.5, shown, norm=Normalize(low, 1.0), cmap="viridis")
-    figure.colorbar(mesh, ax=heat).set_label("cosine to backpropagation")
-    heat.set_ylabel("layer (input to output)")
-    heat.yaxis.get_major_locator().set_params(integer=True)
-    heat.set_title("grey: no gradient", fontsize=9, loc="right")
-    draw_lines(lines, epoch.astype(np.float64), history["update_ratio"], list(traces[0].layer_names))
-    lines.set_ylabel("‖ΔW‖/‖W‖ of an update")
-    for axes in (heat, lines):
-        axes.set_xlabel("epoch (its first update)")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+    # The colours are spread over what there is: cosines of 0.95 to 1 differ, too.
+    low, high = (float(shown.min()), float(shown.max())) if shown.count() else (0.0, 1.0)
+    norm = Normalize(min(low, high - LEAST_SPREAD), high)
+    mesh = axes.pcolormesh(edges, np.arange(cosine.shape[1] + 1) - 0.5, shown, norm=norm, cmap="viridis")
+    figure.colorbar(mesh, ax=axes).set_label("cosine to backpropagation")
+    axes.set_ylabel("layer (input to output)")
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    if shown.count() < shown.size:
+        axes.set_title("grey: no gradient", loc="right")
+    _of_first_updates(axes)
+
+
+def draw_change(axes: Any, traces: Sequence[Trace]) -> None:
+    """Draw how far each layer's weights move in an update, the mean over several traces."""
+    history = _averaged(traces)
+    draw_lines(axes, history["epoch"].astype(np.float64), history["update_ratio"], list(traces[0].layer_names))
+    axes.set_ylabel("‖ΔW‖/‖W‖ of an update")
+    _of_first_updates(axes)
+
+
+def _of_first_updates(axes: Any) -> None:
+    axes.set_xlabel("epoch (its first update)")
+    axes.xaxis.get_major_locator().set_params(integer=True)
 
 
 def _averaged(traces: Sequence[Trace]) -> Mapping[str, NDArray[Any]]:
@@ -124,7 +137,7 @@ def _mark_kept(axes: Any, trace: Trace) -> None:
     kept, epochs = int(trace.attributes.get("epoch_kept", 0)), trace.training["epoch"]
     if len(epochs) and epochs[0] <= kept < epochs[-1]:
         axes.axvline(kept, color="0.4", linestyle=":", linewidth=1, label=f"weights kept: epoch {kept}")
-        axes.legend(fontsize=7, loc="best")
+        axes.legend(loc="best")
 
 
 def _draw_losses(axes: Any, history: Mapping[str, NDArray[Any]]) -> None:
@@ -139,7 +152,7 @@ def _finish(axes: Any, name: str, *, log: bool) -> None:
     if log:
         axes.set_yscale("log")
     axes.set_ylabel(name)
-    axes.legend(fontsize=7, loc="best")
+    axes.legend(loc="best")
     axes.grid(alpha=0.2)
 
 

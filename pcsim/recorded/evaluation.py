@@ -43,6 +43,7 @@ from pcsim.trace import Trace, open_trace
 from pcsim.trace.opening import is_hdf5
 from pcsim.typing import NDArray
 from pcsim.weights import read_parameters
+from pcsim.words import Shown
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,13 @@ class Score:
     accuracy: float | None
     top_5: float | None
 
+    def __str__(self) -> str:
+        measured = f"loss {self.loss:.4g}"
+        return measured if self.accuracy is None else f"accuracy {100 * self.accuracy:.1f} % ({measured})"
+
 
 @dataclass(frozen=True)
-class Scores:
+class Scores(Shown):
     """Scores by part of the data, None where it has no such part, and the scenario they are of."""
 
     training: Score
@@ -68,6 +73,15 @@ class Scores:
     scenario: Scenario
     source: str
     """Where the data came from, in one line."""
+
+    @property
+    def parts(self) -> dict[str, Score]:
+        """The scores there are, by part of the data."""
+        parts = {"training": self.training, "validation": self.validation, "test": self.test}
+        return {name: score for name, score in parts.items() if score is not None}
+
+    def __repr__(self) -> str:
+        return f"<Scores on {self.source}: {', '.join(f'{name} {score}' for name, score in self.parts.items())}>"
 
 
 def evaluate(

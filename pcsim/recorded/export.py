@@ -1,6 +1,7 @@
-"""From a trace to a weights file."""
+"""From a trace to a weights file, and to text."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ml_dtypes import bfloat16
@@ -11,6 +12,10 @@ from pcsim.recorded.embedded import of_trace
 from pcsim.recorded.network import called, checked, parameters_of, precision_of, scenario_text_of
 from pcsim.runs.checkpoint import Checkpoint, checkpoint_of, checkpoint_path
 from pcsim.trace import Trace
+from pcsim.trace.atomic import replacing
+from pcsim.trace.columns import columns_of, csv_path, write_csv
+from pcsim.trace.files import check_target
+from pcsim.trace.tables import BY_ROW
 from pcsim.trace.training import GROUP
 from pcsim.typing import NDArray
 from pcsim.weights import write_weights
@@ -34,6 +39,34 @@ def export_weights(trace: Trace, path: str | Path, *, force: bool = False) -> st
     if kept is None:
         return note
     return f"{note}: these are the weights of the last checkpoint, after epoch {kept.numbers['epoch']}"
+
+
+def export_rows(trace: Trace, path: str | Path, *, force: bool = False) -> tuple[Path, ...]:
+    """Write the rows of a trace as CSV, a file a clock: for `run.csv` `run-step.csv`, `run-epoch.csv` and so on.
+
+    Returns where they are. Columns are the clock and what has no samples and no units, layer by layer (`energy layer
+    0`, …). Raises `UsageError` for a trace without rows, and for a file that exists, unless `force` is given.
+    """
+    if "study" in trace.attributes:
+        raise UsageError(
+            f"{called(trace)} is of a study, without rows of a run; pcsim.studies.results_of(trace) has its results"
+        )
+    written: list[tuple[Path, str, dict[str, NDArray[Any]]]] = []
+    for clock, rows in _rows_by_clock(trace).items():
+        if len(rows[clock]):
+            written.append((check_target(csv_path(Path(path), clock), force), clock, rows))
+    if not written:
+        raise UsageError(f"{called(trace)} (status {trace.status}) holds no rows")
+    for target, clock, rows in written:
+        with replacing(target, new=not force) as temporary, temporary.open("x", newline="", encoding="utf-8") as file:
+            write_csv(file, clock, columns_of(rows, trace.layer_names), head=True)
+    return tuple(target for target, *_ in written)
+
+
+def _rows_by_clock(trace: Trace) -> dict[str, dict[str, NDArray[Any]]]:
+    found = {trace.clock: {name: trace.array(name) for name in (trace.clock, *BY_ROW) if name in trace}}
+    along = {clock: trace.training.rows_along(clock) for clock in ("update", "epoch", "evaluation")}
+    return found | {clock: rows for clock, rows in along.items() if rows}
 
 
 def _checkpoint(trace: Trace) -> Checkpoint | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pcsim.figures.axes import as_text, log_clock, new_figure
+from pcsim.figures.axes import as_text, log_clock, new_figure, plain_log_axes
 from pcsim.figures.files import check_replaceable_figure
 from pcsim.figures.layer_lines import draw_lines
 from pcsim.figures.own_settings import own_settings
@@ -59,6 +59,7 @@ def draw_comparison(comparison: Comparison) -> Any:
             axes.get_legend().remove()
     for axes in panels.flat[count:]:
         axes.set_visible(False)
+    plain_log_axes(figure)
     title = str(comparison.traces[0].attributes.get("title", ""))
     figure.suptitle(as_text(title, 40 * columns), fontsize=10)
     return figure

@@ -17,7 +17,9 @@ from pcsim.scenario import Scenario
 from pcsim.words import duration
 
 PATIENCE = 1.0
-"""Seconds before anything is shown, and between two lines."""
+"""Seconds before a bar is shown."""
+BETWEEN_LINES = 5.0
+"""Seconds before a line is printed, and between two."""
 REFRESH = 0.1
 PARTS = 10
 """Lines of a run without epochs."""
@@ -45,7 +47,7 @@ class Shown:
 
 @contextmanager
 def shown_progress(scenario: Scenario, console: Console) -> Generator[Shown]:
-    """Show on a console how far a run of a scenario is, once it has taken a second; lines go to the error stream."""
+    """Show on a console how far a run of a scenario is, once it takes seconds; lines go to the error stream."""
     if console.quiet:
         yield Shown()
     elif console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None):
@@ -137,7 +139,7 @@ class _Lines(Shown):
         self._best = f"; {words}" if words else ""
 
     def _is_time(self) -> bool:
-        return time.monotonic() - self._said >= PATIENCE
+        return time.monotonic() - self._said >= BETWEEN_LINES
 
     def _say(self, line: str) -> None:
         self._said = time.monotonic()

@@ -25,6 +25,7 @@ from pcsim.trace import Trace, open_trace
 from pcsim.trace.files import check_replaceable, check_target
 from pcsim.trace.names import check_folder_name
 from pcsim.typing import NDArray
+from pcsim.words import Shown
 
 WORTH_A_PROCESS = 2.0
 """Estimated seconds from which a run gets a process of its own."""
@@ -54,12 +55,16 @@ class Combination:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Shown):
     """Traces of all combinations, and how each differs from the most precise, `reference`."""
 
     combinations: tuple[Combination, ...]
     traces: tuple[Trace, ...]
     reference: int
+
+    def __repr__(self) -> str:
+        labels = self.labels
+        return f"<Comparison of {', '.join(labels)}; the reference is {labels[self.reference]}>"
 
     @property
     def labels(self) -> list[str]:

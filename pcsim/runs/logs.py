@@ -1,6 +1,5 @@
 """What a run writes for other programs while it goes on, besides its trace: CSV files and TensorBoard's events."""
 
-import csv
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
@@ -12,7 +11,7 @@ import numpy as np
 from pcsim.errors import UsageError
 from pcsim.runs.hooks import Hooks, Rows
 from pcsim.scenario import Scenario
-from pcsim.trace.columns import Columns, columns_of, heading
+from pcsim.trace.columns import Columns, columns_of, csv_path, write_csv
 
 CLOCKS = ("epoch", "update", "evaluation", "step", "time")
 _EVENTS = "events.out.tfevents.*"
@@ -35,7 +34,9 @@ def check_logs(scenario: Scenario, trace: Path | None, *, replace: bool) -> None
             f"{where}: TensorBoard's events need a package that is missing; install it with: "
             "pip install 'pcsim[tensorboard]'"
         )
-    there = [path for path in (*map(_csv_of(trace), CLOCKS), *_folder(trace).glob(_EVENTS)) if path.exists()]
+    there = [
+        path for path in (*(csv_path(trace, clock) for clock in CLOCKS), *_folder(trace).glob(_EVENTS)) if path.exists()
+    ]
     if there and not replace:
         raise UsageError(f"{there[0]} exists, a log of another run; choose another name with -o or add --force")
 
@@ -71,17 +72,14 @@ def _csv_log(trace: Path, start: tuple[int, int] | None, stack: ExitStack) -> Lo
     open_files: dict[str, TextIO] = {}
     epoch, update = start or (0, 0)
     for clock, last in zip(CLOCKS, (epoch, update, update, 0, 0), strict=True):
-        _keep_rows(_csv_of(trace)(clock), last)
+        _keep_rows(csv_path(trace, clock), last)
 
     def log(clock: str, columns: Columns) -> None:
-        ordered = {(clock, ""): columns[clock, ""]} | columns
+        path = csv_path(trace, clock)
+        new = not path.exists()
         if clock not in open_files:
-            path = _csv_of(trace)(clock)
-            new = not path.exists()
             open_files[clock] = stack.enter_context(path.open("a", newline="", encoding="utf-8"))
-            if new:
-                csv.writer(open_files[clock]).writerow(map(heading, ordered))
-        csv.writer(open_files[clock]).writerows(zip(*(values.tolist() for values in ordered.values()), strict=True))
+        write_csv(open_files[clock], clock, columns, head=new)
         open_files[clock].flush()
 
     return log
@@ -126,10 +124,6 @@ def _tensorboard_log(trace: Path, start: tuple[int, int] | None, stack: ExitStac
                     writer.add_scalar(tag, float(values[row]), int(numbers[row]))
 
     return log
-
-
-def _csv_of(trace: Path) -> Callable[[str], Path]:
-    return lambda clock: trace.with_name(f"{trace.stem}-{clock}.csv")
 
 
 def _folder(trace: Path) -> Path:

@@ -33,6 +33,7 @@ from pcsim.scenario.network import NetworkTable
 from pcsim.scenario.scaling import SCALING, ChannelScaling, ScalingWord
 from pcsim.scenario.study import StudyTable
 from pcsim.scenario.sweep import EXAMPLE, Sweep
+from pcsim.words import Shown, count
 
 Recordable = Literal["energy", "grad_norm", "states", "errors", "energy_per_sample", "weight_gradient"]
 Loggable = Literal["csv", "tensorboard"]
@@ -138,7 +139,7 @@ class Reading:
     network: Network | None = field(default=None, compare=False)
 
 
-class Scenario(Table):
+class Scenario(Table, Shown):
     """One experiment: everything that is needed to run it again."""
 
     title: Text = ""
@@ -166,6 +167,15 @@ class Scenario(Table):
     energies."""
 
     _reading: Reading = PrivateAttr(default_factory=Reading)
+
+    def __repr__(self) -> str:
+        training = f"training of {count(self.learning.epochs, 'epoch')}, " if self.learning else ""
+        study = f"study {self.asks_for.kind}, " if self.asks_for else ""
+        place = f"{self.backend.precision_name} on {self.backend.name}"
+        return f"<Scenario '{self.title}': {study}{training}{self.inference.method} inference, {place}>"
+
+    def __str__(self) -> str:
+        return repr(self)
 
     @property
     def asks_for(self) -> StudyTable | None:

@@ -1,7 +1,9 @@
 """Rows as columns of numbers: what tables, CSV files and TensorBoard know."""
 
+import csv
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 from pcsim.typing import NDArray
 
@@ -20,6 +22,15 @@ def columns_of(rows: Mapping[str, NDArray[Any]], layers: Sequence[str]) -> Colum
     return found
 
 
-def heading(column: tuple[str, str]) -> str:
-    """Return the heading of a column in one line: `energy layer 3`."""
-    return " ".join(filter(None, column))
+def csv_path(trace: Path, clock: str) -> Path:
+    """Return where the rows of a trace along a clock lie as text: `run-epoch.csv` beside `run.h5`."""
+    return trace.with_name(f"{trace.stem}-{clock}.csv")
+
+
+def write_csv(file: TextIO, clock: str, columns: Columns, *, head: bool) -> None:
+    """Write rows of numbers, every digit of them, under a `head` that names the columns: `step`, `energy layer 0`, …"""
+    ordered = {(clock, ""): columns[clock, ""]} | columns
+    writer = csv.writer(file)
+    if head:
+        writer.writerow(" ".join(filter(None, column)) for column in ordered)
+    writer.writerows(zip(*(values.tolist() for values in ordered.values()), strict=True))

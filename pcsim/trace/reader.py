@@ -19,12 +19,13 @@ from pcsim.trace.opening import texts
 from pcsim.trace.rows import clock_of, growing_by_clock, grows, whole_rows
 from pcsim.trace.scales import is_scale
 from pcsim.trace.shared import as_left, holder_of
+from pcsim.trace.tables import Tabled
 from pcsim.trace.training import GROUP
 from pcsim.typing import NDArray
 from pcsim.version import __version__
 
 
-class Trace:
+class Trace(Tabled):
     """What happened in a run; every array is read when asked for. A context manager that closes the file.
 
     While the run still writes, arrays along a clock are as long as the rows known to be whole; `refresh`
@@ -180,7 +181,7 @@ class Trace:
         with reading(self.path):
             found = datasets_of(self.file, GROUP, len(self.layer_names)) if GROUP in self else {}
             names = tuple(name for name, item in found.items() if grows(item) or not is_scale(item))
-        return History(names, lambda name: self.array(f"{GROUP}/{name}"))
+        return History(names, lambda name: self.array(f"{GROUP}/{name}"), self.layer_names)
 
     @property
     def kept_row(self) -> int | None:

@@ -15,7 +15,8 @@ SWEEP = TEXT + "\n[sweep]\nseed = [0, 1]\n"
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pcsim.report.progress.PATIENCE", -1.0)
+    for name in ("PATIENCE", "BETWEEN_LINES"):
+        monkeypatch.setattr(f"pcsim.report.progress.{name}", -1.0)
 
 
 def terminal() -> Console:

@@ -20,14 +20,14 @@ from pcsim_numba.kernels.endings import Ending
 from pcsim_numba.kernels.products import lanes, packed, padded
 from pcsim_numba.kernels.winograd import ASIDE, POINTS, READ, SIDE
 from pcsim_numba.rooms import rooms
-from pcsim_numba.threads import count_threads, on_all
+from pcsim_numba.threads import shared
 
 AT_ONCE = 2**19
 """Bytes of the images that are worked on together, and of what is made of them: half of a core's own cache."""
 TILES = 64
 """That are worked on together: enough that the weights, which are read again for them, come from memory seldom."""
-SHORT = 4e6
-"""Operations of a call below which handing half of it to another thread takes longer than doing it."""
+
+NOTHING = np.zeros(0)
 
 Images = Shaped[Array, "batch h w c"]
 Places = Shaped[Array, "batch rows columns out"]
@@ -90,9 +90,14 @@ def plain(shape: tuple[int, int, int]) -> Ending:
     return Ending(LINEAR, 0.0, 1.0, *shape, 1, 1, False, False)
 
 
-def forward(s: Images, weights: Weights, window: Window, ending: Ending) -> tuple[Array, Array]:
-    """Return what convolution, bias and ending make of images, and the slopes its pullback needs."""
-    s = np.ascontiguousarray(s)
+def forward(
+    s: Images, weights: Weights, window: Window, ending: Ending, added: Array | None = None
+) -> tuple[Array, Array]:
+    """Return what convolution, bias and ending make of images, and the slopes its pullback needs.
+
+    What is `added` (batch, rows, columns, channels), if anything, comes before the ending.
+    """
+    s = ready(s)
     out, slopes = empty(s, pooled(ending)), empty(s, whole(ending) if ending.curved else (0,))
     _, height, width, channels = s.shape
     pad, places = window.padding, (ending.rows, ending.columns)
@@ -100,19 +105,20 @@ def forward(s: Images, weights: Weights, window: Window, ending: Ending) -> tupl
     size = _for_tiles(places) if tiled else (height + 2 * pad, width + 2 * pad)
     frame = _frame((height, width, channels), pad, size, window.size, places, out, tiled)
     begins, panels = _begins(window.stride, places, frame), weights.panels(tiled)
+    beside = ready(NOTHING.astype(s.dtype) if added is None else added).reshape(-1)
 
     def some(first: int, last: int) -> None:
-        arrays = s.ravel(), first, last, frame, begins, panels, weights.bias, ending
+        arrays = s.ravel(), first, last, frame, begins, panels, weights.bias, beside, ending
         on_the_way = rooms(s.dtype, _framed(frame), *_made(frame, places, len(weights.bias)))
         convolutions.forward(*arrays, *on_the_way, out.reshape(-1), slopes.reshape(-1))
 
-    _shared(some, len(s), weights.kernel.size * ending.rows * ending.columns)
+    shared(some, len(s), weights.kernel.size * ending.rows * ending.columns)
     return out, slopes
 
 
 def backward(v: Places, slopes: Array, weights: Weights, window: Window, ending: Ending, image: Image) -> Images:
     """Return the transpose of `forward`'s linear part at slopes, for images of this height and width."""
-    v = np.ascontiguousarray(v)
+    v = ready(v)
     channels = weights.kernel.shape[2]
     out = empty(v, (*image, channels))
     shape, most = whole(ending), -(-window.size // window.stride)
@@ -129,7 +135,7 @@ def backward(v: Places, slopes: Array, weights: Weights, window: Window, ending:
         sizes = _framed(frame), frame.at_once * prod(shape), *_made(frame, image, len(bias))
         convolutions.backward(*arrays, *rooms(v.dtype, *sizes), out.reshape(-1))
 
-    _shared(some, len(v), weights.kernel.size * ending.rows * ending.columns)
+    shared(some, len(v), weights.kernel.size * ending.rows * ending.columns)
     return out
 
 
@@ -137,7 +143,7 @@ def gradient(
     s: Images, v: Places, slopes: Array, window: Window, ending: Ending
 ) -> tuple[Shaped[Array, "k k c out"], Shaped[Array, " out"]]:
     """Return the gradients of kernel and bias, summed over the batch."""
-    s, v = np.ascontiguousarray(s), np.ascontiguousarray(v)
+    s, v = ready(s), ready(v)
     _, height, width, channels = s.shape
     ld, lines, pad = padded(ending.channels, s.dtype), window.size**2 * channels, window.padding
     out, sums = np.zeros((lines, ld), s.dtype), np.zeros(ld, s.dtype)
@@ -152,34 +158,40 @@ def gradient(
         convolutions.gradient(*arrays, *on_the_way, out.reshape(-1), sums[:] if first == 0 else sums[:0])
 
     # Lines of the gradient on the cores, not samples: their sums do not depend on how many there are.
-    _shared(some, lines, len(s) * ending.rows * ending.columns * ld)
+    shared(some, lines, len(s) * ending.rows * ending.columns * ld)
     kernel = out[:, : ending.channels].reshape(window.size, window.size, channels, ending.channels)
     return kernel, sums[: ending.channels]
 
 
 def end(values: Array, ending: Ending) -> tuple[Array, Array]:
     """Return what an ending makes of values (batch, …), and the slopes its pullback needs."""
-    values = np.ascontiguousarray(values)
+    values = ready(values)
     out, slopes = empty(values, pooled(ending)), empty(values, whole(ending) if ending.curved else (0,))
 
     def some(first: int, last: int) -> None:
         own = rooms(values.dtype, prod(whole(ending)))
         convolutions.end(values.ravel(), first, last, ending, *own, out.reshape(-1), slopes.reshape(-1))
 
-    _shared(some, len(values), 20 * ending.rows * ending.columns * ending.channels)
+    shared(some, len(values), 20 * ending.rows * ending.columns * ending.channels)
     return out, slopes
 
 
 def pull(v: Array, slopes: Array, ending: Ending) -> Array:
     """Return the pullback of v through an ending."""
-    v = np.ascontiguousarray(v)
+    v = ready(v)
     out = empty(v, whole(ending))
 
     def some(first: int, last: int) -> None:
         convolutions.pull(v.ravel(), slopes.ravel(), first, last, ending, out.reshape(-1))
 
-    _shared(some, len(v), 20 * ending.rows * ending.columns * ending.channels)
+    shared(some, len(v), 20 * ending.rows * ending.columns * ending.channels)
     return out
+
+
+def ready(array: Array) -> Array:
+    """Return an array as kernels read it; one that nobody may write to would have them compiled once more."""
+    array = np.ascontiguousarray(array)
+    return array if array.flags.writeable else array.copy()
 
 
 def whole(ending: Ending) -> tuple[int, ...]:
@@ -217,7 +229,9 @@ def _frame(
 
 
 def _framed(frame: Frame) -> int:
-    """Return the numbers of all frames."""
+    """Return the numbers of all frames, none where they add nothing to images."""
+    if (frame.tall, frame.wide) == (frame.height, frame.width):
+        return 0
     return frame.at_once * frame.tall * frame.wide * frame.channels
 
 
@@ -249,7 +263,7 @@ def _phases(window: Window, image: Image, frame: Frame, ld: int) -> Phases:
     panel = at = 0
     frames = np.arange(frame.at_once)[:, None]
     taps = [len(range(phase, window.size, window.stride)) for phase in range(window.stride)]
-    for a, b in product(range(window.stride), repeat=2):
+    for a, b in product(range(min(window.stride, window.size)), repeat=2):
         own = [
             np.arange((phase - window.padding) % window.stride, n, window.stride)
             for phase, n in zip((a, b), image, strict=True)
@@ -264,11 +278,5 @@ def _phases(window: Window, image: Image, frame: Frame, ld: int) -> Phases:
         targets.append((frames * (image[0] * image[1]) + target).ravel())
         table.append((len(target), taps[a], taps[b], at, panel))
         at, panel = at + len(begins[-1]), panel + taps[a] * taps[b] * frame.channels * ld
-    return Phases(np.array(table, np.int64), np.concatenate(begins), np.concatenate(targets))
-
-
-def _shared(call: Callable[[int, int], None], count: int, work: float) -> None:
-    """Call a function for ranges of samples, or of lines, one for every core."""
-    threads = min(count_threads(), count) if count * work > SHORT else 1
-    edges = [count * k // threads for k in range(threads + 1)]
-    on_all(lambda k: call(edges[k], edges[k + 1]), range(threads))
+    complete = window.size >= window.stride
+    return Phases(np.array(table, np.int64), np.concatenate(begins), np.concatenate(targets), complete)

@@ -1,7 +1,7 @@
 """Parts of a chain as one: a convolution or nothing, a norm, an activation, a factor and a pool, in one kernel."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -30,6 +30,7 @@ from pcsim_numba import convolution
 from pcsim_numba.convolution import Weights
 from pcsim_numba.kernels.endings import Ending
 from pcsim_numba.namespace import NumbaNamespace
+from pcsim_numba.passes import MeasuredNorm
 from pcsim_numba.support import KERNELS
 
 
@@ -71,6 +72,15 @@ class Fused(FirstOrder):
             return value.reshape(len(s), *self.output_shape(s.shape[1:])), (None, slopes)
         value, slopes = convolution.forward(s, self._weights(xp, parameters), self.convolution.window, self.ending)
         return value, (s, slopes)
+
+    def before(
+        self, xp: Namespace, parameters: Parameters, s: Array, added: Array, ending: Ending
+    ) -> tuple[Array, Saved, Array]:
+        """Return what another ending makes of this convolution and what is added; what is saved; and its slopes."""
+        assert self.convolution is not None
+        weights = self._weights(xp, parameters)
+        value, slopes = convolution.forward(s, weights, self.convolution.window, ending, added)
+        return value, (s, convolution.empty(s, (0,))), slopes
 
     def pullback(self, xp: Namespace, parameters: Parameters, saved: Saved, v: Array) -> Array:
         """Return vᵀ ∂f/∂s."""
@@ -127,8 +137,34 @@ def fused(network: Network, *, norms: bool = True) -> Network:
             replace(branch, chain=_fused_chain(branch.chain, shapes[branch.source], norms)) for branch in layer.branches
         )
         summed = layer.branches[0].chain.output_shape(shapes[layer.branches[0].source])
-        layers.append(replace(layer, branches=branches, then=_fused_chain(layer.then, summed, norms)))
+        layers.append(joined(Layer(branches, _fused_chain(layer.then, summed, norms))))
     return replace(network, layers=tuple(layers))
+
+
+@dataclass(frozen=True)
+class Joined(Layer):
+    """A layer of branches, the first of which takes what the others make into its kernel, and the layer's ending."""
+
+    first: Fused = field(kw_only=True)
+    last: Fused = field(kw_only=True)
+
+    def forward(self, xp: Namespace, parameters: Parameters, states: Mapping[int, Array]) -> tuple[Array, Saved]:
+        """Return the prediction from the states it reads, by number, and what is saved."""
+        rest = Layer(self.branches[1:])
+        total, (others, _) = rest.forward(xp, parameters, states)
+        own, s = self.branches[0].own(parameters), states[self.branches[0].source]
+        value, first, slopes = self.first.before(xp, own, s, total, self.last.ending)
+        return value, (((first,), *others), ((None, slopes),))
+
+
+def joined(layer: Layer) -> Layer:
+    """Return a layer with its first branch joined to the others where kernels allow that."""
+    if len(layer.branches) < 2 or (len(layer.branches[0].chain.parts), len(layer.then.parts)) != (1, 1):
+        return layer
+    first, last = layer.branches[0].chain.parts[0], layer.then.parts[0]
+    if not (isinstance(first, Fused) and isinstance(last, Fused)) or first.convolution is None or last.convolution:
+        return layer
+    return layer if first.ending.curved else Joined(layer.branches, layer.then, first=first, last=last)
 
 
 def _fused_chain(chain: Chain, shape: Shape, norms: bool) -> Chain:
@@ -151,6 +187,8 @@ def _first(parts: tuple[Part, ...], shape: Shape, norms: bool) -> tuple[int, Par
     def next_is(kind: type[Any]) -> Any:
         return rest.pop(0) if rest and type(rest[0]) is kind else None
 
+    if rest and type(rest[0]) is BatchNorm and not norms:
+        return 1, MeasuredNorm(rest[0].channels, rest[0].eps)
     convolved: Convolution | None = next_is(Convolution)
     norm: BatchNorm | None = next_is(BatchNorm) if convolved is not None and norms else None
     given = shape if convolved is None else convolved.output_shape(shape)

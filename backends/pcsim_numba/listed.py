@@ -15,11 +15,11 @@ from pcsim.engine.backend import Settled, Task
 from pcsim.engine.loop import settle
 from pcsim.inference import ErrorOptimization, Inference
 from pcsim.inference.base import Moving
-from pcsim.inference.steppers import Stepper
+from pcsim.inference.steppers import GradientDescent, Stepper
 from pcsim.learning.batch import Batch
 from pcsim.learning.trainer import TrainingTask
 from pcsim.model.arrays import Namespace
-from pcsim.model.energy import Clamped, States
+from pcsim.model.energy import Clamped, Evaluation, States
 from pcsim.model.layers import Dense
 from pcsim.model.network import Network
 from pcsim.trace.layout import Block
@@ -27,6 +27,7 @@ from pcsim.typing import NDArray
 from pcsim_numba.batches import ListedBatch
 from pcsim_numba.fused import fused
 from pcsim_numba.namespace import NumbaNamespace
+from pcsim_numba.passes import stepped
 from pcsim_numba.pieces import in_pieces
 
 
@@ -51,7 +52,7 @@ def with_kernels(inference: Inference) -> Inference:
 
 
 class FromZero(ErrorOptimization):
-    """Error optimization whose errors start at zero without a feedforward pass to see their shapes."""
+    """Error optimization whose errors start at zero, without a feedforward pass for shapes, and step in one pass."""
 
     def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Moving:
         """Return the initial errors at rest."""
@@ -59,6 +60,16 @@ class FromZero(ErrorOptimization):
             x, shapes = clamped.x, self.energy.network.state_shapes
             initial = tuple(np.zeros((len(x), *shape), x.dtype) for shape in shapes)
         return super().begin(xp, clamped, initial, stepper)
+
+    def advance(
+        self, xp: Namespace, clamped: Clamped, point: Evaluation, carry: Moving, stepper: Stepper, step: Any
+    ) -> Moving:
+        """Move every error along the gradient; that itself, unless it is known already, is never written down."""
+        if type(stepper) is not GradientDescent or "gradient" in vars(point):
+            return super().advance(xp, clamped, point, carry, stepper, step)
+        pulled = self.energy.backpropagated(xp, clamped, point)
+        terms = zip(carry.variables, pulled, self.energy.precisions, strict=True)
+        return carry._replace(variables=tuple(stepped(*term, stepper.step_size) for term in terms))
 
 
 class ListedTrainer(NumpyTrainer):

@@ -4,15 +4,12 @@ import threading
 import weakref
 from collections.abc import Callable
 
-import numpy as np
 from pcsim_numpy.namespace import NumpyNamespace
 
 from pcsim.model.arrays import Array
 from pcsim.model.windows import Image, Window
 from pcsim_numba import convolution
-from pcsim_numba.convolution import Weights, plain
-
-NO_SLOPES = np.zeros(0)
+from pcsim_numba.convolution import NOTHING, Weights, plain
 
 
 class NumbaNamespace(NumpyNamespace):
@@ -31,11 +28,11 @@ class NumbaNamespace(NumpyNamespace):
     def convolve_adjoint(self, v: Array, kernel: Array, window: Window, image: Image, /) -> Array:
         """Return the transpose of `convolve` applied to v."""
         ending, weights = plain(v.shape[1:]), self.packed(kernel, (), lambda: Weights(kernel))
-        return convolution.backward(v, NO_SLOPES.astype(v.dtype), weights, window, ending, image)
+        return convolution.backward(v, NOTHING.astype(v.dtype), weights, window, ending, image)
 
     def convolve_gradient(self, s: Array, v: Array, window: Window, /) -> Array:
         """Return the gradient with respect to the kernel, summed over the batch."""
-        return convolution.gradient(s, v, NO_SLOPES.astype(v.dtype), window, plain(v.shape[1:]))[0]
+        return convolution.gradient(s, v, NOTHING.astype(v.dtype), window, plain(v.shape[1:]))[0]
 
     def packed(self, kernel: Array, others: tuple[Array, ...], make: Callable[[], Weights]) -> Weights:
         """Return weights made of a kernel and other arrays; nobody writes to these, so that they are packed once."""

@@ -12,6 +12,8 @@ from numba.core import config
 
 SHORT = 2e6
 """Operations of a stretch below which handing half of it to another thread takes longer than doing it."""
+SHORT_CALL = 4e6
+"""The same of a single call."""
 TALL = 64
 """Samples of a block at most: their states stay in the cache for a whole stretch."""
 STEP = 8
@@ -46,6 +48,13 @@ def on_all(call: Callable[[int], None], blocks: Sequence[int]) -> None:
     _share(call, blocks[0::threads])
     for other in others:
         other.result()
+
+
+def shared(call: Callable[[int, int], None], count: int, work: float) -> None:
+    """Call a function for ranges of as many things, of so many operations each, one range for every core."""
+    threads = min(count_threads(), count) if count * work > SHORT_CALL else 1
+    ends = [count * k // threads for k in range(threads + 1)]
+    on_all(lambda k: call(ends[k], ends[k + 1]), range(threads))
 
 
 def apart(call: Callable[[Any], Any], parts: Sequence[Any]) -> list[Any]:

@@ -10,7 +10,7 @@ from jaxtyping import Shaped
 
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.layers import BatchNorm, Branch, Chain, Layer, LiveBatchNorm
-from pcsim.model.layers.norm import RUNNING_SHARE, statistics
+from pcsim.model.layers.norm import RUNNING_SHARE
 from pcsim.model.network import Network
 
 NAMES = ("mean", "variance")
@@ -77,7 +77,7 @@ def _passed(
     own = branch.own(parameters)
     for part in branch.chain.parts:
         if isinstance(part, BatchNorm):
-            mean, variance = statistics(xp, s)
+            mean, variance = part.statistics(xp, s)
             count = prod(s.shape[:-1])
             own = own | {"mean": mean, "variance": variance}
             unbiased = (count / max(count - 1, 1)) * variance

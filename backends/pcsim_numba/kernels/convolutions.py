@@ -42,15 +42,17 @@ class Frame(NamedTuple):
 
 @part
 def _framed(images, first, count, frame, into):
-    """Write images from number `first` on into frames that hold zeros elsewhere."""
-    stay_apart()
+    """Return images from number `first` on in frames with zeros around them, as they are where frames add nothing."""
     n, line = frame.channels, frame.width * frame.channels
+    if frame.tall == frame.height and frame.wide == frame.width:
+        return unchecked_slice(images, first * frame.height * line, count * frame.height * line)
     for i in range(count):
         for r in range(frame.height):
             to = ((i * frame.tall + frame.before + r) * frame.wide + frame.before) * n
             copy(
                 unchecked_slice(images, ((first + i) * frame.height + r) * line, line), unchecked_slice(into, to, line)
             )
+    return into
 
 
 @part
@@ -112,23 +114,44 @@ def _added(framed, begins, count, frame, first, last, errors, ld, out):
 
 def _compile_forward(stamp: int) -> Any:
     @entry
-    def forward(images, first, last, frame, begins, panels, bias, ending, framed, made, turned, products, out, slopes):
+    def forward(
+        images,
+        first,
+        last,
+        frame,
+        begins,
+        panels,
+        bias,
+        added,
+        ending,
+        framed,
+        made,
+        turned,
+        products,
+        out,
+        slopes,
+    ):
         """Write what convolution and ending make of images from `first` to before `last`, and φ' to `slopes`.
 
-        `begins` tells where in frames that follow each other windows begin; `bias` fills whole vectors. There is room
-        for frames, for what is made of them, and for tiles and their products.
+        `begins` tells where in frames that follow each other windows begin; `bias` fills whole vectors. `added`
+        (places, channels), if anything, comes before the ending. There is room for frames, for what is made of them,
+        and for tiles and their products.
         """
         _ = stamp
         rows, columns, places, ld = ending.rows, ending.columns, ending.rows * ending.columns, len(bias)
         clear(framed)
         for i in range(first, last, frame.at_once):
             count = min(frame.at_once, last - i)
-            _framed(images, i, count, frame, framed)
             lines, depth, line = frame.size, frame.size * frame.channels, frame.wide * frame.channels
+            own = _framed(images, i, count, frame, framed)
             if frame.tiles:
-                made_of_tiles(framed, frame, count, rows, columns, panels, bias, turned, products, made)
+                made_of_tiles(own, frame, count, rows, columns, panels, bias, turned, products, made)
             else:
-                _made(framed, line, begins, count * places, lines, depth, panels, bias, made, ld)
+                _made(own, line, begins, count * places, lines, depth, panels, bias, made, ld)
+            if len(added):
+                n = ending.channels
+                for p in range(count * places):
+                    add(unchecked_slice(made, p * ld, n), unchecked_slice(added, (i * places + p) * n, n))
             for m in range(count):
                 ended(unchecked_slice(made, m * places * ld, places * ld), ld, ending, i + m, out, slopes)
 
@@ -136,16 +159,17 @@ def _compile_forward(stamp: int) -> Any:
 
 
 class Phases(NamedTuple):
-    """Entries of an image by how their places in steps of the stride end: each phase reads other taps.
+    """Entries of an image by how their places in steps of the stride end: each phase reads other taps, if any.
 
     `table` has of every phase its entries in an image, lines and columns of taps, where its entries begin in the
     arrays, and where its panels do. `begins` tells where in frames that follow each other their windows begin, and
-    `targets` which entries of the images these are.
+    `targets` which entries of the images these are. Where these are not `complete`, no window reads the others.
     """
 
     table: NDArray[np.int64]
     begins: NDArray[np.int64]
     targets: NDArray[np.int64]
+    complete: bool
 
 
 def _compile_backward(stamp: int) -> Any:
@@ -183,21 +207,20 @@ def _compile_backward(stamp: int) -> Any:
             count = min(frame.at_once, last - i)
             for m in range(count):
                 pulled(errors, slopes, i + m, ending, unchecked_slice(before, m * image, image), frame.channels)
-            _framed(before, 0, count, frame, framed)
+            windows = _framed(before, 0, count, frame, framed)
             if frame.tiles:
-                made_of_tiles(framed, frame, count, rows, columns, panels, bias, turned, products, made)
+                made_of_tiles(windows, frame, count, rows, columns, panels, bias, turned, products, made)
                 size = places * channels
                 copy(unchecked_slice(made, 0, count * size), unchecked_slice(out, i * size, count * size))
                 continue
+            if not phases.complete:
+                clear(unchecked_slice(out, i * places * channels, count * places * channels))
             for phase in range(len(phases.table)):
                 entries, lines, columns, at, panel = phases.table[phase]
                 begins = unchecked_slice(phases.begins, at, count * entries)
                 depth = columns * frame.channels
                 own = unchecked_slice(panels, panel, lines * depth * ld)
-                if lines * columns > 0:
-                    _made(framed, line, begins, count * entries, lines, depth, own, bias, made, ld)
-                else:
-                    made[:] = 0
+                _made(windows, line, begins, count * entries, lines, depth, own, bias, made, ld)
                 for p in range(count * entries):
                     to = unchecked_slice(out, (i * places + phases.targets[at + p]) * channels, channels)
                     copy(unchecked_slice(made, p * ld, channels), to)
@@ -220,10 +243,10 @@ def _compile_gradient(stamp: int) -> Any:
         clear(before)
         for i in range(0, samples, frame.at_once):
             count = min(frame.at_once, samples - i)
-            _framed(images, i, count, frame, framed)
+            own = _framed(images, i, count, frame, framed)
             for m in range(count):
                 pulled(errors, slopes, i + m, ending, unchecked_slice(before, m * places * ld, places * ld), ld)
-            _added(framed, begins, count * places, frame, first, last, before, ld, out)
+            _added(own, begins, count * places, frame, first, last, before, ld, out)
             if len(sums):
                 for p in range(count * places):
                     add(sums, unchecked_slice(before, p * ld, ld))

@@ -58,6 +58,10 @@ class BatchNorm(Affine):
         unit = (saved.reshape(-1, self.channels) - parameters["mean"]) / xp.sqrt(parameters["variance"] + self.eps)
         return {"gamma": xp.sum(unit * flat, axis=0), "beta": xp.sum(flat, axis=0)}
 
+    def statistics(self, xp: Namespace, s: Array) -> tuple[Array, Array]:
+        """Return mean and biased variance of every channel over samples and positions."""
+        return statistics(xp, s)
+
     def _slope(self, xp: Namespace, parameters: Parameters) -> Array:
         return parameters["gamma"] / xp.sqrt(parameters["variance"] + self.eps)
 

@@ -31,6 +31,7 @@ class Tab:
         self.context = browser.new_context(offline=offline, **options)
         self.page = self.context.new_page()
         self.said: list[str] = []
+        self.page.set_default_timeout(10_000)
         self.page.on("console", self._hear)
         self.page.on("pageerror", self._hear)
         self.page.goto(address)

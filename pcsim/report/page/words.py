@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 from rich.table import Table
 
 from pcsim.errors import UsageError
 from pcsim.report.findings import findings
 from pcsim.report.page.study_panels import runs_table
 from pcsim.report.summary import headline, layer_table, no_rows, work
-from pcsim.report.training_summary import left_out, training_headline, training_table
+from pcsim.report.training_summary import PARTS, left_out, training_headline, training_table
 from pcsim.studies import results_of, rows_of
 from pcsim.trace import Trace
 from pcsim.trace.owner import may_be_written
@@ -64,8 +65,20 @@ def _progress(trace: Trace) -> str:
         return f"study {trace.attributes['study']}"
     epochs, updates = (trace.rows_by_clock.get(f"training/{clock}", 0) for clock in ("epoch", "update"))
     words = [count(epochs, "epoch")] if epochs else [count(updates, "update")] if updates else []
+    words += _measured(trace) if epochs else []
     words += [f"{trace.clock} {trace.last_clock:g}"] if trace.rows else []
     return ", ".join(words) or "no rows yet"
+
+
+def _measured(trace: Trace) -> list[str]:
+    """Return the last accuracy that was measured, or the last loss: of the test samples if there is one."""
+    for measure, scale, unit in (("accuracy", 100, " %"), ("loss", 1, "")):
+        for part, word in PARTS.items():
+            name = f"training/{part}_{measure}"
+            values = trace.array(name) if name in trace else np.empty(0)
+            if np.isfinite(values).any():
+                return [f"{word} {measure} {scale * values[np.isfinite(values)][-1]:.3g}{unit}"]
+    return []
 
 
 def _says(trace: Trace) -> list[str]:
@@ -78,7 +91,7 @@ def _says(trace: Trace) -> list[str]:
         return [*found, f"study {attributes['study']} in {duration(seconds)}"]
     if trace.training:
         found += _told(lambda: [training_headline(trace), *left_out(trace)])
-    if trace.rows and "data/x" in trace:
+    if trace.rows and trace.status != "running" and "data/x" in trace:
         found += _told(lambda: [headline(trace)])
     elif not trace.rows and not trace.training:
         found.append(f"This trace {no_rows(trace)}.")

@@ -32,7 +32,7 @@ function clockInWords(value) {
 }
 
 /** What the page shows: traces by name, those that are drawn, the one that is told of, columns switched off. */
-const page = { traces: new Map(), shown: [], told: null, off: new Set(), chosen: false, filter: "", live: false };
+const page = { traces: new Map(), shown: [], told: null, off: new Set(), chosen: false, filter: "", live: false, onDrawn: () => {} };
 
 /** The parts of the page from top to bottom, `[{place, show}]`; `show` brings one up to date. */
 const parts = [];

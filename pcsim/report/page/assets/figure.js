@@ -34,6 +34,7 @@ function makeFigure(id, open) {
     root.classList.toggle("wide", !map.hidden);
     const drawn = sources.map((source) => ({
       rows: source.rows,
+      own: ownColumn(source),
       dash: several() ? source.dash : [],
       colourOf: (i) => (several() ? source.colour : columnColour(i, count, panel.ordered)),
     }));
@@ -43,6 +44,11 @@ function makeFigure(id, open) {
     slider.setAttribute("aria-label", `${panel.x} in ${panel.title}`);
     showChips();
     go(row);
+  }
+
+  /** Which column of a source has the name of one of this panel. */
+  function ownColumn(source) {
+    return (i) => (source.panel === panel ? i : source.panel.columns.indexOf(panel.columns[i]));
   }
 
   /** Show which columns are on; buttons that are there stay, and with them the keyboard's focus. */
@@ -97,7 +103,7 @@ function makeFigure(id, open) {
     const head = el("tr", {}, el("th", {}, `at ${clockInWords(clock)}`), ...columns.map((i) => el("th", {}, panel.columns[i])));
     const body = sources.map((source) => {
       const found = source.rows.x.length ? rowAt(source.rows, clock) : -1;
-      const cells = columns.map((i) => el("td", {}, found < 0 || i >= source.rows.columns ? "–" : cellInWords(source.rows, found, i)));
+      const cells = columns.map((i) => el("td", {}, found < 0 ? "–" : cellInWords(source.rows, found, ownColumn(source)(i))));
       return el("tr", {}, el("td", {}, swatch(source.colour, source.dash), ` ${source.trace.name}`), ...cells);
     });
     return el("table", {}, el("thead", {}, head), el("tbody", {}, ...body));

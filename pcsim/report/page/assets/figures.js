@@ -22,13 +22,12 @@ function showFigures() {
     figure.root.remove();
     figures.delete(id);
   }
-  for (const [id, given] of sources) {
-    if (!figures.has(id)) {
-      figures.set(id, makeFigure(id, figures.size < OPEN));
-      figuresPlace.append(figures.get(id).root);
-    }
-    figures.get(id).update(given);
+  for (const id of sources.keys()) {
+    if (!figures.has(id)) figures.set(id, makeFigure(id, figures.size < OPEN));
   }
+  const roots = [...sources.keys()].map((id) => figures.get(id).root);
+  if (roots.some((root, i) => figuresPlace.children[i] !== root)) fill(figuresPlace, ...roots);
+  for (const [id, given] of sources) figures.get(id).update(given);
 }
 
 dark.addEventListener("change", () => showPage());

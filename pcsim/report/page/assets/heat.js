@@ -88,15 +88,15 @@ function makeHeat(place, onCell) {
     const bar = el("i"), stops = [0, 0.25, 0.5, 0.75, 1].map((place) => `rgb(${viridis(place).join(" ")})`);
     bar.style.background = `linear-gradient(90deg, ${stops.join(", ")})`;
     const parts = [...(drawn.whose ? [`${drawn.whose}:`] : []), inWords(range.low), bar, inWords(range.high)], values = rows.high;
-    if (range.log && values.includes(0)) parts.push(patch("zero"), ZERO);
-    if (values.some((value) => !Number.isFinite(value))) parts.push(patch("bad"), "not finite");
+    if (range.log && values.includes(0)) parts.push(patch("zero", ZERO));
+    if (values.some((value) => !Number.isFinite(value))) parts.push(patch("bad", "not finite"));
     fill(key, ...parts.map((part) => (typeof part === "string" ? el("span", {}, part) : part)));
   }
 
-  function patch(name) {
+  function patch(name, words) {
     const made = el("i", { class: "one" });
     made.style.background = styled(name);
-    return made;
+    return el("span", {}, made, ` ${words}`);
   }
 
   canvas.addEventListener("pointermove", (event) => {

@@ -4,9 +4,9 @@
 function makeLines(place, onClock) {
   let plot = null, key = "", zoomed = false, moving = false;
 
-  /** Draw columns of sources, `[{rows, colourOf, dash}]`. */
+  /** Draw columns of sources, `[{rows, colourOf, dash, own}]`; `own` says which of its columns is the one meant, or -1. */
   function draw(panel, sources, columns) {
-    const tables = sources.map((source) => pointsOf(source.rows, columns, panel.logY));
+    const tables = sources.map((source) => pointsOf(source.rows, columns.map(source.own), panel.logY));
     const data = tables.length === 1 ? tables[0] : uPlot.join(tables, tables.map((table) => table.map(() => 1)));
     const start = startOf(panel, data[0]);
     const lines = sources.flatMap((source) => columns.map((column) => ({ stroke: source.colourOf(column), dash: source.dash })));

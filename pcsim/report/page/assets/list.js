@@ -46,20 +46,26 @@ function listRow(trace, columns) {
   return el(
     "tr", { "aria-current": String(trace.name === page.told) },
     el("td", {}, box, " ", ...mark), el("td", {}, told), el("td", { class: trace.status }, trace.status), el("td", {}, trace.progress),
-    ...columns.map((name) => el("td", {}, trace.settings[name] ?? "–")),
+    ...columns.map((name) => el("td", {}, brief(trace.settings[name] ?? "–"))),
   );
+}
+
+function brief(text) {
+  return text.length > 28 ? `${text.slice(0, 27)}…` : text;
 }
 
 function toggle(name) {
   page.shown = page.shown.includes(name) ? page.shown.filter((other) => other !== name) : [...page.shown, name];
   if (!page.shown.includes(page.told)) page.told = page.shown[0] ?? null;
   showPage();
+  page.onDrawn();
 }
 
 function tellOf(name) {
   page.told = name;
   if (!page.shown.includes(name)) page.shown = [...page.shown, name];
   showPage();
+  page.onDrawn();
 }
 
 listPlace.append(el("h2", {}, "Traces"), el("p", {}, search, keys), listTable, listCount);

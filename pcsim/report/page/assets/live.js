@@ -6,36 +6,39 @@ let seen = 0, asking = false;
 /** Twice as many rows as a trace had when it was sent whole: then it is sent anew, thinned. */
 const MOST = 4000;
 
-function haveOf(trace) {
-  return Object.fromEntries((trace.panels ?? []).map((panel) => [panel.id, panel.rows.x.length > Math.max(MOST, 2 * panel.whole) ? 0 : panel.rows.total]));
+/** What the page has of a trace that it draws. */
+function hadOf(trace) {
+  const had = (panel) => (panel.rows.x.length > Math.max(MOST, 2 * panel.whole) ? 0 : panel.rows.total);
+  const rows = Object.fromEntries((trace.panels ?? []).map((panel) => [panel.id, had(panel)]));
+  return { version: trace.version ?? 0, run: trace.panels === undefined ? "" : trace.run, rows };
 }
 
 async function ask() {
   if (asking) return;
   asking = true;
   try {
-    const drawn = Object.fromEntries(page.shown.map((name) => [name, { version: page.traces.get(name).version ?? 0, rows: haveOf(page.traces.get(name)) }]));
-    const found = await fetch(`changes${location.search}`, { method: "POST", body: JSON.stringify({ seen, drawn }), cache: "no-store" });
+    const drawn = Object.fromEntries(page.shown.map((name) => [name, hadOf(page.traces.get(name))]));
+    const found = await fetch(`changes${location.search}&asked=${encodeURIComponent(JSON.stringify({ seen, drawn }))}`);
     if (!found.ok) throw new Error(await found.text());
     take(await found.json());
-    livePlace.textContent = `live: ${page.traces.size} traces of ${page.live}`;
+    livePlace.textContent = `live: ${page.live}`;
   } catch (error) {
-    livePlace.textContent = `not live any more (${error.message}); what was shown stays`;
+    livePlace.textContent = `not live any more (${error.message}): what was shown stays`;
   }
   asking = false;
 }
 
-/** Take in what a server says: traces that are new, changed or gone, and rows of those that are drawn. */
-function take({ version, traces, gone, contents }) {
-  const changed = traces.length + gone.length + contents.length > 0;
+/** Take in what a server says: the names of all traces, those that are new or changed, and rows of those drawn. */
+function take({ version, names, traces, contents }) {
+  const gone = [...page.traces.keys()].filter((name) => !names.includes(name));
   seen = version;
   for (const name of gone) page.traces.delete(name);
   page.shown = page.shown.filter((name) => page.traces.has(name));
-  for (const trace of traces) page.traces.set(trace.name, { ...page.traces.get(trace.name), ...trace });
+  for (const trace of traces) page.traces.set(trace.name, { ...page.traces.get(trace.name), ...trace, run: page.traces.get(trace.name)?.run });
   for (const content of contents) takeContent(content);
   if (!page.traces.has(page.told)) page.told = page.shown[0] ?? null;
   if (page.told === null && page.traces.size > 0) tellOf(newest());
-  if (changed) showPage();
+  else if (traces.length + gone.length + contents.length > 0) showPage();
 }
 
 function takeContent(content) {
@@ -46,7 +49,7 @@ function takeContent(content) {
     if (panel.rows.from > 0 && before !== undefined) return { ...panel, rows: extended(before.rows, more), whole: before.whole };
     return { ...panel, rows: more, whole: more.x.length };
   });
-  page.traces.set(content.name, { ...had, ...content });
+  page.traces.set(content.name, { ...had, notice: had.notice, ...content });
 }
 
 /** A run that goes on, or whichever trace comes first. */
@@ -57,6 +60,7 @@ function newest() {
 
 function goLive() {
   wordsPlace.after(livePlace);
+  page.onDrawn = ask;
   ask();
   setInterval(() => { if (!document.hidden) ask(); }, PAUSE);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) ask(); });

@@ -42,6 +42,7 @@ function rowAt(rows, clock) {
 
 /** What a column holds in a row, in words. */
 function cellInWords(rows, row, column) {
+  if (column < 0) return "–";
   const at = row * rows.columns + column, low = rows.low[at], high = rows.high[at];
   return low === high || Number.isNaN(low) ? inWords(low) : `${inWords(low)} … ${inWords(high)}`;
 }
@@ -57,7 +58,7 @@ function drawable(value, log) {
   return (log ? value > 0 : value > -1e200) && value < 1e200 ? value : null;
 }
 
-/** Columns of rows as uPlot takes them: a stretch is two points, its smallest and its largest value. */
+/** Columns of rows, nothing for -1, as uPlot takes them: a stretch is two points, its smallest and its largest value. */
 function pointsOf(rows, columns, log) {
   const x = [], found = columns.map(() => []);
   for (let row = 0; row < rows.x.length; row++) {
@@ -65,7 +66,7 @@ function pointsOf(rows, columns, log) {
     x.push(rows.x[row]);
     if (stretch) x.push(rows.until[row]);
     for (let i = 0; i < columns.length; i++) {
-      const at = row * rows.columns + columns[i];
+      const at = columns[i] < 0 ? NaN : row * rows.columns + columns[i];
       found[i].push(drawable(rows.low[at], log));
       if (stretch) found[i].push(drawable(rows.high[at], log));
     }

@@ -68,14 +68,11 @@ LINEAR = {
 }
 
 
-SOLVERS = ["heun", "bosh3", "tsit5", "dopri5", "dopri8", "kvaerno3", "kvaerno5"]
-
-
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ["bosh3", "dopri8", "kvaerno5"])  # the order of each: tests/order
 def test_linear_flow_is_exact_to_the_tolerance(solver: str) -> None:
     case = LINEAR["plain"]
-    tolerances = (1e-3, 1e-5) if solver in ("heun", "bosh3", "kvaerno3") else (1e-4, 1e-7, 1e-10)
+    tolerances = (1e-3, 1e-5) if solver == "bosh3" else (1e-4, 1e-7, 1e-10)
     for rtol in tolerances:
         settled, _, states = settle(flow_task(case, solver, rtol=rtol, atol=rtol * 1e-3))
         assert settled.failure is None
@@ -88,8 +85,6 @@ def test_linear_flow_is_exact_to_the_tolerance(solver: str) -> None:
     ("name", "solver"),
     [
         ("skips, mupc", "dopri5"),
-        pytest.param("precisions, decay", "dopri5", marks=pytest.mark.exhaustive),
-        pytest.param("skips, mupc", "kvaerno5", marks=pytest.mark.exhaustive),
         pytest.param("precisions, decay", "kvaerno5", marks=pytest.mark.exhaustive),
     ],
 )
@@ -100,13 +95,12 @@ def test_linear_flow_of_other_networks(name: str, solver: str) -> None:
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("solver", ["dopri8", "tsit5"])
-def test_increment_form_is_right_in_every_layer_however_small(solver: str) -> None:
+def test_increment_form_is_right_in_every_layer_however_small() -> None:
     case = make_case("linear", widths=(6, *(8,) * 11, 4), gain=1.0)
     times = (0.01, 0.1, 1.0)
     exact = taylor_energies(case, times)
     assert exact[0, 0] < 1e-55
-    task = flow_task(case, solver, IncrementStateOptimization(case.energy), rtol=1e-8, atol=1e-40, times=times)
+    task = flow_task(case, "dopri8", IncrementStateOptimization(case.energy), rtol=1e-8, atol=1e-40, times=times)
     settled, energies, _ = settle(task)
     np.testing.assert_allclose(energies, exact, rtol=1e-6)
     assert settled.flow is not None
@@ -141,15 +135,14 @@ def test_implicit_solver_beats_explicit_ones_on_a_stiff_network() -> None:
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("form", FORMS.values(), ids=list(FORMS))
-def test_golden_case(form: Any) -> None:
+def test_golden_case() -> None:
     weights, data, expected = (np.load(FLOW / f"{name}.npz") for name in ("weights", "data", "expected"))
     network = dense_chain((12, 10, 8, 6, 4), Tanh(), activation_first=True)
     parameters = tuple({"W": weights[f"W{i}"], "b": weights[f"b{i}"]} for i in range(4))
     energy = Energy(network, SquaredError(), (1.0,) * 3, (0.0,) * 3)
     case = Case(network, energy, {}, parameters, data["x"], data["y"], ())
     times = tuple(expected["time"].tolist())
-    _, energies, _ = settle(flow_task(case, "dopri8", form(energy), times=times, rtol=1e-12, atol=1e-12))
+    _, energies, _ = settle(flow_task(case, "dopri8", StateOptimization(energy), times=times, rtol=1e-12, atol=1e-12))
     np.testing.assert_allclose(energies, expected["energy"], rtol=1e-9, atol=1e-12)
 
 
@@ -166,11 +159,10 @@ def test_error_flow_ends_where_the_state_flow_does() -> None:
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("solver", ["tsit5", "kvaerno3"])
-def test_a_trajectory_does_not_depend_on_its_batch(solver: str) -> None:
-    case = make_case("tanh")
-    whole, _, states = settle(flow_task(case, solver, rtol=1e-5))
-    part, _, alone = settle(replace(flow_task(case, solver, rtol=1e-5), x=case.x[1:3], y=case.y[1:3]))
+def test_a_trajectory_does_not_depend_on_its_batch() -> None:
+    task = flow_task(make_case("tanh"), "kvaerno3", rtol=1e-5)
+    whole, _, states = settle(task)
+    part, _, alone = settle(replace(task, x=task.x[1:3], y=task.y[1:3]))
     for a, b in zip(states, alone, strict=True):
         np.testing.assert_allclose(a[:, 1:3], b, rtol=1e-12, atol=1e-13)
     assert whole.flow is not None
@@ -180,10 +172,10 @@ def test_a_trajectory_does_not_depend_on_its_batch(solver: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "way", sampled([f"{form} {p}" for form in FORMS for p in ("float32", "float64")], ["standard float32"])
+    ("form", "precision"),
+    [("standard", "float32"), pytest.param("increment", "float64", marks=pytest.mark.exhaustive)],
 )
-def test_start_has_no_errors(way: str) -> None:
-    form, precision = way.split()
+def test_start_has_no_errors(form: str, precision: str) -> None:
     case = make_case("tanh", widths=(17, *(33,) * 4, 5), batch=7, mupc=True, skip=1)
     task = flow_task(case, "tsit5", FORMS[form](case.energy), times=(0.0,), rtol=1e-5, precision=precision)
     settled = settle(task)[0]
@@ -201,7 +193,7 @@ def test_saving_more_often_costs_few_steps() -> None:
     assert many.steps_taken <= few.steps_taken + 40
 
 
-@pytest.mark.parametrize("solver", sampled(["dopri5", "kvaerno3", "heun"], ["heun"]))
+@pytest.mark.parametrize("solver", sampled(["kvaerno3", "heun"], ["heun"]))
 def test_rest_is_judged_by_the_derivative(solver: str) -> None:
     case, step_size = make_case("tanh"), 0.125 if solver == "heun" else None
     task = flow_task(case, solver, times=(1.0, 1000.0, 2000.0), stop=StopRule(1e-3), step_size=step_size)
@@ -251,7 +243,7 @@ def test_nothing_is_finite_from_the_start() -> None:
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("solver", ["euler", "heun", "midpoint"])
+@pytest.mark.parametrize("solver", ["euler", "heun"])
 def test_langevin_covariance(solver: str) -> None:
     """The stationary covariance is T H⁻¹, for Euler's method T H⁻¹ (1 − hH/2)⁻¹."""
     case = make_case("linear", widths=(2, 2, 2, 1), batch=512, gain=0.8)

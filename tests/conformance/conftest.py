@@ -10,7 +10,7 @@ from pcsim_numba import NumbaBackend
 from pcsim_numpy import NumpyBackend
 
 from pcsim.conformance.choice import choose
-from pcsim.conformance.covering import ALL, FEW, PAIRS, WORDS
+from pcsim.conformance.covering import ALL, FEW, PAIRS, TRIPLES, WORDS
 from pcsim.conformance.subject import Subject
 from tests.backends.cupy.devices import needs_compiler
 from tests.shim.device import CpuCupyBackend
@@ -28,13 +28,13 @@ class Examined(NamedTuple):
     marks: tuple[Any, ...] = ()
 
 
-# JAX compiles a combination for a second or more, and what it learns, searches and solves has tests of its own; numpy and
-# exact run the core's own lines. More of JAX: pytest --pyargs pcsim.conformance --backend jax.
+# JAX compiles a combination for a second or more, and what it learns, searches and solves has tests of its own; more of
+# it: pytest --pyargs pcsim.conformance --backend jax. numpy and exact run the core's own lines.
 EXAMINED = [
     Examined(Subject("numpy", NumpyBackend()), (FEW, FEW), (PAIRS, WORDS)),
     Examined(Subject("exact", ExactBackend()), (FEW, FEW), (PAIRS, PAIRS)),
     Examined(Subject("jax", JaxBackend()), (FEW, None), (WORDS, FEW)),
-    Examined(Subject("numba", NumbaBackend()), (PAIRS, WORDS), (ALL, ALL)),
+    Examined(Subject("numba", NumbaBackend()), (PAIRS, WORDS), (TRIPLES, PAIRS)),
     Examined(Subject("cupy-on-the-cpu", CpuCupyBackend()), (FEW, FEW), (PAIRS, PAIRS), (needs_compiler,)),
     Examined(Subject("cupy", CupyBackend()), (PAIRS, PAIRS), (ALL, ALL), (pytest.mark.gpu,)),
 ]

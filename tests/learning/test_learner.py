@@ -25,6 +25,7 @@ from pcsim.learning import (
     PerLayer,
 )
 from tests.support.cases import METHODS, XP, make_case
+from tests.support.covering import covering
 from tests.support.learning import (
     CASES,
     RATE,
@@ -64,8 +65,7 @@ def followed_by_adam(way: Any, name: str) -> list[tuple[Any, ...]]:
     return found
 
 
-@pytest.mark.parametrize("name", list(CASES))
-@pytest.mark.parametrize("method", list(SETTLED))
+@covering(method=list(SETTLED), name=list(CASES))
 def test_ten_adam_updates_follow_automatic_differentiation(method: str, name: str) -> None:
     case = make_case(**CASES[name])
     found = train(case, learner_on(METHODS[method](case.energy), optimizer=Adam()))

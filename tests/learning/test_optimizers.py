@@ -16,6 +16,7 @@ from pcsim_jax.program import number
 from pcsim.learning import MQ, SGD, Adam, AdamW, Momentum, Optimizer, PerLayer
 from pcsim.learning.clipping import clip_to_norm
 from tests.support.cases import XP
+from tests.support.covering import covering
 
 RATE = 0.01
 UPDATES = 10
@@ -125,8 +126,7 @@ def test_ten_updates_follow_the_published_formula(name: str, parameter: str) -> 
         np.testing.assert_allclose(ours, w, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("precision", ["float32", "float64"])
-@pytest.mark.parametrize("name", list(OPTIMIZERS))
+@covering(name=list(OPTIMIZERS), precision=["float32", "float64"])
 def test_compiled_updates_agree_with_numpys(name: str, precision: str) -> None:
     optimizer = PerLayer(OPTIMIZERS[name])
     tolerance = 32 * float(np.finfo(precision).eps)

@@ -24,7 +24,6 @@ def verified(trace: Trace, **options: Any) -> Verification:
     [
         (),
         ("network.widths=[64,128,128,10]",),
-        ("inference.form=increment",),
         ("inference.method=error", "inference.solver=radau"),
         ("inference.save_at={log=[0.01,5.0,30]}", "inference.solver=bdf"),
         STOP,

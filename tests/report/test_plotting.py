@@ -65,6 +65,7 @@ assert os.environ["MPLBACKEND"] == "svg"
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
 
 
+@pytest.mark.exhaustive
 def test_any_title_is_drawn_in_silence(files: Files, capfd: pytest.CaptureFixture[str]) -> None:
     texts = [SHORT.replace("A small one", title) for title in TITLES]
     traces = [pcsim.run(pcsim.read_scenario(files.write(text))) for text in texts]

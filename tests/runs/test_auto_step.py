@@ -149,6 +149,7 @@ def test_training_finds_it_anew_and_is_the_same_on_every_backend(setup: Path) ->
     np.testing.assert_allclose(sizes["jax"], sizes["numpy"], rtol=0.01)
 
 
+@pytest.mark.exhaustive
 def test_another_step_size_compiles_nothing_again(setup: Path) -> None:
     simulation = prepare(pcsim.read_scenario(setup, backend="jax", precision="float32"))
     trainer: Any = simulation.trainer()

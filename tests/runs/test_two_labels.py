@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 import pcsim
 from pcsim.errors import UsageError
 from pcsim.learning.metrics import measures_of
+from tests.support.covering import covering
 from tests.support.npz_files import LEARNING, OWN, samples, write
 from tests.support.scenario_files import Files
 
@@ -23,8 +24,7 @@ def one_unit(files: Files, loss: str, y: NDArray[Any], *changes: str, **tests: N
     return pcsim.run(files.read(ONE_UNIT.replace("cross-entropy", loss), *changes), path="t.h5", force=True)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("kind", [np.int64, np.uint8, np.float32, "column"])
+@covering(loss=LOSSES, kind=[np.int64, np.uint8, np.float32, "column"])
 def test_two_labels_have_an_accuracy(files: Files, loss: str, kind: Any):
     y = LABELS.astype(np.float64)[:, None] if kind == "column" else LABELS.astype(kind)
     with one_unit(files, loss, y) as trace:

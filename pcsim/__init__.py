@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pcsim.runs.comparison import compare
     from pcsim.runs.repetition import run_seeds
     from pcsim.scenario import Scenario, read_scenario
+    from pcsim.studies.study_runs import results
     from pcsim.theory.inspection import inspect
     from pcsim.trace import Trace, open_trace, repair
 
@@ -42,6 +43,7 @@ _HOMES = {
     "read_scenario": "pcsim.scenario",
     "register": "pcsim.extensions",
     "repair": "pcsim.trace",
+    "results": "pcsim.studies.study_runs",
     "run": "pcsim.api",
     "run_seeds": "pcsim.runs.repetition",
     "verify": "pcsim.recorded.verification",
@@ -78,6 +80,7 @@ __all__ = [
     "read_scenario",
     "register",
     "repair",
+    "results",
     "run",
     "run_seeds",
     "studies",

@@ -12,7 +12,7 @@ from pcsim.scenario.learning import LearningTable, RateSchedule
 from pcsim.scenario.mask import Masked
 from pcsim.scenario.model import DataTable, LogSpaced, Scenario, TraceTable
 from pcsim.scenario.network import NetworkTable
-from pcsim.scenario.read import Run, parse_scenario, read_scenario, runs_of
+from pcsim.scenario.read import Run, parse_scenario, read_scenario, run_with, runs_of
 from pcsim.scenario.scaling import ChannelScaling
 from pcsim.scenario.schema import json_schema
 from pcsim.scenario.sources import is_piped
@@ -47,6 +47,7 @@ __all__ = [
     "network_of",
     "parse_scenario",
     "read_scenario",
+    "run_with",
     "runs_of",
     "scenario_of",
     "scenario_text",

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -158,19 +158,31 @@ def runs_of(scenario: Scenario) -> tuple[Run, ...]:
     found: list[Run] = []
     problems: dict[str, None] = {}
     for values in combinations(scenario.sweep):
-        given = [
-            Override(tuple(key.split(".")), value, f"{scenario.where(f'sweep.{key}')} = {quoted(value)}")
-            for key, value in values.items()
-        ]
         try:
-            own = {key: value for key, value in values.items() if len(scenario.sweep[key]) > 1}
-            run = assemble([source], given, [], base.reading.allowed)
-            found.append(Run(run.with_network(base.reading.network), own))
+            run = _run_with(base, source, values, scenario.where)
+            found.append(replace(run, values={key: v for key, v in values.items() if len(scenario.sweep[key]) > 1}))
         except ScenarioError as error:
             problems |= dict.fromkeys(error.problems)
     if problems:
         raise ScenarioError(list(problems))
     return tuple(found)
+
+
+def run_with(scenario: Scenario, values: Mapping[str, Any]) -> Run:
+    """Return the run of a scenario, its sweep and study left aside, with some values by key; a table where it is one.
+
+    Raises ScenarioError with a line for each value that does not go with the rest.
+    """
+    base = scenario.alone()
+    return _run_with(base, make_source(scenario_text(base), "the scenario", Path()), values, scenario.where)
+
+
+def _run_with(base: Scenario, source: Source, values: Mapping[str, Any], where: Callable[[str], str]) -> Run:
+    given = [
+        Override(tuple(key.split(".")), value, f"{where(f'sweep.{key}')} = {quoted(value)}")
+        for key, value in values.items()
+    ]
+    return Run(assemble([source], given, [], base.reading.allowed).with_network(base.reading.network), values)
 
 
 def _words(key: str, value: Any, without: Sequence[str]) -> str:

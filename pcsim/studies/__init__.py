@@ -10,17 +10,21 @@ from pcsim.studies.ranking import Best
 from pcsim.studies.results import Measured, Results
 from pcsim.studies.rows import Row
 from pcsim.studies.run import run_study
+from pcsim.studies.study_runs import Group, StudyRuns, results
 
 __all__ = [
     "Best",
+    "Group",
     "Kind",
     "Measured",
     "Results",
     "Row",
+    "StudyRuns",
     "failures_of",
     "load_kind",
     "require_of_run",
     "require_of_study",
+    "results",
     "results_of",
     "rows_of",
     "run_study",

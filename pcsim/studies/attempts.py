@@ -15,7 +15,7 @@ from pcsim.studies.keys import Keys
 from pcsim.studies.ledger import Ledger
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results
-from pcsim.studies.rows import Measures, Row, measured_row
+from pcsim.studies.rows import Measures, Row, failure_in_words, measured_row
 
 FAILED, FAILURE = "failed", "failure"
 """The names that runs which failed, and why, have among the results of every study."""
@@ -102,8 +102,7 @@ class Attempts:
             raise error
         self._errors.append(_as_ours(error))
         ended = isinstance(error, RunFailed | np.linalg.LinAlgError) and not isinstance(error, DeviceFailed | Lost)
-        # Without the advice: it is for whoever runs that alone.
-        return Row(key, values, failure=str(self._errors[-1]).splitlines()[0].partition("; ")[0], again=not ended)
+        return Row(key, values, failure=failure_in_words(str(self._errors[-1])), again=not ended)
 
     @property
     def _measured(self) -> bool:
@@ -132,7 +131,7 @@ class Attempts:
         if not failed:
             return {}
         names = np.array([self._chosen[i].label() or "the run" for i in failed])
-        why = np.array([self._over[i].failure.splitlines()[0].partition("; ")[0] for i in failed])
+        why = np.array([self._over[i].failure for i in failed])
         return {
             FAILED: Measured(names, (FAILED,), "values of the run's own, of runs that failed"),
             FAILURE: Measured(why, (FAILED,), "why"),

@@ -34,4 +34,11 @@ class Row:
 def measured_row(key: str, values: Mapping[str, Any], found: Measures, seconds: float) -> Row:
     """Return the row of a run that was measured."""
     arrays = {name: np.asarray(value) for name, value in found.items() if name not in ("failure", "outcome")}
-    return Row(key, values, arrays, found.get("outcome", {}), found.get("failure") or "", seconds=seconds)
+    return Row(
+        key, values, arrays, found.get("outcome", {}), failure_in_words(found.get("failure") or ""), seconds=seconds
+    )
+
+
+def failure_in_words(failure: str) -> str:
+    """Return why a run failed without the advice: it is for whoever runs that alone."""
+    return failure.splitlines()[0].partition("; ")[0] if failure else ""

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pcsim import bases, curvature, landscape, linear, studies, theory
-    from pcsim.api import run
+    from pcsim.api import run, take_part
+    from pcsim.engine.processes import Processes
     from pcsim.extensions import register
     from pcsim.figures import completion
     from pcsim.model.network import Network
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Network": "pcsim.model.network",
+    "Processes": "pcsim.engine.processes",
     "Scenario": "pcsim.scenario",
     "Trace": "pcsim.trace",
     "compare": "pcsim.runs.comparison",
@@ -46,6 +48,7 @@ _HOMES = {
     "results": "pcsim.studies.study_runs",
     "run": "pcsim.api",
     "run_seeds": "pcsim.runs.repetition",
+    "take_part": "pcsim.api",
     "verify": "pcsim.recorded.verification",
     "view": "pcsim.report.page.report",
 }
@@ -62,6 +65,7 @@ _MODULES = {
 
 __all__ = [
     "Network",
+    "Processes",
     "Scenario",
     "Trace",
     "__version__",
@@ -84,6 +88,7 @@ __all__ = [
     "run",
     "run_seeds",
     "studies",
+    "take_part",
     "theory",
     "verify",
     "view",

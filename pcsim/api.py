@@ -6,10 +6,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from pcsim.engine.processes import Processes
 from pcsim.errors import UsageError
 from pcsim.report.progress import in_notebook, shown_progress
 from pcsim.runs.experiment import run_experiment
 from pcsim.runs.hooks import Callback, Hooks, Progress, hooks_of
+from pcsim.runs.together import ONE_RUN, share_in
 from pcsim.scenario import Given, GivenNetwork, Scenario, scenario_of
 from pcsim.studies import run_study
 from pcsim.trace import Trace
@@ -29,6 +31,7 @@ def run(
     on_rows: Callback | None = None,
     resume: str | Path | None = None,
     jobs: int | None = 1,
+    processes: Processes | None = None,
 ) -> Trace:
     """Run a scenario and return its trace, in memory or written to `path` as the run goes.
 
@@ -40,7 +43,8 @@ def run(
     existing file to be replaced; `resume` names the trace of a training run that was broken off, which goes on from its
     last checkpoint in the same place, or of a study, whose finished runs are kept. The runs of a study go side by side
     in `jobs` processes (None: as many as there are cores where that is worth it); a script that asks for several begins
-    below `if __name__ == "__main__":`. Raises `UsageError` before anything is started, `RunFailed` if the run diverges
+    below `if __name__ == "__main__":`. With `processes` several share the training of one run, and this is number 0;
+    the others call `pcsim.take_part`. Raises `UsageError` before anything is started, `RunFailed` if the run diverges
     or the disk fills up, `Interrupted` after Ctrl-C, and in the main thread after SIGTERM and SIGHUP: the trace up to
     there is kept and attached to the error as `trace`.
 
@@ -55,15 +59,40 @@ def run(
     scenario = scenario_of(scenario, overrides, network)
     if scenario.learning is not None and scenario.learning.seeds is not None:
         raise UsageError(f"{scenario.where('learning.seeds')}: several runs; use pcsim.run_seeds, or at_seed for one")
+    if processes is not None and processes.number != 0:
+        raise UsageError(f"process {processes.number} takes part in what process 0 runs: use pcsim.take_part")
     scenario = scenario.on(backend, precision)
     target = None if path is None else Path(path)
     broken_off = None if resume is None else Path(resume)
     with _hooks(scenario, progress, on_epoch, on_rows) as hooks:
         if scenario.asks_for is None:
-            return run_experiment(scenario, path=target, force=force, hooks=hooks, resume=broken_off)
+            return run_experiment(
+                scenario, path=target, force=force, hooks=hooks, resume=broken_off, processes=processes
+            )
+        if processes is not None:
+            raise UsageError(ONE_RUN)
         if on_epoch is not None or on_rows is not None:
             raise UsageError("on_epoch and on_rows are told of one run; the scenario asks for a study of several")
         return run_study(scenario, path=target, force=force, resume=broken_off, jobs=jobs, progress=hooks.progress)
+
+
+def take_part(
+    scenario: Given,
+    overrides: str | Sequence[str] = (),
+    *,
+    processes: Processes,
+    network: GivenNetwork | None = None,
+    backend: str | None = None,
+    precision: str | None = None,
+) -> int:
+    """Do the share of one of several processes in a training run that process 0 leads; return the updates made.
+
+    The scenario, given as in `pcsim.run`, is that of process 0, which alone writes a trace, reads a checkpoint and
+    decides when training ends. Raises `UsageError` before anything is started, also where the processes do not meet
+    within a minute or are not about to train the same; `RunFailed` where process 0 was lost; and `Interrupted` for a
+    signal, once process 0 has ended.
+    """
+    return share_in(scenario_of(scenario, overrides, network).on(backend, precision), processes)
 
 
 @contextmanager

@@ -1,11 +1,14 @@
 """The JAX backend: compiled runs on the CPU, or on a GPU where JAX sees one."""
 
 import platform
+from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 
 from pcsim.engine.backend import LAYERS, Capabilities, Flow, Settled, Task
 from pcsim.engine.loop import check_equilibrium, expected_evaluations
+from pcsim.engine.processes import Group
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.arithmetic import check_hardware_rounding
 from pcsim.model.arrays import Array, Parameters
@@ -69,6 +72,12 @@ class JaxBackend:
 
         return JaxTrainer(task)
 
+    def joined(self, group: Group) -> AbstractContextManager[None]:
+        """Have JAX see the devices of all processes of a group, once in the life of this one."""
+        from pcsim_jax.processes import joined
+
+        return joined(group)
+
     def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
         """Run inference; raises `MemoryError` where the device has too little."""
         from pcsim_jax import descent, flow
@@ -98,4 +107,5 @@ def _devices() -> tuple[str, int, str | None, str | None]:
         return "none", 0, f"JAX finds no device: {reason}", "set JAX_PLATFORMS=cpu, or install the jaxlib of your GPU"
     first = devices[0]
     name = platform.machine() if first.platform == "cpu" else first.device_kind
-    return f"{first.platform} ({name})", len(devices), None, None
+    each = Counter(device.process_index for device in devices)
+    return f"{first.platform} ({name})", len(each) * min(each.values()), None, None

@@ -30,8 +30,10 @@ class Devices:
 
     @classmethod
     def first(cls, count: int) -> Self:
-        """Return so many devices."""
-        return cls(Mesh(np.array(jax.devices()[:count]), (AXIS,)))
+        """Return so many devices, as many of every process."""
+        processes = range(jax.process_count())
+        each = [jax.local_devices(process)[: count // len(processes)] for process in processes]
+        return cls(Mesh(np.array(each).reshape(-1), (AXIS,)))
 
     def __len__(self) -> int:
         """Return their number."""
@@ -43,8 +45,8 @@ class Devices:
         return NamedSharding(self.mesh, WHOLE)
 
     def put(self, array: NDArray[Any]) -> Array:
-        """Return a host array on all devices."""
-        return jax.device_put(array, self.everywhere)
+        """Return a host array, which all processes have alike, on all devices."""
+        return jax.make_array_from_callback(array.shape, self.everywhere, lambda rows: array[rows])
 
     def apart(self, function: Callable[..., Any], *places: PartitionSpec) -> Callable[..., Any]:
         """Return a function that each device carries out on its share of the arguments that are `shared`.

@@ -38,6 +38,18 @@ def scenario_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def processes_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a run that several processes share."""
+    decorators = [
+        click.option("--coordinator", metavar="HOST:PORT", help="Where process 0 of several listens."),
+        click.option("--processes", callback=_whole_number, metavar="N", help="How many processes share the training."),
+        click.option("--process", callback=_whole_number, metavar="I", help="Which one this is: 0 writes the trace."),
+    ]
+    for decorate in reversed(decorators):
+        function = decorate(function)
+    return function
+
+
 allow_option = click.option(
     "--allow",
     multiple=True,

@@ -1,5 +1,6 @@
 """`pcsim run`: validate, run, write the trace, say what happened."""
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,18 @@ from typing import Any
 import click
 from rich.console import Console
 
-from pcsim.api import run
-from pcsim.cli.options import allow_option, jobs_option, output_option, read, scenario_options, stem_of
+from pcsim.api import run, take_part
+from pcsim.cli.options import (
+    allow_option,
+    jobs_option,
+    output_option,
+    processes_options,
+    read,
+    scenario_options,
+    stem_of,
+)
 from pcsim.cli.terminal import PrintableConsole
+from pcsim.engine.processes import Processes
 from pcsim.errors import RunFailed
 from pcsim.extensions import import_allowed
 from pcsim.report.progress import shown_progress
@@ -18,6 +28,7 @@ from pcsim.runs.repetition import averages, last_measures, run_seeds
 from pcsim.scenario import Run, Scenario
 from pcsim.studies import Best, Row, run_study
 from pcsim.trace import Trace
+from pcsim.words import count
 
 
 @click.command("run", short_help="Run a scenario and write its trace.")
@@ -31,6 +42,7 @@ from pcsim.trace import Trace
     help="Go on with the training of this trace from its last checkpoint, or with the runs of a study.",
 )
 @jobs_option("Runs of a study, or seeds, at a time; without it as many as there are cores, where that is worth it.")
+@processes_options
 @allow_option
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def command(
@@ -41,6 +53,9 @@ def command(
     jobs: int | None,
     allow: tuple[str, ...],
     quiet: bool,
+    coordinator: str | None,
+    processes: int | None,
+    process: int | None,
     **changes: Any,
 ) -> None:
     """Run SCENARIO, a file or the name of one that ships, and write its trace."""
@@ -50,16 +65,20 @@ def command(
         raise click.UsageError("--resume goes on in the trace it names; leave out -o and --force")
     target = output or Path(f"{stem_of(scenario)}.h5")
     console = PrintableConsole(quiet=quiet)
-    if reading.learning is not None and reading.learning.seeds is not None:
+    group = _group(coordinator, processes, process)
+    if group is not None and group.number != 0:
+        _take_part(reading, group, console)
+        return
+    if group is None and reading.learning is not None and reading.learning.seeds is not None:
         _run_seeds(reading, resume or target, force, resume is not None, jobs, console)
         return
-    if reading.asks_for is not None:
+    if group is None and reading.asks_for is not None:
         _run_study(reading, target, force, resume, jobs, console)
         return
     if jobs is not None:
         raise click.UsageError("--jobs is for several runs: a [sweep], a [study] of them, or learning.seeds")
     try:
-        trace = run(reading, path=target, force=force, progress=not quiet, resume=resume)
+        trace = run(reading, path=target, force=force, progress=not quiet, resume=resume, processes=group)
     except RunFailed as error:
         if error.trace is not None:
             with suppress(OSError):  # the terminal may be gone: that is what SIGHUP says
@@ -67,6 +86,28 @@ def command(
         raise
     with trace:
         print_summary(trace, console)
+
+
+def _group(coordinator: str | None, processes: int | None, process: int | None) -> Processes | None:
+    if coordinator is None and processes is None and process is None:
+        return None
+    if coordinator is None or processes is None or process is None:
+        raise click.UsageError("--coordinator, --processes and --process go together; give all three")
+    return Processes(coordinator, processes, process)
+
+
+def _take_part(scenario: Scenario, group: Processes, console: Console) -> None:
+    """Do the share of a process that does not lead, and say so."""
+    try:
+        updates = take_part(scenario, processes=group)
+    except RunFailed as error:
+        if error.exit_code == RunFailed.exit_code:
+            click.echo(f"error: {error}", err=True)
+            # JAX would kill a process that misses the first one, in the middle of leaving.
+            os._exit(error.exit_code)
+        raise
+    words = f"process {group.number} of {group.count}: took part in {count(updates, 'update')}"
+    console.print(words, highlight=False, markup=False)
 
 
 def _run_study(

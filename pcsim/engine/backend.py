@@ -1,12 +1,14 @@
 """Backends: where a simulation runs. What they are given, what they leave behind and what they promise."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from pcsim.engine.processes import Group
 from pcsim.inference import Inference
 from pcsim.inference.steppers import Stepper
 from pcsim.inference.stopping import StopRule
@@ -264,4 +266,17 @@ class TrainingBackend(Backend, Protocol):
 
     def trainer(self, task: TrainingTask) -> Trainer:
         """Return a trainer that stands before the first update."""
+        ...
+
+
+@runtime_checkable
+class JoiningBackend(TrainingBackend, Protocol):
+    """A backend that can train on the devices of several processes."""
+
+    def joined(self, group: Group) -> AbstractContextManager[None]:
+        """Have the devices of all processes of a group for its own, until left.
+
+        Trainers then take every step together, all processes in the same order. Raises `UsageError` where that cannot
+        be done.
+        """
         ...

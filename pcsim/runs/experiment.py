@@ -9,17 +9,18 @@ from typing import Any
 
 from pcsim.assemble import TrainingSetup
 from pcsim.engine.backend import Ending, Settled
+from pcsim.engine.processes import Processes
 from pcsim.errors import DeviceFailed, Interrupted, RunFailed, UsageError, out_of_memory
 from pcsim.interruption import StopRequest, stop_requests, words_of
 from pcsim.learning.progress import TrainingResult, TrainingState
 from pcsim.learning.trainer import Trainer
-from pcsim.runs.checkpoint import Checkpoint, Origin, checkpoint_of, checkpoint_path, read_checkpoint, remove_checkpoint
+from pcsim.runs.checkpoint import Checkpoint, checkpoint_of, checkpoint_path, read_checkpoint, remove_checkpoint
 from pcsim.runs.clock import Clock
 from pcsim.runs.hooks import NOBODY, Hooks, Teller
 from pcsim.runs.logs import check_logs, logging
 from pcsim.runs.minima import with_minima
-from pcsim.runs.provenance import describe_machine
 from pcsim.runs.simulation import Simulation, prepare
+from pcsim.runs.together import leading, together
 from pcsim.runs.tracing import (
     Attributes,
     create_trace,
@@ -31,8 +32,8 @@ from pcsim.runs.tracing import (
     trained_arrays,
     training_outcome,
 )
-from pcsim.runs.training import TraceLog, in_float64, to_training_state, train
-from pcsim.scenario import Scenario, scenario_text
+from pcsim.runs.training import TraceLog, in_float64, origin_of, to_training_state, train
+from pcsim.scenario import Scenario
 from pcsim.trace import Block, Trace, TraceWriter, open_trace, repair
 from pcsim.trace.files import check_replaceable
 from pcsim.trace.journal import journal_path
@@ -46,21 +47,35 @@ def run_experiment(
     hooks: Hooks = NOBODY,
     resume: Path | None = None,
     shared_in: str | None = None,
+    processes: Processes | None = None,
 ) -> Trace:
     """Simulate one scenario, training first where it asks for that, and return its trace; as `pcsim.run`.
 
     Network and data may be left to the trace with the file name `shared_in` beside it.
     """
-    simulation = prepare(scenario)
-    trainer = simulation.trainer()
-    target = path
+    with together(scenario, processes) as group:
+        simulation = prepare(scenario)
+        trainer = simulation.trainer() if group is None else leading(simulation, group)
+        return _run(simulation, trainer, path, force, hooks, resume, shared_in)
+
+
+def _run(
+    simulation: Simulation,
+    trainer: Trainer | None,
+    path: Path | None,
+    force: bool,
+    hooks: Hooks,
+    resume: Path | None,
+    shared_in: str | None,
+) -> Trace:
+    scenario, target = simulation.scenario, path
     if target is not None and force:
         check_replaceable(target)
     start, note, opened = None, None, _Opened(simulation, target, force, shared_in)
     if resume is not None:
         target = resume
         checkpoint = _checkpoint(trainer, target)
-        note = checkpoint.check_fits(_origin(simulation))
+        note = checkpoint.check_fits(origin_of(simulation))
         start = to_training_state(checkpoint, trainer.snapshot()) if trainer is not None else None
         opened = replace(opened, target=target, start=start, run_id=checkpoint.run_id)
     check_logs(scenario, target, replace=force or resume is not None)
@@ -188,7 +203,7 @@ class _Attempt:
     def _train(self, setup: TrainingSetup, trainer: Trainer, start: TrainingState | None) -> TrainingResult:
         poll = self._poll(setup.updates, training=True)
         try:
-            log = TraceLog(self.writer, _origin(self.simulation), self.teller)
+            log = TraceLog(self.writer, origin_of(self.simulation), self.teller)
             return train(setup, trainer, log, poll, start)
         except RunFailed as error:
             again = self._again if self.target is not None and checkpoint_path(self.target).exists() else ""
@@ -239,13 +254,6 @@ def _checkpoint(trainer: Trainer | None, trace: Path) -> Checkpoint:
     if not kept.exists():
         raise UsageError(f"{trace} has no checkpoint ({kept}); start anew with --force")
     return checkpoint_of(trace, attributes)
-
-
-def _origin(simulation: Simulation) -> Origin:
-    versions = describe_machine(simulation.capabilities.packages)["versions"]
-    scenario = simulation.scenario
-    text, digests = scenario_text(scenario, relative=True), simulation.inputs.digests
-    return Origin(text, scenario.backend.name, simulation.task.precision, versions, **digests)
 
 
 def _when(settled: Settled) -> str:

@@ -12,6 +12,9 @@ from pcsim.learning.trainer import Snapshot, Trainer
 from pcsim.learning.training import Training
 from pcsim.runs.checkpoint import Checkpoint, Origin, by_path, checkpoint_path, write_checkpoint
 from pcsim.runs.hooks import Teller
+from pcsim.runs.provenance import describe_machine
+from pcsim.runs.simulation import Simulation
+from pcsim.scenario import scenario_text
 from pcsim.trace import TraceWriter
 from pcsim.trace.training import EPOCH, EVALUATION, UPDATE, EpochBlock, EvaluationBlock, UpdateBlock
 from pcsim.typing import NDArray
@@ -61,6 +64,14 @@ def train(
 ) -> TrainingResult:
     """Train as set up, from its beginning or from where a checkpoint stands."""
     return Training(setup.plan, setup.samples, trainer, log, poll, start).run()
+
+
+def origin_of(simulation: Simulation) -> Origin:
+    """Return what tells a training run from others."""
+    versions = describe_machine(simulation.capabilities.packages)["versions"]
+    scenario = simulation.scenario
+    text, digests = scenario_text(scenario, relative=True), simulation.inputs.digests
+    return Origin(text, scenario.backend.name, simulation.task.precision, versions, **digests)
 
 
 def to_checkpoint(state: TrainingState, origin: Origin, run_id: str) -> Checkpoint:

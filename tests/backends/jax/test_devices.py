@@ -4,13 +4,18 @@ import os
 import re
 import subprocess
 import sys
+import time
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from subprocess import PIPE
 
 import numpy as np
 import pytest
 
 import pcsim
 from pcsim.errors import UsageError
+from tests.engine.test_processes import free_address
 from tests.support.places import ROOT
 from tests.support.scenario_files import Files
 
@@ -65,10 +70,10 @@ def reductions(trace: Path) -> list[str]:
     return re.findall(r' all-reduce(?:-start)?\(.*op_name="([^"]*)"', text)
 
 
-def assert_same_training(ours: Path, theirs: Path) -> None:
+def assert_same_training(ours: Path, theirs: Path, devices: int = DEVICES) -> None:
     """Check that two traces of training agree to 1e-12 in all that was measured and learned."""
     with pcsim.open_trace(ours) as a, pcsim.open_trace(theirs) as b:
-        assert a.attributes["devices"] == DEVICES
+        assert a.attributes["devices"] == devices
         assert len(a.training["update"]) >= 20
         for i in range(2):
             for name in (f"final/network/W_{i}", f"final/network/b_{i}"):
@@ -104,6 +109,37 @@ def test_whatever_four_devices_learn_is_what_one_learns(tmp_path: Path, words: s
     assert_same_training(four, tmp_path / "one.h5")
     (only,) = reductions(four)
     assert only.count("while/body") == 1 + ("incremental" in words)
+
+
+@contextmanager
+def two_processes(folder: Path, *words: str) -> Generator[list[subprocess.Popen[str]]]:
+    """Start two processes that train together, and yield them."""
+    command = [sys.executable, "-m", "pcsim", "run", "s.toml", "--set", "backend.devices=2", "--set"]
+    command += ["learning.epochs=4", "--coordinator", free_address(), "--processes", "2", *words, "--process"]
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(subprocess.Popen([*command, number], cwd=folder, stdout=PIPE, stderr=PIPE, text=True))
+            for number in ("0", "1")
+        ]
+
+
+@pytest.mark.exhaustive
+def test_two_processes_learn_what_one_does_also_when_one_of_them_was_killed(tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text(SCENARIO)
+    with two_processes(tmp_path) as (first, second):
+        while not (tmp_path / "s.h5.checkpoint").exists():
+            assert first.poll() is None
+            time.sleep(0.01)
+        second.kill()
+        _, said = first.communicate(timeout=60)
+    assert "error: process 1 was lost, with its devices; the trace up to there is in s.h5; go on by the same" in said
+    assert first.returncode == 1
+    with two_processes(tmp_path, "--resume", "s.h5") as (first, second):
+        assert re.search(r"process 1 of 2: took part in \d+ updates", second.communicate(timeout=120)[0])
+        first.communicate(timeout=120)
+    assert (first.returncode, second.returncode) == (0, 0)
+    pcsim.run(tmp_path / "s.toml", "learning.epochs=4", path=tmp_path / "one.h5").close()
+    assert_same_training(tmp_path / "s.h5", tmp_path / "one.h5", devices=2)
 
 
 def test_what_devices_cannot_share_is_refused_with_what_they_can(files: Files) -> None:

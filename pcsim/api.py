@@ -11,7 +11,7 @@ from pcsim.errors import UsageError
 from pcsim.report.progress import in_notebook, shown_progress
 from pcsim.runs.experiment import run_experiment
 from pcsim.runs.hooks import Callback, Hooks, Progress, hooks_of
-from pcsim.runs.together import ONE_RUN, share_in
+from pcsim.runs.together import require_one_run, share_in
 from pcsim.scenario import Given, GivenNetwork, Scenario, scenario_of
 from pcsim.studies import run_study
 from pcsim.trace import Trace
@@ -57,10 +57,12 @@ def run(
     cause an `Interrupted` that holds it.
     """
     scenario = scenario_of(scenario, overrides, network)
-    if scenario.learning is not None and scenario.learning.seeds is not None:
-        raise UsageError(f"{scenario.where('learning.seeds')}: several runs; use pcsim.run_seeds, or at_seed for one")
     if processes is not None and processes.number != 0:
         raise UsageError(f"process {processes.number} takes part in what process 0 runs: use pcsim.take_part")
+    if processes is not None:
+        require_one_run(scenario)
+    if scenario.learning is not None and scenario.learning.seeds is not None:
+        raise UsageError(f"{scenario.where('learning.seeds')}: several runs; use pcsim.run_seeds, or at_seed for one")
     scenario = scenario.on(backend, precision)
     target = None if path is None else Path(path)
     broken_off = None if resume is None else Path(resume)
@@ -69,8 +71,6 @@ def run(
             return run_experiment(
                 scenario, path=target, force=force, hooks=hooks, resume=broken_off, processes=processes
             )
-        if processes is not None:
-            raise UsageError(ONE_RUN)
         if on_epoch is not None or on_rows is not None:
             raise UsageError("on_epoch and on_rows are told of one run; the scenario asks for a study of several")
         return run_study(scenario, path=target, force=force, resume=broken_off, jobs=jobs, progress=hooks.progress)

@@ -24,7 +24,12 @@ from pcsim.scenario import Scenario
 from pcsim.typing import NDArray
 
 T = TypeVar("T")
-ONE_RUN = "several processes share one training run, and the scenario asks for several"
+
+
+def require_one_run(scenario: Scenario) -> None:
+    """Raise `UsageError` for a scenario of several runs: processes share the training of one."""
+    if scenario.asks_for is not None or (scenario.learning is not None and scenario.learning.seeds is not None):
+        raise UsageError("several processes share one training run, and the scenario asks for several")
 
 
 @contextmanager
@@ -173,8 +178,7 @@ def share_in(scenario: Scenario, processes: Processes) -> int:
     """
     if processes.number == 0:
         raise UsageError("process 0 leads: it runs the scenario, and only the others take part")
-    if scenario.asks_for is not None or (scenario.learning is not None and scenario.learning.seeds is not None):
-        raise UsageError(ONE_RUN)
+    require_one_run(scenario)
     with stop_requests() as stop, together(scenario, processes) as group:
         if group is None:
             raise TypeError("nothing to take part in")

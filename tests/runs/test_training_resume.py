@@ -169,7 +169,7 @@ def test_other_versions_are_noted_in_the_summary(
     def newer(packages: tuple[str, ...]) -> dict[str, str]:
         return describe_machine(packages) | {"versions": "pcsim 9"}
 
-    monkeypatch.setattr("pcsim.runs.experiment.describe_machine", newer)
+    monkeypatch.setattr("pcsim.runs.training.describe_machine", newer)
     capsys.readouterr()
     assert call(["run", "s.toml", "--resume", "s.h5"]) == 0
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Resumed: ")]

@@ -9,6 +9,7 @@ import pytest
 
 import pcsim
 from pcsim.errors import Interrupted, UsageError
+from tests.support.covering import sampled
 from tests.support.own import BLOCKS, defined, scenario_with
 from tests.support.training_files import interrupting, learned
 
@@ -28,12 +29,14 @@ def test_every_script_is_short() -> None:
     assert max(lengths) <= 15
 
 
-FEW = [pytest.param(name, marks=() if name == "gains" else pytest.mark.exhaustive) for name in OWN]
+TRAINED = {
+    f"{name} {backend}": (name, backend) for name, backend in [*((name, "numpy") for name in OWN), ("lion", "jax")]
+}
 
 
-@pytest.mark.parametrize("backend", ["numpy", pytest.param("jax", marks=pytest.mark.exhaustive)])
-@pytest.mark.parametrize("name", FEW)
-def test_it_is_trained_interrupted_resumed_and_verified(name: str, backend: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("run", sampled(TRAINED, ["gains numpy"]))
+def test_it_is_trained_interrupted_resumed_and_verified(run: tuple[str, str], tmp_path: Path) -> None:
+    name, backend = run
     defined(name)
     whole, broken = tmp_path / "whole.h5", tmp_path / "broken.h5"
     scenario = scenario_with(**OWN[name])
@@ -49,9 +52,7 @@ def test_it_is_trained_interrupted_resumed_and_verified(name: str, backend: str,
         assert pcsim.verify(trace).agrees
 
 
-@pytest.mark.parametrize(
-    "name", ["silu", *(pytest.param(name, marks=pytest.mark.exhaustive) for name in OWN if name != "silu")]
-)
+@pytest.mark.parametrize("name", sampled(["silu", "gains", "alternating"], ["silu"]))
 def test_jax_and_numpy_make_the_same_of_it(name: str) -> None:
     defined(name)
     scenario = scenario_with(**OWN[name])

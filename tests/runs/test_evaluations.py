@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 import pcsim
 from pcsim.errors import Interrupted, UsageError
-from pcsim.figures.training_plot import draw_training
+from pcsim.figures.training_plot import draw_curves
 from pcsim.runs.experiment import prepare
 from tests.support.scenario_files import Files
 from tests.support.training_files import TRAINING, UPDATES, assert_same_bits, interrupting, learned
@@ -25,8 +25,8 @@ def test_evaluations_have_rows_of_their_own_and_change_nothing(files: Files):
         for name in ("loss", "accuracy"):
             assert np.array_equal(history[f"evaluated_test_{name}"][1::2], history[f"test_{name}"])
         assert "evaluated_validation_loss" not in history
-        curves, energies = Figure().subplots(2)
-        draw_training(curves, energies, [trace])
+        curves = Figure().subplots()
+        draw_curves(curves, [trace])
         within = [np.asarray(line.get_xdata()) for line in curves.get_lines()]
         assert any(np.array_equal(xs, np.arange(1, 9) / 2) for xs in within)
     rows = Path("s-evaluation.csv").read_text().splitlines()

@@ -9,8 +9,8 @@ from pcsim.studies import results_of
 from pcsim.trace import open_trace
 from tests.support.faults import faults
 
-# A study writes by the same few calls over and over: every fourth of its changes fails, by one of the kinds in turn.
-FAULTS = {f"{kind}-{part}": (kind, part) for part, kind in zip(range(3, 24, 4), ("full", "error") * 3, strict=True)}
+# A study writes by the same few calls over and over: every eighth of its changes fails, by one of the kinds in turn.
+FAULTS = {f"{kind}-{part}": (kind, part) for part, kind in zip(range(3, 24, 8), ("full", "error", "full"), strict=True)}
 
 
 @pytest.mark.exhaustive

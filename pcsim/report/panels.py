@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pcsim.figures.axes import log_clock, log_ticks, plain_number
+from pcsim.figures.axes import log_clock
 from pcsim.figures.completion_plot import draw_errors, draw_samples
+from pcsim.figures.heat_map import colour_ends_of, draw_bar, draw_heat
 from pcsim.figures.layer_lines import draw_lines, drawable
 from pcsim.figures.training_plot import draw_change, draw_cosine, draw_curves, draw_updates
 from pcsim.trace import Trace
@@ -62,9 +63,7 @@ class Panels:
 
 def colour_ends(traces: Sequence[Trace]) -> tuple[float, float] | None:
     """Return the smallest and the largest energy of some traces, None where none has any."""
-    found = [drawable(np.asarray(trace.energy)) for trace in traces if trace.rows and "energy" in trace]
-    positive = np.concatenate([energy[np.isfinite(energy)] for energy in found]) if found else np.empty(0)
-    return (float(positive.min()), float(positive.max())) if positive.size else None
+    return colour_ends_of([np.asarray(trace.energy) for trace in traces if trace.rows and "energy" in trace])
 
 
 def _draw_energy(axes: Any, trace: Trace, overlay: "Overlay | None") -> None:
@@ -92,35 +91,10 @@ def _draw_overlay(axes: Any, clock: NDArray[np.float64], overlay: "Overlay") -> 
 
 
 def _draw_heat(figure: Any, axes: Any, trace: Trace, ends: tuple[float, float] | None) -> None:
-    from matplotlib.colors import LogNorm
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-
     clock, energy = _rows_of(trace)
-    low, high = ends or (0.1, 1.0)
-    high = high if high > low else 10 * low
-    signal = np.ma.masked_where(~(energy > 0), energy)
-    axes.set_facecolor("0.85")
-    mesh = axes.pcolormesh(
-        _edges(clock), np.arange(energy.shape[1] + 1) - 0.5, signal.T, norm=LogNorm(low, high), cmap="viridis"
-    )
-    bar = figure.colorbar(mesh, ax=axes, ticks=FixedLocator(log_ticks(low, high)))
-    bar.ax.yaxis.set_minor_locator(NullLocator())
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(plain_number))
-    bar.set_label("energy")
-    axes.set_ylabel("layer (input to output)")
-    axes.yaxis.get_major_locator().set_params(integer=True)
-    if np.ma.is_masked(signal):
-        axes.set_title("grey: exactly zero, no signal", loc="right")
+    draw_bar(figure, axes, draw_heat(axes, clock, energy, ends))
     log_clock(axes, clock, trace.clock)
 
 
 def _rows_of(trace: Trace) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return np.asarray(trace.steps, dtype=np.float64), np.asarray(trace.energy)
-
-
-def _edges(clock: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the borders of heat-map cells around the clock values."""
-    if len(clock) == 1:
-        return np.array([clock[0] - 0.5, clock[0] + 0.5])
-    middle = (clock[1:] + clock[:-1]) / 2
-    return np.concatenate([[clock[0]], middle, [clock[-1] + (clock[-1] - middle[-1])]])

@@ -97,7 +97,8 @@ class NetworkTable(Table):
         Count | tuple[Count, Count, Count] | None,
         Allowed("a whole number, 1 or more, or height, width and channels, as in [32, 32, 3]"),
     ] = None
-    """Shape of a sample where `layers` are listed: a number, or height, width and channels."""
+    """Shape of a sample where `layers` are listed: a number, or height, width and channels; beside hidden and output
+    its size, or "data" for that of a sample of the data set."""
     layers: Annotated[
         tuple[LayerTable, ...] | None,
         Field(min_length=1),

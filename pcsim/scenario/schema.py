@@ -4,6 +4,7 @@ from typing import Any
 
 from pcsim.scenario.model import Scenario
 from pcsim.scenario.network import Named, Sizes
+from pcsim.scenario.sizes import OF_DATA
 
 _TITLE = "pcsim scenario"
 _DESCRIPTION = "One experiment with a predictive coding network."
@@ -25,6 +26,7 @@ def json_schema() -> dict[str, Any]:
     definitions |= sizes.pop("$defs")
     network = definitions["NetworkTable"]["properties"]
     network["hidden"] = sizes["properties"]["hidden"]
+    network["input"]["anyOf"].append({"const": OF_DATA})
     named = _simplified(Named.model_json_schema())["properties"]
     network |= {key: named[key] for key in ("architecture", "width", "statistics")}
     network["output"] = _output(network["output"], sizes["properties"]["output"])

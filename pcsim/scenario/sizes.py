@@ -18,6 +18,21 @@ from pcsim.scenario.tree import Problem, Tree
 _OUTPUT = ("network", "output")
 _WIDTHS = ("network", "widths")
 _ARCHITECTURE = ("network", "architecture")
+_INPUT = ("network", "input")
+OF_DATA = "data"
+"""As the size of the input: that of a sample."""
+SAMPLE_SIZES = {
+    "digits": 64,
+    "mnist": 784,
+    "fashion-mnist": 784,
+    "emnist": 784,
+    "svhn": 3072,
+    "cifar-10": 3072,
+    "cifar-100": 3072,
+    "mnist1d": 40,
+    "gaussian-line": 1,
+}
+"""Numbers in a sample, of data sets that are always the same."""
 
 
 def split_output(network: dict[str, Any]) -> None:
@@ -77,7 +92,8 @@ def resolve_sizes(tree: Tree, told: frozenset[KeyPath]) -> list[Problem]:
     elif sizes and output is not None and not isinstance(output, dict):
         sizes["output"] = output
         output = None
-    problems = _set_widths(tree, network, sizes, told)
+    problems = _set_input(tree, sizes)
+    problems += [] if problems else _set_widths(tree, network, sizes, told)
     for key in ("input", "hidden", "output"):
         network.pop(key, None)
     if not isinstance(output, dict):
@@ -86,6 +102,22 @@ def resolve_sizes(tree: Tree, told: frozenset[KeyPath]) -> list[Problem]:
         network["output"] = output["activation"]
         tree.places[_OUTPUT] = tree.place((*_OUTPUT, "activation"))
     return problems
+
+
+def _set_input(tree: Tree, sizes: dict[str, Any]) -> list[Problem]:
+    """Put the size of a sample in the place of `input = "data"`; return the mistake of data without a known one."""
+    if sizes.get("input") != OF_DATA:
+        return []
+    name = tree.get(("data", "name"))
+    if isinstance(name, str) and name in SAMPLE_SIZES:
+        sizes["input"] = SAMPLE_SIZES[name]
+        return []
+    place = tree.newest(_INPUT)
+    text = (
+        f'network.input = "{OF_DATA}" takes the size of a sample, which is known of {", ".join(SAMPLE_SIZES)}; '
+        "give a number for other data"
+    )
+    return [Problem(place, f"{place.key_label()}: {text}")]
 
 
 def _only(tree: Tree, network: dict[str, Any], way: str, others: tuple[str, ...]) -> list[Problem]:

@@ -6,9 +6,12 @@ from pcsim.scenario.fields import Table
 
 Kind = Literal[
     "energies",
+    "energy-maps",
+    "signal-map",
     "signal-profile",
     "convergence",
     "difficulty",
+    "distance-to-rest",
     "conditioning",
     "inference-rate",
     "energy-to-loss",
@@ -27,13 +30,15 @@ class StudyTable(Table):
     """What is measured over the runs of a sweep, or computed, and drawn by `pcsim plot` (`[study]`)."""
 
     kind: Kind = "energies"
-    """energies: layerwise energies of every run, and what training came to; signal-profile: gradients beside the
-    closed form for fixed predictions; convergence: distance of states from the exact equilibrium of a deep linear
-    network, step by step; difficulty: energies of easy and hard samples in a trained network; conditioning: condition
-    number of the activity Hessian; inference-rate: steps of inference against that number; energy-to-loss: the loss
-    over the energy at equilibrium; forward-pass: size of the activities by layer; learning-curves: losses and
-    accuracies by epoch. Where there is [learning], convergence and difficulty train by it once, then infer in every
-    run. Of learning itself: activity-steps: inference of two hidden units beside trust-region steps;
+    """energies: layerwise energies of every run, and what training came to; energy-maps: the same as heat maps with
+    one colour scale; signal-map: one run of state optimization beside eq. 4, likewise; signal-profile: gradients
+    beside the closed form for fixed predictions; convergence: distance of states from the exact equilibrium of a deep
+    linear network, step by step; difficulty: energies of easy and hard samples in a trained network; distance-to-
+    rest: of the easiest and the hardest image, from where error optimization ends; conditioning: condition number of
+    the activity Hessian; inference-rate: steps of inference against that number; energy-to-loss: the loss over the
+    energy at equilibrium; forward-pass: size of the activities by layer; learning-curves: losses and accuracies by
+    epoch. Where there is [learning], convergence, difficulty and distance-to-rest train by it once, then infer in
+    every run. Of learning itself: activity-steps: inference of two hidden units beside trust-region steps;
     equilibrated-energy: theory beside converged inference while a deep linear network learns; saddle-escape: the loss
     by update; saddle-landscape: loss and equilibrated energy over the weights of one hidden unit; saddle-spectrum:
     eigenvalues of their Hessians at the origin; step-directions: where steps in weight space point."""

@@ -21,9 +21,10 @@ from pcsim.trace import Trace
 from pcsim.typing import NDArray
 
 LEVELS = (0.1, 0.01)
-"""Shares of the deviation at the start whose steps are counted."""
+"""Shares of the median distance at the start whose steps are counted."""
+QUARTILES = (0.25, 0.5, 0.75)
+MEDIAN = QUARTILES.index(0.5)
 _METHODS = {"state": OKABE_ITO[0], "error": OKABE_ITO[1]}
-_LINES = ("-", "--", ":", "-.")
 
 
 def require(scenario: Scenario, runs: Sequence[Run]) -> None:
@@ -43,7 +44,7 @@ def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     last = len(end) - 1
     watched = sorted({0, last // 2, last})
     for runs, found in attempts.of(partial(_followed, inputs, end, watched)):
-        yield _together(runs, watched, [each["steps"] for each in found], [each["deviation"] for each in found])
+        yield _together(runs, watched, [each["steps"] for each in found], [each["distance"] for each in found])
 
 
 def _followed(
@@ -52,49 +53,50 @@ def _followed(
     with settle(without_learning(each), inputs) as trace:
         steps = np.asarray(trace.steps, dtype=np.float64)
         failure = trace.attributes.get("failure")
-        return {"steps": steps, "deviation": _deviation(trace, end, watched), "failure": failure}
+        return {"steps": steps, "distance": _distance(trace, end, watched), "failure": failure}
 
 
-def _deviation(
+def _distance(
     trace: Trace, end: Sequence[NDArray[np.float64]], watched: list[int]
-) -> Float64[NDArray[np.float64], "row layer"]:
-    """Return the median over the samples of the distance from equilibrium, as a share of that at the start."""
+) -> Float64[NDArray[np.float64], "row layer quartile"]:
+    """Return quartiles over the samples of the distance from equilibrium."""
     # a run that diverges may be beyond float64 before it is stopped
     with np.errstate(over="ignore", invalid="ignore"):
         distances = [np.linalg.norm(trace.states(i).astype(np.float64) - end[i], axis=-1) for i in watched]
-        columns = np.stack([np.median(each, axis=-1) for each in distances], axis=1)
-        return columns / columns[0]
+        return np.stack([np.quantile(each, QUARTILES, axis=-1).T for each in distances], axis=1)
 
 
 def _together(
-    runs: Sequence[Run], watched: list[int], steps: list[NDArray[Any]], deviations: list[NDArray[Any]]
+    runs: Sequence[Run], watched: list[int], steps: list[NDArray[Any]], distances: list[NDArray[Any]]
 ) -> Results:
-    reached = np.stack([_reached(s, d) for s, d in zip(steps, deviations, strict=True)])
+    reached = np.stack([_reached(s, d[..., MEDIAN]) for s, d in zip(steps, distances, strict=True)])
     source = "EO paper, Fig. 5"
     return {
         "run": Measured(np.array([each.label("steps") for each in runs]), ("run",), "values of the run's own"),
         "method": Measured(np.array([each.scenario.inference.method for each in runs]), ("run",), "what moves"),
         "layer": Measured(np.array(watched), ("layer",), "states that are watched"),
-        "level": Measured(np.array(LEVELS), ("level",), "share of the deviation at the start"),
+        "level": Measured(np.array(LEVELS), ("level",), "share of the median distance at the start"),
+        "quartile": Measured(np.array(QUARTILES), ("quartile",), "share of the samples that are nearer"),
         "step": Measured(padded(steps), ("run", "row"), "recorded step, NaN beyond the last"),
-        "deviation": Measured(
-            padded(deviations),
-            ("run", "row", "layer"),
-            "median over the samples of the distance from equilibrium, over that at the start",
+        "distance": Measured(
+            padded(distances),
+            ("run", "row", "layer", "quartile"),
+            "quartiles over the samples of the Euclidean distance from equilibrium",
             source=source,
         ),
         "reached": Measured(
             reached,
             ("run", "level", "layer"),
-            "first recorded step from which the deviation stays below a level, NaN if never",
+            "first recorded step from which the median distance stays below a level, NaN if never",
             "steps",
             source,
         ),
     }
 
 
-def _reached(steps: NDArray[Any], deviation: NDArray[Any]) -> NDArray[np.float64]:
-    found = np.full((len(LEVELS), deviation.shape[1]), np.nan)
+def _reached(steps: NDArray[Any], median: NDArray[Any]) -> NDArray[np.float64]:
+    found = np.full((len(LEVELS), median.shape[1]), np.nan)
+    deviation = median / median[0]
     for i, level in enumerate(LEVELS):
         for j, column in enumerate(deviation.T):
             above = np.flatnonzero(~(column <= level))
@@ -104,33 +106,40 @@ def _reached(steps: NDArray[Any], deviation: NDArray[Any]) -> NDArray[np.float64
 
 
 def draw(results: Results) -> Any:
-    """Draw a panel a layer: deviation over steps, a line a run, coloured by what moves."""
-    labels, method, layers = (results[name].values for name in ("run", "method", "layer"))
-    step, deviation = results["step"].values, results["deviation"].values
+    """Draw a panel a layer: median distance over steps and, shaded, the quartiles, of each method's best run.
+
+    That is the one that ends nearest to the equilibrium.
+    """
+    labels, layers = results["run"].values, results["layer"].values
+    step, distance = results["step"].values, results["distance"].values
     figure, (panels,) = new_figure((3.9 * len(layers), 4.2), 1, len(layers), squeeze=False, sharey=True)
-    style = {label: _LINES[_rank(i, method) % len(_LINES)] for i, label in enumerate(labels)}
     for j, axes in enumerate(panels):
-        for i, label in enumerate(labels):
-            shown = np.where(deviation[i, :, j] > 0, deviation[i, :, j], np.nan)
-            colour = _METHODS.get(str(method[i]), OKABE_ITO[2])
-            axes.plot(step[i], shown, color=colour, linestyle=style[label], linewidth=1.4, label=as_text(label))
-        for level in LEVELS:
-            axes.axhline(level, color="0.6", linewidth=0.8)
+        for method, i in _best(results).items():
+            low, median, high = np.where(distance[i, :, j] > 0, distance[i, :, j], np.nan).T
+            colour = _METHODS.get(method, OKABE_ITO[2])
+            axes.plot(step[i], median, color=colour, linewidth=1.4, label=as_text(labels[i]))
+            axes.fill_between(step[i], low, high, color=colour, alpha=0.25, linewidth=0)
         axes.set_xscale("symlog", linthresh=1, linscale=0.4)
         axes.set_xlim(left=0)
         axes.set_yscale("log")
-        axes.set_ylim(1e-4, 3)
         axes.set_title(f"$s_{{{layers[j]}}}$")
         axes.set_xlabel("inference step")
         axes.grid(alpha=0.2)
-    panels[0].set_ylabel("median distance from equilibrium\n(share of that at the start)")
+    panels[0].set_ylabel("distance from equilibrium\n(median and quartiles)")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 
-def _rank(i: int, method: NDArray[Any]) -> int:
-    """Return how many runs of the same method come before run i."""
-    return int((method[:i] == method[i]).sum())
+def _best(results: Results) -> dict[str, int]:
+    """Return for every method the run whose median distances, summed over the layers, are smallest at its end."""
+    found: dict[str, int] = {}
+    ends: dict[str, float] = {}
+    for i, method in enumerate(str(name) for name in results["method"].values):
+        rows = np.isfinite(results["step"].values[i])
+        end = float(results["distance"].values[i, rows][-1, :, MEDIAN].sum())
+        if end < ends.get(method, np.inf):
+            found[method], ends[method] = i, end
+    return found
 
 
 def table(results: Results) -> list[dict[str, str]]:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from pcsim.datasets import load_dataset
 from pcsim.errors import ScenarioError
 from pcsim.scenario import Bits, LogSpaced, Scenario, Stop, parse_scenario, read_scenario
+from pcsim.scenario.sizes import SAMPLE_SIZES
 from tests.support.scenario_files import TEXT, Files, changed
 
 WIDTHS = "widths = [64, 32, 32, 10]"
@@ -193,3 +195,14 @@ def test_windows_files_and_byte_order_marks(files: Files):
     source = files.folder / "s.toml"
     source.write_bytes(b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode())
     assert read_scenario(source) == parse_scenario(TEXT)
+
+
+def test_the_input_follows_the_data(files: Files):
+    text = changed(WIDTHS, 'input = "data"\nhidden = { layers = 2, width = 32 }\noutput = 10')
+    assert files.read(text).network.widths == (64, 32, 32, 10)
+    assert files.read(text, "data.name=mnist").network.widths == (784, 32, 32, 10)
+    assert files.read(text, "network.input=7").network.widths == (7, 32, 32, 10)
+    assert load_dataset("digits").x[0].size == SAMPLE_SIZES["digits"]
+    assert load_dataset("mnist1d").x[0].size == SAMPLE_SIZES["mnist1d"]
+    with pytest.raises(ScenarioError, match=r'network\.input = "data" takes the size of a sample, which is known of '):
+        files.read(text, "data.name=npz", "data.file=d.npz")

@@ -23,8 +23,11 @@ SMALLER: Mapping[str, list[str]] = {
     "fig-alonso-2": ["network.hidden.width=16", "seed=0", "learning.epochs=1", "data.samples=64"],
     "fig-alonso-3": ["network.hidden.width=64"],
     "fig-eo-1": ["network.hidden.width=32"],
+    "fig-eo-b1": ["network.hidden.width=32"],
     "fig-eo-5": ["network.hidden.layers=5", "network.hidden.width=16", "learning.epochs=1", TWO_METHODS],
-    "fig-eo-c1": [
+    "fig-eo-c1": ["network.hidden.layers=3", "network.hidden.width=16", "data.samples=256", TWO_METHODS],
+    "fig-eo-c1-ce": ["network.hidden.layers=3", "network.hidden.width=16", "data.samples=256", TWO_METHODS],
+    "fig-easy-and-hard": [
         "network.hidden.layers=3",
         "network.hidden.width=16",
         "data.samples=256",
@@ -61,7 +64,7 @@ def results(name: str) -> Results:
     return parts(name)[-1]
 
 
-QUICK = ("fig-eo-b1", "fig-thesis-4-2", "fig-trust-region-3")
+QUICK = ("fig-eo-b1", "fig-eo-1", "fig-thesis-4-2", "fig-trust-region-3")
 """The only ones by default: every figure is drawn behind the marker."""
 
 
@@ -103,11 +106,32 @@ def test_state_optimization_takes_many_times_the_steps_of_error_optimization() -
     found = results("fig-eo-5")
     state, error = found["reached"].values
     assert (state > 4 * error).all()
-    assert (found["deviation"].values[:, 0] == 1).all()
+    low, median, high = np.moveaxis(found["distance"].values, -1, 0)
+    assert (low[:, 0] < median[:, 0]).all()
+    assert (median[:, 0] < high[:, 0]).all()
+
+
+def test_the_front_of_eq_4_is_that_of_the_simulation() -> None:
+    found = results("fig-eo-b1")
+    simulated, theory = found["arrival_step"].values
+    assert np.array_equal(theory[:-1], np.arange(19, 0, -1))
+    assert (simulated[10:-1] == theory[10:-1]).all()
+    assert (simulated[:-1] >= theory[:-1]).all()
+
+
+def test_error_optimization_comes_to_the_reference_and_state_optimization_after_it() -> None:
+    found = results("fig-eo-c1")
+    distance, step = found["distance"].values, found["step"].values
+    state, error = (distance[i, np.isfinite(step[i])] for i in range(2))
+    assert (error[-1] == 0).all()
+    assert (state[0] == error[0]).all()
+    assert (state[-1, :, 1] < state[0, :, 1]).all()
+    easiest, hardest = found["loss"].values
+    assert easiest < hardest
 
 
 def test_gradients_with_fixed_predictions_are_those_of_eq_4() -> None:
-    found = results("fig-eo-b1")
+    found = results("fig-fixed-predictions")
     assert np.allclose(found["gradient"].values[-1], found["theory"].values[-1], rtol=1e-10, atol=0)
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, cast, get_args, runtime_checkable
 
+from pcsim.errors import UsageError
 from pcsim.scenario import Run, Scenario
+from pcsim.scenario.study import Kind as Word
 from pcsim.studies.attempts import FAILED, FAILURE, Attempts, failures_of
 from pcsim.studies.results import Results
 
@@ -58,5 +60,7 @@ def require_of_run(kind: str, run: Run) -> None:
 
 
 def load_kind(word: str) -> Kind:
-    """Return the module of a kind."""
+    """Return the module of a kind; UsageError for a word that is none, as a trace may have it."""
+    if word not in get_args(Word):
+        raise UsageError(f"there is no kind of study '{word}' in this pcsim; upgrade it, or open /study in xarray")
     return cast("Kind", import_module(f"pcsim.studies.{word.replace('-', '_')}"))

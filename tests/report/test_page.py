@@ -8,6 +8,7 @@ import pytest
 
 import pcsim
 from pcsim.cli.call import call
+from pcsim.errors import UsageError
 from pcsim.report.findings import findings
 from pcsim.report.page.series import Series, shares, written
 from pcsim.typing import NDArray
@@ -97,6 +98,17 @@ def test_a_study_has_its_table_and_a_panel_for_every_array(files: Files) -> None
     assert len(content["tables"][0]["rows"]) == 2
     (energy,) = (panel for panel in content["panels"] if panel["id"] == "study energy")
     assert energy["x"] in ("step", "layer", "row")
+
+
+def test_a_study_of_a_kind_that_is_not_known_has_no_table_of_its_own(files: Files) -> None:
+    text = TEXT + '\n[sweep]\n"inference.steps" = [1, 2]\n'
+    with pcsim.run(pcsim.read_scenario(files.write(text))) as trace:
+        trace.attributes["study"] = "file"
+        (content,) = page_of(pcsim.view([trace], "t.html")).content["traces"]
+        with pytest.raises(UsageError, match="no kind of study 'file'"):
+            pcsim.plot([trace], "t.png")
+    assert "Study" not in [table["title"] for table in content["tables"]]
+    assert content["panels"]
 
 
 def test_of_many_rows_the_smallest_and_the_largest_are_kept() -> None:

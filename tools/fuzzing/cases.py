@@ -26,6 +26,7 @@ ON_TRACES = (
     "learn T -o out.npz",
     "repair T",
     "run S --resume T",
+    "view T -o out.html",
     "plot T -o out.png",
 )
 ON_SCENARIOS = ("check T", "check T", "show T", "inspect T", "run T --set inference.steps=2 -o out.h5")
@@ -35,7 +36,7 @@ ON_DATA = (
     "eval w.npz --set data.file=T",
     "run train.toml --set data.file=T -o out.h5",
 )
-WRITTEN = re.compile(r"out\.(npz|png|h5|h5\.checkpoint)|broken\.h5(\.checkpoint)?")
+WRITTEN = re.compile(r"out\.(npz|png|html|h5|h5\.checkpoint)|broken\.h5(\.checkpoint)?")
 
 
 @dataclass

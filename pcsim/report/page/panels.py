@@ -81,6 +81,8 @@ def _inference(trace: Trace) -> list[Panel]:
 def _curves(trace: Trace) -> list[Panel]:
     """Return panels of accuracies, and of losses, by epoch."""
     found: list[Panel] = []
+    if not trace.rows_by_clock.get("training/epoch", 0):
+        return found
     for measure, title in (("accuracy", "Accuracy"), ("loss", "Loss")):
         names = {word: f"training/{part}_{measure}" for part, word in _PARTS.items()}
         names = {word: name for word, name in names.items() if name in trace and np.isfinite(trace.array(name)).any()}

@@ -15,6 +15,7 @@ from pcsim.report.page.study_panels import runs_table
 from pcsim.report.summary import headline, layer_table, no_rows, work
 from pcsim.report.training_summary import PARTS, left_out, training_headline, training_table
 from pcsim.studies import results_of, rows_of
+from pcsim.studies.results import Results
 from pcsim.trace import Trace
 from pcsim.trace.owner import may_be_written
 from pcsim.words import count, duration
@@ -102,17 +103,20 @@ def _tables(trace: Trace) -> list[dict[str, Any]]:
     """Return the tables that the summary in the terminal has, with the same words."""
     if "study" in trace.attributes:
         results = results_of(trace)
-        rows = rows_of(str(trace.attributes["study"]), results)
-        heads = list(dict.fromkeys(head for row in rows for head in row))
-        table = {"title": "Study", "head": heads, "rows": [[row.get(head, "") for head in heads] for row in rows]}
         runs = runs_table(results)
-        return [table] if runs is None else [table, runs]
+        return [*_told(lambda: [_of_study(trace, results)]), *([runs] if runs else [])]
     found: list[dict[str, Any]] = []
     if trace.training:
         found += _told(lambda: [_as_json("Training by layer", training_table(trace))])
     if "arrival_step" in trace:
         found += _told(lambda: [_as_json("Inference by layer", layer_table(trace))])
     return found
+
+
+def _of_study(trace: Trace, results: Results) -> dict[str, Any]:
+    rows = rows_of(str(trace.attributes["study"]), results)
+    heads = list(dict.fromkeys(head for row in rows for head in row))
+    return {"title": "Study", "head": heads, "rows": [[row.get(head, "") for head in heads] for row in rows]}
 
 
 def _as_json(title: str, table: Table) -> dict[str, Any]:
@@ -126,7 +130,7 @@ def _as_json(title: str, table: Table) -> dict[str, Any]:
 
 def _told(tell: Callable[[], Iterable[Any]]) -> list[Any]:
     """Return what there is to tell, nothing of a trace that lacks what that takes: others than pcsim write traces."""
-    with suppress(UsageError, KeyError):
+    with suppress(UsageError, LookupError, ValueError, TypeError):
         return list(tell())
     return []
 

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 
@@ -61,6 +62,19 @@ def _is_obeyed(sign: str) -> bool:
 
 
 _KEPT = "\n\t\u200c\u200d"
+
+
+def plain(value: Any) -> Any:
+    """Return numbers, texts and lists as JSON has them; what is infinite or no number is None."""
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, tuple | list | np.ndarray):
+        return [plain(each) for each in value]
+    if isinstance(value, np.integer | np.bool_):
+        return value.item()
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return value
 
 
 class Text(str):

@@ -1,6 +1,5 @@
 """`pcsim inspect`: the curvature of a scenario or a trace, and what it says about step sizes."""
 
-import json
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,8 @@ import click
 import numpy as np
 from rich.table import Table
 
-from pcsim.cli.options import allow_option, read, scenario_options
-from pcsim.cli.terminal import PrintableConsole, echo
+from pcsim.cli.options import allow_option, json_option, print_json, read, scenario_options
+from pcsim.cli.terminal import PrintableConsole
 from pcsim.errors import UsageError
 from pcsim.extensions import import_allowed
 from pcsim.report.tables import new_table, print_table
@@ -23,7 +22,7 @@ from pcsim.words import count
 @click.command("inspect", short_help="Show the curvature of the energy, and which step sizes are stable.")
 @scenario_options
 @allow_option
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@json_option
 def command(scenario: str, as_json: bool, allow: tuple[str, ...], **changes: Any) -> None:
     """Show the curvature of SCENARIO at the start of inference, or of a trace (.h5) where inference ended."""
     if Path(scenario).suffix in (".h5", ".hdf5"):
@@ -35,7 +34,7 @@ def command(scenario: str, as_json: bool, allow: tuple[str, ...], **changes: Any
         import_allowed(allow)
         found = inspect(read(scenario, quiet=as_json, **changes))
     if as_json:
-        echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+        print_json(found.as_dict())
         return
     console = PrintableConsole()
     if found.title:

@@ -1,5 +1,6 @@
 """Arguments and options that several commands share."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,14 @@ allow_option = click.option(
     metavar="MODULE",
     help="Import this module of yours, which has what files name; may be repeated.",
 )
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, and nothing else.")
+
+
+def print_json(content: Any) -> None:
+    """Print numbers, texts and lists as JSON."""
+    echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def note(line: str) -> None:

@@ -12,7 +12,9 @@ from pcsim.api import run, take_part
 from pcsim.cli.options import (
     allow_option,
     jobs_option,
+    json_option,
     output_option,
+    print_json,
     processes_options,
     read,
     scenario_options,
@@ -23,6 +25,7 @@ from pcsim.engine.processes import Processes
 from pcsim.errors import RunFailed
 from pcsim.extensions import import_allowed
 from pcsim.report.progress import shown_progress
+from pcsim.report.run_dict import as_dict
 from pcsim.report.summary import print_summary
 from pcsim.runs.repetition import averages, last_measures, run_seeds
 from pcsim.scenario import Run, Scenario
@@ -44,6 +47,7 @@ from pcsim.words import count
 @jobs_option("Runs of a study, or seeds, at a time; without it as many as there are cores, where that is worth it.")
 @processes_options
 @allow_option
+@json_option
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def command(
     scenario: str,
@@ -52,6 +56,7 @@ def command(
     resume: Path | None,
     jobs: int | None,
     allow: tuple[str, ...],
+    as_json: bool,
     quiet: bool,
     coordinator: str | None,
     processes: int | None,
@@ -60,32 +65,55 @@ def command(
 ) -> None:
     """Run SCENARIO, a file or the name of one that ships, and write its trace."""
     import_allowed(allow)
-    reading = read(scenario, quiet=quiet, **changes)
+    reading = read(scenario, quiet=quiet or as_json, **changes)
     if resume is not None and (output is not None or force):
         raise click.UsageError("--resume goes on in the trace it names; leave out -o and --force")
     target = output or Path(f"{stem_of(scenario)}.h5")
-    console = PrintableConsole(quiet=quiet)
+    console = PrintableConsole(quiet=quiet or as_json)
+    said = _Said(console, as_json)
     group = _group(coordinator, processes, process)
     if group is not None and group.number != 0:
         _take_part(reading, group, console)
         return
     if group is None and reading.learning is not None and reading.learning.seeds is not None:
-        _run_seeds(reading, resume or target, force, resume is not None, jobs, console)
+        _run_seeds(reading, resume or target, force, resume is not None, jobs, said)
         return
     if group is None and reading.asks_for is not None:
-        _run_study(reading, target, force, resume, jobs, console)
+        _run_study(reading, target, force, resume, jobs, said)
         return
     if jobs is not None:
         raise click.UsageError("--jobs is for several runs: a [sweep], a [study] of them, or learning.seeds")
     try:
-        trace = run(reading, path=target, force=force, progress=not quiet, resume=resume, processes=group)
+        trace = run(reading, path=target, force=force, progress=not console.quiet, resume=resume, processes=group)
     except RunFailed as error:
         if error.trace is not None:
             with suppress(OSError):  # the terminal may be gone: that is what SIGHUP says
-                print_summary(error.trace, console)
+                said.of(error.trace)
+                said.all()
         raise
     with trace:
-        print_summary(trace, console)
+        said.of(trace)
+        said.all()
+
+
+class _Said:
+    """What is printed of runs: a summary of each at once, or JSON of all in the end."""
+
+    def __init__(self, console: Console, as_json: bool) -> None:
+        self.console = console
+        self._found: list[dict[str, Any]] | None = [] if as_json else None
+
+    def of(self, trace: Trace) -> None:
+        """Say what a run came to."""
+        if self._found is None:
+            print_summary(trace, self.console)
+        else:
+            self._found.append(as_dict(trace))
+
+    def all(self, more: dict[str, Any] | None = None) -> None:
+        """Print JSON where that is asked for: of one run alone, of several in a list, and what `more` there is."""
+        if self._found is not None:
+            print_json(self._found[0] if more is None else {"runs": self._found} | more)
 
 
 def _group(coordinator: str | None, processes: int | None, process: int | None) -> Processes | None:
@@ -111,7 +139,7 @@ def _take_part(scenario: Scenario, group: Processes, console: Console) -> None:
 
 
 def _run_study(
-    scenario: Scenario, target: Path, force: bool, resume: Path | None, jobs: int | None, console: Console
+    scenario: Scenario, target: Path, force: bool, resume: Path | None, jobs: int | None, said: _Said
 ) -> None:
     """Run every run of a study, and say what came of them."""
     best = Best()
@@ -121,28 +149,29 @@ def _run_study(
         shown.best(best.words)
         shown.progress(over, of)
 
-    with shown_progress(scenario, console) as shown:
+    with shown_progress(scenario, said.console) as shown:
         trace = run_study(scenario, path=target, force=force, resume=resume, jobs=jobs, told=told)
     with trace:
-        print_summary(trace, console)
+        said.of(trace)
+        said.all()
 
 
-def _run_seeds(scenario: Scenario, target: Path, force: bool, resume: bool, jobs: int | None, console: Console) -> None:
+def _run_seeds(scenario: Scenario, target: Path, force: bool, resume: bool, jobs: int | None, said: _Said) -> None:
     """Run every seed, say how each went, and the average."""
     measures: list[dict[str, float]] = []
     left_out: list[str] = []
 
     def finished(trace: Trace) -> None:
         measures.append(last_measures(trace))
-        print_summary(trace, console)
+        said.of(trace)
 
     def failed(seed: int, error: RunFailed) -> None:
         left_out.append(f"seed {seed}")
         if error.trace is not None:
-            print_summary(error.trace, console)
+            said.of(error.trace)
         click.echo(f"error: seed {seed}: {error}", err=True)
 
-    with shown_progress(scenario, console) as shown:
+    with shown_progress(scenario, said.console) as shown:
         run_seeds(
             scenario,
             path=target,
@@ -156,6 +185,7 @@ def _run_seeds(scenario: Scenario, target: Path, force: bool, resume: bool, jobs
             jobs=jobs,
         )
     for line in averages(measures):
-        console.print(line, highlight=False, markup=False)
+        said.console.print(line, highlight=False, markup=False)
     if left_out:
-        console.print(f"left out, since it failed: {', '.join(left_out)}", highlight=False, markup=False)
+        said.console.print(f"left out, since it failed: {', '.join(left_out)}", highlight=False, markup=False)
+    said.all({"averages": averages(measures), "left_out": left_out})

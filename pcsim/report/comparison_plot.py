@@ -9,20 +9,25 @@ from pcsim.figures.axes import as_text, log_clock, new_figure, plain_log_axes
 from pcsim.figures.files import check_replaceable_figure
 from pcsim.figures.layer_lines import draw_lines
 from pcsim.figures.own_settings import own_settings
-from pcsim.report.plotting import check_figure_path, save
+from pcsim.report.plotting import FORMATS, check_figure_path, save
 from pcsim.runs.comparison import Comparison
 
 COLUMNS = 5
 
 
-def check_comparison_figure(folder: Path, *, force: bool) -> Path:
-    """Return where the figure of a comparison goes; `UsageError` where it cannot be drawn or written."""
+def check_comparison_figure(output: Path | None, folder: Path, *, force: bool) -> tuple[Path, Path]:
+    """Return the folder of a comparison and its figure, where the user asked for one of these or neither.
+
+    Raises `UsageError` where the figure cannot be drawn or written.
+    """
+    named = output is not None and output.suffix.lower() in FORMATS and not output.is_dir()
+    folder = folder if named or output is None else output
+    figure = output if named and output is not None else folder / "compare.png"
     with own_settings():
-        figure = folder / "compare.png"
-        if folder.is_dir():
+        if figure.parent.is_dir() or named:
             check_figure_path(figure)
             check_replaceable_figure(figure, force=force)
-        return figure
+        return folder, figure
 
 
 @own_settings()

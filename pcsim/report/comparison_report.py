@@ -1,35 +1,42 @@
-"""What a comparison says: arrival steps, relative errors, and which layers a format alone keeps silent."""
+"""What a comparison says, top down: what a format alone keeps silent, a line a run, and all that was measured."""
 
 import numpy as np
 from rich.console import Console
 
 from pcsim.model.arithmetic import FORMATS
+from pcsim.report.comparison_table import Measured, error_words, measured, run_table
 from pcsim.report.findings import noise_of, underflow
-from pcsim.report.summary import arrival_words
-from pcsim.report.tables import new_table
+from pcsim.report.tables import new_table, print_table
 from pcsim.runs.comparison import Comparison
 from pcsim.trace import Trace
 from pcsim.typing import NDArray
 from pcsim.words import layers
 
 
-def print_comparison(comparison: Comparison, console: Console) -> None:
-    """Print the tables of arrivals and relative errors, then a sentence for every combination."""
-    reference, clock = comparison.labels[comparison.reference], comparison.traces[0].clock
-    # A flow can fail before the first time it was to record: that leaves no row.
-    nothing = np.full((1, len(comparison.traces[0].layer_names)), np.nan)
-    found = (comparison.relative_error(i) for i in range(len(comparison.traces)))
-    errors = [error if len(error) else nothing for error in found]
-    arrivals = [arrival_words(trace) for trace in comparison.traces]
-    largest = [[_error(value) for value in error.max(axis=0)] for error in errors]
-    last = [[_error(value) for value in error[-1]] for error in errors]
-    _print_columns(comparison, arrivals, f"arrival {clock}", console)
-    _print_columns(comparison, largest, f"largest relative error of the energy, against {reference}", console)
-    _print_columns(
-        comparison, last, f"relative error of the energy at the last common {clock}, against {reference}", console
-    )
+def print_comparison(comparison: Comparison, console: Console, *, full: bool = False) -> None:
+    """Print a sentence for every combination and a table with a line for each; `full` adds tables of the layers."""
+    title = str(comparison.traces[0].attributes.get("title", ""))
+    if title:
+        console.print(title, style="bold", highlight=False, markup=False)
     for sentence in verdicts(comparison):
         console.print(sentence, highlight=False)
+    console.print()
+    runs, reference = measured(comparison), comparison.labels[comparison.reference]
+    print_table(run_table(comparison, runs), console)
+    console.print(f"relative errors are those of any layer's energy, against {reference}", highlight=False)
+    if not full:
+        return
+    clock = comparison.traces[0].clock
+    against = f"of the energy, against {reference}"
+    largest, last = ([[error_words(value) for value in values] for values in each] for each in _errors(runs))
+    console.print()
+    _print_columns(comparison, [run.arrivals for run in runs], f"arrival {clock}", console)
+    _print_columns(comparison, largest, f"largest relative error {against}", console)
+    _print_columns(comparison, last, f"relative error at the last common {clock} {against}", console)
+
+
+def _errors(runs: list[Measured]) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
+    return [run.largest for run in runs], [run.last for run in runs]
 
 
 def verdicts(comparison: Comparison) -> list[str]:
@@ -94,9 +101,3 @@ def _print_columns(comparison: Comparison, columns: list[list[str]], title: str,
             table.add_row(name, *(columns[i][layer] for i in chosen))
         console.print(table)
         console.print()
-
-
-def _error(value: float) -> str:
-    if not np.isfinite(value):
-        return "–"
-    return f"{value:.1e}" if value else "0"

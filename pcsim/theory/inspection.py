@@ -43,6 +43,7 @@ from pcsim.recorded.resimulation import setting_in_double
 from pcsim.scenario import Scenario, read_scenario
 from pcsim.trace import Trace
 from pcsim.typing import NDArray
+from pcsim.words import plain
 
 MOST_SAMPLES = 8
 """Samples whose eigenvalues are computed one by one."""
@@ -121,7 +122,7 @@ class Inspection:
         """Return everything as plain numbers, texts and lists; what is infinite or no number is None."""
         both = {"states": self.states, "errors": self.errors}
         spectra = {name: asdict(each) | {"condition_number": each.condition_number} for name, each in both.items()}
-        return _plain(asdict(self) | {"is_stable": self.is_stable} | spectra)
+        return plain(asdict(self) | {"is_stable": self.is_stable} | spectra)
 
 
 @dataclass(frozen=True)
@@ -276,13 +277,3 @@ def _equilibrated(at: _Setting) -> float | None:
         return float(np.mean(linear_system(at.energy, at.parameters, at.x, at.y).equilibrated_energy()))
     except NotPositiveDefinite:
         return None
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    if isinstance(value, tuple | list | np.ndarray):
-        return [_plain(each) for each in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if np.isfinite(value) else None
-    return value

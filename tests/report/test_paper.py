@@ -14,7 +14,7 @@ import pcsim
 from pcsim.cli.call import call
 from pcsim.figures.axes import log_ticks, plain_number
 from pcsim.figures.layer_lines import layer_colours
-from tests.support.scenario_files import Files, changed
+from tests.support.scenario_files import TEXT, Files, changed
 from tests.support.training_files import TRAINING, only_line
 
 DEEP = changed("[64, 32, 32, 10]", str([64] + [8] * 19 + [10]))
@@ -101,3 +101,11 @@ def test_lines_stand_out_from_white():
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
         luminance = float(np.dot((0.2126, 0.7152, 0.0722), linear))
         assert 1.05 / (luminance + 0.05) > 1.8  # contrast to white, as WCAG measures it
+
+
+def test_a_comparison_is_drawn_where_its_file_is_named(files: Files, capsys: pytest.CaptureFixture[str]):
+    files.write(TEXT.replace("steps = 20", "steps = 3"))
+    assert call(["compare", "s.toml", "--form", "standard,increment", "-o", "x.pdf"]) == 0
+    assert Path("x.pdf").read_bytes().startswith(b"%PDF")
+    assert sorted(p.suffix for p in Path("s-compare").iterdir()) == [".csv", ".h5", ".h5"]
+    assert capsys.readouterr().out.splitlines()[-1] == "figure: x.pdf"

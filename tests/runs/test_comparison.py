@@ -117,7 +117,7 @@ def test_underflow_in_the_increment_form_is_said(scenario: Scenario) -> None:
 def test_the_report_fits_a_narrow_terminal(scenario: Scenario) -> None:
     with pcsim.compare(scenario, precision=["bfloat16", "float32", "float64"], form=["standard"]) as comparison:
         console = Console(width=32, record=True, file=Path("/dev/null").open("w"))  # noqa: SIM115
-        print_comparison(comparison, console)
+        print_comparison(comparison, console, full=True)
         text = console.export_text()
         console.file.close()
     assert "…" not in text
@@ -147,6 +147,7 @@ def test_the_command_writes_traces_and_a_figure(tmp_path: Path, capsys: pytest.C
         words += ["--set", override]
     assert call(words) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "compare.csv",
         "compare.png",
         "numpy-bfloat16-standard.h5",
         "numpy-float64-standard.h5",

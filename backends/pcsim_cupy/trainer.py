@@ -20,14 +20,14 @@ from pcsim_cupy.stop_monitor import Looks, StopMonitor
 class CupyTrainer(HostTrainer):
     """A network in training in float32 or float64; diagnosis and evaluation run the core's lines on the device.
 
-    Parameters and memory are stacked by groups of equal layers where the optimiser does not mind.
+    Parameters and memory are stacked by groups of equal layers where the optimiser does not mind, and all are as fast.
     """
 
     samples_at_once: ClassVar[int] = 4096
 
     def __init__(self, task: TrainingTask, device: Device) -> None:
         self._device, self._plan = device, plan(task.learner.inference.energy)
-        self._together = goes_together(task.learner.optimizer)
+        self._together = goes_together(task.learner.optimizer) and task.learner.speeds is None
         self._batches: dict[int, _Batch] = {}
         with device.active():
             parameters = self._arranged(device.namespace, packed_parameters(device, task.parameters))

@@ -11,7 +11,7 @@ from pcsim.assemble.inputs import (
     read_dataset,
     require_parameter_range,
 )
-from pcsim.assemble.learning import build_learner, build_optimizer, build_schedule
+from pcsim.assemble.learning import build_learner, build_optimizer, build_schedule, speeds_of
 from pcsim.assemble.model import build_inference, build_network, method_of
 from pcsim.assemble.own import OwnWord, needs_this_process, origins, own_words, require_known, require_own
 from pcsim.assemble.roles import named
@@ -60,4 +60,5 @@ __all__ = [
     "require_parameter_range",
     "require_shares",
     "require_step_size",
+    "speeds_of",
 ]

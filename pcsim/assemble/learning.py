@@ -3,6 +3,7 @@
 from pcsim.assemble.model import build_inference
 from pcsim.assemble.own import OwnWord, made
 from pcsim.assemble.task import build_stepper, build_stop, number_of_steps
+from pcsim.errors import UsageError
 from pcsim.learning import (
     MQ,
     SGD,
@@ -21,6 +22,7 @@ from pcsim.learning import (
 )
 from pcsim.model.network import Network
 from pcsim.scenario import LearningTable, Scenario
+from pcsim.words import count as count_of
 
 
 def build_learner(scenario: Scenario, network: Network) -> Learner:
@@ -34,7 +36,31 @@ def build_learner(scenario: Scenario, network: Network) -> Learner:
         rule=AfterEveryStep() if table.rule == "incremental" else AtTheEnd(),
         clip=table.clip,
         stop=build_stop(scenario),
+        speeds=speeds_of(scenario, table, network),
     )
+
+
+def speeds_of(scenario: Scenario, table: LearningTable, network: Network) -> tuple[float, ...] | None:
+    """Return how fast every layer learns, in units of the learning rate, 0 where it is frozen; None where all are 1.
+
+    Raises `UsageError` for rates that are not one for each layer, and for layers that there are not.
+    """
+    first = int(network.has_free_input)
+    count = len(network.layers) - first
+    rates = table.lr if isinstance(table.lr, tuple) else (table.lr,) * count
+    if len(rates) != count:
+        raise UsageError(
+            f"{scenario.where('learning.lr')}: {len(rates)} learning rates for {count_of(count, 'layer')}; give one "
+            "for each, the output's last, or one number"
+        )
+    frozen = table.freeze or ()
+    where = scenario.where("learning.freeze")
+    if any(layer >= count for layer in frozen):
+        raise UsageError(f"{where}: there is no layer {max(frozen)}; the layers are 0 to {count - 1}")
+    if len(frozen) == count:
+        raise UsageError(f"{where}: all layers are frozen, and nothing learns; leave one out of the list")
+    found = [0.0 if i in frozen else rate / table.largest_lr for i, rate in enumerate(rates)]
+    return None if all(speed == 1.0 for speed in found) else ((1.0,) * first + tuple(found))
 
 
 def build_schedule(scenario: Scenario, updates: int) -> Schedule:
@@ -42,10 +68,10 @@ def build_schedule(scenario: Scenario, updates: int) -> Schedule:
     table = _learning(scenario)
     given = table.schedule
     if given is None or given.kind == "constant":
-        return Constant(table.lr)
+        return Constant(table.largest_lr)
     if given.kind == "cosine":
-        return WarmupCosine(table.lr, given.warmup, given.peak, given.final)
-    return StepDecay(table.lr, given.every * updates, given.factor)
+        return WarmupCosine(table.largest_lr, given.warmup, given.peak, given.final)
+    return StepDecay(table.largest_lr, given.every * updates, given.factor)
 
 
 def build_optimizer(scenario: Scenario, table: LearningTable) -> Optimizer:

@@ -47,7 +47,8 @@ def learning_words(table: LearningTable) -> str:
     usual = LearningTable()
     changed = [word for word in WORDS[2:] if getattr(table, word) != getattr(usual, word)]
     words = [f"{word.replace('_', ' ')} {getattr(table, word)}" for word in changed]
-    return ", ".join([table.optimizer, f"lr {table.lr:g}", *words])
+    rates = table.lr if isinstance(table.lr, tuple) else (table.lr,)
+    return ", ".join([table.optimizer, f"lr {' '.join(f'{rate:g}' for rate in rates)}", *words])
 
 
 def _whose(update: LocalUpdate) -> str:

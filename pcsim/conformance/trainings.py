@@ -48,7 +48,7 @@ RULES = {
     "relative-change": StopRule(relative_change=0.3),
     "grad-norm": StopRule(grad_norm=0.05),
 }
-VARIANTS = ("free-input", "incremental-free-input", "halving", "incremental-halving", "bytes", *RULES)
+VARIANTS = ("free-input", "incremental-free-input", "halving", "incremental-halving", "bytes", "speeds", *RULES)
 
 
 class TrainingCase(NamedTuple):
@@ -109,6 +109,8 @@ def variant_task(what: str, precision: str) -> TrainingTask:
         draw = np.random.default_rng(4)
         stored = draw.integers(256, size=task.x.shape, dtype=np.uint8)
         return replace(task, x=pixels(stored, draw.standard_normal((256, task.x.shape[1]))))
+    if what == "speeds":
+        return replace(task, learner=replace(learner, speeds=(0.0, 0.5, 1.0)))
     if what in RULES:
         return replace(task, learner=replace(learner, stop=RULES[what]))
     if what.endswith("halving"):

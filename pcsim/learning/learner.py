@@ -34,8 +34,9 @@ class Learner:
     """How a network learns from a batch: inference, its number of steps, the weights' optimiser and when it acts.
 
     `clip` is the largest norm of the gradient of all parameters together; with `stop` inference ends as soon as that
-    is met on the batch. Raises `UsageError` for fewer than one step, and where weights change during inference for a
-    stop rule and for errors that do not follow from the states.
+    is met on the batch; `speeds` are the layers' learning rates in units of the common one, 0 where a layer is frozen.
+    Raises `UsageError` for fewer than one step, and where weights change during inference for a stop rule and for
+    errors that do not follow from the states.
     """
 
     inference: Inference
@@ -45,6 +46,7 @@ class Learner:
     rule: AtTheEnd | AfterEveryStep = AtTheEnd()
     clip: float | None = None
     stop: StopRule | None = None
+    speeds: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -73,19 +75,21 @@ class Learner:
     ) -> tuple[tuple[Parameters, ...], Memory]:
         """Return the parameters and the optimiser's memory after update `number` along a gradient, clipped if asked.
 
-        Arrays without a gradient, statistics of norms, stay.
+        Arrays without a gradient, statistics of norms, stay, and so do those of layers that are frozen.
         """
+        speeds = self.speeds or (1.0,) * len(parameters)
+        gradient = tuple(own if speed else {} for own, speed in zip(gradient, speeds, strict=True))
         if self.clip is not None:
             gradient = clip_to_norm(xp, gradient, self.clip)
         update = self.optimizer.update
         pairs = tuple(
             {
-                name: update(xp, array, slopes[name], known[name], rate, number)
+                name: update(xp, array, slopes[name], known[name], rate if speed == 1.0 else speed * rate, number)
                 if name in slopes
                 else (array, known[name])
                 for name, array in own.items()
             }
-            for own, slopes, known in zip(parameters, gradient, memory, strict=True)
+            for own, slopes, known, speed in zip(parameters, gradient, memory, speeds, strict=True)
         )
         return (
             tuple({name: pair[0] for name, pair in layer.items()} for layer in pairs),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from pcsim.assemble import build_inference, build_network, build_optimizer
+from pcsim.assemble import build_inference, build_network, build_optimizer, speeds_of
 from pcsim.engine.host import host_namespace
 from pcsim.errors import UsageError, did_you_mean
 from pcsim.inference.state import evaluate_states
@@ -91,9 +91,10 @@ def learn_from(
         check_agreement(trace, scenario, inference, recorded, point)
         point = replace(point, errors=recorded.errors)
         gradient = inference.energy.parameter_gradient(xp, clamped, point)
-        learner = Learner(inference, GradientDescent(1.0), 1, build_optimizer(scenario, table), clip=table.clip)
+        optimizer, speeds = build_optimizer(scenario, table), speeds_of(scenario, table, built)
+        learner = Learner(inference, GradientDescent(1.0), 1, optimizer, clip=table.clip, speeds=speeds)
         memory = fresh(xp, learner.optimizer, recorded.parameters)
-        after, _ = learner.follow(xp, recorded.parameters, gradient, memory, table.lr, 1)
+        after, _ = learner.follow(xp, recorded.parameters, gradient, memory, table.largest_lr, 1)
         names, nothing = weight_names(built), np.zeros(1)
         pairs = chosen(names, zip(recorded.parameters, after, strict=True), nothing)
         ratios = np.concatenate([update_ratio(xp, old, new) for old, new in pairs])

@@ -62,7 +62,8 @@ def of_training(trace: Trace) -> list[str]:
 def _unmoved(trace: Trace, silent: list[int]) -> list[str]:
     """Weights that a signal reached and that stand still: what they read is zero, or their activation is flat."""
     ratios = trace.training.get("update_ratio", np.empty((0, 0)))
-    still = [] if len(ratios) == 0 else [i for i in _numbers(ratios[-1] == 0) if i not in silent]
+    frozen = [int(number) for number in str(trace.attributes.get("frozen_layers", "")).split()]
+    still = [] if len(ratios) == 0 else [i for i in _numbers(ratios[-1] == 0) if i not in (*silent, *frozen)]
     if not still or not float(trace.training["learning_rate"][-1]):
         return []
     their = "its" if len(still) == 1 else "their"

@@ -108,6 +108,8 @@ def _attributes(simulation: Simulation) -> Attributes:
         attributes["skip"] = scenario.network.skip
     if simulation.training is not None:
         attributes |= _epoch(simulation.training)
+        if scenario.learning is not None and scenario.learning.freeze is not None:
+            attributes["frozen_layers"] = " ".join(map(str, sorted(scenario.learning.freeze)))
         if (devices := simulation.training.task.devices) > 1:
             attributes["devices"] = devices
     free = [end for end in ("input", "output") if getattr(scenario.inference, end) == "free"]

@@ -53,8 +53,16 @@ class LearningTable(Table):
     """Update after inference, after every step of it, or by backpropagation; if not given, as inference.method asks."""
     optimizer: Annotated[str, OpenWord("optimizer")] = "adam"
     """How an update follows the gradient; adamw has decoupled weight decay, mq one adaptive rate for each matrix."""
-    lr: Positive = 1e-3
-    """Learning rate."""
+    lr: Annotated[
+        Positive | Annotated[tuple[Positive, ...], Field(min_length=1)],
+        Allowed("a number greater than 0, or a list of them, one for each layer, the output's last"),
+    ] = 1e-3
+    """Learning rate, or one for each layer, the output's last; what is recorded of a list is its largest."""
+    freeze: Annotated[
+        Annotated[tuple[CountOrZero, ...], Field(min_length=1), AfterValidator(_must_differ)] | None,
+        Allowed("a list of layers by their numbers, 0 the lowest, each once, as in [0, 1]"),
+    ] = None
+    """Layers, by number, whose parameters stay as they are; without it none."""
     epochs: Count = 10
     """How often all training samples are used."""
     batch: Count = 64
@@ -103,6 +111,11 @@ class LearningTable(Table):
     own, a smaller batch."""
     shuffle: Flag = True
     """Whether each epoch takes the samples in a random order of its own."""
+
+    @property
+    def largest_lr(self) -> float:
+        """The learning rate, the largest of several: what a schedule changes, and a trace records."""
+        return max(self.lr) if isinstance(self.lr, tuple) else self.lr
 
 
 def fits(rule: str, method: str) -> bool:

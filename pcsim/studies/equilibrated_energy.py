@@ -34,7 +34,7 @@ def _descent(each: Run) -> tuple[Inputs, WeightLandscape, float]:
     if each.scenario.learning is None:
         raise UsageError("the study descends by the rate in [learning]; add the table with lr")
     inputs = inputs_of(each.scenario)
-    return inputs, weight_landscape(build_network(each.scenario), inputs.x, inputs.y), each.scenario.learning.lr
+    return inputs, weight_landscape(build_network(each.scenario), inputs.x, inputs.y), each.scenario.learning.largest_lr
 
 
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:

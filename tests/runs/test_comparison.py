@@ -121,7 +121,7 @@ def test_the_report_fits_a_narrow_terminal(scenario: Scenario) -> None:
         text = console.export_text()
         console.file.close()
     assert "…" not in text
-    assert text.count("arrival step") == 2, text
+    assert text.count("\narrival step\n") == 2, text
 
 
 def test_a_diverging_run_is_kept_and_said(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_noise_leaves_nothing_to_say_of_arrivals(files: Files) -> None:
 def test_a_comparison_of_forms_speaks_of_time(files: Files) -> None:
     with pcsim.compare(files.read(TEXT), precision="float64", form=["standard", "increment"]) as comparison:
         console = Console(record=True, width=100, quiet=False)
-        print_comparison(comparison, console)
+        print_comparison(comparison, console, full=True)
         assert comparison.relative_error(0).shape == (4, 4)
     text = console.export_text()
     assert "arrival time" in text

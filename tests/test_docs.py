@@ -1,16 +1,25 @@
 """What is derived from the code agrees with it."""
 
+import os
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import pcsim
 from pcsim.cli import COMMANDS
+from pcsim.cli.call import call
 from pcsim.resources import scenario_dir
 from pcsim.scenario import list_scenarios
 from tests.support.places import ROOT
+from tests.support.scenario_files import Files
 from tools.pages.make_reference import derived
+
+HOW_DO_I = ROOT / "docs" / "how-do-i.md"
 
 
 def test_schema_and_scenario_reference_are_up_to_date() -> None:
@@ -43,6 +52,8 @@ def python_blocks() -> list[Any]:
     """Return every Python block of the pages, named by its page and its number there."""
     found: list[Any] = []
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        if page == HOW_DO_I:
+            continue  # its blocks run one after another, below
         blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
         found += [pytest.param(block, id=f"{page.stem}-{i}") for i, block in enumerate(blocks)]
     return found
@@ -54,6 +65,39 @@ def test_every_block_runs_alone(block: str, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
     exec(compile(block, "block", "exec"), {"__name__": "block"})
+
+
+@pytest.mark.exhaustive
+def test_answers_run_as_they_stand(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
+    for language, block in re.findall(r"^```(\w+)\n(.*?)^```", HOW_DO_I.read_text(), re.DOTALL | re.MULTILINE):
+        if language == "python":
+            exec(compile(block, "block", "exec"), {"__name__": "block"})
+            continue
+        for line in block.splitlines():
+            command, _, target = line.partition(" > ")
+            program, *arguments = shlex.split(command)
+            capsys.readouterr()
+            assert (program, call(arguments)) == ("pcsim", 0), line
+            if target:
+                (files.folder / target).write_text(capsys.readouterr().out)
+
+
+@pytest.mark.exhaustive
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs")
+    pytest.importorskip("mkdocstrings")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    quiet = {**os.environ, "NO_COLOR": "1", "NO_MKDOCS_2_WARNING": "1"}
+    built = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, env=quiet)
+    assert built.returncode == 0, built.stderr
+    pages = {page.stem for page in (tmp_path / "site").glob("*.html")}
+    assert {page.stem for page in (ROOT / "docs").glob("*.md")} <= pages
+
+
+def test_the_page_on_python_names_all_that_is_public() -> None:
+    text = (ROOT / "docs" / "python.md").read_text()
+    named = set(re.findall(r"heading: pcsim\.(\w+)", text))
+    assert named == set(pcsim.__all__) - {"__version__"}
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -12,7 +12,6 @@ from pcsim.engine.processes import LOST, Group, Processes, met
 from pcsim.engine.registry import load_backend, others_that
 from pcsim.errors import DeviceFailed, Interrupted, PcsimError, RunFailed, UsageError
 from pcsim.interruption import stop_requests, words_of
-from pcsim.learning.augmentation import Augmentation
 from pcsim.learning.diagnosis import Diagnosis
 from pcsim.learning.pixels import Samples
 from pcsim.learning.samples import DataParts
@@ -76,11 +75,6 @@ class LeadingTrainer:
     trainer: Trainer
     samples: DataParts
     group: Group
-
-    @property
-    def augmentation(self) -> Augmentation | None:
-        """Nothing of its own: who asks has asked the trainer itself."""
-        return None
 
     def run(self, batches: NDArray[np.int64], rates: NDArray[np.float64]) -> Updates:
         """Update the parameters on one batch after another."""

@@ -15,6 +15,7 @@ from pcsim.model.arithmetic import Arithmetic
 from pcsim.model.flat import Flat
 from pcsim.model.network import Network
 from pcsim.scenario import LogTimes, Scenario
+from pcsim.trace.layout import ARRIVALS
 from pcsim.trace.recording import every_so_many, log_spaced
 from pcsim.typing import NDArray
 
@@ -36,10 +37,16 @@ def build_task(scenario: Scenario, network: Network, inputs: Inputs, precision: 
         x=inputs.x,
         y=inputs.y,
         initial=build_initial(scenario, network, len(inputs.x)),
-        record=frozenset(scenario.trace.record),
+        record=_recorded(scenario),
         precision=precision,
         arithmetic=Arithmetic(table.rounding, table.accumulate, scenario.seed),
     )
+
+
+def _recorded(scenario: Scenario) -> frozenset[str]:
+    """Return what a backend records: of arrivals by sample, the energies that tell them."""
+    found = frozenset[str](scenario.trace.record)
+    return found | {"energy_per_sample"} if ARRIVALS in found else found
 
 
 def _descent(scenario: Scenario) -> Descent:

@@ -19,6 +19,7 @@ from pcsim.runs.clock import Clock
 from pcsim.runs.hooks import NOBODY, Hooks, Teller
 from pcsim.runs.logs import check_logs, logging
 from pcsim.runs.minima import with_minima
+from pcsim.runs.sample_arrivals import SampleArrivals
 from pcsim.runs.simulation import Simulation, prepare
 from pcsim.runs.together import leading, together
 from pcsim.runs.tracing import (
@@ -183,13 +184,14 @@ class _Attempt:
             simulation = simulation.with_trained(in_float64(trained.parameters))
             task = simulation.task
             outcome |= step_attributes(simulation)
-        settled = simulation.backend.settle(task, self._append, self._poll(task.motion.end))
+        arrivals = SampleArrivals(task, self._append)
+        settled = simulation.backend.settle(task, arrivals.append, self._poll(task.motion.end))
         if settled.interrupted and not self.stop.asked:
             settled = replace(settled, ending=Ending.FINISHED)
             outcome |= {"stopped_by": "on_rows"}
         if simulation.scenario.inference.curvature and settled.failure is None:
             settled = with_minima(task, settled)
-        arrays |= final_arrays(settled)
+        arrays |= {**final_arrays(settled), **arrivals.arrays()}
         trace = self.writer.finish(status_of(settled), outcome | outcome_of(settled) | clock.read(), arrays)
         if settled.failure is not None:
             raise RunFailed(f"{settled.failure}{self.kept}", trace)

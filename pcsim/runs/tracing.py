@@ -21,6 +21,7 @@ from pcsim.scenario import Scenario, scenario_text
 from pcsim.trace import Beginning, Layout, Trace, TraceWriter, resume
 from pcsim.trace.assemble import RUN_ID
 from pcsim.trace.atomic import temporary_name
+from pcsim.trace.layout import ARRIVALS
 from pcsim.trace.shared import left_to
 from pcsim.trace.space import check_room
 from pcsim.trace.training import Training
@@ -85,7 +86,7 @@ def _layout(simulation: Simulation) -> Layout:
         unit_shapes=network.layer_shapes,
         input_shape=network.input_shape,
         samples=len(task.x),
-        record=task.record | bounds,
+        record=(task.record & {*scenario.trace.record} - {ARRIVALS}) | bounds,
         dtype=np.dtype(np.float32 if task.precision in ("float32", *NARROW) else np.float64),
         rows=None if task.stop is not None else _rows(task.motion),
         training=None if simulation.training is None else _training(scenario, simulation.training),

@@ -35,7 +35,9 @@ from pcsim.scenario.study import StudyTable
 from pcsim.scenario.sweep import EXAMPLE, Sweep
 from pcsim.words import Shown, count
 
-Recordable = Literal["energy", "grad_norm", "states", "errors", "energy_per_sample", "weight_gradient"]
+Recordable = Literal[
+    "energy", "grad_norm", "states", "errors", "energy_per_sample", "weight_gradient", "arrival_per_sample"
+]
 Loggable = Literal["csv", "tensorboard"]
 T = TypeVar("T")
 
@@ -260,6 +262,12 @@ class Scenario(Table, Shown):
     def _check(self) -> Self:
         found: list[Inconsistency] = []
         takes_logits = self.inference.loss in ("cross-entropy", "binary-cross-entropy")
+        if "arrival_per_sample" in self.trace.record and self.inference.solver is not None:
+            text = (
+                f'trace.record has "arrival_per_sample", which counts discrete steps, but inference.solver = '
+                f'"{self.inference.solver}"; remove one of them'
+            )
+            found.append(Inconsistency(("trace.record", "inference.solver"), text))
         if self.network.output_activation == "sigmoid" and takes_logits:
             text = (
                 f'inference.loss = "{self.inference.loss}" takes logits, but network.output = "sigmoid"; '

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pcsim.assemble import Inputs, build_network, load_inputs, read_dataset
 from pcsim.errors import UsageError
 from pcsim.recorded import check_parameters, parameters_of
+from pcsim.runs.sample_arrivals import SampleArrivals
 from pcsim.runs.simulation import Simulation, prepare
 from pcsim.runs.tracing import create_trace, final_arrays, outcome_of, status_of
 from pcsim.scenario import Run, Scenario
@@ -55,5 +56,6 @@ def settle(scenario: Scenario, inputs: Inputs) -> Trace:
 
 def _settled(simulation: Simulation) -> Trace:
     with create_trace(simulation, None, force=False) as writer:
-        settled = simulation.backend.settle(simulation.task, writer.append, lambda clock: False)
-        return writer.finish(status_of(settled), outcome_of(settled), final_arrays(settled))
+        arrivals = SampleArrivals(simulation.task, writer.append)
+        settled = simulation.backend.settle(simulation.task, arrivals.append, lambda clock: False)
+        return writer.finish(status_of(settled), outcome_of(settled), {**final_arrays(settled), **arrivals.arrays()})

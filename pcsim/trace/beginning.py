@@ -38,7 +38,7 @@ class Beginning:
         copies = ("weight_gradient" in layout.record) + (layout.training is not None)
         parameters = copies * sum(a.nbytes for a in self.network.values())
         objects = 3 * len(layout.unit_shapes) + copies * len(self.network)
-        work = len(EQUILIBRIUM) * layout.samples * 8
+        work = (len(EQUILIBRIUM) + len(layout.unit_shapes)) * layout.samples * 8
         return 2 * layout.samples * units * 8 + parameters + work + 1024 * objects + 16 * 1024
 
     @property

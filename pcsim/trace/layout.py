@@ -17,6 +17,7 @@ FORMAT_VERSION = 1
 EQUILIBRIUM = ("residual", "energy", "evaluations", "converged", "stalled", "smallest_eigenvalue", "minimum")
 """Arrays of the group `equilibrium`, one value a sample each."""
 INPUT_STATES = "states/input"
+ARRIVALS = "arrival_per_sample"
 _BY_LAYER = re.compile(r"(?:final/)?(?:\w+)/(layer|W|b)_(\d+)")
 
 
@@ -186,6 +187,7 @@ class Dimensions:
         return {
             "arrival_step": ("layer",),
             "arrival_time": ("layer",),
+            ARRIVALS: ("layer", "sample"),
             "solver/steps": ("sample",),
             "solver/rejected": ("sample",),
             "solver/evaluations": ("sample",),

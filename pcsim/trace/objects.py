@@ -27,6 +27,7 @@ _MEANINGS = {
     "grad_norm": "norm of the gradient of the moving variable, mean over the batch",
     "energy_per_sample": "layerwise energy of each sample",
     "arrival_step": "steps after which a non-zero error was first seen, -1 if never",
+    "arrival_per_sample": "first recorded step with a non-zero energy of the layer for this sample, -1 if never",
     "arrival_time": "first recorded time with a non-zero error, NaN if never",
     "solver/steps": "steps the solver took",
     "solver/rejected": "steps the solver rejected and took again, smaller",

@@ -206,3 +206,15 @@ def test_preparing_starts_nothing(files: Files):
     assert simulation.task.x.shape == (16, 64)
     assert simulation.task.y.sum(axis=1).tolist() == [1.0] * 16
     assert [path.name for path in files.folder.iterdir()] == ["s.toml"]
+
+
+@pytest.mark.parametrize("method", ["state", "error"])
+def test_arrivals_of_samples_have_the_arrival_of_the_batch_as_their_first(files: Files, method: str):
+    words = (f"inference.method={method}", 'trace.record=["energy","arrival_per_sample"]')
+    with pcsim.run(files.read(TEXT, *words)) as trace:
+        arrival = trace.array("arrival_per_sample")
+        assert arrival.shape == (len(trace.layer_names), 16)
+        never = np.iinfo(np.int64).max
+        first = np.where(arrival < 0, never, arrival).min(axis=1)
+        assert np.where(first == never, -1, first).tolist() == trace.arrival_steps.tolist()
+        assert "energy_per_sample" not in trace

@@ -22,6 +22,14 @@ TWO_METHODS = (
 SMALLER: Mapping[str, list[str]] = {
     "fig-alonso-2": ["network.hidden.width=16", "seed=0", "learning.epochs=1", "data.samples=64"],
     "fig-alonso-3": ["network.hidden.width=64"],
+    "fig-remedies": ["network.hidden.width=32", "inference.steps=20"],
+    "fig-which-inputs-arrive": [
+        "network.hidden.width=16",
+        "data.batch=32",
+        "data.samples=256",
+        "learning.epochs=2",
+        'sweep.inference=[{ method = "state", steps = 30 }]',
+    ],
     "fig-eo-1": ["network.hidden.width=32"],
     "fig-eo-b1": ["network.hidden.width=32"],
     "fig-eo-5": ["network.hidden.layers=5", "network.hidden.width=16", "learning.epochs=1", TWO_METHODS],
@@ -128,6 +136,15 @@ def test_error_optimization_comes_to_the_reference_and_state_optimization_after_
     assert (state[-1, :, 1] < state[0, :, 1]).all()
     easiest, hardest = found["loss"].values
     assert easiest < hardest
+
+
+def test_a_signal_reaches_lower_layers_in_float64_and_with_adam() -> None:
+    narrow, wide = results("fig-which-inputs-arrive")["arrival"].values
+    assert ((narrow >= 0) <= (wide >= 0)).all()
+    assert (wide[0] >= 19).all()
+    plain, _, adam, _ = results("fig-remedies")["arrival_step"].values
+    assert (adam[:-1] == np.arange(19, 0, -1)).all()
+    assert plain[0] == -1
 
 
 def test_gradients_with_fixed_predictions_are_those_of_eq_4() -> None:

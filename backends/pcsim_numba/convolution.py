@@ -1,6 +1,7 @@
 """Convolutions in kernels: frames and packed weights made ready, samples apart on the cores."""
 
 import threading
+import weakref
 from collections.abc import Callable
 from functools import cache
 from itertools import product
@@ -34,15 +35,25 @@ Places = Shaped[Array, "batch rows columns out"]
 
 
 class Weights:
-    """A kernel (k, k, c, out) with its bias (out,), None for zeros, packed for the products with it."""
+    """A kernel (k, k, c, out) with its bias (out,), None for zeros, packed for the products with it.
 
-    def __init__(self, kernel: NDArray[Any], bias: NDArray[Any] | None = None) -> None:
-        self.kernel = kernel
+    A kernel that is not `owned` is kept by others: what is packed goes when it goes.
+    """
+
+    def __init__(self, kernel: NDArray[Any], bias: NDArray[Any] | None = None, *, owned: bool = False) -> None:
+        self._kernel: Callable[[], NDArray[Any] | None] = (lambda: kernel) if owned else weakref.ref(kernel)
         channels = kernel.shape[3]
         self.bias = np.zeros(padded(channels, kernel.dtype), kernel.dtype)
         if bias is not None:
             self.bias[:channels] = bias
         self._packed, self._lock = dict[tuple[int, bool], NDArray[Any]](), threading.Lock()
+
+    @property
+    def kernel(self) -> NDArray[Any]:
+        """The kernel."""
+        kernel = self._kernel()
+        assert kernel is not None, "whoever asks for products has the kernel"
+        return kernel
 
     def panels(self, tiled: bool) -> NDArray[Any]:
         """The kernel in panels."""

@@ -123,7 +123,7 @@ class Fused(FirstOrder):
                 return Weights(kernel, bias)
             slope = parameters["gamma"] / np.sqrt(parameters["variance"] + self.norm.eps)
             shift = -parameters["mean"] if bias is None else bias - parameters["mean"]
-            return Weights(kernel * slope, parameters["beta"] + slope * shift)
+            return Weights(kernel * slope, parameters["beta"] + slope * shift, owned=True)
 
         return space.packed(parameters["W"], tuple(parameters[name] for name in names), make)
 

@@ -1,5 +1,6 @@
 """Networks of listed layers: convolutions, norms, pools and adds in kernels, beside numpy's."""
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -227,3 +228,11 @@ def test_optimisers_in_pieces_keep_every_bit(optimizer: Any) -> None:
         np.testing.assert_array_equal(ours, theirs)
     assert isinstance(in_pieces(optimizer), InPieces)
     assert in_pieces(MQ()) == MQ()
+
+
+def test_kernels_that_nobody_needs_any_more_go() -> None:
+    namespace, kernel = NumbaNamespace(), np.ones((3, 3, 2, 4), np.float32)
+    namespace.convolve(np.ones((1, 5, 5, 2), np.float32), kernel, Window(3, 1, 1))
+    gone = weakref.ref(kernel)
+    del kernel
+    assert gone() is None

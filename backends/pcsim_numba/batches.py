@@ -1,7 +1,9 @@
 """Learning from a batch whose samples do not see each other: some at a time, on all cores."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
+from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -9,14 +11,16 @@ import numpy as np
 from pcsim.learning.batch import Batch
 from pcsim.learning.learner import Learned, Memory
 from pcsim.model.arrays import Array, Parameters
+from pcsim.model.layers import Layer
 from pcsim.model.network import Network
 from pcsim.model.statistics import Seen, batch_statistics, couples_samples, normalises
+from pcsim_numba.fused import Blocks, Fused
 from pcsim_numba.threads import apart
 
 SAMPLES = 16
 """Of a block: few enough that their states stay in a core's own cache, and that there is work for all cores."""
 SUMS = 8
-"""Gradients of all parameters that are there at once, at most, for as many threads."""
+"""Gradients of a layer that are there at once, at most, for as many threads."""
 
 
 @dataclass(frozen=True)
@@ -54,18 +58,22 @@ class _Blocks(ListedBatch):
     def updated(
         self, clamped: Any, point: Any, memory: Memory, rate: Any, number: Any
     ) -> tuple[tuple[Parameters, ...], Memory]:
-        pairs = list(zip(clamped, point, strict=True))
-        count = min(len(pairs), SUMS)
-        parts = [pairs[len(pairs) * k // count : len(pairs) * (k + 1) // count] for k in range(count)]
-        sums = apart(lambda part: reduce(_added, (self._gradient(*pair) for pair in part)), parts)
-        gradient = reduce(_added, sums)
-        return self.learner.follow(self.xp, clamped[0].parameters, gradient, memory, rate, number)
+        layers, parameters = self.learner.inference.energy.network.layers, clamped[0].parameters
+        gradient = tuple(self._gradient(layer, i, parameters[i], point) for i, layer in enumerate(layers))
+        return self.learner.follow(self.xp, parameters, gradient, memory, rate, number)
 
-    def _gradient(self, clamped: Any, point: Any) -> tuple[Parameters, ...]:
-        """Return a block's share of the batch mean."""
-        share = len(clamped.x) / len(self.x)
-        layers = self.learner.inference.energy.parameter_gradient(self.xp, clamped, point)
-        return tuple({name: np.multiply(array, share, out=array) for name, array in own.items()} for own in layers)
+    def _gradient(self, layer: Layer, i: int, parameters: Parameters, points: Sequence[Any]) -> Parameters:
+        """Return the gradient of layer i as a mean over the batch, from where its blocks ended."""
+        energy, share = self.learner.inference.energy, -1.0 / len(self.x)
+        saved = [point.saved[i] for point in points]
+        errors = apart(lambda point: share * energy.weighted_error(point.errors, i), points)
+        if all(isinstance(part, Fused) for part in layer.parts):
+            return layer.gradient(self.xp, parameters, _together(saved), Blocks(errors))
+        pairs = list(zip(saved, errors, strict=True))
+        count = min(len(pairs), SUMS)
+        groups = [pairs[len(pairs) * k // count : len(pairs) * (k + 1) // count] for k in range(count)]
+        one = partial(layer.gradient, self.xp, parameters)
+        return reduce(_added, apart(lambda group: reduce(_added, starmap(one, group)), groups))
 
     def _seen(self, clamped: Any, point: Any) -> tuple[Array, tuple[Array, ...]]:
         seen = super()._seen
@@ -73,9 +81,12 @@ class _Blocks(ListedBatch):
         return np.concatenate(energies, axis=1), tuple(map(any, zip(*signals, strict=True)))
 
 
-def _added(total: tuple[Parameters, ...], other: tuple[Parameters, ...]) -> tuple[Parameters, ...]:
-    """Add gradients to a first one, whose arrays are nobody else's."""
-    for layer, own in zip(total, other, strict=True):
-        for name, array in own.items():
-            layer[name] += array
-    return total
+def _together(saved: Sequence[Any]) -> Any:
+    """Return what a layer of fused parts saved of each block as it is saved of one, part by part."""
+    branches, then = zip(*saved, strict=True)
+    by_branch = (tuple(map(Blocks, zip(*parts, strict=True))) for parts in zip(*branches, strict=True))
+    return tuple(by_branch), tuple(map(Blocks, zip(*then, strict=True)))
+
+
+def _added(total: Parameters, other: Parameters) -> Parameters:
+    return {name: total[name] + array for name, array in other.items()}

@@ -9,29 +9,35 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64, Shaped
 
 from pcsim.engine.lowering import LINEAR
 from pcsim.model.arrays import Array
 from pcsim.model.windows import Image, Window
 from pcsim.typing import NDArray
+from pcsim_numba.frames import (
+    TILES,
+    Images,
+    Places,
+    begins_of,
+    empty,
+    for_tiles,
+    frame_of,
+    has_tiles,
+    in_frames,
+    pooled,
+    ready,
+    whole,
+)
 from pcsim_numba.kernels import convolutions
-from pcsim_numba.kernels.convolutions import Frame, Phases
+from pcsim_numba.kernels.convolutions import Phases
 from pcsim_numba.kernels.endings import Ending
-from pcsim_numba.kernels.products import lanes, packed, padded
-from pcsim_numba.kernels.winograd import ASIDE, POINTS, READ, SIDE
+from pcsim_numba.kernels.frames import Frame
+from pcsim_numba.kernels.products import packed, padded
+from pcsim_numba.kernels.winograd import ASIDE, POINTS, SIDE
 from pcsim_numba.rooms import rooms
 from pcsim_numba.threads import shared
 
-AT_ONCE = 2**19
-"""Bytes of the images that are worked on together, and of what is made of them: half of a core's own cache."""
-TILES = 64
-"""That are worked on together: enough that the weights, which are read again for them, come from memory seldom."""
-
 NOTHING = np.zeros(0)
-
-Images = Shaped[Array, "batch h w c"]
-Places = Shaped[Array, "batch rows columns out"]
 
 
 class Weights:
@@ -90,12 +96,6 @@ def spread(kernel: NDArray[Any]) -> NDArray[Any]:
     return out
 
 
-def has_tiles(kernel: NDArray[Any], window: Window, places: Image) -> bool:
-    """Tell whether tiles make a convolution, or its transpose: where channels fill vectors, and places tiles."""
-    full = all(n % lanes(kernel.dtype) == 0 for n in kernel.shape[2:])
-    return full and window.size == 3 and window.stride == 1 and window.padding <= 2 and min(places) > SIDE // 2
-
-
 def plain(shape: tuple[int, int, int]) -> Ending:
     """Return the ending that changes nothing."""
     return Ending(LINEAR, 0.0, 1.0, *shape, 1, 1, False, False)
@@ -112,15 +112,15 @@ def forward(
     out, slopes = empty(s, pooled(ending)), empty(s, whole(ending) if ending.curved else (0,))
     _, height, width, channels = s.shape
     pad, places = window.padding, (ending.rows, ending.columns)
-    tiled = has_tiles(weights.kernel, window, places)
-    size = _for_tiles(places) if tiled else (height + 2 * pad, width + 2 * pad)
-    frame = _frame((height, width, channels), pad, size, window.size, places, out, tiled)
-    begins, panels = _begins(window.stride, places, frame), weights.panels(tiled)
+    tiled = has_tiles(weights.kernel.shape, s.dtype, window, places)
+    size = for_tiles(places) if tiled else (height + 2 * pad, width + 2 * pad)
+    frame = frame_of((height, width, channels), pad, size, window.size, places, out, TILES if tiled else 0)
+    begins, panels = begins_of(window.stride, places, frame), weights.panels(tiled)
     beside = ready(NOTHING.astype(s.dtype) if added is None else added).reshape(-1)
 
     def some(first: int, last: int) -> None:
         arrays = s.ravel(), first, last, frame, begins, panels, weights.bias, beside, ending
-        on_the_way = rooms(s.dtype, _framed(frame), *_made(frame, places, len(weights.bias)))
+        on_the_way = rooms(s.dtype, in_frames(frame), *_made(frame, places, len(weights.bias)))
         convolutions.forward(*arrays, *on_the_way, out.reshape(-1), slopes.reshape(-1))
 
     shared(some, len(s), weights.kernel.size * ending.rows * ending.columns)
@@ -136,42 +136,20 @@ def backward(v: Places, slopes: Array, weights: Weights, window: Window, ending:
     before = max(0, most - 1 - window.padding // window.stride)
     ends = ((length - 1 + window.padding) // window.stride + 1 for length in image)
     tall, wide = (before + max(length, end) for length, end in zip(shape[:2], ends, strict=True))
-    tiled = has_tiles(weights.kernel, window, image)
-    frame = _frame(shape, before, _for_tiles(image) if tiled else (tall, wide), window.size, image, out, tiled)
+    tiled = has_tiles(weights.kernel.shape, v.dtype, window, image)
+    frame = frame_of(
+        shape, before, for_tiles(image) if tiled else (tall, wide), window.size, image, out, TILES if tiled else 0
+    )
     bias = np.zeros(padded(channels, v.dtype), v.dtype)
     phases, panels = _phases(window, image, frame, len(bias)), weights.mirrored(window.stride, tiled)
 
     def some(first: int, last: int) -> None:
         arrays = v.ravel(), slopes.ravel(), first, last, frame, *image, phases, panels, bias, channels, ending
-        sizes = _framed(frame), frame.at_once * prod(shape), *_made(frame, image, len(bias))
+        sizes = in_frames(frame), frame.at_once * prod(shape), *_made(frame, image, len(bias))
         convolutions.backward(*arrays, *rooms(v.dtype, *sizes), out.reshape(-1))
 
     shared(some, len(v), weights.kernel.size * ending.rows * ending.columns)
     return out
-
-
-def gradient(
-    s: Images, v: Places, slopes: Array, window: Window, ending: Ending
-) -> tuple[Shaped[Array, "k k c out"], Shaped[Array, " out"]]:
-    """Return the gradients of kernel and bias, summed over the batch."""
-    s, v = ready(s), ready(v)
-    _, height, width, channels = s.shape
-    ld, lines, pad = padded(ending.channels, s.dtype), window.size**2 * channels, window.padding
-    out, sums = np.zeros((lines, ld), s.dtype), np.zeros(ld, s.dtype)
-    tall, wide = height + 2 * pad, width + 2 * pad
-    places = ending.rows, ending.columns
-    frame = _frame((height, width, channels), pad, (tall, wide), window.size, places, v, False)
-    begins = _begins(window.stride, places, frame)
-
-    def some(first: int, last: int) -> None:
-        arrays = s.ravel(), v.ravel(), slopes.ravel(), len(s), first, last, frame, begins, ending
-        on_the_way = rooms(s.dtype, _framed(frame), len(begins) * ld)
-        convolutions.gradient(*arrays, *on_the_way, out.reshape(-1), sums[:] if first == 0 else sums[:0])
-
-    # Lines of the gradient on the cores, not samples: their sums do not depend on how many there are.
-    shared(some, lines, len(s) * ending.rows * ending.columns * ld)
-    kernel = out[:, : ending.channels].reshape(window.size, window.size, channels, ending.channels)
-    return kernel, sums[: ending.channels]
 
 
 def end(values: Array, ending: Ending) -> tuple[Array, Array]:
@@ -199,67 +177,11 @@ def pull(v: Array, slopes: Array, ending: Ending) -> Array:
     return out
 
 
-def ready(array: Array) -> Array:
-    """Return an array as kernels read it; one that nobody may write to would have them compiled once more."""
-    array = np.ascontiguousarray(array)
-    return array if array.flags.writeable else array.copy()
-
-
-def whole(ending: Ending) -> tuple[int, ...]:
-    """Return the shape of a sample before the pool."""
-    return ending.rows, ending.columns, ending.channels
-
-
-def pooled(ending: Ending) -> tuple[int, ...]:
-    """Return the shape of a sample after the pool."""
-    return ending.rows // ending.tile_rows, ending.columns // ending.tile_columns, ending.channels
-
-
-def empty(like: Array, shape: tuple[int, ...]) -> Array:
-    """Return an array for as many samples, in their type."""
-    return np.empty((len(like), *shape), like.dtype)
-
-
-def _for_tiles(places: Image) -> Image:
-    """Return height and width of a frame for tiles of places."""
-    rows, columns = (-(-count // SIDE) * SIDE + READ - SIDE for count in places)
-    return rows, columns
-
-
-def _frame(
-    shape: tuple[int, ...], before: int, frame: Image, size: int, places: Image, out: NDArray[Any], tiled: bool
-) -> Frame:
-    height, width, channels = shape
-    numbers = max(frame[0] * frame[1] * channels, places[0] * places[1] * padded(channels, out.dtype))
-    if not tiled:
-        at_once = max(1, min(AT_ONCE // (numbers * out.dtype.itemsize), len(out)))
-        return Frame(height, width, channels, before, *frame, size, at_once, 0)
-    tiles = -(-places[0] // SIDE) * -(-places[1] // SIDE)
-    at_once = max(1, min(TILES // tiles, len(out)))
-    return Frame(height, width, channels, before, *frame, size, at_once, min(TILES, at_once * tiles))
-
-
-def _framed(frame: Frame) -> int:
-    """Return the numbers of all frames, none where they add nothing to images."""
-    if (frame.tall, frame.wide) == (frame.height, frame.width):
-        return 0
-    return frame.at_once * frame.tall * frame.wide * frame.channels
-
-
 def _made(frame: Frame, places: Image, ld: int) -> tuple[int, ...]:
     """Return the numbers of what is made at places of all frames, and of tiles and their products on the way."""
     beyond = SIDE**2 if frame.tiles else 0
     made = (frame.at_once * prod(places) + beyond) * ld
     return made, *(POINTS * (frame.tiles * n + ASIDE) for n in (frame.channels, ld))
-
-
-@cache
-def _begins(stride: int, places: Image, frame: Frame) -> Int64[NDArray[np.int64], " begins"]:
-    """Return where the windows of frames that follow each other begin."""
-    rows, columns = (stride * np.arange(count) for count in places)
-    one = (rows[:, None] * frame.wide + columns).ravel()
-    frames = np.arange(frame.at_once) * (frame.tall * frame.wide)
-    return ((frames[:, None] + one) * frame.channels).ravel()
 
 
 @cache

@@ -28,10 +28,18 @@ from pcsim.model.layers import (
 from pcsim.model.network import Network
 from pcsim_numba import convolution
 from pcsim_numba.convolution import Weights
+from pcsim_numba.frames import empty
+from pcsim_numba.gradients import Samples, gradient
 from pcsim_numba.kernels.endings import Ending
 from pcsim_numba.namespace import NumbaNamespace
 from pcsim_numba.passes import MeasuredNorm
 from pcsim_numba.support import KERNELS
+
+
+class Blocks(tuple[Any, ...]):
+    """What there is of each block of a batch, in the place of an array: fused parts find one gradient of all."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -80,10 +88,12 @@ class Fused(FirstOrder):
         assert self.convolution is not None
         weights = self._weights(xp, parameters)
         value, slopes = convolution.forward(s, weights, self.convolution.window, ending, added)
-        return value, (s, convolution.empty(s, (0,))), slopes
+        return value, (s, empty(s, (0,))), slopes
 
     def pullback(self, xp: Namespace, parameters: Parameters, saved: Saved, v: Array) -> Array:
-        """Return vᵀ ∂f/∂s."""
+        """Return vᵀ ∂f/∂s, of blocks in blocks."""
+        if isinstance(v, Blocks):
+            return Blocks(self.pullback(xp, parameters, *pair) for pair in zip(saved, v, strict=True))
         if self.convolution is None:
             return convolution.pull(v, saved[1], self.ending).reshape(len(v), *self.shape)
         own, image = self.convolution, self.convolution.shape[:2]
@@ -97,7 +107,9 @@ class Fused(FirstOrder):
         """
         if self.convolution is None:
             return {}
-        kernel, sums = convolution.gradient(saved[0], v, saved[1], self.convolution.window, self.ending)
+        pairs = zip(saved, v, strict=True) if isinstance(v, Blocks) else [(saved, v)]
+        batch = [Samples(s, error, slopes) for (s, slopes), error in pairs]
+        kernel, sums = gradient(batch, self.convolution.window, self.ending)
         bias = {"b": sums} if self.convolution.biased else {}
         if self.norm is None:
             return {"W": kernel} | bias

@@ -10,6 +10,7 @@ from pcsim.model.arrays import Array
 from pcsim.model.windows import Image, Window
 from pcsim_numba import convolution
 from pcsim_numba.convolution import NOTHING, Weights, plain
+from pcsim_numba.gradients import Samples, gradient
 
 
 class NumbaNamespace(NumpyNamespace):
@@ -32,7 +33,7 @@ class NumbaNamespace(NumpyNamespace):
 
     def convolve_gradient(self, s: Array, v: Array, window: Window, /) -> Array:
         """Return the gradient with respect to the kernel, summed over the batch."""
-        return convolution.gradient(s, v, NOTHING.astype(v.dtype), window, plain(v.shape[1:]))[0]
+        return gradient([Samples(s, v, NOTHING.astype(v.dtype))], window, plain(v.shape[1:]))[0]
 
     def packed(self, kernel: Array, others: tuple[Array, ...], make: Callable[[], Weights]) -> Weights:
         """Return weights made of a kernel and other arrays; nobody writes to these, so that they are packed once."""

@@ -8,7 +8,7 @@ import numpy as np
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.layers import BatchNorm, Saved
 from pcsim.typing import NDArray
-from pcsim_numba.convolution import ready
+from pcsim_numba.frames import ready
 from pcsim_numba.kernels import passes
 from pcsim_numba.threads import shared
 

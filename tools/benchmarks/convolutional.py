@@ -73,7 +73,7 @@ class Workload:
 
 WORKLOADS = (
     Workload("vgg-5", 0.25, (28, 28, 1), 64),
-    Workload("vgg-5", 1.0, (32, 32, 3), 32),
+    Workload("vgg-5", 1.0, (32, 32, 3), 64),
     Workload("resnet-18", 0.25, (32, 32, 3), 64),
 )
 

@@ -10,49 +10,15 @@ import numpy as np
 from pcsim.typing import NDArray
 from pcsim_numba.kernels.compiled import STAMP, entry, part, stay_apart
 from pcsim_numba.kernels.endings import ended, pulled
+from pcsim_numba.kernels.frames import framed_images
 from pcsim_numba.kernels.products import TALL, VECTOR_BYTES, WIDE
 from pcsim_numba.kernels.rows import add, clear, copy
 from pcsim_numba.kernels.unchecked_slice import unchecked_slice
-from pcsim_numba.kernels.window_tiles import gradient_tile, made_tile
+from pcsim_numba.kernels.window_tiles import made_tile
 from pcsim_numba.kernels.winograd import made_of_tiles, spread_kernel
 
 _made_8_2, _made_4_2, _made_1_2 = made_tile(8, 2), made_tile(4, 2), made_tile(1, 2)
 _made_8_1, _made_1_1 = made_tile(8, 1), made_tile(1, 1)
-_gradient_8_2, _gradient_4_2, _gradient_1_2 = gradient_tile(8, 2), gradient_tile(4, 2), gradient_tile(1, 2)
-_gradient_8_1, _gradient_1_1 = gradient_tile(8, 1), gradient_tile(1, 1)
-
-
-class Frame(NamedTuple):
-    """How images lie in a frame of zeros: `before` lines and entries lie above and left of them.
-
-    The frame is `tall` by `wide`; windows in it are `size` by `size`. `at_once` images are worked on together, and
-    `tiles` tiles of places where these are made of such (`winograd.py`), zero where they are not.
-    """
-
-    height: int
-    width: int
-    channels: int
-    before: int
-    tall: int
-    wide: int
-    size: int
-    at_once: int
-    tiles: int
-
-
-@part
-def _framed(images, first, count, frame, into):
-    """Return images from number `first` on in frames with zeros around them, as they are where frames add nothing."""
-    n, line = frame.channels, frame.width * frame.channels
-    if frame.tall == frame.height and frame.wide == frame.width:
-        return unchecked_slice(images, first * frame.height * line, count * frame.height * line)
-    for i in range(count):
-        for r in range(frame.height):
-            to = ((i * frame.tall + frame.before + r) * frame.wide + frame.before) * n
-            copy(
-                unchecked_slice(images, ((first + i) * frame.height + r) * line, line), unchecked_slice(into, to, line)
-            )
-    return into
 
 
 @part
@@ -82,34 +48,6 @@ def _made(framed, line, begins, count, lines, depth, panels, bias, out, ld):
             while p < count:
                 _made_1_1(framed, begins, p, line, lines, depth, panels, panel, bias, j, out, p * ld + j, ld)
                 p += 1
-
-
-@part
-def _added(framed, begins, count, frame, first, last, errors, ld, out):
-    """Add windows times errors to lines of the kernel's gradient, from `first` to before `last`."""
-    stay_apart()
-    one, line, depth = VECTOR_BYTES // framed.itemsize, frame.wide * frame.channels, frame.size * frame.channels
-    for j in range(0, ld, WIDE * one):
-        r = first
-        while r < last:
-            # Entries of a line of windows lie side by side.
-            left, shift, to = min(depth - r % depth, last - r), (r // depth) * line + r % depth, r * ld + j
-            if ld - j > one:
-                if TALL >= 8 and left >= 8:
-                    _gradient_8_2(framed, begins, shift, count, errors, j, ld, out, to, ld)
-                    r += 8
-                elif left >= 4:
-                    _gradient_4_2(framed, begins, shift, count, errors, j, ld, out, to, ld)
-                    r += 4
-                else:
-                    _gradient_1_2(framed, begins, shift, count, errors, j, ld, out, to, ld)
-                    r += 1
-            elif left >= 8:
-                _gradient_8_1(framed, begins, shift, count, errors, j, ld, out, to, ld)
-                r += 8
-            else:
-                _gradient_1_1(framed, begins, shift, count, errors, j, ld, out, to, ld)
-                r += 1
 
 
 def _compile_forward(stamp: int) -> Any:
@@ -143,7 +81,7 @@ def _compile_forward(stamp: int) -> Any:
         for i in range(first, last, frame.at_once):
             count = min(frame.at_once, last - i)
             lines, depth, line = frame.size, frame.size * frame.channels, frame.wide * frame.channels
-            own = _framed(images, i, count, frame, framed)
+            own = framed_images(images, i, count, frame, framed)
             if frame.tiles:
                 made_of_tiles(own, frame, count, rows, columns, panels, bias, turned, products, made)
             else:
@@ -207,7 +145,7 @@ def _compile_backward(stamp: int) -> Any:
             count = min(frame.at_once, last - i)
             for m in range(count):
                 pulled(errors, slopes, i + m, ending, unchecked_slice(before, m * image, image), frame.channels)
-            windows = _framed(before, 0, count, frame, framed)
+            windows = framed_images(before, 0, count, frame, framed)
             if frame.tiles:
                 made_of_tiles(windows, frame, count, rows, columns, panels, bias, turned, products, made)
                 size = places * channels
@@ -226,32 +164,6 @@ def _compile_backward(stamp: int) -> Any:
                     copy(unchecked_slice(made, p * ld, channels), to)
 
     return backward
-
-
-def _compile_gradient(stamp: int) -> Any:
-    @entry
-    def gradient(images, errors, slopes, samples, first, last, frame, begins, ending, framed, before, out, sums):
-        """Add the gradient of the kernel (entries of a window, ld) in lines `first` to before `last` of zeros.
-
-        The errors' sum over samples and places is added to `sums` (ld,), where that is given. There is room for frames,
-        and for what is pulled back to their places.
-        """
-        _ = stamp
-        places = len(begins) // frame.at_once
-        ld = len(out) // (frame.size * frame.size * frame.channels)
-        clear(framed)
-        clear(before)
-        for i in range(0, samples, frame.at_once):
-            count = min(frame.at_once, samples - i)
-            own = _framed(images, i, count, frame, framed)
-            for m in range(count):
-                pulled(errors, slopes, i + m, ending, unchecked_slice(before, m * places * ld, places * ld), ld)
-            _added(own, begins, count * places, frame, first, last, before, ld, out)
-            if len(sums):
-                for p in range(count * places):
-                    add(sums, unchecked_slice(before, p * ld, ld))
-
-    return gradient
 
 
 def _compile_end(stamp: int) -> Any:
@@ -292,6 +204,5 @@ def _compile_spread(stamp: int) -> Any:
 spread = _compile_spread(STAMP)
 forward = _compile_forward(STAMP)
 backward = _compile_backward(STAMP)
-gradient = _compile_gradient(STAMP)
 end = _compile_end(STAMP)
 pull = _compile_pull(STAMP)

@@ -70,22 +70,22 @@ def _spread(e: Any, g: list[Any]) -> list[Any]:
     return [*found, g[2]]
 
 
-def _both(turn: Any, e: Any, entries: list[list[Any]]) -> list[Any]:
+def both(turn: Any, e: Any, entries: list[list[Any]]) -> list[Any]:
     """Apply a map to the columns of a matrix of vectors, then to its rows; return all entries."""
     columns = [turn(e, [row[k] for row in entries]) for k in range(len(entries[0]))]
     return [value for r in range(len(columns[0])) for value in turn(e, [column[r] for column in columns])]
 
 
 @intrinsic
-def _turn(typing: Any, framed: Any, at: Any, line: Any, channels: Any, out: Any, to: Any, apart: Any):
-    """Write Bᵀ d B of the entries at one place, `apart` numbers from one product to the next."""
-    del typing, at, line, channels, to, apart
+def turn(typing: Any, framed: Any, at: Any, line: Any, channels: Any, count: Any, out: Any, to: Any, apart: Any):
+    """Write Bᵀ d B of `count` channels of the entries at one place, `apart` numbers from one product to the next."""
+    del typing, at, line, channels, count, to, apart
     n = types.intp
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         e = Emitter(context, builder, signature, arguments, 0)
-        _, at, line, channels, _, to, apart = arguments
-        start, end = e.pointer(0, at), e.pointer(4, to)
+        _, at, line, channels, count, _, to, apart = arguments
+        start, end = e.pointer(0, at), e.pointer(5, to)
 
         def body(k: Any, sums: list[Any]) -> list[Any]:
             c = builder.mul(k, e.number(e.width))
@@ -94,15 +94,15 @@ def _turn(typing: Any, framed: Any, at: Any, line: Any, channels: Any, out: Any,
                 place = builder.add(builder.mul(line, e.number(a)), builder.mul(channels, e.number(b)))
                 return e.load(e.moved(start, builder.add(place, c)))
 
-            found = _both(_turned, e, [[entry(a, b) for b in range(READ)] for a in range(READ)])
+            found = both(_turned, e, [[entry(a, b) for b in range(READ)] for a in range(READ)])
             for p, value in enumerate(found):
                 e.store(value, e.moved(end, builder.add(builder.mul(apart, e.number(p)), c)))
             return sums
 
-        e.loop(builder.sdiv(channels, e.number(e.width)), [], body)
+        e.loop(builder.sdiv(count, e.number(e.width)), [], body)
         return context.get_dummy_value()
 
-    return types.void(framed, n, n, n, out, n, n), emit
+    return types.void(framed, n, n, n, n, out, n, n), emit
 
 
 @intrinsic
@@ -122,7 +122,7 @@ def _gather(typing: Any, made: Any, at: Any, apart: Any, bias: Any, ld: Any, out
             def entry(p: int) -> Any:
                 return e.load(e.moved(start, builder.add(builder.mul(apart, e.number(p)), c)))
 
-            found = _both(_gathered, e, [[entry(READ * a + b) for b in range(READ)] for a in range(READ)])
+            found = both(_gathered, e, [[entry(READ * a + b) for b in range(READ)] for a in range(READ)])
             bias = e.load(e.moved(own, c))
             for p, value in enumerate(found):
                 row, column = builder.mul(line, e.number(p // SIDE)), builder.mul(ld, e.number(p % SIDE))
@@ -152,7 +152,7 @@ def _spread_out(typing: Any, kernel: Any, at: Any, tap: Any, count: Any, out: An
             def entry(t: int) -> Any:
                 return e.load(e.moved(start, builder.add(builder.mul(tap, e.number(t)), c)))
 
-            found = _both(_spread, e, [[entry(3 * a + b) for b in range(3)] for a in range(3)])
+            found = both(_spread, e, [[entry(3 * a + b) for b in range(3)] for a in range(3)])
             for p, value in enumerate(found):
                 e.store(value, e.moved(end, builder.add(builder.mul(apart, e.number(p)), c)))
             return sums
@@ -196,7 +196,8 @@ def _products(framed, frame, first, last, tall, wide, panels, ld, turned, produc
     apart, beside = tiles * n + ASIDE, tiles * ld + ASIDE
     for t in range(tiles):
         i, r, c = (first + t) // (tall * wide), (first + t) // wide % tall, (first + t) % wide
-        _turn(framed, (i * frame.tall + SIDE * r) * line + SIDE * c * n, line, n, turned, t * n, apart)
+        at = (i * frame.tall + SIDE * r) * line + SIDE * c * n
+        turn(framed, at, line, n, n, turned, t * n, apart)
     for p in range(POINTS):
         own = unchecked_slice(panels, p * n * ld, n * ld)
         into = unchecked_slice(products, p * beside, tiles * ld)

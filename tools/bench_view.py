@@ -7,6 +7,7 @@ Prints how long `pcsim view` and the browser take for 20 layers and 10^6 steps; 
 place on the live page; and the seconds of a training run, as many PAIRS of runs with and without a live page beside.
 """
 
+import os
 import statistics
 import subprocess
 import sys
@@ -58,22 +59,29 @@ def opening(browser: Any, folder: Path) -> None:
 
 
 @contextmanager
-def live(browser: Any, folder: Path) -> Generator[Tab]:
+def live(browser: Any, folder: Path) -> Generator[tuple[Tab, int]]:
+    """Serve a live page and open it; gives the tab and the server's process."""
     command = [sys.executable, "-m", "pcsim", "view", "--live", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
             tab = Tab(browser, server.stdout.readline().split()[1], offline=False)
-            yield tab
+            yield tab, server.pid
             tab.context.close()
         finally:
             server.terminate()
 
 
+def processor(pid: int) -> float:
+    """Return the processor's time that a process has had, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def delays(browser: Any, folder: Path) -> None:
     """Print how long rows take from their flush to the page."""
     found: list[float] = []
-    with child("obey", folder / "t.h5") as process, live(browser, folder) as tab:
+    with child("obey", folder / "t.h5") as process, live(browser, folder) as (tab, _):
         lines_until(process.stdout, "safe 0")
         assert process.stdin is not None
         for rows in range(10, 10 * LOOKS + 1, 10):
@@ -99,11 +107,14 @@ def cost(browser: Any, folder: Path, pairs: int) -> None:
     """Print how much longer a run takes beside a live page that shows it."""
     alone: list[tuple[float, float]] = []
     watched: list[tuple[float, float]] = []
+    shares: list[float] = []
     for _ in range(pairs):
         alone.append(seconds(folder / "run.h5"))
-        with live(browser, folder) as tab:
-            tab.page.wait_for_selector(".heat canvas")
+        with live(browser, folder) as (tab, server):
+            tab.page.wait_for_selector(".u-over")
+            used, begun = processor(server), time.monotonic()
             watched.append(seconds(folder / "run.h5"))
+            shares.append((processor(server) - used) / (time.monotonic() - begun))
     for i, kind in enumerate(("wall", "processor")):
         ratios = [with_page[i] / without[i] for with_page, without in zip(watched, alone, strict=True)]
         print(
@@ -111,6 +122,7 @@ def cost(browser: Any, folder: Path, pairs: int) -> None:
             f"{statistics.median(w[i] for w in watched):.2f} with a live page; ratios {statistics.median(ratios):.3f} "
             f"({min(ratios):.3f} to {max(ratios):.3f}), of {pairs} pairs"
         )
+    print(f"the server had {100 * statistics.median(shares):.1f} % of one processor meanwhile")
 
 
 def main() -> None:

@@ -1,18 +1,21 @@
 """The traces of a folder, as far as their runs have come: what has changed since a page last asked."""
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pcsim.errors import UsageError
-from pcsim.report.page.content import Content, contents_of
+from pcsim.report.page.content import Content, drawings_of, told_of
 from pcsim.report.page.series import NUMBERS
 from pcsim.report.page.words import status_of, summary_of
 from pcsim.trace import Trace, open_trace
 
 PATTERN = "*.h5"
+WORDS_SECONDS = 5.0
+"""Of a run that goes on rows are sent as they come, findings and tables no more often than this."""
 _Stamp = tuple[int, int, int]
 
 
@@ -32,6 +35,8 @@ class _Known:
     summary: Content
     trace: Trace | None
     """Open while its run writes: to open it anew would cost more than to read what is new."""
+    told: float
+    """When its words were last sent, by the monotonic clock."""
 
 
 class Folder:
@@ -86,7 +91,8 @@ class Folder:
         if trace is not None and (summary["status"] != "running" or "study" in trace.attributes):
             trace.close()
             trace = None
-        self._known[name] = _Known(stamp, self._version, summary, trace)
+        told = self._known[name].told if name in self._known else 0.0
+        self._known[name] = _Known(stamp, self._version, summary, trace, told)
 
     def _contents(self, drawn: Mapping[str, Drawn]) -> Iterator[Content]:
         for name, had in drawn.items():
@@ -97,12 +103,21 @@ class Folder:
                 trace = known.trace or open_trace(self.path / name)
                 run = _run_of(trace)
                 have = had.rows if had.run == run and "study" not in trace.attributes else {}
-                (content,) = contents_of({name: trace}, {name: have}, NUMBERS // len(drawn))
-                yield {**content, "run": run, "version": known.version}
+                (content,) = drawings_of({name: trace}, {name: have}, NUMBERS // len(drawn))
+                told = told_of(trace, name) if had.run != run or self._is_due(known) else {}
+                yield {**told, **content, "run": run, "version": known.version}
                 if known.trace is None:
                     trace.close()
             except UsageError:  # its summary says why
                 continue
+
+    def _is_due(self, known: _Known) -> bool:
+        """Tell whether to say all of a trace in words again: while its run goes on that is most of the work."""
+        now = time.monotonic()
+        if known.trace is not None and now - known.told < WORDS_SECONDS:
+            return False
+        known.told = now
+        return True
 
     def _forget(self, name: str) -> None:
         known = self._known.pop(name)

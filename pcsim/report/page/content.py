@@ -17,10 +17,21 @@ THINNED = (
 )
 
 
-def contents_of(
+def contents_of(traces: Mapping[str, Trace]) -> list[Content]:
+    """Return the contents of traces by name, their panels together of as many numbers as a page takes."""
+    drawn = drawings_of(traces)
+    return [{**told_of(trace, name), **drawing} for (name, trace), drawing in zip(traces.items(), drawn, strict=True)]
+
+
+def told_of(trace: Trace, name: str) -> Content:
+    """Return all that a page says of a trace in words."""
+    return {**summary_of(trace, name), **words_of(trace)}
+
+
+def drawings_of(
     traces: Mapping[str, Trace], have: Mapping[str, Mapping[str, int]] | None = None, most: int = NUMBERS
 ) -> list[Content]:
-    """Return the contents of traces by name, their panels together of at most so many numbers.
+    """Return the panels of traces by name, together of at most so many numbers, and whether they are thinned.
 
     `have` says by trace and panel how many rows a page has already: only those after are returned.
     """
@@ -30,10 +41,10 @@ def contents_of(
     sizes = [(panel.series.rows - had[name, panel.id]) * (panel.series.columns + 1) for name, panel in every]
     share = dict(zip(had, shares(sizes, most), strict=True))
     found: list[Content] = []
-    for name, trace in traces.items():
+    for name in traces:
         drawn = [panel.as_json(share[name, panel.id], had[name, panel.id]) for panel in panels[name]]
         notice = {"notice": THINNED} if any("until" in panel["rows"] for panel in drawn) else {}
-        found.append({**summary_of(trace, name), **words_of(trace), **notice, "panels": drawn})
+        found.append({"name": name, **notice, "panels": drawn})
     return found
 
 

@@ -2,7 +2,7 @@
 
 const SOME = 3;
 
-/** Make the figure of a panel; it is drawn when it is open and seen. */
+/** Make the figure of a panel; it is drawn when it is open, and on a live page when it is in sight. */
 function makeFigure(id, open) {
   const heading = el("span"), size = el("small"), plot = el("div", { class: "plot" }), map = el("div", { class: "heat" });
   const slider = el("input", { type: "range", min: 0, max: 0, step: 1 }), where = el("output");
@@ -10,7 +10,7 @@ function makeFigure(id, open) {
   const values = el("div", { class: "scroll" });
   const body = el("div", {}, pair, el("div", { class: "at" }, slider, where), chips, values);
   const root = el("details", { open, "data-panel": id }, el("summary", {}, heading, " ", size), body);
-  let sources = [], panel = null, row = 0, follows = true, chipsOf = "";
+  let sources = [], panel = null, row = 0, follows = true, chipsOf = "", drawn = false, seen = !page.live, state = "";
   const lines = makeLines(plot, (clock) => go(rowAt(first().rows, clock)));
   const heat = makeHeat(map, (clock, column) => { go(rowAt(first().rows, clock)); tell(column); });
 
@@ -18,27 +18,36 @@ function makeFigure(id, open) {
   const several = () => sources.length > 1;
   const columnsOn = () => panel.columns.map((name, i) => i).filter((i) => isOn(panel, i));
 
-  /** Show the panel of sources, `[{trace, panel, rows, colour, dash}]`. */
+  /** Show the panel of sources, `[{trace, panel, rows, colour, dash}]`; what looks the same is not drawn again. */
   function update(given) {
-    [sources, panel] = [given, given[0].panel];
+    const now = JSON.stringify([[...page.off], page.chosen, page.shown.length, dark.matches, given.map(({ trace, colour }) => [trace.name, colour])]);
+    const same = now === state && given.every((source, i) => source.rows === sources[i].rows);
+    [sources, panel, state] = [given, given[0].panel, now];
+    if (same && drawn) return;
     heading.textContent = panel.title;
     size.textContent = sizeInWords(sources);
     const last = Math.max(0, first().rows.x.length - 1);
     if (follows || row > last) row = last;
-    if (root.open) draw();
+    drawn = false;
+    drawIfSeen();
+  }
+
+  function drawIfSeen() {
+    if (root.open && seen && panel !== null && !drawn) draw();
   }
 
   function draw() {
     const count = panel.columns.length;
+    drawn = true;
     map.hidden = !panel.ordered || count < 2;
     root.classList.toggle("wide", !map.hidden);
-    const drawn = sources.map((source) => ({
+    const styles = sources.map((source) => ({
       rows: source.rows,
       own: ownColumn(source),
       dash: several() ? source.dash : [],
       colourOf: (i) => (several() ? source.colour : columnColour(i, count, panel.ordered)),
     }));
-    lines.draw(panel, drawn, columnsOn());
+    lines.draw(panel, styles, columnsOn());
     if (!map.hidden) heat.draw(panel, first().rows, several() ? first().trace.name : "");
     slider.max = String(Math.max(0, first().rows.x.length - 1));
     slider.setAttribute("aria-label", `${panel.x} in ${panel.title}`);
@@ -110,7 +119,8 @@ function makeFigure(id, open) {
   }
 
   slider.addEventListener("input", () => go(Number(slider.value)));
-  root.addEventListener("toggle", () => { if (root.open && panel !== null) draw(); });
+  root.addEventListener("toggle", drawIfSeen);
+  if (page.live) new IntersectionObserver((found) => { seen = found.at(-1).isIntersecting; drawIfSeen(); }).observe(root);
   return { root, update };
 }
 

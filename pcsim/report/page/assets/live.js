@@ -46,10 +46,11 @@ function takeContent(content) {
   if (had === undefined) return;
   content.panels = content.panels.map((panel) => {
     const before = had.panels?.find((other) => other.id === panel.id), more = readRows(panel.rows);
+    if (panel.rows.from > 0 && before !== undefined && more.x.length === 0) return { ...panel, rows: before.rows, whole: before.whole };
     if (panel.rows.from > 0 && before !== undefined) return { ...panel, rows: extended(before.rows, more), whole: before.whole };
     return { ...panel, rows: more, whole: more.x.length };
   });
-  page.traces.set(content.name, { ...had, notice: had.notice, ...content });
+  page.traces.set(content.name, { ...had, ...content });
 }
 
 /** A run that goes on, or whichever trace comes first. */

@@ -13,6 +13,7 @@ Kind = Literal[
     "difficulty",
     "distance-to-rest",
     "arrivals",
+    "preconditioner",
     "conditioning",
     "inference-rate",
     "energy-to-loss",
@@ -36,11 +37,12 @@ class StudyTable(Table):
     beside the closed form for fixed predictions; convergence: distance of states from the exact equilibrium of a deep
     linear network, step by step; difficulty: energies of easy and hard samples in a trained network; distance-to-
     rest: of the easiest and the hardest image, from where error optimization ends; arrivals: which samples reach
-    which layers, by their loss; conditioning: condition number of the activity Hessian; inference-rate: steps of
-    inference against that number; energy-to-loss: the loss over the energy at equilibrium; forward-pass: size of the
-    activities by layer; learning-curves: losses and accuracies by epoch. Where there is [learning], convergence,
-    difficulty, distance-to-rest and arrivals train by it once, then infer in every run. Of learning itself: activity-
-    steps: inference of two hidden units beside trust-region steps; equilibrated-energy: theory beside converged
-    inference while a deep linear network learns; saddle-escape: the loss by update; saddle-landscape: loss and
-    equilibrated energy over the weights of one hidden unit; saddle-spectrum: eigenvalues of their Hessians at the
-    origin; step-directions: where steps in weight space point."""
+    which layers, by their loss; preconditioner: gradients and a step of error optimization beside those of the
+    states; conditioning: condition number of the activity Hessian; inference-rate: steps of inference against that
+    number; energy-to-loss: the loss over the energy at equilibrium; forward-pass: size of the activities by layer;
+    learning-curves: losses and accuracies by epoch. Where there is [learning], convergence, difficulty, distance-to-
+    rest and arrivals train by it once, then infer in every run. Of learning itself: activity- steps: inference of two
+    hidden units beside trust-region steps; equilibrated-energy: theory beside converged inference while a deep linear
+    network learns; saddle-escape: the loss by update; saddle-landscape: loss and equilibrated energy over the weights
+    of one hidden unit; saddle-spectrum: eigenvalues of their Hessians at the origin; step-directions: where steps in
+    weight space point."""

@@ -22,6 +22,7 @@ TWO_METHODS = (
 SMALLER: Mapping[str, list[str]] = {
     "fig-alonso-2": ["network.hidden.width=16", "seed=0", "learning.epochs=1", "data.samples=64"],
     "fig-alonso-3": ["network.hidden.width=64"],
+    "fig-preconditioner": ["sweep.network.hidden.layers=[2, 5]", "network.hidden.width=8"],
     "fig-remedies": ["network.hidden.width=32", "inference.steps=20"],
     "fig-which-inputs-arrive": [
         "network.hidden.width=16",
@@ -145,6 +146,15 @@ def test_a_signal_reaches_lower_layers_in_float64_and_with_adam() -> None:
     plain, _, adam, _ = results("fig-remedies")["arrival_step"].values
     assert (adam[:-1] == np.arange(19, 0, -1)).all()
     assert plain[0] == -1
+
+
+def test_error_optimization_is_preconditioned_state_optimization() -> None:
+    found = results("fig-preconditioner")
+    assert (found["off"].values < 1e-14).all()
+    assert (np.nanmin(found["eigenvalue"].values, axis=1) > 0).all()
+    left = found["left"].values
+    # the remainder is of second order in the step, and so of first order relative to it
+    assert np.log10(left[:, :-1] / left[:, 1:]) == pytest.approx(1, abs=0.05)
 
 
 def test_gradients_with_fixed_predictions_are_those_of_eq_4() -> None:

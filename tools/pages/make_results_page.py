@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from pcsim.assemble import build_network
 from pcsim.errors import RunFailed
 from tools.studies.finished import Finished, Planned, read_finished, run_apart
 from tools.studies.pages import DOCS
@@ -35,7 +36,7 @@ def work(run: Planned) -> float:
     if scenario.learning is None:
         raise TypeError(f"{run.name} does not train")
     steps = 0 if scenario.inference.method == "backprop" else scenario.inference.steps
-    return scenario.learning.epochs * (1 + steps) * len(scenario.network.widths)
+    return scenario.learning.epochs * (1 + steps) * build_network(scenario).multiplications
 
 
 def write(finished: dict[str, Finished]) -> None:

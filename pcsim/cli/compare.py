@@ -12,6 +12,7 @@ from pcsim.cli.options import (
     overrides_option,
     print_json,
     read,
+    scenario_argument,
     seed_option,
     stem_of,
 )
@@ -26,7 +27,7 @@ from pcsim.runs.comparison import compare
 
 
 @click.command("compare", short_help="Run a scenario in several precisions, forms and backends, and compare.")
-@click.argument("scenario")
+@scenario_argument
 @click.option("--backend", metavar="B,…", help="Backends, separated by commas.")
 @click.option("--precision", metavar="P,…", help="Precisions, e.g. float16,float32,float64,exact.")
 @click.option("--form", metavar="F,…", help="standard,increment: forms of state optimization.")

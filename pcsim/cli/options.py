@@ -1,14 +1,17 @@
 """Arguments and options that several commands share."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from pcsim.cli.terminal import echo
-from pcsim.scenario import Scenario, is_piped, read_scenario
+from pcsim.scenario import Scenario, is_piped, list_scenarios, read_scenario
+from pcsim.scenario.words import file_words
+from pcsim.trace.opening import is_hdf5
 
 
 def _whole_number(context: click.Context, option: click.Parameter, text: str | None) -> int | None:
@@ -19,7 +22,26 @@ def _whole_number(context: click.Context, option: click.Parameter, text: str | N
 
 def overrides_option(what: str) -> Callable[..., Any]:
     """Return the option --set, which may be given many times."""
-    return click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=what)
+    return click.option(
+        "--set", "overrides", multiple=True, metavar="KEY=VALUE", help=what, shell_complete=_keys_beginning_with
+    )
+
+
+def _keys_beginning_with(context: click.Context, option: click.Parameter, begun: str) -> list[str]:
+    """Return the keys of scenarios that a shell may go on with."""
+    every = file_words()
+    tables = [f"{top}.{key}" for top, inner in every.items() for key, deeper in (inner or {}).items() if deeper is None]
+    keys = [*tables, *(top for top, inner in every.items() if inner is None and top != "extends")]
+    return [f"{key}=" for key in sorted(keys) if key.startswith(begun)]
+
+
+def _scenarios_beginning_with(context: click.Context, argument: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Return the scenarios that ship, and have the shell look for files."""
+    names = [name for name, _ in list_scenarios() if name.startswith(begun)]
+    return [*map(CompletionItem, names), CompletionItem(begun, type="file")]
+
+
+scenario_argument = click.argument("scenario", shell_complete=_scenarios_beginning_with)
 
 
 seed_option = click.option("--seed", callback=_whole_number, metavar="N", help="Replace the scenario's seed.")
@@ -28,7 +50,7 @@ seed_option = click.option("--seed", callback=_whole_number, metavar="N", help="
 def scenario_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the argument SCENARIO and the options that change what it says."""
     decorators = [
-        click.argument("scenario"),
+        scenario_argument,
         click.option("--backend", metavar="NAME", help="Backend to run on; see pcsim backends."),
         click.option("--precision", metavar="NAME", help="float32, float64, …: see pcsim backends."),
         overrides_option("Override a key, e.g. --set inference.step_size=0.05; may be repeated."),
@@ -72,12 +94,25 @@ def note(line: str) -> None:
     echo(f"note: {line}", err=True)
 
 
-def read(scenario: str, *, quiet: bool = False, **changes: Any) -> Scenario:
-    """Read a scenario with the `changes` that `scenario_options` give, and print the reader's notes unless `quiet`."""
-    reading = read_scenario(scenario, **changes)
+def read(scenario: str, *, quiet: bool = False, allow: Sequence[str] = (), **changes: Any) -> Scenario:
+    """Read a scenario, or that of a trace, with the `changes` that `scenario_options` give.
+
+    Prints the reader's notes unless `quiet`. Modules that a trace names are imported where they are in `allow`.
+    """
+    from_trace = not is_piped(scenario) and is_hdf5(Path(scenario))
+    reading = _of_trace(Path(scenario), allow, **changes) if from_trace else read_scenario(scenario, **changes)
     for line in () if quiet else reading.notes:
         note(line)
     return reading
+
+
+def _of_trace(path: Path, allow: Sequence[str], overrides: Sequence[str] = (), **changes: Any) -> Scenario:
+    from pcsim.recorded.embedded import of_trace
+    from pcsim.trace import open_trace
+
+    seed = changes.pop("seed", None)
+    with open_trace(path) as trace:
+        return of_trace(trace, allow=allow).parse((*overrides, *(() if seed is None else (f"seed={seed}",))), **changes)
 
 
 def stem_of(scenario: str) -> str:

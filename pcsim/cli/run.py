@@ -63,9 +63,9 @@ def command(
     process: int | None,
     **changes: Any,
 ) -> None:
-    """Run SCENARIO, a file or the name of one that ships, and write its trace."""
+    """Run SCENARIO, a file, the name of one that ships, or a trace whose scenario runs again, and write its trace."""
     import_allowed(allow)
-    reading = read(scenario, quiet=quiet or as_json, **changes)
+    reading = read(scenario, quiet=quiet or as_json, allow=allow, **changes)
     if resume is not None and (output is not None or force):
         raise click.UsageError("--resume goes on in the trace it names; leave out -o and --force")
     target = output or Path(f"{stem_of(scenario)}.h5")

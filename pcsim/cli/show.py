@@ -12,5 +12,5 @@ from pcsim.scenario import scenario_text
 @click.command("show", short_help="Print a scenario with every default and override resolved.")
 @scenario_options
 def command(scenario: str, **changes: Any) -> None:
-    """Print SCENARIO as TOML with every default and override resolved."""
+    """Print SCENARIO, or that of a trace, as TOML with every default and override resolved."""
     echo(scenario_text(read(scenario, **changes)), nl=False)

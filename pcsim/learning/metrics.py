@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float64, Shaped
+from jaxtyping import Bool, Float64, Int64, Shaped
 
 from pcsim.typing import NDArray
 
@@ -58,6 +58,14 @@ def measures_of(
         float(correct_in_top(outputs, targets, 1).mean()) if classes else np.nan,
         float(correct_in_top(outputs, targets, 5).mean()) if has_top_5(classes) else np.nan,
     )
+
+
+def classes_of(
+    values: Shaped[NDArray[np.floating], "samples units"], boundary: float
+) -> Int64[NDArray[np.int64], " samples"]:
+    """Return the class that each row says: its largest entry, or of one unit 1 above the `boundary`, else 0."""
+    columns = _two_columns(values, boundary) if values.shape[1] == 1 else values
+    return np.argmax(columns, axis=1).astype(np.int64)
 
 
 def _two_columns(

@@ -1,10 +1,10 @@
 """How good a network is on the data of its scenario: losses and accuracies."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from pcsim.engine.registry import load_backend, trainers_besides
 from pcsim.errors import UsageError
 from pcsim.learning import SGD, Learner
 from pcsim.learning.evaluation import ForwardPass, Scoring
-from pcsim.learning.metrics import measures_of
+from pcsim.learning.metrics import classes_of, measures_of
 from pcsim.learning.plan import SAMPLES_LOOKED_AT
 from pcsim.learning.samples import DataParts, Split
 from pcsim.learning.trainer import Trainer, TrainingTask
@@ -50,13 +50,28 @@ from pcsim.words import Shown
 class Score:
     """How good a network is on some samples: mean loss and shares of right answers.
 
-    `accuracy` is None where targets are no classes, `top_5` also where there are five classes or fewer.
+    `accuracy` is None where targets are no classes, `top_5` also where there are five classes or fewer; `answers` are
+    the outputs or inferred labels (samples, units) that were measured, in file order, `predicted` and `actual` the
+    classes (samples,) they and the targets say, None where there are none.
     """
 
     samples: int
     loss: float
     accuracy: float | None
     top_5: float | None
+    answers: NDArray[Any] = field(repr=False, compare=False)
+    predicted: NDArray[np.int64] | None = field(repr=False, compare=False)
+    actual: NDArray[np.int64] | None = field(repr=False, compare=False)
+
+    @property
+    def confusion(self) -> NDArray[np.int64] | None:
+        """How many samples of each class (rows) were taken for each (columns); None where there are no classes."""
+        if self.predicted is None or self.actual is None:
+            return None
+        classes = max(self.answers.shape[1], 2)
+        found = np.zeros((classes, classes), np.int64)
+        np.add.at(found, (self.actual, self.predicted), 1)
+        return found
 
     def __str__(self) -> str:
         measured = f"loss {self.loss:.4g}"
@@ -219,4 +234,6 @@ class _Judge:
         outcome, truth = self.trainer.evaluate(split.x, split.y), self.evaluation.truth(*split)
         found = measures_of(outcome.losses, outcome.answers, truth, self.classes, self.boundary)
         accuracy, top_5 = (None if np.isnan(share) else share for share in (found.accuracy, found.top5))
-        return Score(len(split.x), found.loss, accuracy, top_5)
+        classes = None if accuracy is None else classes_of(outcome.answers, self.boundary)
+        actual = None if accuracy is None else classes_of(truth, 0.0)
+        return Score(len(split.x), found.loss, accuracy, top_5, outcome.answers, classes, actual)

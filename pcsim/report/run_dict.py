@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pcsim.recorded.evaluation import Scores
+from pcsim.recorded.evaluation import Score, Scores
 from pcsim.report.findings import findings
 from pcsim.studies import results_of, rows_of
 from pcsim.trace import Trace
@@ -24,8 +24,14 @@ def as_dict(trace: Trace) -> dict[str, Any]:
 def scores_dict(scores: Scores) -> dict[str, Any]:
     """Return the scores of every part of the data."""
     place = scores.scenario.backend
-    parts = {name: vars(score) for name, score in scores.parts.items()}
+    parts = {name: _score(score) for name, score in scores.parts.items()}
     return plain({"source": scores.source, "backend": place.name, "precision": place.precision_name} | parts)
+
+
+def _score(score: Score) -> dict[str, Any]:
+    """Return measures, and how often each class (rows) was taken for each, None where there are no classes."""
+    measures = {"samples": score.samples, "loss": score.loss, "accuracy": score.accuracy, "top_5": score.top_5}
+    return measures | {"confusion": score.confusion}
 
 
 def _layers(trace: Trace) -> list[dict[str, Any]]:

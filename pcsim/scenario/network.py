@@ -136,7 +136,9 @@ class NetworkTable(Table):
     """Standard, or the premultipliers and unit normal weights of muPC."""
     skip: SkipLength = 0
     """Residual connections on hidden layers: false, true (from the layer before) or their length."""
-    weights: Annotated[FilePath | None, Allowed("the path of an .npz or .safetensors file, in quotes")] = None
+    weights: Annotated[FilePath | None, Allowed("the path of an .npz or .safetensors file or a trace, in quotes")] = (
+        None
+    )
     """Parameters to start from: .npz or .safetensors with W0, b0, W1, ... of shapes (n_in, n_out) and (n_out,)."""
     precisions: Annotated[
         Positive | tuple[Positive, ...],

@@ -1,13 +1,17 @@
-"""Reading a network's parameters from a file: arrays W0, b0, W1, … as (n_in, n_out) and (n_out,)."""
+"""Reading a network's parameters from a file or a trace: arrays W0, b0, W1, … as (n_in, n_out) and (n_out,)."""
 
 from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
 
-from pcsim.datasets.archive import read_arrays
+from pcsim.datasets.archive import check_present, read_arrays
 from pcsim.errors import UsageError
 from pcsim.model.network import Network
+from pcsim.trace import open_trace
+from pcsim.trace.opening import is_hdf5
+from pcsim.trace.training import GROUP
 from pcsim.typing import NDArray
 from pcsim.weights.tensors import SUFFIX, read_tensors
 
@@ -17,7 +21,9 @@ _KNOWN = (*_OF_PARTS, *(f"S{name}" for name in _OF_PARTS))
 
 
 def read_parameters(path: Path, network: Network) -> tuple[dict[str, NDArray[np.float64]], ...]:
-    """Return the parameters of every layer in float64, from an `.npz` or a `.safetensors` file.
+    """Return the parameters of every layer in float64, from an `.npz` or a `.safetensors` file, or from a trace.
+
+    Those of a trace are as they were after training, where there was any.
 
     Raises `UsageError` if the file cannot be read, or if an array is missing, not foreseen by the network, of the
     wrong shape, not numeric or not finite.
@@ -34,7 +40,12 @@ def read_parameters(path: Path, network: Network) -> tuple[dict[str, NDArray[np.
         if name in expected:
             _check_shape(path, name, shape, expected[name])
 
-    arrays = read(path, list(expected), foreign, needed, check)
+    if is_hdf5(path):
+        arrays = _in_trace(path, list(expected))
+        for name, array in arrays.items():
+            check(name, array.shape)
+    else:
+        arrays = read(path, list(expected), foreign, needed, check)
     for name in foreign:
         if name in arrays:
             raise UsageError(f"{path}: array {name} has no place in this network; {_fix(name, count)}")
@@ -42,6 +53,19 @@ def read_parameters(path: Path, network: Network) -> tuple[dict[str, NDArray[np.
     return tuple(
         {name: checked[f"{name}{i}"] for name in parameters} for i, parameters in enumerate(network.parameters)
     )
+
+
+def _in_trace(path: Path, required: list[str]) -> dict[str, NDArray[Any]]:
+    with open_trace(path) as trace:
+        if GROUP in trace and not trace.trained:
+            raise UsageError(
+                f"{path} (status {trace.status}) holds no trained parameters; pcsim export writes those of its last "
+                "checkpoint"
+            )
+        found = trace.trained or trace.network
+    arrays = {"".join(name.rsplit("_", 1)): array for name, array in found.items()}
+    check_present(path, list(arrays), required, f"a trace with {', '.join(required[:3])}, … of this network")
+    return arrays
 
 
 def _fix(name: str, count: int) -> str:

@@ -15,6 +15,7 @@ from pcsim.scenario.network import NetworkTable
 from pcsim.scenario.read import Run, parse_scenario, read_scenario, run_with, runs_of
 from pcsim.scenario.scaling import ChannelScaling
 from pcsim.scenario.schema import json_schema
+from pcsim.scenario.search import Range, SearchTable
 from pcsim.scenario.sources import is_piped
 from pcsim.scenario.stop import Stop
 from pcsim.scenario.study import StudyTable
@@ -34,9 +35,11 @@ __all__ = [
     "LogTimes",
     "Masked",
     "NetworkTable",
+    "Range",
     "RateSchedule",
     "Run",
     "Scenario",
+    "SearchTable",
     "Stop",
     "StudyTable",
     "TraceTable",

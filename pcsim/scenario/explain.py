@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 
 from pcsim.scenario.fields import LARGEST, Allowed, Inconsistency, Table, allowed_by
 from pcsim.scenario.locate import KeyPath
+from pcsim.scenario.search import VALUES
 from pcsim.scenario.synonyms import closest
 from pcsim.scenario.syntax import dotted
 from pcsim.scenario.toml_text import quoted, value_or_word
@@ -70,7 +71,7 @@ def _allowed(model: type[Table], path: KeyPath) -> Allowed:
         if isinstance(part, int):
             continue
         if part not in fields:
-            break
+            return VALUES if path[0] == "search" else allowed
         allowed = allowed_by(fields[part])
         inner = inner_tables(fields[part].annotation)
         fields = dict(inner[0].model_fields) if inner else {}

@@ -31,6 +31,8 @@ from pcsim.scenario.learning import LearningTable, learning_problems
 from pcsim.scenario.mask import MASK, Half, Masked, mask_problems
 from pcsim.scenario.network import NetworkTable
 from pcsim.scenario.scaling import SCALING, ChannelScaling, ScalingWord
+from pcsim.scenario.search import EXAMPLE as EXAMPLE_OF_SEARCH
+from pcsim.scenario.search import SearchTable, search_problems
 from pcsim.scenario.study import StudyTable
 from pcsim.scenario.sweep import EXAMPLE, Sweep
 from pcsim.words import Shown, count
@@ -164,6 +166,8 @@ class Scenario(Table, Shown):
     sweep: Annotated[Sweep | None, Allowed(EXAMPLE)] = None
     """Lists of values by key, as in inference.step_size = [0.1, 0.2]: a run for every combination of them, in one
     trace. Where a key is a table, its values are tables of several keys that change together."""
+    search: Annotated[SearchTable | None, EXAMPLE_OF_SEARCH] = None
+    """Ranges and lists by key, from which runs are drawn until a number is best."""
     study: Annotated[StudyTable | None, Allowed("a table: write [study] on a line of its own")] = None
     """What is measured over the runs of a sweep, or computed, and drawn by pcsim plot; without it, and with [sweep],
     energies."""
@@ -182,6 +186,8 @@ class Scenario(Table, Shown):
     @property
     def asks_for(self) -> StudyTable | None:
         """The study that this scenario asks for; None for one run."""
+        if self.study is None and self.search is not None:
+            return StudyTable(kind="search")
         return StudyTable() if self.study is None and self.sweep is not None else self.study
 
     @property
@@ -225,8 +231,8 @@ class Scenario(Table, Shown):
         return self.model_copy(update={"inference": self.inference.model_copy(update={"step_size": step_size})})
 
     def alone(self) -> Self:
-        """Return the scenario without its sweep and study: the one run that it is then of."""
-        return self.model_copy(update={"sweep": None, "study": None})
+        """Return the scenario without its sweep, search and study: the one run that it is then of."""
+        return self.model_copy(update={"sweep": None, "search": None, "study": None})
 
     def in_form(self, form: Literal["standard", "increment"]) -> Self:
         """Return the same experiment in another form of state optimization."""
@@ -274,6 +280,8 @@ class Scenario(Table, Shown):
                 'write output = "linear" in [network] or loss = "squared-error" in [inference]'
             )
             found.append(Inconsistency(("inference.loss", "network.output"), text))
+        kind = None if self.study is None else self.study.kind
+        found += search_problems(self.search, kind, self.sweep is not None, self.learning, self.data.validation)
         found += mask_problems(self.data.mask, self.data.task, self.inference)
         if self.learning is not None:
             found += learning_problems(self.learning, self.inference, self.data.task)

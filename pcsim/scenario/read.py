@@ -17,6 +17,7 @@ from pcsim.scenario.model import Reading, Scenario
 from pcsim.scenario.motion import replace_motion, settle_steps, still_replaced
 from pcsim.scenario.overrides import Override, keyword_overrides, parse_overrides
 from pcsim.scenario.relevance import take_unused
+from pcsim.scenario.search import Range, flattened_search
 from pcsim.scenario.sizes import replace_sizes, resolve_sizes, split_output
 from pcsim.scenario.sources import Source, extend_chain, find, make_source, read_chain
 from pcsim.scenario.sweep import combinations, flattened, placed_flat, settle_sweep
@@ -113,7 +114,21 @@ def assemble(
     relative, folder = _relative(tree, chain[-1].folder.absolute())
     scenario = scenario.read_as(Reading(tuple(notes), places, relative, folder, allowed))
     runs_of(scenario)
+    _check_search(scenario)
     return scenario
+
+
+def _check_search(scenario: Scenario) -> None:
+    """Raise ScenarioError with a line for each value that a search may come to and that no run can have."""
+    problems: dict[str, None] = {}
+    for key, values in scenario.search.space.items() if scenario.search is not None else ():
+        for value in (values.low, values.high) if isinstance(values, Range) else values:
+            try:
+                run_with(scenario, {key: value}, "search")
+            except ScenarioError as error:
+                problems |= dict.fromkeys(error.problems)
+    if problems:
+        raise ScenarioError(list(problems))
 
 
 def _texts(values: Any) -> Iterator[str]:
@@ -159,7 +174,7 @@ def runs_of(scenario: Scenario) -> tuple[Run, ...]:
     problems: dict[str, None] = {}
     for values in combinations(scenario.sweep):
         try:
-            run = _run_with(base, source, values, scenario.where)
+            run = _run_with(base, source, values, lambda key: scenario.where(f"sweep.{key}"))
             found.append(replace(run, values={key: v for key, v in values.items() if len(scenario.sweep[key]) > 1}))
         except ScenarioError as error:
             problems |= dict.fromkeys(error.problems)
@@ -168,20 +183,18 @@ def runs_of(scenario: Scenario) -> tuple[Run, ...]:
     return tuple(found)
 
 
-def run_with(scenario: Scenario, values: Mapping[str, Any]) -> Run:
-    """Return the run of a scenario, its sweep and study left aside, with some values by key; a table where it is one.
+def run_with(scenario: Scenario, values: Mapping[str, Any], table: str = "sweep") -> Run:
+    """Return the run of a scenario, its sweep, search and study left aside, with some values by key.
 
-    Raises ScenarioError with a line for each value that does not go with the rest.
+    Raises ScenarioError with a line for each value that does not go with the rest, at its key in the `table`.
     """
     base = scenario.alone()
-    return _run_with(base, make_source(scenario_text(base), "the scenario", Path()), values, scenario.where)
+    source = make_source(scenario_text(base), "the scenario", Path())
+    return _run_with(base, source, values, lambda key: scenario.where(f"{table}.{key}"))
 
 
 def _run_with(base: Scenario, source: Source, values: Mapping[str, Any], where: Callable[[str], str]) -> Run:
-    given = [
-        Override(tuple(key.split(".")), value, f"{where(f'sweep.{key}')} = {quoted(value)}")
-        for key, value in values.items()
-    ]
+    given = [Override(tuple(key.split(".")), value, f"{where(key)} = {quoted(value)}") for key, value in values.items()]
     return Run(assemble([source], given, [], base.reading.allowed).with_network(base.reading.network), values)
 
 
@@ -226,6 +239,9 @@ def _lay(tree: Tree, values: dict[str, Any], folder: Path | None, place_of: Call
         replace_sizes(tree, network)
     inference = values.get("inference")
     notes = replace_motion(tree, inference, place_of) if isinstance(inference, dict) else []
+    if isinstance(values.get("search"), dict):
+        search = flattened_search(values["search"])
+        values["search"] = {key: _swept_files(key, value, folder) for key, value in search.items()}
     if isinstance(values.get("sweep"), dict):
         values["sweep"] = {key: _swept_files(key, lists, folder) for key, lists in flattened(values["sweep"]).items()}
     tree.overlay(values, placed_flat(place_of))

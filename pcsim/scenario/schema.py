@@ -5,6 +5,7 @@ from typing import Any
 from pcsim.scenario.model import Scenario
 from pcsim.scenario.network import Named, Sizes
 from pcsim.scenario.sizes import OF_DATA
+from pcsim.scenario.sweep import SWEPT
 
 _TITLE = "pcsim scenario"
 _DESCRIPTION = "One experiment with a predictive coding network."
@@ -30,6 +31,7 @@ def json_schema() -> dict[str, Any]:
     named = _simplified(Named.model_json_schema())["properties"]
     network |= {key: named[key] for key in ("architecture", "width", "statistics")}
     network["output"] = _output(network["output"], sizes["properties"]["output"])
+    _describe_search(definitions["SearchTable"])
     required = {
         name: table.pop("required")
         for name, table in definitions.items()
@@ -47,6 +49,13 @@ def json_schema() -> dict[str, Any]:
         "then": {"required": schema["required"], "properties": _needed(properties, required)},
         "$defs": definitions,
     }
+
+
+def _describe_search(search: dict[str, Any]) -> None:
+    """Let a search have keys of the scenario, by table or dotted in quotes, beside its own."""
+    search["properties"] |= {name: {"description": f"Lists and ranges of {name}."} for name in SWEPT}
+    search["patternProperties"] = {f"^({'|'.join(SWEPT)})\\.": {}}
+    search["additionalProperties"] = False
 
 
 def _output(activation: dict[str, Any], width: dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ Kind = Literal[
     "saddle-escape",
     "saddle-landscape",
     "saddle-spectrum",
+    "search",
     "step-directions",
 ]
 

@@ -34,13 +34,13 @@ def flattened(sweep: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def placed_flat(place_of: Callable[[KeyPath], Place]) -> Callable[[KeyPath], Place]:
-    """Return the places of keys where those of a sweep are dotted: as they were written, quoted or not."""
+    """Return the places of keys where those of a sweep or search are dotted: as they were written, quoted or not."""
 
     def place(path: KeyPath) -> Place:
-        if path[:1] != ("sweep",) or len(path) < 2:
+        if path[:1] not in {("sweep",), ("search",)} or len(path) < 2:
             return place_of(path)
-        table, quoted = place_of(("sweep",)), place_of(path)
-        return place_of(("sweep", *str(path[1]).split("."), *path[2:])) if quoted == table else quoted
+        table, quoted = place_of(path[:1]), place_of(path)
+        return place_of((path[0], *str(path[1]).split("."), *path[2:])) if quoted == table else quoted
 
     return place
 
@@ -53,7 +53,14 @@ def combinations(sweep: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 def settle_sweep(tree: Tree, given: Sequence[Override]) -> list[str]:
     """Let what a user gave on the command line hold in every run; return a note for each list that goes with it."""
     notes: list[str] = []
-    sweep = tree.table("sweep")
+    for name in ("sweep", "search"):
+        notes += _settle(tree, name, given)
+    return notes
+
+
+def _settle(tree: Tree, name: str, given: Sequence[Override]) -> list[str]:
+    notes: list[str] = []
+    sweep = tree.table(name)
     for override in given:
         for key, values in list(sweep.items()):
             path = tuple(key.split("."))
@@ -61,12 +68,12 @@ def settle_sweep(tree: Tree, given: Sequence[Override]) -> list[str]:
             if path[:shared] != override.path[:shared]:
                 continue
             if len(override.path) <= len(path):
-                tree.remove(("sweep", key))
-                notes.append(f"dropped sweep.{key}: every run has the value given (set by {override.typed})")
+                tree.remove((name, key))
+                notes.append(f"dropped {name}.{key}: every run has the value given (set by {override.typed})")
             elif isinstance(values, list):
                 sweep[key] = [_without(value, override.path[len(path) :]) for value in values]
-    if "sweep" in tree.values and not sweep and notes:
-        tree.remove(("sweep",))
+    if name in tree.values and not sweep and notes:
+        tree.remove((name,))
     return notes
 
 

@@ -8,6 +8,7 @@ from pcsim.scenario.fields import Table
 from pcsim.scenario.locate import KeyPath
 from pcsim.scenario.model import Scenario
 from pcsim.scenario.network import Hidden
+from pcsim.scenario.search import WORDS as SEARCH
 from pcsim.scenario.sweep import SWEPT
 from pcsim.scenario.synonyms import closest, synonym
 from pcsim.scenario.syntax import dotted
@@ -42,7 +43,7 @@ def file_words() -> Words:
     if network is not None:
         network |= {"hidden": words_of(Hidden), "output": {"width": None, "activation": None}}
         network |= {"architecture": None, "width": None, "statistics": None}
-    return {"title": None, "seed": None, "extends": None} | words
+    return {"title": None, "seed": None, "extends": None} | words | {"search": None}
 
 
 def homes_of(word: str) -> list[str]:
@@ -80,12 +81,13 @@ def take_unknown(tree: Tree) -> list[Problem]:
     problems: list[Problem] = []
     _walk(tree, _Table((), every), every, problems)
     swept = {name: every[name] for name in SWEPT}
-    known = len(problems)
-    for key in tree.table("sweep"):
-        _check_swept(tree, key, _Table(("sweep",), swept), problems)
-    if len(problems) > known:
-        # what is left may be empty, which would be told as a second mistake
-        tree.remove(("sweep",))
+    for name, words in (("sweep", swept), ("search", dict.fromkeys(SEARCH, None) | swept)):
+        known = len(problems)
+        for key in tree.table(name):
+            _check_swept(tree, key, _Table((name,), words), problems)
+        if len(problems) > known:
+            # what is left may be empty, which would be told as a second mistake
+            tree.remove((name,))
     return problems
 
 
@@ -112,8 +114,8 @@ def _items(path: KeyPath, value: Any) -> list[KeyPath]:
 
 
 def _check_swept(tree: Tree, key: str, table: _Table, problems: list[Problem]) -> None:
-    """Add a problem for a dotted key of a sweep that no file may hold."""
-    every, place = table.words, tree.place(("sweep", key))
+    """Add a problem for a dotted key of a sweep or search that no file may hold."""
+    every, place = table.words, tree.place((table.path[0], key))
     for part in key.split("."):
         if part not in table.words:
             text, _ = _unknown(part, None, table, every)
@@ -125,7 +127,7 @@ def _check_swept(tree: Tree, key: str, table: _Table, problems: list[Problem]) -
 def _unknown(key: str, value: Any, table: _Table, every: Words) -> tuple[str, KeyPath | None]:
     """Return what to say about an unknown key, and the key it seems to stand for."""
     if not table.path and isinstance(value, dict):
-        names = [name for name, inner in every.items() if inner is not None or name == "sweep"]
+        names = [name for name, inner in every.items() if inner is not None or name in ("sweep", "search")]
         if close := closest(key, names):
             return f"unknown table [{key}]; did you mean [{close}]?", (close,)
         return f"unknown table [{key}]; the tables are " + ", ".join(f"[{name}]" for name in names), None

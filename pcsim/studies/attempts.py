@@ -1,7 +1,7 @@
 """The runs of a study: where they are carried out, which are known already, and which failed."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -22,6 +22,7 @@ FAILED, FAILURE = "failed", "failure"
 PATIENCE = 20.0
 """How many times as long as writing what there is so far a study goes on before it does so again."""
 Measure = Callable[[Run, Place], Measures]
+Heard = Callable[[Run, Row], None]
 Told = Callable[[Run, Row, int, int], None]
 """Called with a run that is over, what came of it, how many are, and of how many."""
 
@@ -41,7 +42,7 @@ class Attempts:
         self.runs = tuple(runs)
         self.ledger = ledger or Ledger()
         self._keys, self._executor, self._told = Keys(kind), executor or Here(), told
-        self._chosen: Sequence[Run] = self.runs
+        self._chosen: list[Run] = []
         self._over: dict[int, Row] = {}
         self._errors: list[PcsimError] = []
 
@@ -51,15 +52,26 @@ class Attempts:
         """Measure all runs unless some are given; yield those done so far, in order, and what each came to.
 
         It yields now and then, before whatever ends it, and when all are over. What fails is left out, and noted. Where
-        all do, raises the first's error: nothing can be shown then.
+        all do, raises the first's error: nothing can be shown then. Raises `UsageError` where rows are known of runs
+        that are not among these.
         """
-        self._chosen = self.runs if runs is None else runs
+        chosen = self.runs if runs is None else runs
+        self.ledger.require_only(self._keys.of(each.scenario) for each in chosen)
+        yield from self.of_drawn(measure, chosen, len(chosen))
+
+    def of_drawn(
+        self, measure: Measure, runs: Iterable[Run], count: int, heard: Heard | None = None
+    ) -> Iterator[tuple[list[Run], list[dict[str, Any]]]]:
+        """Measure runs that are drawn one by one, `count` of them; as `of`.
+
+        The next is drawn when there is a place for it; `heard` is called with each that is over, at once.
+        """
         written, took = -np.inf, 0.0
         try:
-            for number, row in self._rows(measure):
+            for number, row in self._rows(measure, runs, heard):
                 self._over[number] = row
                 if self._told is not None:
-                    self._told(self._chosen[number], row, len(self._over), len(self._chosen))
+                    self._told(self._chosen[number], row, len(self._over), count)
                 begun = time.perf_counter()
                 if begun - written > PATIENCE * took and self._measured:
                     yield self._so_far()
@@ -76,26 +88,38 @@ class Attempts:
         elif self._over:
             raise self._nothing()
 
-    def _rows(self, measure: Measure) -> Iterator[tuple[int, Row]]:
-        """Yield the place of every run that is over and its row, those first that are known."""
-        keys = [self._keys.of(each.scenario) for each in self._chosen]
-        self.ledger.require_only(keys)
-        found = [self.ledger.known(key) for key in keys]
-        # What differs between runs may be more than when they ran.
-        known = {i: replace(row, values=self._chosen[i].values) for i, row in enumerate(found) if row is not None}
-        yield from known.items()
-        left = [number for number in range(len(keys)) if number not in known]
-        calls = ((measure, self._chosen[i], self.ledger.place(keys[i])) for i in left)
-        with closing(self._executor.run(_timed, calls)) as outcomes:
+    def _rows(self, measure: Measure, runs: Iterable[Run], heard: Heard | None) -> Iterator[tuple[int, Row]]:
+        """Yield the place of every run that is over and its row; those that are known are not repeated."""
+        known: list[tuple[int, Row]] = []
+        begun: list[tuple[int, str]] = []
+
+        def calls() -> Iterator[tuple[Any, ...]]:
+            for each in runs:
+                number, key = len(self._chosen), self._keys.of(each.scenario)
+                self._chosen.append(each)
+                if (row := self.ledger.known(key)) is None:
+                    begun.append((number, key))
+                    yield measure, each, self.ledger.place(key)
+                    continue
+                # What differs between runs may be more than when this one ran.
+                known.append((number, replace(row, values=each.values)))
+                if heard is not None:
+                    heard(each, row)
+
+        with closing(self._executor.run(_timed, calls())) as outcomes:
             for outcome in outcomes:
-                number = left[outcome.number]
-                values, key = self._chosen[number].values, keys[number]
+                number, key = begun[outcome.number]
+                each = self._chosen[number]
                 if outcome.error is None:
-                    row = measured_row(key, values, *outcome.value)
+                    row = measured_row(key, each.values, *outcome.value)
                 else:
-                    row = self._failed(key, values, outcome.error)
+                    row = self._failed(key, each.values, outcome.error)
                 self.ledger.keep(row)
+                if heard is not None:
+                    heard(each, row)
+                yield from (known.pop() for _ in range(len(known)))
                 yield number, row
+        yield from known
 
     def _failed(self, key: str, values: Any, error: Exception) -> Row:
         if isinstance(error, Interrupted) or not isinstance(error, PcsimError | MemoryError | np.linalg.LinAlgError):

@@ -21,7 +21,7 @@ class Ledger:
 
         With `places`, runs under way are on disk.
         """
-        self._study = study
+        self.study = study
         self._known = {row.key: row for row in known if not row.again}
         self._journal = None if study is None else RowJournal(study, keep=keep)
         self._folder = None if study is None or not places else study.with_name(f"{study.name}.runs")
@@ -35,7 +35,7 @@ class Ledger:
         others = len(self._known.keys() - set(keys))
         if others:
             raise UsageError(
-                f"{self._study} holds {count(others, 'run')} that this scenario does not make; resume with the "
+                f"{self.study} holds {count(others, 'run')} that this scenario does not make; resume with the "
                 "scenario it was made with, or write elsewhere with -o"
             )
 

@@ -16,6 +16,7 @@ from pcsim.studies.ledger import Ledger
 from pcsim.studies.results import Measured, Results
 from pcsim.studies.row_journal import read_rows, rows_path
 from pcsim.studies.rows import Row
+from pcsim.studies.trials import journal_of
 from pcsim.trace import Trace, open_trace
 from pcsim.trace.atomic import remove_leftovers
 from pcsim.trace.files import check_replaceable, check_target
@@ -93,9 +94,15 @@ def _ledger(target: Path | None, *, resume: bool, force: bool, places: bool) -> 
         return Ledger()
     beside = read_rows(target)
     if resume:
-        if not target.exists() and not beside:
+        if not target.exists() and not beside and not journal_of(target).exists():
             raise UsageError(f"there is nothing to resume: {target} does not exist")
         return Ledger(target, known=[*_rows_in(target), *beside], keep=True, places=places)
+    if force:
+        journal_of(target).unlink(missing_ok=True)
+    elif journal_of(target).exists():
+        raise UsageError(
+            f"{journal_of(target)} holds trials of a search; go on with --resume {target}, or begin anew with --force"
+        )
     if beside and not force:
         raise UsageError(
             f"{rows_path(target)} holds {count(len(beside), 'finished run')} of a study that was killed; go on with "

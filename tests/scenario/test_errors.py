@@ -51,7 +51,7 @@ from tests.support.scenario_files import TEXT, Files, changed
             "zzz =",
             "10:1: unknown key 'zzz' in [data]; "
             "its keys are name, file, channels, scaling, task, batch, split, mask, shuffle, seed, slope, noise, "
-            "samples, validation",
+            "samples, validation, validation_seed",
         ),
         ("batch =", "steps =", "10:1: 'steps' belongs in [inference]; move it there"),
         ("[data]", "[dta]", "8:1: unknown table [dta]; did you mean [data]?"),
@@ -59,7 +59,7 @@ from tests.support.scenario_files import TEXT, Files, changed
             "[data]",
             "[zzz]\n[data]",
             "8:1: unknown table [zzz]; the tables are [network], [data], [inference], [learning], [trace], [backend], "
-            "[sweep], [study]",
+            "[sweep], [search], [study]",
         ),
         (
             'method = "state"\nform = "standard"\n',

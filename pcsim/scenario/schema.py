@@ -94,6 +94,8 @@ def _simplified(node: Any) -> Any:
     found = {key: _simplified(value) for key, value in node.items() if key != "title" or not isinstance(value, str)}
     if found.get("default", 0) is None:
         del found["default"]
+    if isinstance(default := found.get("default"), dict):
+        found["default"] = {key: value for key, value in default.items() if value is not None}
     if "anyOf" in found:
         found["anyOf"] = [each for each in found["anyOf"] if each != {"type": "null"}]
         if len(found["anyOf"]) == 1:

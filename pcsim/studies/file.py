@@ -61,9 +61,14 @@ def write_study(
 
 
 def results_of(trace: Trace) -> Results:
-    """Return what a study came to as far as it is finished; empty where the trace is of no study."""
-    group = trace.file[GROUP] if GROUP in trace else {}
-    return {name: _measured(item) for name, item in group.items()}
+    """Return what a study came to as far as it is finished; empty where the trace is of no study.
+
+    Raises `UsageError` where the file is damaged.
+    """
+    if GROUP not in trace:
+        return {}
+    with reading(trace.path):
+        return {name: _measured(item) for name, item in trace.file[GROUP].items()}
 
 
 def rows_of_trace(trace: Trace) -> list[Row]:
@@ -122,8 +127,13 @@ def _scale(group: Any, dimension: str, length: int) -> Any:
 
 def _measured(item: Any) -> Measured:
     own = item.name.rpartition("/")[2]
-    dims = (own,) if is_scale(item) else tuple(str(axis[0].name).rpartition("/")[2] for axis in scales_of(item))
+    dims = (own,) if is_scale(item) else tuple(_dimension(own, i, axis) for i, axis in enumerate(scales_of(item)))
     is_text = h5py.check_string_dtype(item.dtype) is not None
     values = np.array(texts(item)) if is_text else np.asarray(item[()])
     meaning, unit, source = (str(read_attribute(item, name) or "") for name in ("long_name", "units", "source"))
     return Measured(values, dims, meaning, unit, source)
+
+
+def _dimension(own: str, axis: int, scales: Sequence[Any]) -> str:
+    """Return the name of an axis, one of its own where the file names none."""
+    return str(scales[0].name).rpartition("/")[2] if len(scales) else f"{own}_{axis}"

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -100,15 +101,19 @@ def test_a_study_has_its_table_and_a_panel_for_every_array(files: Files) -> None
     assert energy["x"] in ("step", "layer", "row")
 
 
-def test_a_study_of_a_kind_that_is_not_known_has_no_table_of_its_own(files: Files) -> None:
+def test_a_study_of_another_program_is_shown_as_far_as_it_goes(files: Files) -> None:
     text = TEXT + '\n[sweep]\n"inference.steps" = [1, 2]\n'
-    with pcsim.run(pcsim.read_scenario(files.write(text))) as trace:
-        trace.attributes["study"] = "file"
+    pcsim.run(pcsim.read_scenario(files.write(text)), path="t.h5").close()
+    with h5py.File("t.h5", "r+") as file:
+        file.attrs["study"] = "file"
+        del file["study/energy"].attrs["DIMENSION_LIST"]
+    with pcsim.open_trace("t.h5") as trace:
         (content,) = page_of(pcsim.view([trace], "t.html")).content["traces"]
         with pytest.raises(UsageError, match="no kind of study 'file'"):
             pcsim.plot([trace], "t.png")
     assert "Study" not in [table["title"] for table in content["tables"]]
-    assert content["panels"]
+    (energy,) = (panel for panel in content["panels"] if panel["id"] == "study energy")
+    assert energy["x"].startswith("energy_")
 
 
 def test_of_many_rows_the_smallest_and_the_largest_are_kept() -> None:

@@ -13,6 +13,8 @@ from pcsim.typing import NDArray
 _MOST_COLUMNS = 400
 _MOST_RUNS = 1000
 _RUN = "run"
+_STEPS = ("step", "row")
+"""Axes that are drawn logarithmically though they are nothing but numbered."""
 
 
 def study_panels(results: Results) -> list[Panel]:
@@ -95,7 +97,7 @@ def _of_table(
         f"{name}{unit}",
         labels[:_MOST_COLUMNS],
         Series(len(table), table.shape[1], lambda rows: clock[rows], lambda rows: table[rows]),
-        log_x=is_wide(clock),
+        log_x=is_wide(clock) and (dim in _STEPS or not np.array_equal(clock, np.arange(len(clock)))),
         log_y=is_wide(table),
         ordered=table.shape[1] > 1,
     )

@@ -1,6 +1,6 @@
 // A heat map on a canvas: columns upwards, input to output, over the clock; the colour says how much.
 
-const ZERO = "exactly zero, no signal", LEFT = 46, BELOW = 22, HEIGHT = 262;
+const LEFT = 46, BELOW = 22, HEIGHT = 262;
 
 /** Keep a heat map in an element; `onCell` hears the clock and the column under the pointer. */
 function makeHeat(place, onCell) {
@@ -88,7 +88,7 @@ function makeHeat(place, onCell) {
     const bar = el("i"), stops = [0, 0.25, 0.5, 0.75, 1].map((place) => `rgb(${viridis(place).join(" ")})`);
     bar.style.background = `linear-gradient(90deg, ${stops.join(", ")})`;
     const parts = [...(drawn.whose ? [`${drawn.whose}:`] : []), inWords(range.low), bar, inWords(range.high)], values = rows.high;
-    if (range.log && values.includes(0)) parts.push(patch("zero", ZERO));
+    if (range.log && values.includes(0)) parts.push(patch("zero", "exactly zero"));
     if (values.some((value) => !Number.isFinite(value))) parts.push(patch("bad", "not finite"));
     fill(key, ...parts.map((part) => (typeof part === "string" ? el("span", {}, part) : part)));
   }

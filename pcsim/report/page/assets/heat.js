@@ -75,7 +75,7 @@ function makeHeat(place, onCell) {
   function time(context, clock) {
     const { ends, start, width, rows } = drawn;
     const across = (value) => LEFT + ((placed(value, start) - ends[0]) / (ends[1] - ends[0])) * (width - LEFT);
-    const most = room(width - LEFT, 60), last = rows.x[rows.x.length - 1];
+    const last = rows.x[rows.x.length - 1], most = ticksFor(rows.x, rows.x[0], last, width - LEFT);
     context.textAlign = "center";
     for (const tick of clockTicks(rows.x[0], last, start, most)) context.fillText(tickInWords(tick), Math.min(across(tick), width - 12), HEIGHT + 13);
     if (clock === null) return;

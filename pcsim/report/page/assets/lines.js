@@ -33,7 +33,7 @@ function makeLines(place, onClock) {
         y: { distr: panel.logY ? 3 : 1, range: (u, low, high) => (panel.logY ? logRange(low, high) : linearRange(low, high)) },
       },
       axes: [
-        { ...axis, ...words, label: panel.x, size: 34, splits: (u, i, low, high) => clockTicks(low, high, start, room(u.width, 60)) },
+        { ...axis, ...words, label: panel.x, size: 34, splits: (u, i, low, high) => clockTicks(low, high, start, ticksFor(u.data[0], low, high, u.width)) },
         {
           ...axis, ...words, label: panel.y, size: 62,
           splits: (u, i, low, high) => (panel.logY ? logTicks : linearTicks)(low, high, room(u.height, 34)),
@@ -61,10 +61,6 @@ function makeLines(place, onClock) {
     if (plot !== null && place.clientWidth > 0 && place.clientWidth !== plot.width) plot.setSize({ width: place.clientWidth, height: 300 });
   }).observe(place);
   return { draw, point };
-}
-
-function room(length, each) {
-  return Math.max(2, Math.floor(length / each));
 }
 
 function isSingle(values) {

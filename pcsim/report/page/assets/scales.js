@@ -22,6 +22,12 @@ function logTicks(low, high, most) {
   return inside.length > 1 ? inside : linearTicks(low, high, most).filter((tick) => tick > 0);
 }
 
+/** About how many ticks a clock's axis has room for; of epochs, updates and steps there are no halves. */
+function ticksFor(x, low, high, length) {
+  const most = room(length, 60);
+  return x.every(Number.isInteger) ? Math.max(1, Math.min(most, high - low)) : most;
+}
+
 /** Ticks of a clock: linear where `start` is 0, or logarithmic from its first positive value on, 0 included. */
 function clockTicks(low, high, start, most) {
   if (start === 0) return linearTicks(low, high, most);
@@ -46,4 +52,8 @@ function startOf(panel, x) {
   if (!panel.logX) return 0;
   const first = x.find((value) => value > 0);
   return first === undefined ? 0 : first;
+}
+
+function room(length, each) {
+  return Math.max(2, Math.floor(length / each));
 }

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pcsim_numba import NumbaBackend
-from pcsim_numba.fused import Fused, fused
+from pcsim_numba.fused import Blocks, Fused, fused
 from pcsim_numba.namespace import NumbaNamespace
 from pcsim_numba.pieces import InPieces, in_pieces
 from pcsim_numpy import NumpyBackend
@@ -144,6 +144,20 @@ def assert_same_products(parts: tuple[Part, ...], precision: str, image: tuple[i
     assert len(results[0]) == len(results[1])
     for mine, other in zip(*results, strict=True):
         close(mine, other, share)
+
+
+@pytest.mark.parametrize("side", [4, 8], ids=["sums longer than samples", "samples longer than sums"])
+def test_a_gradient_of_blocks_is_that_of_the_batch(side: int) -> None:
+    image, xp, rng = (side, side, 128 // side), NumbaNamespace(), np.random.default_rng(2)
+    chain = Chain((convolved(image, image[2], 3, 1, 1), Pointwise(Gelu())))
+    (part,) = fused(Network(image, (Layer((Branch(-1, chain),)),))).layers[0].parts
+    theta = values(chain.parameters, rng)
+    s, v = rng.standard_normal((2, 21, *image))
+    whole = part.gradient(xp, theta, part.forward(xp, theta, s)[1], v)
+    blocks = slice(16), slice(16, None)
+    saved = Blocks(part.forward(xp, theta, s[rows])[1] for rows in blocks)
+    for name, array in part.gradient(xp, theta, saved, Blocks(v[rows] for rows in blocks)).items():
+        close(array, whole[name], 1e-12)
 
 
 STEPPERS = {"state": GradientDescent(0.1), "error": Adam(0.01, eps=1e-3), "sequential": Momentum(0.05)}

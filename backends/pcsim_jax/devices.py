@@ -7,7 +7,6 @@ from typing import Any, Self
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from pcsim.model.arrays import Array, Parameters
@@ -58,10 +57,12 @@ class Devices:
         return jax.shard_map(function, mesh=self.mesh, in_specs=places, out_specs=WHOLE, check_vma=False)
 
     def averaged(self, gradient: tuple[Parameters, ...]) -> tuple[Parameters, ...]:
-        """Return the mean of every device's gradient: one sum over the devices, of all arrays in one row."""
-        flat, restored = ravel_pytree(gradient)
-        wide = flat.astype(jnp.promote_types(flat.dtype, jnp.float32))
-        return restored((jax.lax.psum(wide, AXIS) / len(self)).astype(flat.dtype))
+        """Return the mean of every device's gradient: one sum over the devices, of all arrays at once."""
+        leaves, tree = jax.tree.flatten(gradient)
+        # One operation as it is; put into one row first, arrays would be copied there and back.
+        totals = jax.lax.psum([leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32)) for leaf in leaves], AXIS)
+        means = [(total / len(self)).astype(leaf.dtype) for total, leaf in zip(totals, leaves, strict=True)]
+        return jax.tree.unflatten(tree, means)
 
 
 def gathered(array: Array, axis: int = 0) -> Array:

@@ -86,7 +86,7 @@ def build_optimizer(scenario: Scenario, table: LearningTable) -> Optimizer:
         case "adamw":
             optimizer = AdamW(table.beta1, table.beta2, table.eps, table.weight_decay)
         case "mq":
-            optimizer = MQ()
+            optimizer = MQ(table.rho, table.r, table.lr_min)
         case own:
             optimizer = made(scenario, OwnWord("learning.optimizer", "optimizer", own), table, {})
     return PerLayer(optimizer) if table.scale == "per-layer" else optimizer

@@ -8,7 +8,7 @@ from pcsim.inference import Inference
 from pcsim.inference.steppers import Stepper
 from pcsim.inference.stopping import StopRule
 from pcsim.learning.clipping import clip_to_norm
-from pcsim.learning.optimizers import Optimizer
+from pcsim.learning.optimizers import Optimizer, update_layer
 from pcsim.model.arrays import Array, Namespace, Parameters
 
 Memory = tuple[dict[str, Any], ...]
@@ -81,20 +81,14 @@ class Learner:
         gradient = tuple(own if speed else {} for own, speed in zip(gradient, speeds, strict=True))
         if self.clip is not None:
             gradient = clip_to_norm(xp, gradient, self.clip)
-        update = self.optimizer.update
-        pairs = tuple(
-            {
-                name: update(xp, array, slopes[name], known[name], rate if speed == 1.0 else speed * rate, number)
-                if name in slopes
-                else (array, known[name])
-                for name, array in own.items()
-            }
-            for own, slopes, known, speed in zip(parameters, gradient, memory, speeds, strict=True)
-        )
-        return (
-            tuple({name: pair[0] for name, pair in layer.items()} for layer in pairs),
-            tuple({name: pair[1] for name, pair in layer.items()} for layer in pairs),
-        )
+        moved, remembered = list[Parameters](), list[dict[str, Any]]()
+        for own, slopes, known, speed in zip(parameters, gradient, memory, speeds, strict=True):
+            learned = {name: array for name, array in own.items() if name in slopes}
+            pace = rate if speed == 1.0 else speed * rate
+            after, kept = update_layer(xp, self.optimizer, learned, slopes, known, pace, number)
+            moved.append(own | after)
+            remembered.append(known | kept)
+        return tuple(moved), tuple(remembered)
 
 
 class Learned(NamedTuple):

@@ -1,4 +1,4 @@
-"""Optimisers: how a parameter array moves, given its gradient. They know nothing of layers or schedules.
+"""Optimisers: how a parameter array moves, given its gradient. They know nothing of networks or schedules.
 
 Each is its textbook lines on one array W with gradient g, at update number k = 1, 2, … with learning rate α. `number`
 is a Python int or a weakly typed traced scalar, so that what is computed of it never widens the type of the run.
@@ -8,14 +8,17 @@ A `weight_decay` w is coupled (g + w W, the gradient of w/2 ‖W‖²) except in
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Shaped
 
 from pcsim.inference import steppers
 from pcsim.inference.steppers import Memory, Stepper
-from pcsim.model.arrays import Array, Namespace
+from pcsim.model.arrays import Array, Namespace, Parameters
 
 
 @runtime_checkable
@@ -49,6 +52,52 @@ class PlainOptimizer(ABC):
         self, xp: Namespace, parameter: Array, gradient: Array, memory: Memory, rate: Any, number: Any
     ) -> tuple[Array, Memory]:
         """Return the new parameter and memory after update `number` = 1, 2, … with learning rate `rate`."""
+
+
+class LayerOptimizer(ABC):
+    """The base of optimisers that look at all arrays of a layer together."""
+
+    @abstractmethod
+    def begin(self, xp: Namespace, parameter: Array) -> Memory:
+        """Return what is remembered with one array before the first update."""
+
+    @abstractmethod
+    def update_layer(
+        self,
+        xp: Namespace,
+        parameters: Parameters,
+        gradient: Parameters,
+        memory: Mapping[str, Memory],
+        rate: Any,
+        number: Any,
+    ) -> tuple[Parameters, dict[str, Memory]]:
+        """Return a layer's new parameters and memory after update `number`, all by the names of its arrays."""
+
+    def update(
+        self, xp: Namespace, parameter: Array, gradient: Array, memory: Memory, rate: Any, number: Any
+    ) -> tuple[Array, Memory]:
+        """Return what becomes of an array that is a layer of its own."""
+        moved, known = self.update_layer(xp, {"": parameter}, {"": gradient}, {"": memory}, rate, number)
+        return moved[""], known[""]
+
+
+def update_layer(
+    xp: Namespace,
+    optimizer: Optimizer,
+    parameters: Parameters,
+    gradient: Parameters,
+    memory: Mapping[str, Memory],
+    rate: Any,
+    number: Any,
+) -> tuple[Parameters, dict[str, Memory]]:
+    """Return what any optimiser makes of the arrays of a layer, by their names; all have a gradient."""
+    if isinstance(optimizer, LayerOptimizer):
+        return optimizer.update_layer(xp, parameters, gradient, memory, rate, number)
+    pairs = {
+        name: optimizer.update(xp, array, gradient[name], memory[name], rate, number)
+        for name, array in parameters.items()
+    }
+    return {name: pair[0] for name, pair in pairs.items()}, {name: pair[1] for name, pair in pairs.items()}
 
 
 class _Descent(ABC):
@@ -126,39 +175,53 @@ class AdamW(Adam):
 
 
 @dataclass(frozen=True)
-class MQ:
-    """Matrix-wise adaptive rate: v ← a v + (1 − a) mean|g|, W ← W − (α/(v + r) + α_min) g (Alonso et al. 2023).
+class MQ(LayerOptimizer):
+    """One adaptive rate a layer: W ← W − (α/(v + r) + α_min) g, then v ← a v + (1 − a) mean|g| (Alonso et al. 2024).
 
-    One scalar v an array, v_0 = α, a = min(k/(k + 1), ρ). The paper's eqs. 29–30 are misprinted; this is what its
-    authors' program does (model: end of section 2).
+    Weights and biases of a layer share v, the mean is over all of them; v = α at first, a = min(k/(k + 1), ρ). The
+    paper's eqs. 7 and 8 (29, 30) are read with its authors' program, which renews v after it has been used.
     """
 
     rho: float = 0.9999
-    smallest: float = 1e-6
-    smallest_rate: float = 1e-3
+    r: float = 1e-6
+    lr_min: float = 1e-3
     weight_decay: float = 0.0
 
     def begin(self, xp: Namespace, parameter: Array) -> Memory:
-        """Return a placeholder for v, shaped (1,): v_0 is the rate of the first update, which is not known yet."""
+        """Return a placeholder for v, shaped (1,): v at first is the rate of the first update, not known yet."""
         return (xp.sum(xp.zeros_like(parameter).reshape(-1), axis=0, keepdims=True),)
 
-    def update(
-        self, xp: Namespace, parameter: Array, gradient: Array, memory: Memory, rate: Any, number: Any
-    ) -> tuple[Array, Memory]:
-        """Return W − (α/(v + r) + α_min) g and the new v."""
-        gradient = _with_decay(gradient, parameter, self.weight_decay)
+    def update_layer(
+        self,
+        xp: Namespace,
+        parameters: Parameters,
+        gradient: Parameters,
+        memory: Mapping[str, Memory],
+        rate: Any,
+        number: Any,
+    ) -> tuple[Parameters, dict[str, Memory]]:
+        """Return W − (α/(v + r) + α_min) g and the new v, which every array of the layer keeps."""
+        if not parameters:
+            return {}, {}
+        slopes = {name: _with_decay(gradient[name], array, self.weight_decay) for name, array in parameters.items()}
+        (remembered,) = next(iter(memory.values()))
+        spread = xp.where(number == 1, rate, remembered)
+        step = rate / (spread + self.r) + self.lr_min
         kept = _smaller(number / (number + 1.0), self.rho)
-        before = xp.where(number == 1, rate, memory[0])
-        spread = kept * before + (1.0 - kept) * _mean_size(xp, gradient)
-        return parameter - (rate / (spread + self.smallest) + self.smallest_rate) * gradient, (spread,)
+        after = kept * spread + (1.0 - kept) * _mean_size(xp, list(slopes.values()))
+        return {name: array - step * slopes[name] for name, array in parameters.items()}, dict.fromkeys(
+            parameters, (after,)
+        )
 
 
 def _with_decay(gradient: Array, parameter: Array, weight_decay: float) -> Array:
     return gradient if weight_decay == 0.0 else gradient + weight_decay * parameter
 
 
-def _mean_size(xp: Namespace, x: Array) -> Shaped[Array, "1"]:
-    return xp.sum(xp.abs(x).reshape(-1), axis=0, keepdims=True) / math.prod(x.shape)
+def _mean_size(xp: Namespace, arrays: list[Array]) -> Shaped[Array, "1"]:
+    """Return the mean of |x| over the entries of all arrays."""
+    total = reduce(add, [xp.sum(xp.abs(x).reshape(-1), axis=0, keepdims=True) for x in arrays])
+    return total / sum(math.prod(x.shape) for x in arrays)
 
 
 def _smaller(a: Any, b: float) -> Any:

@@ -1,16 +1,17 @@
 """Scale-free learning: every parameter array's gradient is brought into range before an optimiser sees it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jaxtyping import Shaped
 
-from pcsim.learning.optimizers import Memory, Optimizer
-from pcsim.model.arrays import Array, Namespace
+from pcsim.learning.optimizers import LayerOptimizer, Memory, Optimizer, update_layer
+from pcsim.model.arrays import Array, Namespace, Parameters
 
 
 @dataclass(frozen=True)
-class PerLayer:
+class PerLayer(LayerOptimizer):
     """An optimiser on g / max|g|, so that layers whose signal has decayed learn as fast as others (model: section 3).
 
     Squares then cannot underflow however small the gradient, down to the end of the type's normal range. A gradient
@@ -23,12 +24,18 @@ class PerLayer:
         """Return the optimiser's memory."""
         return self.optimizer.begin(xp, parameter)
 
-    def update(
-        self, xp: Namespace, parameter: Array, gradient: Array, memory: Memory, rate: Any, number: Any
-    ) -> tuple[Array, Memory]:
-        """Return what the optimiser makes of g / max|g|."""
-        scaled = gradient / nonzero(xp, largest_size(xp, gradient))
-        return self.optimizer.update(xp, parameter, scaled, memory, rate, number)
+    def update_layer(
+        self,
+        xp: Namespace,
+        parameters: Parameters,
+        gradient: Parameters,
+        memory: Mapping[str, Memory],
+        rate: Any,
+        number: Any,
+    ) -> tuple[Parameters, dict[str, Memory]]:
+        """Return what the optimiser makes of g / max|g| of each array."""
+        scaled = {name: slope / nonzero(xp, largest_size(xp, slope)) for name, slope in gradient.items()}
+        return update_layer(xp, self.optimizer, parameters, scaled, memory, rate, number)
 
 
 def largest_size(xp: Namespace, x: Array) -> Shaped[Array, "1"]:

@@ -52,7 +52,7 @@ class LearningTable(Table):
     rule: Literal["pc", "incremental", "backprop"] = "pc"
     """Update after inference, after every step of it, or by backpropagation; if not given, as inference.method asks."""
     optimizer: Annotated[str, OpenWord("optimizer")] = "adam"
-    """How an update follows the gradient; adamw has decoupled weight decay, mq one adaptive rate for each matrix."""
+    """How an update follows the gradient; adamw has decoupled weight decay, mq one adaptive rate for each layer."""
     lr: Annotated[
         Positive | Annotated[tuple[Positive, ...], Field(min_length=1)],
         Allowed("a number greater than 0, or a list of them, one for each layer, the output's last"),
@@ -75,6 +75,12 @@ class LearningTable(Table):
     """Decay of the second moment of adam and adamw."""
     eps: Positive = 1e-8
     """Safeguard of adam and adamw against division by zero."""
+    rho: Fraction = 0.9999
+    """Largest share of its former value that mq's moving average of gradient sizes keeps; 0.999 for convolutions."""
+    r: Positive = 1e-6
+    """Safeguard of mq against division by zero."""
+    lr_min: NonNegative = 1e-3
+    """Rate of mq that no layer falls below."""
     weight_decay: NonNegative = 0.0
     """Weight decay, added to the gradient (sgd, momentum, adam) or apart from it (adamw)."""
     schedule: Annotated[

@@ -21,6 +21,7 @@ _ENERGY_METHODS = ("state", "error", "sequential", "equilibrium")
 _DISCRETE_KEYS = ("inference.steps", "inference.step_decay", "inference.step_halving", "inference.optimizer")
 _TOLERANCE_KEYS = ("inference.rtol", "inference.atol")
 _LEARNING_ADAM_KEYS = ("learning.beta1", "learning.beta2", "learning.eps")
+_LEARNING_MQ_KEYS = ("learning.rho", "learning.r", "learning.lr_min")
 _COSINE_KEYS = ("learning.schedule.warmup", "learning.schedule.peak", "learning.schedule.final")
 _STEP_SCHEDULE_KEYS = ("learning.schedule.every", "learning.schedule.factor")
 _FROM_FILES = ("mnist", "fashion-mnist", "emnist", "svhn", "cifar-10", "cifar-100", "npz")
@@ -85,6 +86,7 @@ RULES = (
     Rule(("data.samples", "data.validation", "data.validation_seed", "backend.devices"), "learning", (_PRESENT,)),
     Rule(("learning.momentum",), "learning.optimizer", ("momentum",), own=True),
     Rule(_LEARNING_ADAM_KEYS, "learning.optimizer", ("adam", "adamw"), own=True),
+    Rule(_LEARNING_MQ_KEYS, "learning.optimizer", ("mq",), own=True),
     Rule(("learning.weight_decay",), "learning.optimizer", ("sgd", "momentum", "adam", "adamw"), own=True),
     # a common factor cancels where every gradient is divided by its own size
     Rule(("learning.clip",), "learning.scale", ("none",)),

@@ -19,6 +19,10 @@ Kind = Literal[
     "energy-to-loss",
     "forward-pass",
     "learning-curves",
+    "final-accuracy",
+    "local-errors",
+    "update-sizes",
+    "update-cost",
     "activity-steps",
     "equilibrated-energy",
     "saddle-escape",
@@ -35,15 +39,18 @@ class StudyTable(Table):
     kind: Kind = "energies"
     """energies: layerwise energies of every run, and what training came to; energy-maps: the same as heat maps with
     one colour scale; signal-map: one run of state optimization beside eq. 4, likewise; signal-profile: gradients
-    beside the closed form for fixed predictions; convergence: distance of states from the exact equilibrium of a deep
-    linear network, step by step; difficulty: energies of easy and hard samples in a trained network; distance-to-
-    rest: of the easiest and the hardest image, from where error optimization ends; arrivals: which samples reach
-    which layers, by their loss; preconditioner: gradients and a step of error optimization beside those of the
-    states; conditioning: condition number of the activity Hessian; inference-rate: steps of inference against that
-    number; energy-to-loss: the loss over the energy at equilibrium; forward-pass: size of the activities by layer;
-    learning-curves: losses and accuracies by epoch. Where there is [learning], convergence, difficulty, distance-to-
-    rest and arrivals train by it once, then infer in every run. Of learning itself: activity- steps: inference of two
-    hidden units beside trust-region steps; equilibrated-energy: theory beside converged inference while a deep linear
-    network learns; saddle-escape: the loss by update; saddle-landscape: loss and equilibrated energy over the weights
-    of one hidden unit; saddle-spectrum: eigenvalues of their Hessians at the origin; step-directions: where steps in
-    weight space point."""
+    beside the closed form for fixed predictions; convergence: distance of states from the exact equilibrium of a
+    deep linear network, step by step; difficulty: energies of easy and hard samples in a trained network;
+    distance-to-rest: of the easiest and the hardest image, from where error optimization ends; arrivals: which
+    samples reach which layers, by their loss; preconditioner: gradients and a step of error optimization beside
+    those of the states; conditioning: condition number of the activity Hessian; inference-rate: steps of inference
+    against that number; energy-to-loss: the loss over the energy at equilibrium; forward-pass: size of the
+    activities by layer; local-errors: squared errors by layer and step; learning-curves: losses and accuracies by
+    epoch, and losses by seconds; final-accuracy: test accuracy over steps of inference, depth or width;
+    update-sizes: how far updates move the weights of every layer; update-cost: matrix products and memory of an
+    update. Where there is [learning], convergence, difficulty, distance-to-rest and arrivals train by it once, then
+    infer in every run. Of learning itself: activity-steps: inference of two hidden units beside trust-region steps;
+    equilibrated-energy: theory beside converged inference while a deep linear network learns; saddle-escape: the
+    loss by update; saddle-landscape: loss and equilibrated energy over the weights of one hidden unit;
+    saddle-spectrum: eigenvalues of their Hessians at the origin; step-directions: where steps in weight space
+    point."""

@@ -1,12 +1,13 @@
 """Condition number of the activity Hessian: over width and depth, and during training (thesis, ch. 5)."""
 
 from collections.abc import Iterator, Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
 
 from pcsim.assemble import build_inference, build_network
-from pcsim.curvature import extremes, state_curvature
+from pcsim.curvature import Extremes, extremes, state_curvature
 from pcsim.engine.host import host_namespace
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
@@ -29,7 +30,7 @@ def _extremes(each: Run, place: Place) -> Measures:
     energy, xp = build_inference(scenario, build_network(scenario)).energy, host_namespace()
     clamped = energy.clamp(xp, inputs.parameters, inputs.x[:1], inputs.y[:1])
     found = extremes(state_curvature(xp, energy, clamped, energy.feedforward(xp, clamped)[0]))
-    return {"smallest": found.smallest, "largest": found.largest, "condition": found.condition_number}
+    return {"smallest": found.smallest, "largest": found.largest, "condition": _condition_number(found)}
 
 
 def _together(runs: Sequence[Run], found: Sequence[Measures]) -> Results:
@@ -37,12 +38,17 @@ def _together(runs: Sequence[Run], found: Sequence[Measures]) -> Results:
     meanings = {
         "smallest": "smallest eigenvalue of the activity Hessian",
         "largest": "largest eigenvalue of the activity Hessian",
-        "condition": "their ratio, infinite where the first is not above 0",
+        "condition": "the size of their ratio, infinite where the first is 0",
     }
     return grid_of(runs) | {
         name: Measured(np.array([each[name] for each in found]), ("run",), meaning, source=source)
         for name, meaning in meanings.items()
     }
+
+
+def _condition_number(each: Extremes) -> float:
+    """Return |λ_max|/|λ_min|, which the thesis takes for indefinite Hessians, too."""
+    return abs(each.largest) / abs(each.smallest) if each.smallest else inf
 
 
 def draw(results: Results) -> Any:

@@ -1,4 +1,4 @@
-"""Losses and accuracies by epoch of runs that train, seeds averaged (Alonso et al. 2024, Fig. 2)."""
+"""Losses and accuracies of runs that train, by epoch and by seconds, seeds averaged (Alonso et al. 2024, Fig. 6)."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,7 +16,12 @@ from pcsim.studies.results import Measured, Results, at_the_end, padded
 from pcsim.studies.rows import Measures
 from pcsim.typing import NDArray
 
-MEASURES = {"train_loss": "training loss", "test_accuracy": "test accuracy"}
+MEASURES = {
+    "train_loss": "training loss",
+    "test_loss": "test loss",
+    "test_accuracy": "test accuracy",
+    "wall_seconds": "seconds of training, evaluation included",
+}
 _LINES = ("-", "--", ":", "-.")
 
 
@@ -44,41 +49,69 @@ def _curves(each: Run, place: Place) -> Measures:
 
 
 def draw(results: Results) -> Any:
-    """Draw means over the seeds, and the range of them shaded."""
-    figure, panels = new_figure((10.5, 4.4), 1, len(MEASURES))
-    for axes, (name, words) in zip(panels, MEASURES.items(), strict=True):
-        percent = name.endswith("accuracy")
-        for i, (label, values) in enumerate(_by_variant(results, name).items()):
-            epoch = np.arange(1, values.shape[1] + 1)
-            shown = 100 * values if percent else values
-            colour, line = OKABE_ITO[i % len(OKABE_ITO)], _LINES[i // len(OKABE_ITO)]
-            axes.plot(epoch, shown.mean(axis=0), line, color=colour, linewidth=1.4, label=as_text(label))
-            axes.fill_between(epoch, shown.min(axis=0), shown.max(axis=0), color=colour, alpha=0.15, linewidth=0)
+    """Draw means over the seeds, and the range of them shaded: by epoch, and the loss by seconds."""
+    measured = _of_the_test(results)
+    # Traces from before there were seconds have two panels.
+    count = 3 if "wall_seconds" in results else 2
+    figure, panels = new_figure((4.9 * count, 4.4), 1, count)
+    for i, label in enumerate(_variants(results)):
+        style: dict[str, Any] = {"color": OKABE_ITO[i % len(OKABE_ITO)], "linestyle": _LINES[i // len(OKABE_ITO)]}
+        losses, tests = (_of_variant(results, name, label) for name in ("train_loss", measured))
+        epoch = np.arange(1, losses.shape[1] + 1)
+        _draw_range(panels[0], epoch, losses, as_text(label), style)
+        _draw_range(panels[1], epoch, 100 * tests if measured == "test_accuracy" else tests, "", style)
+        if len(panels) > 2:
+            _draw_range(panels[2], _of_variant(results, "wall_seconds", label).mean(axis=0), losses, "", style)
+    words = ("training loss", f"{MEASURES[measured]} (%)" if measured == "test_accuracy" else MEASURES[measured])
+    for axes, name in zip(panels, (*words, "training loss"), strict=False):
         axes.set_xlabel("epoch")
-        axes.set_ylabel(f"{words} (%)" if percent else words)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_ylabel(name)
         axes.grid(alpha=0.2)
-    panels[0].set_yscale("log")
+        if "loss" in name:
+            axes.set_yscale("log")
+    if len(panels) > 2:
+        panels[2].set_xlabel("seconds")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 
-def _by_variant(results: Results, name: str) -> dict[str, NDArray[np.float64]]:
-    labels = results["variant"].values.astype(str)
-    return {str(label): results[name].values[labels == label] for label in dict.fromkeys(labels)}
+def _draw_range(axes: Any, x: NDArray[Any], values: NDArray[np.float64], label: str, style: dict[str, Any]) -> None:
+    axes.plot(x, values.mean(axis=0), linewidth=1.4, label=label, **style)
+    axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=style["color"], alpha=0.15, linewidth=0)
+
+
+def _of_the_test(results: Results) -> str:
+    """Return which measure of the test samples there is: a loss where nothing is classified."""
+    accurate = np.isfinite(results["test_accuracy"].values).any()
+    return "test_accuracy" if accurate or "test_loss" not in results else "test_loss"
+
+
+def _variants(results: Results) -> list[str]:
+    return list(dict.fromkeys(results["variant"].values.astype(str).tolist()))
+
+
+def _of_variant(results: Results, name: str, label: str) -> NDArray[np.float64]:
+    return results[name].values[results["variant"].values.astype(str) == label]
 
 
 def table(results: Results) -> list[dict[str, str]]:
     """Return what every variant came to at its first and last epoch, means over the seeds."""
-    variant, first = results["variant"].values.astype(str), results["test_accuracy"].values[:, 0]
-    loss, accuracy = (at_the_end(results, name) for name in MEASURES)
+    measured = _of_the_test(results)
+    variant = results["variant"].values.astype(str)
+    loss, last = (at_the_end(results, name) for name in ("train_loss", measured))
+    first = results[measured].values[:, 0]
+
+    def shown(values: NDArray[np.float64]) -> str:
+        mean = float(values.mean())
+        return f"{100 * mean:.1f} %" if measured == "test_accuracy" else f"{mean:.4g}"
+
     return [
         {
             "run": label,
             "seeds": str(np.count_nonzero(variant == label)),
             "training loss": f"{loss[variant == label].mean():.3g}",
-            "test accuracy, epoch 1": f"{100 * first[variant == label].mean():.1f} %",
-            "test accuracy, last": f"{100 * accuracy[variant == label].mean():.1f} %",
+            f"{MEASURES[measured]}, epoch 1": shown(first[variant == label]),
+            f"{MEASURES[measured]}, last": shown(last[variant == label]),
         }
-        for label in dict.fromkeys(variant.tolist())
+        for label in _variants(results)
     ]

@@ -38,6 +38,7 @@ SEEDS = "a list of whole numbers, 0 or more, each once, as in [0, 1, 2]"
         ("beta1 = 0.1\nbeta2 = 0.2\neps = 0.3\nweight_decay = 0.4", Adam(0.1, 0.2, 0.3, 0.4)),
         ('optimizer = "adamw"\nbeta1 = 0.1\nbeta2 = 0.2\neps = 0.3', AdamW(0.1, 0.2, 0.3, 0.0)),
         ('optimizer = "mq"', MQ()),
+        ('optimizer = "mq"\nrho = 0.999\nr = 1e-5\nlr_min = 0', MQ(0.999, 1e-5, 0.0)),
         ('scale = "per-layer"', PerLayer(Adam())),
     ],
 )

@@ -111,7 +111,7 @@ def reference(name: str) -> Update:
         v = seen[-1] if seen else np.float64(RATE)
         a = min(k / (k + 1), 0.75 if decay else 0.9999)
         seen.append(a * v + (1 - a) * np.abs(g).mean())
-        return w - (RATE / (seen[-1] + 1e-6) + 1e-3) * g
+        return w - (RATE / (v + 1e-6) + 1e-3) * g
 
     return {"sgd": sgd, "momentum": momentum, "adam": adam, "adamw": adamw, "mq": mq}[name.removesuffix("-decay")]
 
@@ -147,8 +147,25 @@ def test_updates_leave_their_arguments_as_they_are(name: str) -> None:
         np.testing.assert_array_equal(now, before)
 
 
-def test_mq_remembers_one_number_an_array() -> None:
-    assert [m.size for m in MQ().begin(XP, start((5, 4)))] == [1]
+def test_mq_uses_v_before_it_renews_it() -> None:
+    """The first gradient has no part in its own rate: α/(α + r) + α_min, 0.969 at the paper's α = 3e-5."""
+    moved, memory = MQ().update(XP, np.zeros(2), np.array([1.0, 3.0]), MQ().begin(XP, np.zeros(2)), 3e-5, 1)
+    np.testing.assert_allclose(moved, [-0.96874193548387, -3 * 0.96874193548387], rtol=1e-13)
+    np.testing.assert_allclose(memory[0], [0.5 * 3e-5 + 0.5 * 2.0], rtol=1e-15)
+
+
+def test_mq_has_one_rate_for_all_arrays_of_a_layer() -> None:
+    own = {name: start(shape) for name, shape in SHAPES.items()}
+    slopes = {name: gradients(shape)[0] for name, shape in SHAPES.items()}
+    memory = {name: MQ().begin(XP, array) for name, array in own.items()}
+    _, memory = MQ().update_layer(XP, own, slopes, memory, RATE, 1)
+    size = np.abs(np.concatenate([slope.ravel() for slope in slopes.values()])).mean()
+    for (v,) in memory.values():
+        np.testing.assert_allclose(v, [0.5 * RATE + 0.5 * size], rtol=1e-14)
+    moved, _ = MQ().update_layer(XP, own, slopes, memory, RATE, 2)
+    for name, before in own.items():
+        rate = (before - moved[name]) / slopes[name]
+        np.testing.assert_allclose(rate, RATE / (0.5 * RATE + 0.5 * size + 1e-6) + 1e-3, rtol=1e-10)
 
 
 # Powers of two that keep all entries in the normal range: scaling by them is exact.

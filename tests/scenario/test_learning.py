@@ -71,10 +71,10 @@ def test_resolved_text_reads_as_the_same_scenario(text: str):
 
 
 def test_keys_that_are_not_used_are_not_shown():
-    shown = {"sgd": {"weight_decay"}, "momentum": {"momentum", "weight_decay"}, "mq": set[str]()}
+    shown = {"sgd": {"weight_decay"}, "momentum": {"momentum", "weight_decay"}, "mq": {"rho", "r", "lr_min"}}
     for optimizer, keys in shown.items():
         found = set(resolved(LEARN + f'optimizer = "{optimizer}"') or {})
-        assert found & {"momentum", "beta1", "beta2", "eps", "weight_decay"} == keys
+        assert found & {"momentum", "beta1", "beta2", "eps", "weight_decay", "rho", "r", "lr_min"} == keys
     found = resolved(LEARN + 'schedule = { kind = "step" }') or {}
     assert found["schedule"] == {"kind": "step", "every": 5, "factor": 0.5}
     found = resolved(LEARN + 'schedule = { kind = "cosine", final = 0 }') or {}

@@ -20,8 +20,11 @@ TWO_METHODS = (
     '{ method = "error", step_size = 0.1, steps = 40 }]'
 )
 SMALLER: Mapping[str, list[str]] = {
-    "fig-alonso-2": ["network.hidden.width=16", "seed=0", "learning.epochs=1", "data.samples=64"],
-    "fig-alonso-3": ["network.hidden.width=64"],
+    "fig-alonso-2": ["network.hidden.width=8", "seed=0", "learning.epochs=1", "data.samples=256", "inference.steps=3"],
+    "fig-alonso-3": ["network.hidden.width=32", "sweep.seed=[0, 1]"],
+    "fig-alonso-4": ["network.hidden.width=8", "sweep.seed=[0]", "learning.epochs=1", "inference.steps=2"],
+    "fig-alonso-6": ["network.widths=[64, 8, 64]", "seed=0", "learning.epochs=1", "data.samples=256"],
+    "fig-alonso-9": ["seed=0", "learning.epochs=1", "data.samples=256"],
     "fig-preconditioner": ["sweep.network.hidden.layers=[2, 5]", "network.hidden.width=8"],
     "fig-remedies": ["network.hidden.width=32", "inference.steps=20"],
     "fig-which-inputs-arrive": [
@@ -43,16 +46,17 @@ SMALLER: Mapping[str, list[str]] = {
         "learning.epochs=2",
         TWO_METHODS,
     ],
-    "fig-thesis-3-3": ["seed=0", "learning.epochs=1", "inference.steps=10", "data.samples=128"],
-    "fig-thesis-4-1": ["seed=0"],
-    "fig-thesis-4-2": ["network.hidden.layers=1"],
-    "fig-thesis-4-3": ["seed=0", "learning.epochs=1", "inference.steps=10", "data.samples=128"],
-    "fig-trust-region-3": ["seed=0", "learning.epochs=1", "inference.steps=10", "data.samples=128"],
+    "fig-deep-chain": ["seed=0", "learning.epochs=1", "inference.steps=10", "data.samples=128"],
+    "fig-inference-rate": ["sweep.network.hidden.width=[8]", "sweep.network.hidden.layers=[2, 8]"],
+    "fig-one-unit": ["seed=0"],
+    "fig-thesis-4-1": ["network.hidden.layers=1"],
+    "fig-thesis-4-2": ["seed=0", "learning.epochs=1", "inference.steps=10", "data.samples=128"],
     "fig-thesis-5-2": ["sweep.network.hidden.width=[2, 8]", "sweep.network.hidden.layers=[2, 8]"],
     "fig-thesis-5-3": ["network.hidden.layers=4", "data.samples=128", "learning.epochs=1"],
-    "fig-thesis-5-4": ["sweep.network.hidden.width=[8]", "sweep.network.hidden.layers=[2, 8]"],
+    "fig-thesis-5-4": ["network.activation=linear", "network.hidden.width=8", "sweep.network.hidden.layers=[2, 8]"],
     "fig-thesis-5-6": ["sweep.network.hidden.width=[8, 64]", "network.hidden.layers=4", "data.samples=128"],
-    "fig-thesis-c-10": ["sweep.network.hidden.width=[8]", "sweep.network.hidden.layers=[2, 8]"],
+    "fig-thesis-c-12": ["network.activation=linear", "network.hidden.width=8", "network.hidden.layers=8"],
+    "fig-thesis-c-22": ["network.activation=linear", "network.hidden.width=8", "network.hidden.layers=8"],
     "fig-thesis-c-30": ["sweep.network.hidden.layers=[4, 32]"],
 }
 
@@ -73,7 +77,7 @@ def results(name: str) -> Results:
     return parts(name)[-1]
 
 
-QUICK = ("fig-eo-b1", "fig-eo-1", "fig-thesis-4-2", "fig-trust-region-3")
+QUICK = ("fig-eo-b1", "fig-eo-1", "fig-deep-chain", "fig-thesis-4-1")
 """The only ones by default: every figure is drawn behind the marker."""
 
 
@@ -162,15 +166,32 @@ def test_gradients_with_fixed_predictions_are_those_of_eq_4() -> None:
     assert np.allclose(found["gradient"].values[-1], found["theory"].values[-1], rtol=1e-10, atol=0)
 
 
-def test_skips_make_the_hessian_worse_conditioned_and_mupc_less_so() -> None:
+@cache
+def condition(name: str, changes: tuple[str, ...] = ()) -> float:
+    """Return the condition number of a shipped figure's only network."""
+    runs = runs_of(read_scenario(name, [*SMALLER["fig-thesis-c-22"], *changes]))
+    *_, found = load_kind("conditioning").compute(read_scenario(name), Attempts(runs))
+    return float(found["condition"].values[0])
+
+
+def test_skips_make_the_hessian_worse_conditioned_and_activity_decay_better() -> None:
+    assert condition("fig-thesis-c-22") > condition("fig-thesis-5-2") > condition("fig-thesis-c-12") > 1
+
+
+def test_an_indefinite_hessian_has_the_condition_number_of_the_thesis() -> None:
+    at = ("network.activation=tanh", "network.hidden.width=4", "network.hidden.layers=2")
+    *_, found = load_kind("conditioning").compute(
+        read_scenario("fig-thesis-c-22"), Attempts(runs_of(read_scenario("fig-thesis-c-22", at)))
+    )
+    low, high, kappa = (float(found[name].values[0]) for name in ("smallest", "largest", "condition"))
+    assert low < 0
+    assert kappa == high / -low
+
+
+def test_orthogonal_weights_and_mupc_are_ill_conditioned_in_deep_networks() -> None:
     found = results("fig-thesis-5-4")
-    kappa = {
-        str(name): float(value)
-        for name, value, depth in zip(*(found[key].values for key in ("variant", "condition", "depth")), strict=True)
-        if depth == 8
-    }
-    plain, decayed = kappa["standard, activity decay 0.0"], kappa["standard, activity decay 1.0"]
-    assert plain > kappa["mupc, activity decay 0.0"] > decayed
+    kappa = found["condition"].values.reshape(2, 2)
+    assert (kappa[:, 1] > kappa[:, 0]).all()
 
 
 def test_the_energy_of_wide_networks_is_the_loss() -> None:
@@ -183,5 +204,5 @@ def test_the_energy_of_wide_networks_is_the_loss() -> None:
 
 
 def test_steps_of_inference_are_within_the_bound_of_the_condition_number() -> None:
-    found = results("fig-thesis-c-10")
+    found = results("fig-inference-rate")
     assert (found["steps"].values <= np.ceil(found["condition"].values * np.log(100) / 2) + 1).all()

@@ -25,16 +25,16 @@ def study(name: str, overrides: Sequence[str] = ()) -> tuple[Results, list[dict[
 
 
 def test_the_energy_is_what_inference_converges_to() -> None:
-    results, rows = study("fig-thesis-4-2")
+    results, rows = study("fig-thesis-4-1")
     theory, simulated = results["theory"].values, results["simulated"].values
     assert np.abs(simulated / theory - 1).max() < 1e-12
     assert (theory < results["loss"].values).all()
     assert (np.diff(theory, axis=1) < 0).all()
-    assert [row["hidden layers"] for row in rows] == ["1", "3", "6"]
+    assert [row["hidden layers"] for row in rows] == ["2", "5", "10"]
 
 
 def test_curvatures_at_the_origin_are_those_of_the_closed_form() -> None:
-    results, rows = study("fig-thesis-4-5", ["network.hidden.width=3"])
+    results, rows = study("fig-thesis-4-4", ["network.hidden.width=3"])
     for kind in ("loss", "energy"):
         formed, closed = results[kind].values, results[f"{kind}_closed"].values
         assert np.nanmax(np.abs(formed - closed)) < 1e-13
@@ -46,7 +46,7 @@ def test_curvatures_at_the_origin_are_those_of_the_closed_form() -> None:
 
 
 def test_flows_leave_the_saddle_of_the_energy_sooner() -> None:
-    results, rows = study("fig-thesis-4-1")
+    results, rows = study("fig-one-unit")
     loss, energy = results["escape"].values.T
     assert np.median(energy) < np.median(loss)
     low, high = results["curvature"].values
@@ -56,7 +56,7 @@ def test_flows_leave_the_saddle_of_the_energy_sooner() -> None:
 
 
 def test_inference_ends_at_the_trust_region_step_of_multiplier_one() -> None:
-    results, rows = study("fig-trust-region-1")
+    results, rows = study("fig-activity-step")
     one = np.argmin(np.abs(np.log(results["multiplier"].values)))
     assert results["multiplier"].values[one] == pytest.approx(1.0)
     end, step = results["state"].values[-1], results["trust_region"].values[one]
@@ -68,7 +68,7 @@ def test_inference_ends_at_the_trust_region_step_of_multiplier_one() -> None:
 
 @pytest.mark.exhaustive
 def test_predictive_coding_points_closer_to_the_optimum() -> None:
-    results, rows = study("fig-trust-region-2")
+    results, rows = study("fig-step-directions")
     backprop, predictive, trust, newton = np.nanmean(results["to_optimum"].values, axis=(1, 2))
     assert predictive < backprop < newton
     assert trust < backprop
@@ -78,7 +78,7 @@ def test_predictive_coding_points_closer_to_the_optimum() -> None:
 
 def test_chains_leave_the_saddle_by_predictive_coding() -> None:
     few = ["seed=1", "network.hidden.layers=2", "learning.epochs=3", "inference.steps=20", "data.samples=640"]
-    results, rows = study("fig-thesis-4-3", few)
+    results, rows = study("fig-thesis-4-2", few)
     predictive, backprop = results["escape"].values
     assert results["method"].values.tolist() == ["pc", "backprop"]
     assert backprop == -1 < predictive < 30
@@ -88,9 +88,9 @@ def test_chains_leave_the_saddle_by_predictive_coding() -> None:
 @pytest.mark.parametrize(
     ("name", "change", "line"),
     [
-        ("fig-thesis-4-1", "network.widths=[1,2,1]", "the study is of one hidden unit"),
-        ("fig-trust-region-1", "network.widths=[64,3,10]", "the study draws one hidden layer of two units"),
-        ("fig-thesis-4-5", "network.activation=tanh", "layer 0 is not linear"),
+        ("fig-one-unit", "network.widths=[1,2,1]", "the study is of one hidden unit"),
+        ("fig-activity-step", "network.widths=[64,3,10]", "the study draws one hidden layer of two units"),
+        ("fig-thesis-4-4", "network.activation=tanh", "layer 0 is not linear"),
     ],
 )
 def test_what_a_study_is_not_of_is_one_line(name: str, change: str, line: str) -> None:

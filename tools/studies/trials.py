@@ -80,6 +80,12 @@ def _run(trial: Trial) -> dict[str, Any]:
     return found | {"failure": failure}
 
 
+def _moved(trace: Trace, name: str) -> float:
+    """Return ‖ΔW‖/‖W‖ of a weight matrix over the whole training."""
+    before, after = (np.asarray(arrays[name], dtype=np.float64) for arrays in (trace.network, trace.trained))
+    return float(np.linalg.norm(after - before) / np.linalg.norm(before))
+
+
 def _measures(trace: Trace) -> dict[str, Any]:
     history = trace.training
     found: dict[str, Any] = {name: history[name].tolist() for name in KEPT}
@@ -87,6 +93,7 @@ def _measures(trace: Trace) -> dict[str, Any]:
     energy = history["energy"]
     found["last_energy"] = energy[-1].tolist() if len(energy) else []
     found["loss"] = history["loss"].tolist()
+    found["moved"] = [_moved(trace, f"W_{i}") for i in range(len(trace.layer_names)) if f"W_{i}" in trace.network]
     found["silent"] = str(trace.attributes.get("silent_layers", ""))
     found["compile_seconds"] = float(trace.attributes.get("compile_seconds", 0.0))
     return found

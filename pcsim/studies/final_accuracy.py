@@ -1,0 +1,119 @@
+"""Test accuracy over steps of inference, depth or width (Alonso et al. 2024, Fig. 4; thesis, Fig. 5.1).
+
+Where learning rates or step sizes are swept, every point is at those that are best there.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from pcsim.errors import UsageError
+from pcsim.figures.axes import as_text, new_figure
+from pcsim.scenario import Run, Scenario
+from pcsim.studies.attempts import Attempts
+from pcsim.studies.outcome import outcome_of
+from pcsim.studies.parts import OKABE_ITO
+from pcsim.studies.place import Place
+from pcsim.studies.results import Measured, Results
+from pcsim.studies.rows import Measures
+
+AXES = {"steps": "steps of inference", "depth": "hidden layers", "width": "width of the hidden layers"}
+
+
+def require(scenario: Scenario, runs: Sequence[Run]) -> None:
+    """Raise `UsageError` unless runs train."""
+    if any(each.scenario.learning is None for each in runs):
+        raise UsageError(f"{scenario.where('study')}: the study final-accuracy needs runs that train; add [learning]")
+
+
+def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
+    """Train in every run; one that diverges is left out with its reason."""
+    for runs, found in attempts.of(_accuracies):
+        widths = [each.scenario.network.widths for each in runs]
+        values: dict[str, list[int]] = {
+            "steps": [each.scenario.inference.steps or 0 for each in runs],
+            "depth": [len(each) - 2 for each in widths],
+            "width": [max(each[1:-1], default=0) for each in widths],
+        }
+        labels = [each.label("seed", "steps", "layers", "width", "lr", "step_size") for each in runs]
+        rates = [_rates(each.scenario) for each in runs]
+        yield {
+            "variant": Measured(np.array(labels), ("run",), "what else is a run's own"),
+            **{name: Measured(np.array(numbers), ("run",), AXES[name]) for name, numbers in values.items()},
+            "rates": Measured(np.array(rates), ("run", "rate"), "learning rate, and step size of inference"),
+            "last": Measured(
+                np.array([each["last"] for each in found]), ("run",), "test accuracy after the last epoch"
+            ),
+            "best": Measured(np.array([each["best"] for each in found]), ("run",), "best test accuracy of any epoch"),
+        }
+
+
+def _rates(scenario: Scenario) -> tuple[float, float]:
+    step_size = scenario.inference.step_size
+    rate = np.nan if scenario.learning is None else scenario.learning.largest_lr
+    return rate, step_size if isinstance(step_size, float) else np.nan
+
+
+def _accuracies(each: Run, place: Place) -> Measures:
+    with place.run(each) as trace:
+        measured = np.asarray(trace.training["test_accuracy"], dtype=np.float64)
+        return {"last": measured[-1], "best": measured.max(), "outcome": outcome_of(trace)}
+
+
+def draw(results: Results) -> Any:
+    """Draw best accuracies, means over the seeds with their spread, a line a variant."""
+    figure, axes = new_figure((6.4, 4.2))
+    across = _axis(results)
+    for i, label in enumerate(_variants(results)):
+        points = [(place, *_best(results, label, across, place)) for place in _places(results, across, label)]
+        places, mean, spread = zip(*points, strict=True)
+        colour = OKABE_ITO[i % len(OKABE_ITO)]
+        axes.errorbar(places, mean, spread, color=colour, marker="o", capsize=3, linewidth=1.2, label=as_text(label))
+    everywhere = np.unique(results[across].values)
+    if everywhere[-1] > 5 * everywhere[0] > 0:
+        axes.set_xscale("log", base=2)
+        axes.minorticks_off()
+    axes.set_xticks(everywhere, [str(place) for place in everywhere])
+    axes.set_xlabel(AXES[across])
+    axes.set_ylabel("best test accuracy (%)")
+    axes.grid(alpha=0.2)
+    axes.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def _axis(results: Results) -> str:
+    """Return what lines go over: depth before the steps that change with it."""
+    varied = [name for name in ("depth", "width", "steps") if len(set(results[name].values)) > 1]
+    return (varied or ["steps"])[0]
+
+
+def _variants(results: Results) -> list[str]:
+    return list(dict.fromkeys(results["variant"].values.astype(str).tolist()))
+
+
+def _places(results: Results, across: str, label: str) -> list[int]:
+    """Return where on the axis a variant has runs."""
+    return np.unique(results[across].values[results["variant"].values.astype(str) == label]).tolist()
+
+
+def _best(results: Results, label: str, across: str, place: int) -> tuple[float, float]:
+    """Return mean and standard deviation over seeds in per cent, at the rates with the highest mean."""
+    there = (results["variant"].values.astype(str) == label) & (results[across].values == place)
+    rates, accuracy = results["rates"].values[there], 100 * results["best"].values[there]
+    _, groups = np.unique(rates, axis=0, return_inverse=True, equal_nan=True)
+    found = [accuracy[groups.reshape(-1) == group] for group in range(int(groups.max()) + 1)]
+    best = max(found, key=lambda values: float(np.mean(values)))
+    return float(np.mean(best)), float(np.std(best))
+
+
+def table(results: Results) -> list[dict[str, str]]:
+    """Return best accuracies, mean ± standard deviation over seeds, a row a variant."""
+    across, rows = _axis(results), list[dict[str, str]]()
+    for label in _variants(results):
+        row, known = {"run": label or "the run"}, _places(results, across, label)
+        for place in np.unique(results[across].values).tolist():
+            mean, spread = _best(results, label, across, place) if place in known else (np.nan, np.nan)
+            row[f"{AXES[across]}: {place}"] = f"{mean:.2f} ± {spread:.2f} %" if place in known else "–"
+        rows.append(row)
+    return rows

@@ -1,0 +1,57 @@
+"""Studies of runs that train: what each measures is what a run by itself comes to."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+import pcsim
+from pcsim.scenario import read_scenario, runs_of
+from pcsim.studies import Results, load_kind
+from pcsim.studies.attempts import Attempts
+
+TINY = ("network.hidden.width=8", "data.samples=80", "learning.batch=64", "learning.epochs=1")
+
+
+def study(name: str, overrides: Sequence[str]) -> tuple[Results, list[dict[str, str]]]:
+    scenario = read_scenario(name, overrides)
+    assert scenario.study is not None
+    kind = load_kind(scenario.study.kind)
+    *_, results = kind.compute(scenario, Attempts(runs_of(scenario)))
+    return results, kind.table(results)
+
+
+def test_the_size_of_one_update_is_how_far_it_moves_the_weights() -> None:
+    results, rows = study("fig-alonso-2", [*TINY, "seed=3", "inference.steps=4"])
+    assert [row["run"] for row in rows] == ["sgd, lr 0.3", "mq, lr 0.0003", "adam, lr 0.0003"]
+    first = runs_of(read_scenario("fig-alonso-2", [*TINY, "seed=3", "inference.steps=4"]))[0]
+    with pcsim.run(first.scenario) as run:
+        moved = [np.abs(run.trained[f"W_{i}"] - run.network[f"W_{i}"]).mean() for i in range(4)]
+    np.testing.assert_allclose(results["size"].values[0], moved, rtol=1e-5)
+
+
+def test_sequential_errors_reach_all_layers_in_one_step_and_simultaneous_ones_one() -> None:
+    results, rows = study("fig-alonso-3", ["network.hidden.width=16", "data.batch=8", "seed=1", "inference.steps=5"])
+    simultaneous, sequential = results["error"].values
+    assert (sequential[1] > 0).all()
+    for step in range(5):
+        reached = simultaneous[step] > 0
+        assert reached.tolist() == [layer >= 4 - step for layer in range(5)]
+    assert [row["step"] for row in rows] == ["1", "5", "1", "5"]
+
+
+def test_an_update_costs_what_the_paper_counts() -> None:
+    results, rows = study("fig-update-cost", [])
+    layers, whole, first = 4, 64 * 128 + 2 * 128 * 128 + 128 * 10, 64 * 128
+    counts = results["products"].values.reshape(3, 3)[:, 0]
+    assert counts.tolist() == [3 * layers - 1, 7 * layers - 3, 31 * layers - 15]
+    multiplications = results["multiplications"].values.reshape(3, 3)[:, 0]
+    assert multiplications.tolist() == [3 * whole - first, 7 * whole - 3 * first, 31 * whole - 15 * first]
+    assert [row["memory"] for row in rows[:3]] == ["1.000 M", "1.000 M", "3.000 M"]
+
+
+def test_accuracy_is_drawn_over_what_varies() -> None:
+    changes = [*TINY, "sweep.seed=[0, 1]", "sweep.inference.steps=[1, 2]", "network.hidden.layers=1"]
+    results, rows = study("fig-alonso-4", changes)
+    assert results["steps"].values.tolist() == [1, 1, 2, 2] * 2
+    assert [list(row) for row in rows] == [["run", "steps of inference: 1", "steps of inference: 2"]] * 2
+    assert (results["best"].values >= results["last"].values).all()

@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+"""Measure what docs/mupc.md tells: writes docs/mupc-figures.md and docs/figures/mupc-signal.png.
+
+usage: PCSIM_DATA=FOLDER python -m tools.pages.make_mupc_page [--kept FOLDER] [--depth H]...
+
+Needs pcsim[jax] and MNIST; a quarter of an hour on two cores. Every run is kept in FOLDER, so that it can be broken
+off, and depths can be added: --depth 128 trains 128 hidden layers for an epoch in every way, for days on a CPU.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+import pcsim
+from pcsim.report.plotting import save
+from pcsim.scenario import read_scenario, scenario_text
+from tools.studies.pages import DOCS, measured, table
+from tools.studies.trials import accuracy, outcomes
+
+SCENARIO = "mupc-128"
+ADAM_EPS = 1e-8
+STANDARD, DOUBLE, INCREMENT, REFERENCE = "float32", "float64", "float32, increment form", "float64, increment form"
+WAYS: Mapping[str, tuple[str, ...]] = {
+    STANDARD: (),
+    DOUBLE: ("backend.precision=float64",),
+    INCREMENT: ("inference.form=increment",),
+}
+SCALED = ("inference.form=increment", "learning.scale=per-layer")
+TRUE = ("inference.form=increment", "backend.precision=float64")
+COLOURS = {STANDARD: "#D55E00", DOUBLE: "#0072B2", INCREMENT: "#009E73"}
+SIZES = {STANDARD: 10, DOUBLE: 7, INCREMENT: 4}
+"""Of marks, so that those which agree are all seen."""
+SIGNAL_DEPTHS = (8, 16, 32)
+UPDATES = {8: 300}
+"""Updates of the depths that are trained by default, an epoch for others: what two cores do in minutes."""
+EPOCH_OF = 8
+SHOWN = 9
+"""Layers of a table, from the output down."""
+
+
+def deep(depth: int, updates: int | None = None) -> list[str]:
+    """Return what it takes to have so many hidden layers, as many steps of inference, and so many updates."""
+    return [*_network(depth, updates), f"inference.steps={depth}"]
+
+
+def backpropagated(depth: int, updates: int | None = None) -> list[str]:
+    """Return what it takes to train the same network by backpropagation, which has no steps."""
+    return [*_network(depth, updates), "inference.method=backprop"]
+
+
+def _network(depth: int, updates: int | None) -> list[str]:
+    layers = f"network.hidden.layers={depth}"
+    return [layers] if updates is None else [layers, f"data.samples={64 * updates}"]
+
+
+def signal(depth: int, kept: Path) -> dict[str, Any]:
+    """Return every weight matrix's gradient at the start: its true size, and each way's size and cosine to it."""
+    path = kept / f"signal-{depth}.json"
+    said = scenario_text(_at_the_start(depth, ()))
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if found.get("scenario") != said:
+        true = _gradients(depth, TRUE)
+        found = dict[str, Any](scenario=said, true=[_rms(g) for g in true])
+        for way, overrides in WAYS.items():
+            pairs = list(zip(_gradients(depth, overrides), true, strict=True))
+            found[way] = dict[str, Any](size=[_rms(g) for g, _ in pairs], cosine=[_cosine(*pair) for pair in pairs])
+        path.write_text(json.dumps(found), encoding="utf-8")
+        print(SCENARIO, f"{depth} hidden layers: gradients at the start", flush=True)
+    return found
+
+
+def _at_the_start(depth: int, overrides: Sequence[str]) -> Any:
+    words = [*deep(depth), f"trace.every={depth}", 'trace.record=["energy", "weight_gradient"]', *overrides]
+    return read_scenario(SCENARIO, words).model_copy(update={"learning": None})
+
+
+def _gradients(depth: int, overrides: Sequence[str]) -> list[Any]:
+    with pcsim.run(_at_the_start(depth, overrides)) as trace:
+        return [np.asarray(trace.gradient[f"W_{i}"], dtype=np.float64) for i in range(depth + 1)]
+
+
+def _rms(values: Any) -> float:
+    size = float(np.abs(values).max())
+    return size and size * float(np.sqrt(np.mean((values / size) ** 2)))
+
+
+def _cosine(ours: Any, true: Any) -> float | None:
+    """Return the cosine of two gradients, None where one is zero; entries are brought into range first."""
+    if not (ours.any() and true.any()):
+        return None
+    a, b = (values / np.abs(values).max() for values in (ours, true))
+    return float(np.sum(a * b) / (np.linalg.norm(a) * np.linalg.norm(b)))
+
+
+def signal_table(depth: int, kept: Path) -> str:
+    """Return a table of gradients at the start, of the layers that any of the ways reaches."""
+    found = signal(depth, kept)
+    rows: list[list[str]] = []
+    for i in reversed(range(max(0, depth + 1 - 2 * SHOWN), depth + 1)):
+        cosines = [found[way]["cosine"][i] for way in WAYS]
+        row = [f"{c:.4f}" if c is not None else "no gradient" for c in cosines]
+        rows.append([_layer(i, depth), f"{found['true'][i]:.1e}", *row])
+    return table(["layer", "RMS entry of its gradient", *(f"cosine in {way}" for way in WAYS)], rows)
+
+
+def _layer(i: int, depth: int) -> str:
+    return "output" if i == depth else f"layer {i}"
+
+
+def whole_epoch(kept: Path) -> str:
+    """Return a table of an epoch of the shallowest network, and of backpropagation in it."""
+    rows = [
+        [way, accuracy(found), f"{np.mean(found[0]['loss'][-50:]):.4f}"]
+        for way, found in (
+            ("µPC, float32", outcomes(SCENARIO, deep(EPOCH_OF), (0,), kept)),
+            ("backpropagation", outcomes(SCENARIO, backpropagated(EPOCH_OF), (0,), kept)),
+        )
+    ]
+    return table([f"{EPOCH_OF} hidden layers, 937 updates", "test accuracy, %", "loss of the last 50 updates"], rows)
+
+
+def accuracies(depths: Sequence[int], kept: Path) -> str:
+    """Return a table of test accuracies after training in every way, and of backpropagation."""
+    ways = {**WAYS, "float32, increment form, per layer": SCALED}
+    rows: list[list[str]] = []
+    for way in (*ways, "backpropagation"):
+        cells: list[str] = []
+        for depth in depths:
+            updates = UPDATES.get(depth)
+            words = [*deep(depth, updates), *ways[way]] if way in ways else backpropagated(depth, updates)
+            found = outcomes(SCENARIO, words, (0,), kept)
+            cells += [accuracy(found), f"{np.mean(found[0]['loss'][-10:]):.4f}"]
+        rows.append([way, *cells])
+    header = ["µPC"]
+    for depth in depths:
+        header += [f"{_course(depth)}: test accuracy, %", "loss of the last 10"]
+    return table(header, rows)
+
+
+def _course(depth: int) -> str:
+    updates = UPDATES.get(depth)
+    return f"{depth} hidden layers, " + ("an epoch" if updates is None else f"{updates} updates")
+
+
+def moved_table(depth: int, kept: Path) -> str:
+    """Return a table of how far training moved the weights of every layer."""
+    moved = {way: _moved(depth, WAYS[way], kept) for way in WAYS} | {
+        "float32, increment form, per layer": _moved(depth, SCALED, kept)
+    }
+    rows = [
+        [_layer(i, depth), *(f"{values[i]:.1e}" if values[i] else "0" for values in moved.values())]
+        for i in reversed(range(max(0, depth + 1 - 2 * SHOWN), depth + 1))
+    ]
+    return table([f"‖ΔW‖/‖W‖, {_course(depth)}", *moved], rows)
+
+
+def _moved(depth: int, overrides: Sequence[str], kept: Path) -> list[float]:
+    return outcomes(SCENARIO, [*deep(depth, UPDATES.get(depth)), *overrides], (0,), kept)[0]["moved"]
+
+
+def draw(depths: Sequence[int], trained: Sequence[int], kept: Path) -> Figure:
+    """Draw gradients at the start by layer, filled where their direction is right, and how far weights moved."""
+    figure = Figure(figsize=(4.2 * len(depths), 7.2), layout="constrained")
+    panels = figure.subplots(2, len(depths), squeeze=False)
+    for column, depth in zip(panels.T, depths, strict=True):
+        layers, found = np.arange(depth + 1), signal(depth, kept)
+        top, bottom = column
+        top.plot(layers, np.maximum(found["true"], 1e-60), color="0.6", linewidth=3, label=REFERENCE)
+        for way, colour in COLOURS.items():
+            size = np.array(found[way]["size"])
+            right = np.array([c is not None and c > 0.9 for c in found[way]["cosine"]])
+            there = size > 0
+            top.plot(layers[there & right], size[there & right], "o", color=colour, markersize=SIZES[way], label=way)
+            top.plot(
+                layers[there & ~right], size[there & ~right], "o", color=colour, markersize=SIZES[way], fillstyle="none"
+            )
+        top.axhline(ADAM_EPS, color="black", linewidth=0.8, linestyle=(0, (4, 2)))
+        top.annotate("ε of Adam", (0, ADAM_EPS), fontsize=8, va="bottom")
+        top.set_yscale("log")
+        top.set_ylim(1e-40, 1e-2)
+        top.set_title(f"{depth} hidden layers, at the start", fontsize=9)
+        for way, colour in COLOURS.items() if depth in trained else ():
+            moved = np.array(_moved(depth, WAYS[way], kept))
+            bottom.plot(layers[moved > 0], moved[moved > 0], "o-", color=colour, linewidth=1, markersize=SIZES[way])
+        bottom.set_yscale("log")
+        bottom.set_ylim(1e-18, 1e2)
+        bottom.set_title(
+            f"after {_course(depth).partition(', ')[2]}" if depth in trained else "not trained", fontsize=9
+        )
+        bottom.set_xlabel("layer")
+        for axes in column:
+            axes.grid(alpha=0.2)
+    panels[0][0].set_ylabel("RMS entry of the weight gradient")
+    panels[1][0].set_ylabel("‖ΔW‖/‖W‖")
+    panels[0][-1].legend(fontsize=8)
+    return figure
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure what docs/mupc.md tells.")
+    parser.add_argument("--kept", type=Path, default=Path("kept-runs"), help="folder that keeps finished runs")
+    parser.add_argument("--depth", type=int, action="append", default=[], help="train so many hidden layers, too")
+    arguments = parser.parse_args()
+    kept: Path = arguments.kept
+    kept.mkdir(parents=True, exist_ok=True)
+    depths, trained = (sorted({*some, *arguments.depth}) for some in (SIGNAL_DEPTHS, UPDATES))
+    starts = "\n".join(f"### {depth} hidden layers\n\n{signal_table(depth, kept)}" for depth in depths)
+    moves = "\n".join(moved_table(depth, kept) for depth in trained)
+    page = (
+        "# µPC: measured figures\n\n"
+        + measured("pages/make_mupc_page.py")
+        + "\n`mupc-128` with fewer hidden layers of 512: MNIST, ReLU, λ = 0.0078 (β = 0.5), as many steps as hidden "
+        "layers, Adam with 0.1, batch 64, one seed.\n"
+        + f"\n## An epoch\n\n{whole_epoch(kept)}"
+        + f"\n## Some updates\n\n{accuracies(trained, kept)}"
+        + f"\n## Gradients at the start\n\nAgainst the increment form in float64.\n\n{starts}"
+        + f"\n## How far training moved the weights\n\n{moves}"
+    )
+    save(draw(depths, trained, kept), DOCS / "figures" / "mupc-signal.png", force=True)
+    (DOCS / "mupc-figures.md").write_text(page, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pcsim.runs.comparison import compare
     from pcsim.runs.repetition import run_seeds
     from pcsim.scenario import Scenario, read_scenario
+    from pcsim.studies.part import merge
     from pcsim.studies.study_runs import results
     from pcsim.theory.inspection import inspect
     from pcsim.trace import Trace, open_trace, repair
@@ -40,6 +41,7 @@ _HOMES = {
     "export_weights": "pcsim.recorded.export",
     "inspect": "pcsim.theory.inspection",
     "learn_from": "pcsim.recorded.local_update",
+    "merge": "pcsim.studies.part",
     "open_trace": "pcsim.trace",
     "plot": "pcsim.report.plotting",
     "read_scenario": "pcsim.scenario",
@@ -79,6 +81,7 @@ __all__ = [
     "landscape",
     "learn_from",
     "linear",
+    "merge",
     "open_trace",
     "plot",
     "read_scenario",

@@ -10,6 +10,7 @@ COMMANDS = {
     "scenarios": "List the scenarios that ship.",
     "backends": "List the backends and what each can do here.",
     "replay": "Play a trace in the terminal, or verify it by simulating again.",
+    "merge": "Put the parts of a study together.",
     "results": "Show what came of the runs of a study, the best first.",
     "plot": "Draw the layerwise energies of traces.",
     "view": "Show traces as a page that any browser opens.",

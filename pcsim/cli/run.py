@@ -14,6 +14,7 @@ from pcsim.cli.options import (
     jobs_option,
     json_option,
     output_option,
+    part_option,
     print_json,
     processes_options,
     read,
@@ -29,7 +30,7 @@ from pcsim.report.run_dict import as_dict
 from pcsim.report.summary import print_summary
 from pcsim.runs.repetition import averages, last_measures, run_seeds
 from pcsim.scenario import Run, Scenario
-from pcsim.studies import Best, Row, run_study
+from pcsim.studies import Best, Part, Row, run_study
 from pcsim.trace import Trace
 from pcsim.words import count
 
@@ -45,6 +46,10 @@ from pcsim.words import count
     help="Go on with the training of this trace from its last checkpoint, or with the runs of a study.",
 )
 @jobs_option("Runs of a study, or seeds, at a time; without it as many as there are cores, where that is worth it.")
+@part_option
+@click.option(
+    "--cluster", metavar="ADDRESS", help="Run a sweep on a Dask cluster: tcp://host:8786, or a scheduler file."
+)
 @processes_options
 @allow_option
 @json_option
@@ -55,6 +60,8 @@ def command(
     force: bool,
     resume: Path | None,
     jobs: int | None,
+    part: tuple[int, int] | None,
+    cluster: str | None,
     allow: tuple[str, ...],
     as_json: bool,
     quiet: bool,
@@ -75,11 +82,15 @@ def command(
     if group is not None and group.number != 0:
         _take_part(reading, group, console)
         return
+    if (part or cluster) and reading.asks_for is None:
+        raise click.UsageError("--part and --cluster are for the runs of a [sweep]: seeds are seed = [0, 1, 2] in it")
     if group is None and reading.learning is not None and reading.learning.seeds is not None:
         _run_seeds(reading, resume or target, force, resume is not None, jobs, said)
         return
     if group is None and reading.asks_for is not None:
-        _run_study(reading, target, force, resume, jobs, said)
+        share = None if part is None else Part(*part)
+        path = target if share is None else share.path(target)
+        _run_study(reading, said, path=path, force=force, resume=resume, jobs=jobs, part=share, cluster=cluster)
         return
     if jobs is not None:
         raise click.UsageError("--jobs is for several runs: a [sweep], a [study] of them, or learning.seeds")
@@ -138,10 +149,8 @@ def _take_part(scenario: Scenario, group: Processes, console: Console) -> None:
     console.print(words, highlight=False, markup=False)
 
 
-def _run_study(
-    scenario: Scenario, target: Path, force: bool, resume: Path | None, jobs: int | None, said: _Said
-) -> None:
-    """Run every run of a study, and say what came of them."""
+def _run_study(scenario: Scenario, said: _Said, **how: Any) -> None:
+    """Run every run of a study, or a part of them, and say what came of them."""
     best = Best()
 
     def told(run: Run, row: Row, over: int, of: int) -> None:
@@ -150,7 +159,7 @@ def _run_study(
         shown.progress(over, of)
 
     with shown_progress(scenario, said.console) as shown:
-        trace = run_study(scenario, path=target, force=force, resume=resume, jobs=jobs, told=told)
+        trace = run_study(scenario, told=told, **how)
     with trace:
         said.of(trace)
         said.all()

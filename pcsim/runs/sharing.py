@@ -5,7 +5,7 @@ from math import prod
 
 from pcsim.assemble import needs_this_process
 from pcsim.errors import UsageError
-from pcsim.jobs import Executor, Here, Processes, usable_cores
+from pcsim.jobs import Cluster, Executor, Here, Processes, usable_cores
 from pcsim.resources import memory_bytes
 from pcsim.runs.simulation import Simulation, prepare
 from pcsim.scenario import Scenario
@@ -18,12 +18,17 @@ _COPIES = 4
 _SHARE_OF_MEMORY = 0.7
 
 
-def executor_for(scenarios: Sequence[Scenario], jobs: int | None = None) -> Executor:
-    """Return where runs go: to so many processes, or where no number is given to as many as there are cores.
+def executor_for(scenarios: Sequence[Scenario], jobs: int | None = None, cluster: str | None = None) -> Executor:
+    """Return where runs go: to a cluster, to so many processes, or without a number to as many as there are cores.
 
     Without a number short runs stay here, and so do those on a device; there are no more processes than memory holds
-    data for. Runs of what is registered in this process alone stay here, whatever the number.
+    data for. Runs of what is registered in this process alone stay here, whatever the number. Raises `UsageError` for
+    a cluster that cannot be used.
     """
+    if cluster is not None:
+        if any(map(needs_this_process, scenarios)):
+            raise UsageError("--cluster: the scenario names what is registered in this process alone; leave it out")
+        return Cluster(cluster)
     count = min(usable_cores() if jobs is None else jobs, len(scenarios))
     if count < 2 or any(map(needs_this_process, scenarios)):
         return Here()

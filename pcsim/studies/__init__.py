@@ -6,6 +6,7 @@ Every kind is one module with `compute`, `draw` and `table` (see `kinds.Kind`), 
 from pcsim.studies.attempts import failures_of
 from pcsim.studies.file import results_of
 from pcsim.studies.kinds import Kind, load_kind, require_of_run, require_of_study, rows_of
+from pcsim.studies.part import Part, merge
 from pcsim.studies.ranking import Best
 from pcsim.studies.results import Measured, Results
 from pcsim.studies.rows import Row
@@ -17,11 +18,13 @@ __all__ = [
     "Group",
     "Kind",
     "Measured",
+    "Part",
     "Results",
     "Row",
     "StudyRuns",
     "failures_of",
     "load_kind",
+    "merge",
     "require_of_run",
     "require_of_study",
     "results",

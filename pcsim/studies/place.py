@@ -26,7 +26,10 @@ class Place:
         """
         if self.path is None or run.scenario.learning is None:
             return run_experiment(run.scenario, hooks=hooks)
-        self.path.parent.mkdir(exist_ok=True)
+        try:
+            self.path.parent.mkdir(exist_ok=True)
+        except OSError:  # a worker elsewhere sees no such folder
+            return run_experiment(run.scenario, hooks=hooks)
         if checkpoint_path(self.path).exists():
             try:
                 return run_experiment(run.scenario, hooks=hooks, resume=self.path)

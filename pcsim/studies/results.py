@@ -37,6 +37,8 @@ def at_the_end(results: Results, name: str) -> NDArray[np.float64]:
     NaN where the measure has none there, or no epoch came to its end: only what is beyond the last epoch is padding.
     """
     reached = np.isfinite(results["train_loss"].values)
+    if not reached.shape[1]:
+        return np.full(len(reached), np.nan)
     last = reached.shape[1] - 1 - np.argmax(reached[:, ::-1], axis=1)
     values: NDArray[np.float64] = results[name].values[np.arange(len(last)), last]
     return np.where(reached.any(axis=1), values, np.nan)

@@ -1,22 +1,20 @@
 """Running a study: its results are written after each finished part, whatever ends it."""
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from pcsim.errors import Interrupted, PcsimError, RunFailed, UsageError
-from pcsim.interruption import signal_of, stopping_at_once, words_of
+from pcsim.errors import UsageError
 from pcsim.runs.sharing import executor_for, lasts
 from pcsim.scenario import Run, Scenario, runs_of
 from pcsim.studies.attempts import Attempts, Told
-from pcsim.studies.file import Attributes, rows_of_trace, write_study
-from pcsim.studies.kinds import load_kind, require_of_study
+from pcsim.studies.file import rows_of_trace
+from pcsim.studies.kinds import require_of_study
 from pcsim.studies.ledger import Ledger
-from pcsim.studies.results import Measured, Results
+from pcsim.studies.part import Part
 from pcsim.studies.row_journal import read_rows, rows_path
 from pcsim.studies.rows import Row
 from pcsim.studies.trials import journal_of
+from pcsim.studies.writing import Writing
 from pcsim.trace import Trace, open_trace
 from pcsim.trace.atomic import remove_leftovers
 from pcsim.trace.files import check_replaceable, check_target
@@ -34,6 +32,8 @@ def run_study(
     force: bool = False,
     resume: Path | None = None,
     jobs: int | None = 1,
+    part: Part | None = None,
+    cluster: str | None = None,
     progress: Callable[[float, float], None] | None = None,
     told: Told | None = None,
 ) -> Trace:
@@ -42,7 +42,9 @@ def run_study(
     With `path` the trace is written now and then, and every run that is over is on disk at once; `resume` names such a
     trace, whose runs are not repeated. Runs go side by side in `jobs` processes (None: as many as there are cores where
     that is worth it), their numbers are the same to the bit however many there are.
-    `progress` is called with the number of those that are over and of all, `told` with what came of each. Raises
+    `cluster` is the address of a Dask scheduler, or its file: runs go to its workers.
+    With `part` the trace holds a share of the runs, which `merge` puts together with the others. `progress` is called
+    with the number of those that are over and of all, `told` with what came of each. Raises
     `UsageError` before anything is finished, `RunFailed` and `Interrupted` as `pcsim.run` does: what was finished is
     kept and attached to the error as `trace`.
     """
@@ -51,14 +53,16 @@ def run_study(
         raise UsageError("the scenario has neither [sweep] nor [study]; run it with pcsim.run")
     runs = runs_of(scenario)
     require_of_study(asked.kind, scenario, runs)
+    if part is not None:
+        runs = part.of(scenario, runs)
     target = _target(resume or path, force or resume is not None)
-    scenarios = [each.scenario for each in runs]
-    executor = executor_for(scenarios, jobs)
+    scenarios = [each.scenario for each in runs] * (1 if scenario.search is None else scenario.search.trials)
+    executor = executor_for(scenarios, jobs, cluster)
     places = target is not None and lasts(scenarios, WORTH_CHECKPOINTS)
     ledger = _ledger(target, resume=resume is not None, force=force, places=places)
     try:
         attempts = Attempts(runs, asked.kind, executor=executor, ledger=ledger, told=_telling(progress, told))
-        study = _Study(scenario, asked.kind, attempts, target, new=not force and resume is None)
+        study = Writing(scenario, asked.kind, attempts, target, new=not force and resume is None)
         trace = study.run()
     except BaseException as error:
         ledger.close(whole=getattr(error, "trace", None) is not None)
@@ -118,60 +122,3 @@ def _rows_in(path: Path) -> list[Row]:
         if "study" not in trace.attributes:
             raise UsageError(f"{path} is of one run, not of a study; resume it with the scenario of that run")
         return rows_of_trace(trace)
-
-
-@dataclass
-class _Study:
-    """A study on its way."""
-
-    scenario: Scenario
-    kind: str
-    attempts: Attempts
-    target: Path | None
-    new: bool
-    results: Results = field(default_factory=dict[str, Measured])
-
-    def __post_init__(self) -> None:
-        self.start = time.perf_counter()
-
-    def run(self) -> Trace:
-        kept = "" if self.target is None else f"; what was finished is in {self.target}"
-        try:
-            with stopping_at_once():
-                for found in load_kind(self.kind).compute(self.scenario, self.attempts):
-                    self.results = {**found, **self.attempts.failures()}
-                    self.write("running").close()
-            self.results = {**self.results, **self.attempts.failures()}
-        except UsageError:
-            if self.attempts.rows:
-                self.write("failed").close()
-            raise
-        except (Interrupted, KeyboardInterrupt) as error:
-            signum = signal_of(error)
-            again = "" if self.target is None else f"; go on with --resume {self.target}"
-            raise Interrupted(f"{words_of(signum)}{kept}{again}", self.write("interrupted"), signum) from error
-        except PcsimError as error:
-            raise RunFailed(f"{error}{kept}", self.write("failed")) from error
-        except BaseException:  # of the progress callback, say: it is the user's to deal with
-            self.write("interrupted").close()
-            raise
-        return self.write("complete")
-
-    def write(self, status: str) -> Trace:
-        attributes = _attributes(self.scenario, self.kind, status, self.start)
-        trace = write_study(self.target, self.scenario, attributes, self.results, self.attempts.rows, new=self.new)
-        self.new = False
-        return trace
-
-
-def _attributes(scenario: Scenario, kind: str, status: str, start: float) -> Attributes:
-    return {
-        "study": kind,
-        "status": status,
-        "title": scenario.title,
-        "seed": scenario.seed,
-        "method": scenario.inference.method,
-        "backend": scenario.backend.name,
-        "precision": scenario.backend.precision_name,
-        "study_seconds": time.perf_counter() - start,
-    }

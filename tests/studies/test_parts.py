@@ -1,0 +1,79 @@
+"""Parts of a study, run apart and put together; the same runs on a cluster."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import pcsim
+from pcsim.cli.call import call
+from pcsim.errors import UsageError
+from pcsim.jobs import Cluster, Lost
+from pcsim.scenario import parse_scenario
+from pcsim.studies import Part, run_study
+from tests.studies.test_resumed import TRAINING, numbers_of
+
+
+def test_parts_become_the_whole_to_the_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("s.toml").write_text(TRAINING)
+    for part in ("1/3", "2/3", "3/3"):
+        assert call(["run", "s.toml", "--part", part, "--quiet"]) == 0
+    assert call(["merge", "s-part1of3.h5", "s-part3of3.h5", "-o", "less.h5"]) == 2
+    assert "1 run of 4 are in no part, the first: lr 0.001, seed 1; name all parts" in capsys.readouterr().err
+    assert call(["merge", "s-part1of3.h5", "s-part2of3.h5", "s-part3of3.h5"]) == 0
+    with pcsim.open_trace("s.h5") as merged, pcsim.run(parse_scenario(TRAINING)) as whole:
+        assert numbers_of(merged) == numbers_of(whole)
+        assert merged.status == "complete"
+
+
+def test_what_is_no_part_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("s.toml").write_text(TRAINING)
+    Path("one.toml").write_text(TRAINING[: TRAINING.index("[sweep]")])
+    assert call(["run", "s.toml", "--part", "4/3"]) == 2
+    assert call(["run", "one.toml", "--part", "1/2"]) == 2
+    assert call(["run", "s.toml", "--cluster", "none.json"]) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert "'4/3' is not allowed; give a number and how many parts there are, such as 2/8" in errors[0]
+    assert "--part and --cluster are for the runs of a [sweep]" in errors[1]
+    assert "none.json: no such scheduler file" in errors[2]
+    search = TRAINING.replace("[sweep]", "[search]\ntrials = 3\nmetric = 'test_loss'")
+    with pytest.raises(UsageError, match="parts are shares of a list, and a search draws one run after another"):
+        run_study(parse_scenario(search), part=Part(1, 2))
+
+
+@pytest.mark.exhaustive
+def test_a_scheduler_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pcsim.jobs.cluster.PATIENCE", 0.5)
+    with pytest.raises(UsageError, match=r"tcp://127.0.0.1:1: no scheduler answers within 0.5 s"):
+        Cluster("tcp://127.0.0.1:1")
+
+
+def killed_once(mark: str, number: int) -> int:
+    """End this process the first time that number 1 comes."""
+    if number == 1 and not Path(mark).exists():
+        Path(mark).touch()
+        os._exit(9)
+    if number == 2:
+        os._exit(9)
+    return number**2
+
+
+@pytest.mark.exhaustive
+@pytest.mark.filterwarnings("ignore")  # Dask's own, of workers that die
+def test_a_cluster_comes_to_the_same_bits_and_tries_again_what_a_worker_dies_over(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        scenario = parse_scenario(TRAINING)
+        address = cluster.scheduler_address
+        with run_study(scenario, path=tmp_path / "s.h5", cluster=address) as there, pcsim.run(scenario) as here:
+            assert numbers_of(there) == numbers_of(here)
+        calls = [(str(tmp_path / "mark"), number) for number in range(4)]
+        found = {outcome.number: outcome for outcome in Cluster(address).run(killed_once, calls)}
+        assert {number: outcome.value for number, outcome in found.items()} == {0: 0, 1: 1, 2: None, 3: 9}
+        assert isinstance(found[2].error, Lost)

@@ -147,7 +147,7 @@ def initial_parameters(scenario: Scenario, network: Network) -> tuple[dict[str, 
     file, precision = scenario.network.weights, scenario.backend.precision_name
     if file is not None:
         with named(scenario, "network.weights"):
-            found = read_parameters(file, network)
+            found = read_parameters(file, network, scenario.network.layout)
             require_parameter_range(found, precision, str(file))
         return found
     count = sum(prod(shape) for _, _, shape in network.parameter_names)

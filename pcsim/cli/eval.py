@@ -20,6 +20,7 @@ from pcsim.report.tables import print_table
 @click.option("--precision", metavar="NAME", help="float32, float64; on jax also bfloat16.")
 @overrides_option("Override a key of the scenario, e.g. --set data.file=other.npz; may be repeated.")
 @allow_option
+@click.option("--layout", type=click.Choice(["pcsim", "torch"]), help="Order of the weights: torch is PyTorch's.")
 @click.option("--predictions", type=click.Path(path_type=Path), metavar="FILE", help="Write answers and classes, .npz.")
 @click.option("--confusion", is_flag=True, help="Print which class was taken for which, of the last part of the data.")
 @click.option("--force", is_flag=True, help="Replace an existing file of predictions.")
@@ -31,6 +32,7 @@ def command(
     precision: str | None,
     overrides: tuple[str, ...],
     allow: tuple[str, ...],
+    layout: str | None,
     predictions: Path | None,
     confusion: bool,
     force: bool,
@@ -39,6 +41,8 @@ def command(
     """Print loss and accuracy of WEIGHTS, a weights file or a trace, on training, validation and test samples."""
     if predictions is not None:
         check_predictions_target(predictions, force)
+    if layout is not None:
+        overrides = (*overrides, f'network.layout="{layout}"')
     scores = evaluate(
         weights, overrides, scenario=scenario, backend=backend, precision=precision, allow=allow, tell=note
     )

@@ -1,6 +1,7 @@
 """`pcsim export`: from a trace to a weights file, or to text."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -20,8 +21,11 @@ from pcsim.trace import open_trace
     help="Weights file to write, .npz or .safetensors; with --csv NAME.csv for NAME-step.csv and so on.",
 )
 @click.option("--csv", is_flag=True, help="Write rows of inference and training as text, a file a clock.")
+@click.option(
+    "--layout", type=click.Choice(["pcsim", "torch"]), default="pcsim", help="Order of weights: torch is PyTorch's."
+)
 @click.option("--force", is_flag=True, help="Replace an existing file.")
-def command(trace: Path, output: Path | None, csv: bool, force: bool) -> None:
+def command(trace: Path, output: Path | None, csv: bool, layout: Literal["pcsim", "torch"], force: bool) -> None:
     """Write the parameters in TRACE, after training where there was any, to a file that network.weights reads.
 
     With --csv its rows are written, beside it unless -o names another place.
@@ -35,7 +39,7 @@ def command(trace: Path, output: Path | None, csv: bool, force: bool) -> None:
             for path in export_rows(opened, output or trace, force=force):
                 echo(f"rows: {path}")
         elif output is not None:
-            found = export_weights(opened, output, force=force)
+            found = export_weights(opened, output, layout=layout, force=force)
             if found is not None:
                 note(found)
             echo(f"weights: {output}")

@@ -133,7 +133,7 @@ def evaluate(
     if isinstance(weights, Trace):
         parameters = check_parameters(weights, built, parameters_of(weights))
     else:
-        parameters = read_parameters(Path(weights), built)
+        parameters = read_parameters(Path(weights), built, chosen.network.layout)
     require_parameter_range(parameters, chosen.backend.precision_name, _name_of(weights))
     able = _training_backend(chosen)
     try:

@@ -1,11 +1,12 @@
 """From a trace to a weights file, and to text."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from ml_dtypes import bfloat16
 
+from pcsim.assemble import build_network
 from pcsim.errors import UsageError
 from pcsim.model.arithmetic import dtype_of
 from pcsim.recorded.embedded import of_trace
@@ -19,20 +20,32 @@ from pcsim.trace.tables import BY_ROW
 from pcsim.trace.training import GROUP
 from pcsim.typing import NDArray
 from pcsim.weights import write_weights
+from pcsim.weights.layout import TORCH, to_torch
 
 
-def export_weights(trace: Trace, path: str | Path, *, force: bool = False) -> str | None:
+def export_weights(
+    trace: Trace, path: str | Path, *, layout: Literal["pcsim", "torch"] = "pcsim", force: bool = False
+) -> str | None:
     """Write the parameters in a trace, after training where there was any, to a `.npz` or `.safetensors` file.
 
     They have the type of the run (bfloat16 is float32 in `.npz`, which has no such type) and bring their scenario
-    along. Where training was killed they are those of its last checkpoint. Returns a sentence on what they are where
-    training did not come to its end. Raises `UsageError` for a trace without them or with entries that are not finite,
-    for a file of another kind, and for one that exists, unless `force` is given; `RunFailed` where the disk takes no
-    more.
+    along. With the `layout` "torch" matrices are (out, in), kernels (out, in, k, k), and images flattened channels
+    first; the file says so, and is read accordingly. Where training was killed they are those of its last checkpoint.
+    Returns a sentence on what they are where training did not come to its end. Raises `UsageError` for a trace without
+    them or with entries that are not finite, for a file of another kind, and for one that exists, unless `force` is
+    given; `RunFailed` where the disk takes no more.
     """
     kept = _checkpoint(trace)
     parameters = parameters_of(trace) if kept is None else _in_checkpoint(kept, trace)
-    write_weights(Path(path), parameters, of_trace(trace).beside, force=force)
+    embedded = of_trace(trace)
+    texts = dict(embedded.beside)
+    if layout == TORCH:
+        network, texts["layout"] = build_network(embedded.parse()), TORCH
+        parameters = {
+            f"{name}_{i}": to_torch(network, name, i, parameters[f"{name}_{i}"])
+            for name, i, _ in network.parameter_names
+        }
+    write_weights(Path(path), parameters, texts, force=force)
     if GROUP not in trace or trace.status == "complete":
         return None
     note = f"training did not come to its end (status {trace.status})"

@@ -252,7 +252,10 @@ def _checkpoint(trainer: Trainer | None, trace: Path) -> Checkpoint:
         attributes = old.attributes
     if attributes.get("status") == "complete":
         remove_checkpoint(trace)  # a kill may have left it
-        raise UsageError(f"{trace} is complete: there is nothing to resume")
+        raise UsageError(
+            f"{trace} is complete: there is nothing to resume; to train its network further, start another run from it "
+            f"with network.weights={trace}"
+        )
     if not kept.exists():
         raise UsageError(f"{trace} has no checkpoint ({kept}); start anew with --force")
     return checkpoint_of(trace, attributes)

@@ -140,6 +140,9 @@ class NetworkTable(Table):
         None
     )
     """Parameters to start from: .npz or .safetensors with W0, b0, W1, ... of shapes (n_in, n_out) and (n_out,)."""
+    layout: Literal["pcsim", "torch"] | None = None
+    """How the arrays of weights are ordered: pcsim, or torch with (n_out, n_in), kernels (n_out, n_in, k, k) and images
+    flattened channels first; without it as the file says, or else pcsim."""
     precisions: Annotated[
         Positive | tuple[Positive, ...],
         Allowed("a number greater than 0, or a list of one such number for each hidden layer"),

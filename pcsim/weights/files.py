@@ -15,7 +15,7 @@ from pcsim.trace.space import reserve, why
 from pcsim.typing import NDArray
 from pcsim.weights.tensors import SUFFIX, read_header, require_package, write_tensors
 
-TEXTS = ("scenario", "folder", "data_sha256", "weights_sha256", "extensions")
+TEXTS = ("scenario", "folder", "data_sha256", "weights_sha256", "extensions", "layout")
 """What lies beside parameters: the scenario, the folder its paths start from, digests of the data and first weights,
 and where what does not ship came from."""
 

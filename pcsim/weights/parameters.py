@@ -1,5 +1,6 @@
 """Reading a network's parameters from a file or a trace: arrays W0, b0, W1, … as (n_in, n_out) and (n_out,)."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,14 @@ import ml_dtypes
 import numpy as np
 
 from pcsim.datasets.archive import check_present, read_arrays
-from pcsim.errors import UsageError
+from pcsim.errors import PcsimWarning, UsageError
 from pcsim.model.network import Network
 from pcsim.trace import open_trace
 from pcsim.trace.opening import is_hdf5
 from pcsim.trace.training import GROUP
 from pcsim.typing import NDArray
+from pcsim.weights.files import embedded_texts
+from pcsim.weights.layout import TORCH, all_square, from_torch, torch_shape
 from pcsim.weights.tensors import SUFFIX, read_tensors
 
 _OF_PARTS = ("W", "b", "gamma", "beta", "mean", "variance")
@@ -20,15 +23,21 @@ _KNOWN = (*_OF_PARTS, *(f"S{name}" for name in _OF_PARTS))
 """Names of arrays that belong to some network."""
 
 
-def read_parameters(path: Path, network: Network) -> tuple[dict[str, NDArray[np.float64]], ...]:
+def read_parameters(
+    path: Path, network: Network, layout: str | None = None
+) -> tuple[dict[str, NDArray[np.float64]], ...]:
     """Return the parameters of every layer in float64, from an `.npz` or a `.safetensors` file, or from a trace.
 
-    Those of a trace are as they were after training, where there was any.
+    Those of a trace are as they were after training, where there was any. With the `layout` "torch" matrices are (out,
+    in) and kernels (out, in, k, k); without one the file's own counts, and where it says nothing pcsim's.
 
     Raises `UsageError` if the file cannot be read, or if an array is missing, not foreseen by the network, of the
     wrong shape, not numeric or not finite.
     """
     expected = {f"{name}{i}": shape for name, i, shape in network.parameter_names}
+    said = layout or (None if is_hdf5(path) else embedded_texts(path).get("layout"))
+    if said == TORCH:
+        expected = {f"{name}{i}": torch_shape(name, shape) for name, i, shape in network.parameter_names}
     count = len(network.layers)
     foreign = [f"{name}{i}" for name in _KNOWN for i in range(count + 1) if f"{name}{i}" not in expected]
     read, kind = (read_tensors, "a .safetensors") if path.suffix == SUFFIX else (read_arrays, "an .npz")
@@ -50,9 +59,19 @@ def read_parameters(path: Path, network: Network) -> tuple[dict[str, NDArray[np.
         if name in arrays:
             raise UsageError(f"{path}: array {name} has no place in this network; {_fix(name, count)}")
     checked = {name: _checked(path, name, arrays[name]) for name in expected}
-    return tuple(
-        {name: checked[f"{name}{i}"] for name in parameters} for i, parameters in enumerate(network.parameters)
-    )
+    if said is None and all_square(expected) and not is_hdf5(path) and "scenario" not in embedded_texts(path):
+        warnings.warn(
+            f"{path}: all matrices are square, and taken as (in, out); where they are PyTorch's, (out, in), say "
+            'network.layout = "torch"',
+            PcsimWarning,
+            stacklevel=2,
+        )
+
+    def in_order(name: str, i: int) -> NDArray[np.float64]:
+        array = checked[f"{name}{i}"]
+        return from_torch(network, name, i, array) if said == TORCH else array
+
+    return tuple({name: in_order(name, i) for name in parameters} for i, parameters in enumerate(network.parameters))
 
 
 def _in_trace(path: Path, required: list[str]) -> dict[str, NDArray[Any]]:
@@ -83,7 +102,7 @@ def _check_shape(path: Path, name: str, shape: tuple[int, ...], needed: tuple[in
     if shape != needed:
         hint = "; fit [network] or the file"
         if shape == needed[::-1] and len(needed) == 2:
-            hint = "; transpose it: rows are inputs, columns are outputs"
+            hint = '; transpose it: rows are inputs, columns are outputs (or say network.layout = "torch")'
         if len(needed) == 4 and shape == (needed[3], needed[2], needed[0], needed[1]):
             hint = "; transpose it from PyTorch's order (out, in, k, k) to (k, k, in, out): array.transpose(2, 3, 1, 0)"
         raise UsageError(f"{path}: array {name} has shape {shape}, this network needs {needed}{hint}")

@@ -179,7 +179,7 @@ def test_other_versions_are_noted_in_the_summary(
 
 def test_a_finished_trace_is_not_resumed_and_a_new_one_takes_no_old_checkpoint(broken_off: Scenario):
     pcsim.run(broken_off, resume="s.h5").close()
-    with pytest.raises(UsageError, match=r"^s\.h5 is complete: there is nothing to resume$"):
+    with pytest.raises(UsageError, match=r"^s\.h5 is complete: there is nothing to resume; to train its network"):
         pcsim.run(broken_off, resume="s.h5")
     checkpoint_path(Path("s.h5")).write_text("left behind")
     with pytest.raises(RunFailed):

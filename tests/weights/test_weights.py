@@ -64,7 +64,8 @@ def test_a_network_without_biases(tmp_path: Path):
         ),
         (
             {"W0": np.zeros((4, 5))},
-            "array W0 has shape (4, 5), this network needs (5, 4); transpose it: rows are inputs, columns are outputs",
+            "array W0 has shape (4, 5), this network needs (5, 4); transpose it: rows are inputs, columns are outputs "
+            '(or say network.layout = "torch")',
         ),
         (
             {"b1": np.zeros((1, 3))},

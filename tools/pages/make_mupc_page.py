@@ -190,9 +190,8 @@ def draw(depths: Sequence[int], trained: Sequence[int], kept: Path) -> Figure:
             bottom.plot(layers[moved > 0], moved[moved > 0], "o-", color=colour, linewidth=1, markersize=SIZES[way])
         bottom.set_yscale("log")
         bottom.set_ylim(1e-18, 1e2)
-        bottom.set_title(
-            f"after {_course(depth).partition(', ')[2]}" if depth in trained else "not trained", fontsize=9
-        )
+        bottom.set_title(f"after {_course(depth).partition(', ')[2]}", fontsize=9)
+        bottom.set_visible(depth in trained)
         bottom.set_xlabel("layer")
         for axes in column:
             axes.grid(alpha=0.2)

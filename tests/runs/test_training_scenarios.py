@@ -7,7 +7,7 @@ from pcsim.scenario import read_scenario
 
 
 def test_sequential_inference_and_mq_learn_the_digits() -> None:
-    with pcsim.run(read_scenario("seqil-mq", ["learning.epochs=15"])) as trace:
+    with pcsim.run(read_scenario("seqil-mq", ["learning.epochs=25"])) as trace:
         assert trace.training["test_accuracy"][-1] >= 0.94
 
 

@@ -66,7 +66,8 @@ def test_compiled_learning_agrees_with_numpys(way: str) -> None:
     assert_parity(case, learner, precision)
 
 
-OPTIMIZERS = {"sgd": SGD(), "adam": Adam(eps=1e-3), "adamw": AdamW(eps=1e-3), "mq": MQ()}
+# With their own constants, Adam and MQ make large steps of rounding.
+OPTIMIZERS = {"sgd": SGD(), "adam": Adam(eps=1e-3), "adamw": AdamW(eps=1e-3), "mq": MQ(r=1.0)}
 
 
 @pytest.mark.parametrize("way", sampled([f"{name} {p}" for name in OPTIMIZERS for p in TOLERANCE], ["mq float32"]))

@@ -59,7 +59,8 @@ def read_parameters(
         if name in arrays:
             raise UsageError(f"{path}: array {name} has no place in this network; {_fix(name, count)}")
     checked = {name: _checked(path, name, arrays[name]) for name in expected}
-    if said is None and all_square(expected) and not is_hdf5(path) and "scenario" not in embedded_texts(path):
+    unsaid = said is None and not is_hdf5(path) and "scenario" not in embedded_texts(path)
+    if unsaid and all_square(expected) and any((a != a.T).any() for a in checked.values() if a.ndim == 2):
         warnings.warn(
             f"{path}: all matrices are square, and taken as (in, out); where they are PyTorch's, (out, in), say "
             'network.layout = "torch"',

@@ -93,7 +93,7 @@ def test_notes_on_dropped_keys_go_to_the_error_stream(files: Files, capsys: pyte
         (["run", "s.toml", "--set", "data.batch=9999"], "--set data.batch=9999: a batch of 9999 asked for"),
         (["run", "s.toml", "--set", "inference.steps=9000000000000"], "9,000,000,000,001 rows, at most 100,000,000"),
         (["run", "s.toml", "--set", "network.widths=[64,9000000000000,10]"], "parameters take"),
-        (["run", "s.toml", "--set", "network.weights=w.npz"], "w.npz: no such file; needed is an .npz file"),
+        (["run", "s.toml", "--set", "network.weights=w.npz"], "w.npz: no such file; needed is a trace, or an .npz or"),
         (["run", "s.toml", "-o", "none/s.h5"], "does not exist; make it or choose another place with -o"),
         (["run", "s.toml", "-o", "."], ". is a directory; name a file in it"),
         (["replay", "s.toml"], "s.toml is not an HDF5 file"),

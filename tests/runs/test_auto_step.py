@@ -138,6 +138,7 @@ def test_evaluation_looks_for_it_only_where_inputs_are_inferred(scenario: Path, 
         pcsim.evaluate(path, (*words, "inference.input=free"), scenario=scenario)
 
 
+@pytest.mark.exhaustive
 def test_training_finds_it_anew_and_is_the_same_on_every_backend(setup: Path) -> None:
     sizes: dict[str, Any] = {}
     for backend in ("numpy", "jax"):

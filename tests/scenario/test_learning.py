@@ -90,11 +90,18 @@ def test_show(files: Files, capsys: pytest.CaptureFixture[str]):
     assert (shown["lr"], shown["seeds"], shown["optimizer"]) == (1e-2, [0, 1], "adam")
 
 
+LR = "19:6: learning.lr:"
+POSITIVE = "give a number greater than 0, or a list of them, one for each layer, the output's last"
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("lr = 0", "19:6: learning.lr: 0 is not allowed; give a number greater than 0"),
-        ('lr = "0.1"', '19:6: learning.lr: "0.1" is not allowed; give a number greater than 0, without quotes'),
+        ("lr = 0", f"{LR} 0 is not allowed; {POSITIVE}"),
+        (
+            'lr = "0.1"',
+            f'{LR} "0.1" is not allowed; {POSITIVE}, without quotes',
+        ),
         ("epochs = 0", "19:10: learning.epochs: 0 is not allowed; give a whole number, 1 or more"),
         ("batch = 1.5", "19:9: learning.batch: 1.5 is not allowed; give a whole number, 1 or more"),
         ("checkpoint = 0", "19:14: learning.checkpoint: 0 is not allowed; give a whole number, 1 or more"),

@@ -89,7 +89,8 @@ def test_overrides_make_the_table(files: Files):
     assert scenario.learning == LearningTable(lr=1e-2, schedule=RateSchedule(kind="step"))
     assert scenario.notes == ()
     assert files.problems(TEXT, "learning.lr=0") == [
-        "--set learning.lr=0: 0 is not allowed; give a number greater than 0"
+        "--set learning.lr=0: 0 is not allowed; give a number greater than 0, "
+        "or a list of them, one for each layer, the output's last"
     ]
     assert files.problems(TEXT, "learning.schedule.every=2") == [
         "--set learning.schedule.every=2: learning.schedule.kind is missing; give one of constant, cosine, step"

@@ -84,6 +84,7 @@ def assert_same_training(ours: Path, theirs: Path, devices: int = DEVICES) -> No
                 np.testing.assert_allclose(values, b.training[name], rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_four_devices_learn_what_one_does_with_one_sum_an_update(tmp_path: Path) -> None:
     four = train(tmp_path)
     assert_same_training(four, tmp_path / "one.h5")

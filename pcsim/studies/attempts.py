@@ -92,19 +92,27 @@ class Attempts:
         """Yield the place of every run that is over and its row; those that are known are not repeated."""
         known: list[tuple[int, Row]] = []
         begun: list[tuple[int, str]] = []
+        twins: dict[str, list[int]] = {}
+
+        def over(number: int, row: Row) -> tuple[int, Row]:
+            # What differs between runs of one key may be more than when this one ran.
+            row = replace(row, values=self._chosen[number].values)
+            if heard is not None:
+                heard(self._chosen[number], row)
+            return number, row
 
         def calls() -> Iterator[tuple[Any, ...]]:
             for each in runs:
                 number, key = len(self._chosen), self._keys.of(each.scenario)
                 self._chosen.append(each)
-                if (row := self.ledger.known(key)) is None:
+                if (row := self.ledger.known(key)) is not None:
+                    known.append(over(number, row))
+                elif key in twins:  # under way: a second one would write to the same place
+                    twins[key].append(number)
+                else:
+                    twins[key] = []
                     begun.append((number, key))
                     yield measure, each, self.ledger.place(key)
-                    continue
-                # What differs between runs may be more than when this one ran.
-                known.append((number, replace(row, values=each.values)))
-                if heard is not None:
-                    heard(each, row)
 
         with closing(self._executor.run(_timed, calls())) as outcomes:
             for outcome in outcomes:
@@ -115,10 +123,8 @@ class Attempts:
                 else:
                     row = self._failed(key, each.values, outcome.error)
                 self.ledger.keep(row)
-                if heard is not None:
-                    heard(each, row)
-                yield from (known.pop() for _ in range(len(known)))
-                yield number, row
+                known.extend(over(same, row) for same in (number, *twins.pop(key)))
+                yield from (known.pop(0) for _ in range(len(known)))
         yield from known
 
     def _failed(self, key: str, values: Any, error: Exception) -> Row:

@@ -1,6 +1,7 @@
 """Studies that are broken off and go on, and those whose runs go side by side: the numbers are the same to the bit."""
 
 import shutil
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ import pytest
 import pcsim
 from pcsim.cli.call import call
 from pcsim.errors import UsageError
-from pcsim.scenario import Scenario, parse_scenario
+from pcsim.jobs import Here, Outcome
+from pcsim.scenario import Run, Scenario, parse_scenario
 from pcsim.studies import results_of
+from pcsim.studies.attempts import Attempts
 from pcsim.studies.file import rows_of_trace
+from pcsim.studies.place import Place
 from pcsim.studies.row_journal import rows_path
 
 TRAINING = """
@@ -156,3 +160,26 @@ def test_a_run_that_failed_for_want_of_memory_is_tried_again(tmp_path: Path, mon
     with pcsim.run(scenario, resume=path) as trace:
         assert [row.failure for row in rows_of_trace(trace)] == ["", ""]
         assert np.isfinite(results_of(trace)["test_loss"].values).all()
+
+
+class _AllAtOnce:
+    """Begins every call before the first is over."""
+
+    def run(self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Generator[Outcome]:
+        yield from Here().run(function, list(calls))
+
+
+def test_equal_runs_that_are_under_way_together_are_one() -> None:
+    scenario, asked, told = parse_scenario(TRAINING[: TRAINING.index("[sweep]")]), list[str](), list[int]()
+
+    def measure(run: Run, place: Place) -> dict[str, Any]:
+        asked.append(run.label())
+        return {"seed": run.scenario.seed}
+
+    runs = [Run(scenario.model_copy(update={"seed": seed}), {"place": i}) for i, seed in enumerate((0, 1, 0, 0))]
+    attempts = Attempts(runs, executor=_AllAtOnce(), told=lambda run, row, over, of: told.append(row.values["place"]))
+    *_, (found, measured) = attempts.of(measure)
+    assert len(asked) == 2
+    assert sorted(told) == [0, 1, 2, 3]
+    assert found == runs
+    assert [int(row["seed"]) for row in measured] == [0, 1, 0, 0]

@@ -10,6 +10,14 @@ from pcsim.scenario import Scenario, scenario_text
 from pcsim.trace.digest import sha256_of_file
 
 
+def placeless(scenario: Scenario) -> Scenario:
+    """Return a scenario that is the same wherever its files lie, and whatever its title says."""
+    weights, data = scenario.network.weights, scenario.data.file
+    network = scenario.network.model_copy(update={"weights": weights and Path("weights")})
+    table = scenario.data.model_copy(update={"file": data and Path("data")})
+    return scenario.model_copy(update={"title": "", "network": network, "data": table})
+
+
 class Keys:
     """Keys of the runs of a study of one kind: digests of resolved scenario and data, 32 hexadecimal digits.
 
@@ -23,11 +31,8 @@ class Keys:
 
     def of(self, scenario: Scenario) -> str:
         """Return the key of a run."""
-        weights, data = scenario.network.weights, scenario.data.file
-        network = scenario.network.model_copy(update={"weights": weights and Path("weights")})
-        table = scenario.data.model_copy(update={"file": data and Path("data")})
-        plain = scenario.model_copy(update={"title": "", "network": network, "data": table})
-        parts = [self._kind, scenario_text(plain), self._data_digest(scenario)]
+        weights = scenario.network.weights
+        parts = [self._kind, scenario_text(placeless(scenario)), self._data_digest(scenario)]
         parts += [] if weights is None else [self._file_digest(weights)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 

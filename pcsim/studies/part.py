@@ -7,9 +7,10 @@ from typing import Any
 
 from pcsim.errors import UsageError
 from pcsim.jobs import Outcome
-from pcsim.scenario import Run, Scenario, parse_scenario, runs_of
+from pcsim.scenario import Run, Scenario, parse_scenario, runs_of, scenario_text
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.file import rows_of_trace
+from pcsim.studies.keys import placeless
 from pcsim.studies.ledger import Ledger
 from pcsim.studies.rows import Row
 from pcsim.studies.writing import Writing
@@ -48,22 +49,28 @@ def merge(parts: Sequence[str | Path], path: str | Path, *, force: bool = False)
     if force:
         check_replaceable(target)
     check_target(target, force)
-    texts, rows = dict[str, str](), dict[str, Row]()
+    scenarios, rows = list[Scenario](), dict[str, Row]()
     for part in parts:
         with open_trace(part) as trace:
             if "study" not in trace.attributes:
                 raise UsageError(f"{part} is of one run, not of a part of a study")
-            texts.setdefault(trace.provenance["scenario"], str(part))
-            rows |= {row.key: row for row in rows_of_trace(trace)}
-    if len(texts) > 1:
-        raise UsageError(f"{' and '.join(list(texts.values())[:2])} are parts of different studies")
-    (text,) = texts
-    scenario = parse_scenario(text, name=texts[text], allow=())
+            scenarios.append(parse_scenario(trace.provenance["scenario"], name=str(part), allow=()))
+            if scenario_text(placeless(scenarios[-1])) != scenario_text(placeless(scenarios[0])):
+                raise UsageError(f"{parts[0]} and {part} are parts of different studies")
+            for row in rows_of_trace(trace):
+                if row.key not in rows or rows[row.key].again:
+                    rows[row.key] = row
+    # Runs are known by their data, too: parts of other machines name files that are not here.
+    scenario = next((each for each in scenarios if _files_are_here(each)), scenarios[0])
     asked, runs = scenario.asks_for, runs_of(scenario)
     if asked is None or asked.kind == "search":
-        raise UsageError(f"{texts[text]} is no part of a [sweep]")
+        raise UsageError(f"{parts[0]} is no part of a [sweep]")
     attempts = Attempts(runs, asked.kind, executor=_Nowhere(runs, rows), ledger=_Known(rows))
     return Writing(scenario, asked.kind, attempts, target, new=not force).run()
+
+
+def _files_are_here(scenario: Scenario) -> bool:
+    return all(file is None or file.exists() for file in (scenario.data.file, scenario.network.weights))
 
 
 class _Known(Ledger):
@@ -72,6 +79,15 @@ class _Known(Ledger):
     def __init__(self, rows: dict[str, Row]) -> None:
         super().__init__()
         self._known = rows
+
+    def require_only(self, keys: Iterable[str]) -> None:
+        """Raise `UsageError` where rows are of other data: all are of one scenario."""
+        others = len(self._known.keys() - set(keys))
+        if others:
+            raise UsageError(
+                f"{count(others, 'run')} in these parts had other data or weights than the scenario's files hold here; "
+                "merge on a machine where data.file and network.weights are those of the runs"
+            )
 
 
 class _Nowhere:

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import pcsim
@@ -12,6 +13,22 @@ from pcsim.jobs import Cluster
 from pcsim.scenario import parse_scenario
 from pcsim.studies import Part, run_study
 from tests.studies.test_resumed import TRAINING, numbers_of
+
+FROM_FILE = """
+[network]
+widths = [8, 4, 2]
+activation = "tanh"
+[data]
+name = "npz"
+file = "images.npz"
+batch = 4
+[inference]
+method = "state"
+loss = "squared-error"
+step_size = 0.1
+[sweep]
+inference.steps = [1, 2]
+"""
 
 
 def test_parts_become_the_whole_to_the_bit(
@@ -27,6 +44,26 @@ def test_parts_become_the_whole_to_the_bit(
     with pcsim.open_trace("s.h5") as merged, pcsim.run(parse_scenario(TRAINING)) as whole:
         assert numbers_of(merged) == numbers_of(whole)
         assert merged.status == "complete"
+
+
+def test_parts_from_machines_with_files_in_other_places_become_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    images = np.linspace(-1, 1, 64, dtype=np.float32).reshape(8, 8)
+    for folder in ("a", "b", "c"):
+        Path(folder).mkdir()
+        np.savez(Path(folder) / "images.npz", x=images if folder != "c" else -images, y=np.arange(8) % 2)
+        Path(folder, "s.toml").write_text(FROM_FILE)
+    for number, folder in enumerate(("a", "b", "c"), start=1):
+        part = ["--part", f"{min(number, 2)}/2", "-o", f"{folder}.h5"]
+        assert call(["run", f"{folder}/s.toml", *part, "--quiet"]) == 0
+    Path("a/images.npz").unlink()
+    assert call(["merge", "a-part1of2.h5", "c-part2of2.h5", "-o", "other.h5"]) == 2
+    assert "1 run in these parts had other data or weights than" in capsys.readouterr().err
+    assert call(["merge", "a-part1of2.h5", "b-part2of2.h5", "-o", "s.h5"]) == 0
+    with pcsim.open_trace("s.h5") as merged, pcsim.run("b/s.toml") as whole:
+        assert numbers_of(merged) == numbers_of(whole)
 
 
 def test_what_is_no_part_is_refused(

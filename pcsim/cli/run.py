@@ -84,6 +84,8 @@ def command(
         return
     if (part or cluster) and reading.asks_for is None:
         raise click.UsageError("--part and --cluster are for the runs of a [sweep]: seeds are seed = [0, 1, 2] in it")
+    if cluster is not None and jobs is not None:
+        raise click.UsageError("--jobs is for this machine, --cluster for its own workers; give one of them")
     if group is None and reading.learning is not None and reading.learning.seeds is not None:
         _run_seeds(reading, resume or target, force, resume is not None, jobs, said)
         return

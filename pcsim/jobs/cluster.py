@@ -13,8 +13,6 @@ PATIENCE = 10.0
 """Seconds that a scheduler has to answer."""
 AHEAD = 2
 """Calls in the scheduler's hands for every worker, and at least."""
-RETRIES = 2
-"""Workers that may die over a call, one after another, before it is given up."""
 
 
 class Cluster:
@@ -41,7 +39,7 @@ class Cluster:
         for worker, version in self._client.run(_version).items():
             if version != __version__:
                 self._client.close()
-                raise UsageError(_other_version(worker, version))
+                raise UsageError(_other_version(worker, version, __version__))
 
     def run(self, function: Callable[..., Any], calls: Iterable[Call]) -> Generator[Outcome]:
         """Yield what comes of every call; one whose worker dies is tried again on another."""
@@ -53,9 +51,7 @@ class Cluster:
             while True:
                 places = max(1, sum(self._client.nthreads().values()))
                 while len(begun) < AHEAD * places and (found := next(waiting, None)) is not None:
-                    future: Any = self._client.submit(
-                        _carried_out, __version__, function, found[1], pure=False, retries=RETRIES
-                    )
+                    future: Any = self._client.submit(_carried_out, __version__, function, found[1], pure=False)
                     begun[future.key] = found[0]
                     done.add(future)
                 if not begun:
@@ -65,7 +61,11 @@ class Cluster:
                 yield _outcome(number, future)
         finally:
             self._client.cancel(list(done.futures))
-            self._client.close()
+            self.close()
+
+    def close(self) -> None:
+        """Leave the scheduler; what a worker has begun goes on there."""
+        self._client.close()
 
 
 def _outcome(number: int, future: Any) -> Outcome:
@@ -78,7 +78,7 @@ def _outcome(number: int, future: Any) -> Outcome:
 
 def _carried_out(version: str, function: Callable[..., Any], call: Call) -> tuple[Any, Exception | None]:
     if version != __version__:
-        return None, UsageError(_other_version("a worker", __version__))
+        return None, UsageError(_other_version("a worker", __version__, version))
     with one_thread():
         return attempt(function, call)
 
@@ -87,5 +87,5 @@ def _version() -> str:
     return __version__
 
 
-def _other_version(worker: str, version: str) -> str:
-    return f"{worker} has pcsim {version}, this is {__version__}; install the same on both"
+def _other_version(worker: str, theirs: str, ours: str) -> str:
+    return f"{worker} has pcsim {theirs}, this is {ours}; install the same on both"

@@ -1,9 +1,11 @@
 """Running a study: its results are written after each finished part, whatever ends it."""
 
 from collections.abc import Callable
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 from pcsim.errors import UsageError
+from pcsim.jobs import Cluster
 from pcsim.runs.sharing import executor_for, lasts
 from pcsim.scenario import Run, Scenario, runs_of
 from pcsim.studies.attempts import Attempts, Told
@@ -58,16 +60,17 @@ def run_study(
     target = _target(resume or path, force or resume is not None)
     scenarios = [each.scenario for each in runs] * (1 if scenario.search is None else scenario.search.trials)
     executor = executor_for(scenarios, jobs, cluster)
-    places = target is not None and lasts(scenarios, WORTH_CHECKPOINTS)
-    ledger = _ledger(target, resume=resume is not None, force=force, places=places)
-    try:
-        attempts = Attempts(runs, asked.kind, executor=executor, ledger=ledger, told=_telling(progress, told))
-        study = Writing(scenario, asked.kind, attempts, target, new=not force and resume is None)
-        trace = study.run()
-    except BaseException as error:
-        ledger.close(whole=getattr(error, "trace", None) is not None)
-        raise
-    ledger.close(whole=True)
+    with closing(executor) if isinstance(executor, Cluster) else nullcontext():
+        places = target is not None and lasts(scenarios, WORTH_CHECKPOINTS)
+        ledger = _ledger(target, resume=resume is not None, force=force, places=places)
+        try:
+            attempts = Attempts(runs, asked.kind, executor=executor, ledger=ledger, told=_telling(progress, told))
+            study = Writing(scenario, asked.kind, attempts, target, new=not force and resume is None)
+            trace = study.run()
+        except BaseException as error:
+            ledger.close(whole=getattr(error, "trace", None) is not None)
+            raise
+        ledger.close(whole=True)
     return trace
 
 

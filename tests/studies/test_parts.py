@@ -75,10 +75,12 @@ def test_what_is_no_part_is_refused(
     assert call(["run", "s.toml", "--part", "4/3"]) == 2
     assert call(["run", "one.toml", "--part", "1/2"]) == 2
     assert call(["run", "s.toml", "--cluster", "none.json"]) == 2
+    assert call(["run", "s.toml", "--cluster", "none.json", "--jobs", "2"]) == 2
     errors = capsys.readouterr().err.splitlines()
     assert "'4/3' is not allowed; give a number and how many parts there are, such as 2/8" in errors[0]
     assert "--part and --cluster are for the runs of a [sweep]" in errors[1]
     assert "none.json: no such scheduler file" in errors[2]
+    assert "--jobs is for this machine, --cluster for its own workers; give one of them" in errors[3]
     search = TRAINING.replace("[sweep]", "[search]\ntrials = 3\nmetric = 'test_loss'")
     with pytest.raises(UsageError, match="parts are shares of a list, and a search draws one run after another"):
         run_study(parse_scenario(search), part=Part(1, 2))

@@ -56,22 +56,27 @@ class ScenarioError(UsageError):
 class RunFailed(PcsimError):
     """A run that started and could not finish: diverged, disk full, device lost (exit code 1).
 
-    `trace` is what there is of it, where there is one.
+    `trace` is what there is of it, where there is one; `again` says that another try may come further: memory, a
+    device or the disk failed it.
     """
 
     exit_code = 1
+    again = False
 
-    def __init__(self, message: str, trace: Any = None) -> None:
+    def __init__(self, message: str, trace: Any = None, *, again: bool = False) -> None:
         super().__init__(message)
         self.trace = trace
+        self.again = again or self.again
 
-    def __reduce__(self) -> tuple[type["RunFailed"], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         # An open file cannot travel to another process.
-        return type(self), (str(self),)
+        return type(self), (str(self),), {"again": self.again}
 
 
 class DeviceFailed(RunFailed):
     """A device that failed in the middle of a run: what it had not yet handed over is lost (exit code 1)."""
+
+    again = True
 
 
 class Interrupted(RunFailed):
@@ -85,7 +90,7 @@ class Interrupted(RunFailed):
         self.signum = signum
         self.exit_code = 128 + signum
 
-    def __reduce__(self) -> tuple[type["RunFailed"], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (str(self), None, self.signum)
 
 

@@ -13,6 +13,8 @@ Call = tuple[Any, ...]
 class Lost(RunFailed):
     """A call whose process went away without an answer, more than once."""
 
+    again = True
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -166,7 +166,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
             _write_archive(file, json.dumps(head), checkpoint.arrays)
     except OSError as error:
         kept = "the previous one is whole" if path.exists() else "there is none yet"
-        raise RunFailed(f"{path}: the checkpoint could not be written ({why(error)}); {kept}") from None
+        raise RunFailed(f"{path}: the checkpoint could not be written ({why(error)}); {kept}", again=True) from None
 
 
 def remove_checkpoint(trace: Path) -> None:

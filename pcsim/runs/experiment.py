@@ -162,12 +162,12 @@ class _Attempt:
         try:
             return self._go(trainer, start, notes)
         except DeviceFailed as error:
-            raise RunFailed(f"{error}{self.kept}", error.trace) from error
+            raise RunFailed(f"{error}{self.kept}", error.trace, again=True) from error
         except MemoryError as error:
             batch = "data.batch" if self.simulation.training is None else "learning.batch or data.batch"
             words = out_of_memory(error, f"use a smaller {batch} or record less")
             trace = self.writer.finish("failed", {"failure": words}, {})
-            raise RunFailed(f"{words}{self.kept}", trace) from error
+            raise RunFailed(f"{words}{self.kept}", trace, again=True) from error
 
     def _go(self, trainer: Trainer | None, start: TrainingState | None, notes: Attributes) -> Trace:
         """Train if there is something to learn, infer, and return the finished trace."""
@@ -209,7 +209,7 @@ class _Attempt:
             return train(setup, trainer, log, poll, start)
         except RunFailed as error:
             again = self._again if self.target is not None and checkpoint_path(self.target).exists() else ""
-            raise RunFailed(f"{error}{self.kept}{again}", error.trace) from error
+            raise RunFailed(f"{error}{self.kept}{again}", error.trace, again=error.again) from error
 
     def _stop_training(self, trained: TrainingResult, trace: Trace) -> None:
         if trained.failure is not None:

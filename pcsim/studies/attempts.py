@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pcsim.errors import DeviceFailed, Interrupted, PcsimError, RunFailed, UsageError, out_of_memory
-from pcsim.jobs import Executor, Here, Lost
+from pcsim.errors import Interrupted, PcsimError, RunFailed, UsageError, out_of_memory
+from pcsim.jobs import Executor, Here
 from pcsim.scenario import Run
 from pcsim.studies.keys import Keys
 from pcsim.studies.ledger import Ledger
@@ -131,7 +131,7 @@ class Attempts:
         if isinstance(error, Interrupted) or not isinstance(error, PcsimError | MemoryError | np.linalg.LinAlgError):
             raise error
         self._errors.append(_as_ours(error))
-        ended = isinstance(error, RunFailed | np.linalg.LinAlgError) and not isinstance(error, DeviceFailed | Lost)
+        ended = not error.again if isinstance(error, RunFailed) else isinstance(error, np.linalg.LinAlgError)
         return Row(key, values, failure=failure_in_words(str(self._errors[-1])), again=not ended)
 
     @property

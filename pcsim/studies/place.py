@@ -42,7 +42,7 @@ class Place:
         try:
             return self.run(run, hooks)
         except RunFailed as error:
-            if error.trace is None or error.exit_code != RunFailed.exit_code:
+            if error.trace is None or error.again or error.exit_code != RunFailed.exit_code:
                 raise
             return error.trace
 

@@ -288,11 +288,12 @@ class TraceWriter:
         except (OSError, RuntimeError) as error:
             raise RunFailed(
                 f"{path}: the end of the run could not be written ({why(error)}); its {self._safe} are "
-                f"safe, `pcsim repair {path}` makes them readable"
+                f"safe, `pcsim repair {path}` makes them readable",
+                again=True,
             ) from None
 
     def _full(self, error: BaseException) -> RunFailed:
-        return RunFailed(f"{self.path}: cannot write on ({why(error)}); {self._safe} are safe")
+        return RunFailed(f"{self.path}: cannot write on ({why(error)}); {self._safe} are safe", again=True)
 
     @property
     def _safe(self) -> str:

@@ -1,7 +1,9 @@
 """Studies that are broken off and go on, and those whose runs go side by side: the numbers are the same to the bit."""
 
+import pickle
 import shutil
 from collections.abc import Callable, Generator, Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 
 import pcsim
 from pcsim.cli.call import call
-from pcsim.errors import UsageError
+from pcsim.errors import DeviceFailed, Interrupted, RunFailed, UsageError
 from pcsim.jobs import Here, Outcome
 from pcsim.scenario import Run, Scenario, parse_scenario
 from pcsim.studies import results_of
@@ -142,24 +144,39 @@ def test_what_cannot_be_resumed_is_said(
     assert errors[2].startswith("error: --jobs is for several runs: a [sweep], a [study] of them, or learning.seeds")
 
 
-def test_a_run_that_failed_for_want_of_memory_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import pcsim.studies.place as place
-
-    whole, path = place.run_experiment, tmp_path / "s.h5"
+@pytest.mark.parametrize("where", ["pcsim.studies.place.run_experiment", "pcsim.runs.experiment.train"])
+def test_a_run_that_failed_for_want_of_memory_is_tried_again(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, _, name = where.rpartition(".")
+    whole, path, begun = getattr(import_module(module), name), tmp_path / "s.h5", list[int]()
     scenario = parse_scenario(TRAINING.replace("[1e-3, 1e30]", "[1e-3, 2e-3]").replace("[0, 1]", "[0]"))
 
-    def scarce(scenario: Scenario, **given: Any) -> Any:
-        if scenario.learning is not None and scenario.learning.lr == 2e-3:
+    def scarce(*given: Any, **named: Any) -> Any:
+        begun.append(1)
+        if len(begun) == 2:
             raise MemoryError("Unable to allocate 7 TiB")
-        return whole(scenario, **given)
+        return whole(*given, **named)
 
-    monkeypatch.setattr(place, "run_experiment", scarce)
+    monkeypatch.setattr(where, scarce)
     with pcsim.run(scenario, path=path) as trace:
         assert [row.failure for row in rows_of_trace(trace)] == ["", "out of memory: Unable to allocate 7 TiB"]
     monkeypatch.undo()
     with pcsim.run(scenario, resume=path) as trace:
         assert [row.failure for row in rows_of_trace(trace)] == ["", ""]
         assert np.isfinite(results_of(trace)["test_loss"].values).all()
+
+
+def test_whether_a_run_is_worth_another_try_travels_to_other_processes() -> None:
+    errors = [
+        RunFailed("full", again=True),
+        DeviceFailed("lost"),
+        RunFailed("diverged"),
+        Interrupted("by whom", None, 15),
+    ]
+    told = [pickle.loads(pickle.dumps(error)) for error in errors]
+    assert [error.again for error in told] == [True, True, False, False]
+    assert [str(error) for error in told] == ["full", "lost", "diverged", "by whom"]
 
 
 class _AllAtOnce:

@@ -82,7 +82,7 @@ def command(
     if group is not None and group.number != 0:
         _take_part(reading, group, console)
         return
-    if (part or cluster) and reading.asks_for is None:
+    if (part or cluster) and reading.sweep is None and reading.search is None:
         raise click.UsageError("--part and --cluster are for the runs of a [sweep]: seeds are seed = [0, 1, 2] in it")
     if cluster is not None and jobs is not None:
         raise click.UsageError("--jobs is for this machine, --cluster for its own workers; give one of them")

@@ -26,13 +26,13 @@ def serve(connection: Connection) -> None:
     with one_thread():
         while True:
             answer = _told(*attempt(_carried_out, (calls.get(),)))
+            idle.set()  # before the answer is out, which the next call may follow at once
             try:
                 connection.send(answer)
             except OSError:  # nobody is there any more
                 return
             except Exception as error:  # what pickle cannot send
                 connection.send((None, RunFailed(f"{type(error).__name__}: {error}")))
-            idle.set()
 
 
 def _listen(connection: Connection, calls: "SimpleQueue[bytes]", idle: threading.Event) -> None:

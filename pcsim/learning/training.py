@@ -122,9 +122,9 @@ class Training:
             if wrong is not None:
                 return parts, _divergence(int(numbers[wrong]), epoch, updates.energy[wrong]), False
             first += len(chosen)
-            self._evaluate_after(int(numbers[-1]))
             pace = (time.perf_counter() - begin) / len(chosen)
             self._stretch = max(1, int(SECONDS / max(pace, 1e-9)))
+            self._evaluate_after(int(numbers[-1]))
             if self._poll(int(numbers[-1])):
                 return parts, None, True
         return parts, None, False

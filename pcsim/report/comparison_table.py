@@ -67,7 +67,7 @@ def write_table(comparison: Comparison, path: Path, *, force: bool = False) -> P
     names = comparison.traces[0].layer_names
     try:
         with replacing(path, new=not force) as temporary, temporary.open("x", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
+            writer = csv.writer(file, lineterminator="\n")
             writer.writerow(HEADINGS)
             for run in measured(comparison):
                 rows = zip(names, run.arrivals, run.largest.tolist(), run.last.tolist(), strict=True)

@@ -89,10 +89,11 @@ def _keep_rows(path: Path, last: int) -> None:
     """Leave in a file of an earlier run its rows up to a number; remove it where there are none."""
     if not path.exists():
         return
-    head, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [row for row in rows if row.partition(",")[0].isdecimal() and int(row.partition(",")[0]) <= last]
+    head, *rows = path.read_bytes().decode(errors="replace").splitlines(keepends=True) or [""]
+    whole = [row for row in rows if row.endswith("\n") and row.partition(",")[0].isdecimal()]
+    kept = [row for row in whole if int(row.partition(",")[0]) <= last]
     if kept and last:
-        path.write_text("".join([head, *kept]), encoding="utf-8")
+        path.write_bytes("".join([head, *kept]).encode())
     else:
         path.unlink()
 

@@ -60,7 +60,7 @@ def _processor() -> str:
 
 def _threads() -> str:
     """Return how many threads a matrix product may use, which changes the order of sums, and what else is set."""
-    most = min(usable_cores(), *(each["num_threads"] for each in blas_pools()))
+    most = min([usable_cores(), *(each["num_threads"] for each in blas_pools())])
     told = {name: os.environ[name] for name in SETTINGS if name in os.environ}
     set_otherwise = (f"{name}={value}" for name, value in told.items() if value != str(most))
     return ", ".join([f"{most}, 1 for products below {SHORT_PRODUCT / 1e9:g} GFLOP", *set_otherwise])

@@ -56,8 +56,12 @@ class Attempts:
         that are not among these.
         """
         chosen = self.runs if runs is None else runs
-        self.ledger.require_only(self._keys.of(each.scenario) for each in chosen)
+        self.require_only(chosen)
         yield from self.of_drawn(measure, chosen, len(chosen))
+
+    def require_only(self, runs: Iterable[Run]) -> None:
+        """Raise `UsageError` where rows are known of other runs than these."""
+        self.ledger.require_only(self._keys.of(each.scenario) for each in runs)
 
     def of_drawn(
         self, measure: Measure, runs: Iterable[Run], count: int, heard: Heard | None = None

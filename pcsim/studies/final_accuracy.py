@@ -101,7 +101,7 @@ def _best(results: Results, label: str, across: str, place: int) -> tuple[float,
     """Return mean and standard deviation over seeds in per cent, at the rates with the highest mean."""
     there = (results["variant"].values.astype(str) == label) & (results[across].values == place)
     rates, accuracy = results["rates"].values[there], 100 * results["best"].values[there]
-    _, groups = np.unique(rates, axis=0, return_inverse=True, equal_nan=True)
+    _, groups = np.unique(np.nan_to_num(rates, nan=-1.0), axis=0, return_inverse=True)
     found = [accuracy[groups.reshape(-1) == group] for group in range(int(groups.max()) + 1)]
     best = max(found, key=lambda values: float(np.mean(values)))
     return float(np.mean(best)), float(np.std(best))

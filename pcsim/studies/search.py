@@ -37,7 +37,8 @@ def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
         raise UsageError("the scenario has no [search]")
     with TemporaryDirectory() as folder:
         journal = journal_of(study or Path(folder) / "study")
-        trials = Trials(scenario, search, journal, study.name if study is not None else "")
+        trials = Trials(scenario, search, journal)
+        attempts.require_only(trials.known())
         measure = partial(_measured, search, journal)
         for runs, found in attempts.of_drawn(measure, trials.runs(), search.trials, trials.heard):
             yield _together(runs, found, search)

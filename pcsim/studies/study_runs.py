@@ -17,6 +17,7 @@ from pcsim.studies.columns import GROUP, read_columns
 from pcsim.studies.ranking import BY, is_accuracy, ranked_by
 from pcsim.trace import Trace, open_trace
 from pcsim.trace.files import reading
+from pcsim.trace.tables import required
 from pcsim.typing import NDArray
 
 
@@ -62,14 +63,14 @@ class StudyRuns:
 
     def to_dataframe(self) -> Any:
         """Return a pandas data frame, a row a run: the keys in which they differ, their numbers, failures, seconds."""
-        import pandas
+        pandas = required("pandas")
 
         columns = {name: self.column(name) for name in (*self.keys, *self.names)}
         return pandas.DataFrame({**columns, "failure": list(self.failure), "seconds": list(self.seconds)})
 
     def to_xarray(self) -> Any:
         """Return an xarray data set of the numbers, (run), with the keys in which runs differ as coordinates."""
-        import xarray
+        xarray = required("xarray")
 
         numbers = {name: ("run", self.column(name)) for name in self.names}
         rest = {"failure": ("run", list(self.failure)), "seconds": ("run", list(self.seconds))}

@@ -16,8 +16,6 @@ from pcsim.studies.rows import Row
 
 NAME = "pcsim"
 """Of the study in its journal."""
-FILE = "file"
-"""Attribute of a trial: the name of the study that runs it."""
 DIGITS = 4
 """Of numbers that are drawn: nobody types more."""
 PRUNED = "pruned"
@@ -58,10 +56,10 @@ def _settings(optuna: Any, search: SearchTable, epochs: int, journal: Path) -> d
 class Trials:
     """The trials of a search, those of earlier calls included."""
 
-    def __init__(self, scenario: Scenario, search: SearchTable, journal: Path, file: str) -> None:
-        """Open the journal for the study of a file name; `UsageError` where it is of another search."""
+    def __init__(self, scenario: Scenario, search: SearchTable, journal: Path) -> None:
+        """Open the journal; `UsageError` where it is of another search."""
         optuna = load_optuna()
-        self._optuna, self._scenario, self._search, self._file = optuna, scenario, search, file
+        self._optuna, self._scenario, self._search = optuna, scenario, search
         settings = _settings(optuna, search, epochs_of(scenario), journal)
         direction = "maximize" if is_accuracy(search.metric) else "minimize"
         study = optuna.create_study(**settings, direction=direction, load_if_exists=True)
@@ -75,15 +73,16 @@ class Trials:
         study.sampler = samplers[search.sampler](seed=seed)
         self._study = study
 
-    def runs(self) -> Iterator[Trial]:
-        """Yield the runs of trials: those that there are, finished or broken off, then new ones while any are left."""
+    def known(self) -> Iterator[Trial]:
+        """Yield the runs of the trials that there are, finished or broken off."""
         for trial in self._study.get_trials(deepcopy=False):
-            if trial.user_attrs.get(FILE, self._file) == self._file:
-                yield self._run(self._optuna.trial.Trial(self._study, trial._trial_id))
+            yield self._run(self._optuna.trial.Trial(self._study, trial._trial_id))
+
+    def runs(self) -> Iterator[Trial]:
+        """Yield the runs of the trials that there are, then new ones while any are left."""
+        yield from self.known()
         while len(self._study.get_trials(deepcopy=False)) < self._search.trials:
-            trial = self._study.ask()
-            trial.set_user_attr(FILE, self._file)
-            yield self._run(trial)
+            yield self._run(self._study.ask())
 
     def _run(self, trial: Any) -> Trial:
         values = {key: _suggested(trial, key, values) for key, values in self._search.space.items()}

@@ -30,7 +30,7 @@ def csv_path(trace: Path, clock: str) -> Path:
 def write_csv(file: TextIO, clock: str, columns: Columns, *, head: bool) -> None:
     """Write rows of numbers, every digit of them, under a `head` that names the columns: `step`, `energy layer 0`, …"""
     ordered = {(clock, ""): columns[clock, ""]} | columns
-    writer = csv.writer(file)
+    writer = csv.writer(file, lineterminator="\n")
     if head:
         writer.writerow(" ".join(filter(None, column)) for column in ordered)
     writer.writerows(zip(*(values.tolist() for values in ordered.values()), strict=True))

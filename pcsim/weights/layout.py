@@ -7,7 +7,7 @@ import numpy as np
 from pcsim.model.network import Network
 from pcsim.typing import NDArray
 
-TORCH = "torch"
+PCSIM, TORCH = "pcsim", "torch"
 
 
 def to_torch(network: Network, name: str, layer: int, array: NDArray[Any]) -> NDArray[Any]:

@@ -15,7 +15,7 @@ from pcsim.trace.opening import is_hdf5
 from pcsim.trace.training import GROUP
 from pcsim.typing import NDArray
 from pcsim.weights.files import embedded_texts
-from pcsim.weights.layout import TORCH, all_square, from_torch, torch_shape
+from pcsim.weights.layout import PCSIM, TORCH, all_square, from_torch, torch_shape
 from pcsim.weights.tensors import SUFFIX, read_tensors
 
 _OF_PARTS = ("W", "b", "gamma", "beta", "mean", "variance")
@@ -29,13 +29,17 @@ def read_parameters(
     """Return the parameters of every layer in float64, from an `.npz` or a `.safetensors` file, or from a trace.
 
     Those of a trace are as they were after training, where there was any. With the `layout` "torch" matrices are (out,
-    in) and kernels (out, in, k, k); without one the file's own counts, and where it says nothing pcsim's.
+    in) and kernels (out, in, k, k); what a file of pcsim says of itself goes before, and where nothing is said pcsim's
+    order counts.
 
     Raises `UsageError` if the file cannot be read, or if an array is missing, not foreseen by the network, of the
     wrong shape, not numeric or not finite.
     """
     expected = {f"{name}{i}": shape for name, i, shape in network.parameter_names}
-    said = layout or (None if is_hdf5(path) else embedded_texts(path).get("layout"))
+    texts = {} if is_hdf5(path) else embedded_texts(path)
+    # What pcsim wrote says itself how it lies, whatever the scenario says of other programs' files.
+    own = texts.get("layout") or (PCSIM if is_hdf5(path) or "scenario" in texts else None)
+    said = own or layout
     if said == TORCH:
         expected = {f"{name}{i}": torch_shape(name, shape) for name, i, shape in network.parameter_names}
     count = len(network.layers)
@@ -59,8 +63,7 @@ def read_parameters(
         if name in arrays:
             raise UsageError(f"{path}: array {name} has no place in this network; {_fix(name, count)}")
     checked = {name: _checked(path, name, arrays[name]) for name in expected}
-    unsaid = said is None and not is_hdf5(path) and "scenario" not in embedded_texts(path)
-    if unsaid and all_square(expected) and any((a != a.T).any() for a in checked.values() if a.ndim == 2):
+    if said is None and all_square(expected) and any((a != a.T).any() for a in checked.values() if a.ndim == 2):
         warnings.warn(
             f"{path}: all matrices are square, and taken as (in, out); where they are PyTorch's, (out, in), say "
             'network.layout = "torch"',

@@ -40,8 +40,6 @@ SIGNAL_DEPTHS = (8, 16, 32)
 UPDATES = {8: 300}
 """Updates of the depths that are trained by default, an epoch for others: what two cores do in minutes."""
 EPOCH_OF = 8
-SHOWN = 9
-"""Layers of a table, from the output down."""
 
 
 def deep(depth: int, updates: int | None = None) -> list[str]:
@@ -99,10 +97,10 @@ def _cosine(ours: Any, true: Any) -> float | None:
 
 
 def signal_table(depth: int, kept: Path) -> str:
-    """Return a table of gradients at the start, of the layers that any of the ways reaches."""
+    """Return a table of gradients at the start."""
     found = signal(depth, kept)
     rows: list[list[str]] = []
-    for i in reversed(range(max(0, depth + 1 - 2 * SHOWN), depth + 1)):
+    for i in reversed(range(depth + 1)):
         cosines = [found[way]["cosine"][i] for way in WAYS]
         row = [f"{c:.4f}" if c is not None else "no gradient" for c in cosines]
         rows.append([_layer(i, depth), f"{found['true'][i]:.1e}", *row])
@@ -155,7 +153,7 @@ def moved_table(depth: int, kept: Path) -> str:
     }
     rows = [
         [_layer(i, depth), *(f"{values[i]:.1e}" if values[i] else "0" for values in moved.values())]
-        for i in reversed(range(max(0, depth + 1 - 2 * SHOWN), depth + 1))
+        for i in reversed(range(depth + 1))
     ]
     return table([f"‖ΔW‖/‖W‖, {_course(depth)}", *moved], rows)
 

@@ -140,4 +140,4 @@ def _difference(found: Sequence[float], published: Accuracy) -> str:
     difference = float(np.mean(found)) - published.mean
     ours = float(np.std(found, ddof=1)) if len(found) > 1 else 0.0
     words = f"{difference:+.2f}"
-    return f"**{words}**" if abs(difference) > max(ours, published.deviation) else words
+    return f"**{words}**" if len(found) > 1 and abs(difference) > max(ours, published.deviation) else words

@@ -61,6 +61,10 @@ SMALLER: Mapping[str, list[str]] = {
 }
 
 
+UNMEASURED = {("fig-alonso-6", "test_accuracy")}
+"""An autoencoder has no classes."""
+
+
 @cache
 def parts(name: str) -> tuple[Results, ...]:
     """Return what the study of a figure has come to after each of its runs."""
@@ -94,7 +98,7 @@ def test_every_figure_is_computed_kept_and_drawn(name: str, tmp_path: Path) -> N
         assert np.array_equal(kept[key].values, each.values, equal_nan=each.values.dtype.kind == "f"), key
         assert (kept[key].dims, kept[key].meaning, kept[key].unit) == (each.dims, each.meaning, each.unit)
         assert each.meaning
-        assert each.values.dtype.kind != "f" or np.isfinite(each.values).any(), key
+        assert each.values.dtype.kind != "f" or np.isfinite(each.values).any() or (name, key) in UNMEASURED, key
 
 
 @pytest.mark.parametrize("name", sampled(NAMES, QUICK))

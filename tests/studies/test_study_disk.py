@@ -20,9 +20,9 @@ def test_a_full_disk_leaves_the_results_that_were_finished(tmp_path: Path, fault
     for outcome in faults("study", kind, tmp_path, lambda folder: None, lambda count: range(1 + part, count + 1, 24)):
         assert outcome.exit_code in (0, 1), outcome
         assert outcome.exit_code == 0 or "run.h5: cannot write on (" in outcome.said, outcome
-        left = [file.name for file in outcome.folder.iterdir()]
-        assert left in ([], ["run.h5"])
-        if left:
+        left = {file.name for file in outcome.folder.iterdir()}
+        assert left <= {"run.h5", "run.h5.rows"}
+        if "run.h5" in left:
             with open_trace(outcome.folder / "run.h5") as trace:
                 assert trace.status != "complete" or outcome.exit_code == 0
                 assert np.isfinite(results_of(trace)["energy"].values).any()

@@ -13,7 +13,7 @@ from pcsim.errors import UsageError
 def joined(group: Group) -> Generator[None]:
     """Let JAX see the devices of all processes of a group, once in the life of this one.
 
-    Raises `UsageError` where JAX is already in use.
+    Raises `UsageError` where JAX is already in use, and where its processes do not meet.
     """
     # JAX warns that what is asked for below is experimental.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -37,8 +37,13 @@ def joined(group: Group) -> Generator[None]:
             cluster_detection_method="deactivate",
             coordinator_bind_address=address,
         )
-    except RuntimeError:
-        raise UsageError("JAX is already in use in this Python process: share a run in a fresh one, and once") from None
+    except RuntimeError as error:
+        if type(error) is RuntimeError:
+            line = "JAX is already in use in this Python process: share a run in a fresh one, and once"
+        else:  # JAX's own kind, of a connection
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            line = f"JAX's processes did not meet at {address}: {reason}; open all ports between the machines"
+        raise UsageError(line) from None
     try:
         yield
     finally:

@@ -97,9 +97,8 @@ class Group:
 
     def tell(self, what: str, *arrays: NDArray[Any]) -> None:
         """Tell all others what comes next, and the arrays that it takes."""
-        head = json.dumps([what, [[array.dtype.name, array.shape] for array in arrays]]).encode()
         for line in self.lines:
-            for part in (head, *(np.ascontiguousarray(array).tobytes() for array in arrays)):
+            for part in (_head(what, *arrays), *(np.ascontiguousarray(array).tobytes() for array in arrays)):
                 line.send_bytes(part)
 
     def hear(self) -> tuple[str, list[NDArray[Any]]] | None:
@@ -122,12 +121,18 @@ class Group:
 
     def dismiss(self) -> None:
         """Tell all others that it is over, and wait until they have left."""
-        with suppress(OSError):
-            self.tell(_END)
+        for line in self.lines:
+            # One that is gone already keeps it from none of the others.
+            with suppress(OSError):
+                line.send_bytes(_head(_END))
         for line in self.lines:
             with suppress(OSError, EOFError):
                 if line.poll(_PATIENCE):
                     line.recv_bytes()
+
+
+def _head(what: str, *arrays: NDArray[Any]) -> bytes:
+    return json.dumps([what, [[array.dtype.name, array.shape] for array in arrays]]).encode()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import Pipe
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,15 @@ def test_who_has_gone_is_missed() -> None:
     assert together(stays, lambda _: None)[0] == 1
     assert together(lambda _: None, Group.hear)[1] == "process 0, which leads, was lost"
     assert together(lambda group: group.gather({}), lambda _: None)[0].startswith("process 1 has ended before anything")
+
+
+def test_one_that_is_gone_keeps_no_other_from_hearing_that_it_is_over() -> None:
+    (to_first, first), (to_second, second) = Pipe(), Pipe()
+    first.close()
+    second.send_bytes(b"left")
+    Group(Processes("here:1", 3, 0), (to_first, to_second)).dismiss()
+    assert second.poll()
+    assert Group(Processes("here:1", 3, 2), (second,)).hear() is None
 
 
 def test_processes_that_do_not_agree_on_how_many_they_are_are_refused() -> None:

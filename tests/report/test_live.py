@@ -17,6 +17,8 @@ from pcsim.report.live.server import LiveServer
 from tests.support.pages import EVIL, Page, hostile_trace
 from tests.support.trace_samples import child, lines_until
 
+BELOW_ZERO = '{"seen": 0, "drawn": {"a": {"version": 0, "run": "", "rows": {"energy": -1}, "words": 0}}}'
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Generator[LiveServer]:
@@ -61,12 +63,23 @@ def test_who_has_the_address_gets_the_page(server: LiveServer, tmp_path: Path) -
         ("/evil.h5", {}, 404),
         ("/../evil.h5", {}, 404),
         ("/changes", {"asked": "nonsense"}, 400),
-        ("/changes", {"asked": '{"seen": 0, "drawn": {"a": {"version": 0, "run": "", "rows": {"energy": -1}}}}'}, 400),
+        ("/changes", {"asked": BELOW_ZERO}, 400),
         ("/", {"method": "POST"}, 501),
     ],
 )
 def test_nobody_else_gets_anything(server: LiveServer, path: str, query: dict[str, str], status: int) -> None:
     assert answer(server, path, **query)[0] == status
+
+
+def test_a_page_that_was_closed_is_no_fault_and_what_is_one_is_said(
+    server: LiveServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for error, is_said in ((BrokenPipeError(), False), (ConnectionResetError(), False), (KeyError("a fault"), True)):
+        try:
+            raise error
+        except (OSError, KeyError):
+            server.handle_error(None, ("127.0.0.1", 1))
+        assert ("Traceback" in capsys.readouterr().err) == is_said
 
 
 def told(folder: Folder, seen: int = 0, **drawn: Drawn) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -91,6 +104,8 @@ def test_rows_come_as_they_are_written_and_a_kill_is_told(tmp_path: Path) -> Non
             assert (summary["status"], summary["progress"]) == ("running", f"step {rows - 1}")
             (panel,) = content["panels"]
             assert (panel["rows"]["from"], panel["rows"]["x"]) == (rows - 10, list(range(rows - 10, rows)))
+            assert content["words"] == content["version"]
+            assert told(folder, t=had)[1] == content, "a second page that has as much is told as much"
             version = content["version"]
         assert told(folder, version, t=Drawn(version, summary["run"], {})) == ({}, {})
     summary, content = told(folder, t=Drawn(version))

@@ -1,5 +1,6 @@
 """The live page in Chromium: traces that appear, curves that grow, a run that is killed."""
 
+import re
 from pathlib import Path
 from threading import Thread
 
@@ -33,6 +34,15 @@ def test_a_run_is_followed_until_it_is_killed(tmp_path: Path) -> None:
         tab.page.locator("[data-panel=energy] tbody tr").nth(1).wait_for()
         assert tab.page.locator("[data-panel=energy] tbody td:last-child").all_inner_texts() == ["19", "0"]
         assert tab.page.title() == "t.h5 · pcsim"
+        for name in ("t.h5", "evil.h5"):
+            tab.page.get_by_label(f"draw {name}").uncheck()
+        for _ in range(2):  # the second is asked for when the page has taken in the first
+            with tab.page.expect_response(re.compile("/changes")):
+                pass
+        assert tab.page.get_by_role("checkbox", checked=True).count() == 0
+        assert tab.page.locator("[data-panel]").count() == 0
+        tab.page.get_by_label("draw t.h5").check()
+        tab.page.locator("[data-panel=energy]").wait_for()
         assert tab.said == []
         tab.context.set_offline(True)
         tab.page.get_by_text("not live any more").wait_for()

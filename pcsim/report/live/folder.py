@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,15 @@ _Stamp = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Drawn:
-    """What a page has of a trace that it draws: as of which version, of which run, and how many rows by panel."""
+    """What a page has of a trace that it draws: as of which version, of which run, how many rows by panel.
+
+    `words` is the version as of which it has findings and tables.
+    """
 
     version: int = 0
     run: str = ""
     rows: Mapping[str, int] = field(default_factory=dict[str, int])
+    words: int = 0
 
 
 @dataclass
@@ -35,8 +40,10 @@ class _Known:
     summary: Content
     trace: Trace | None
     """Open while its run writes: to open it anew would cost more than to read what is new."""
-    told: float
-    """When its words were last sent, by the monotonic clock."""
+    words: int = 0
+    """The version as of which every page is to have its words."""
+    told: float = 0.0
+    """When that version was set, by the monotonic clock."""
 
 
 class Folder:
@@ -91,33 +98,24 @@ class Folder:
         if trace is not None and (summary["status"] != "running" or "study" in trace.attributes):
             trace.close()
             trace = None
-        told = self._known[name].told if name in self._known else 0.0
-        self._known[name] = _Known(stamp, self._version, summary, trace, told)
+        before = self._known.get(name)
+        words, told = (before.words, before.told) if before else (0, 0.0)
+        self._known[name] = _Known(stamp, self._version, summary, trace, words, told)
 
     def _contents(self, drawn: Mapping[str, Drawn]) -> Iterator[Content]:
         for name, had in drawn.items():
             known = self._known.get(name)
             if known is None or known.version <= had.version:
                 continue
-            try:
-                trace = known.trace or open_trace(self.path / name)
+            # Where one cannot be read its summary says why.
+            with suppress(UsageError), _opened(known, self.path / name) as trace:
                 run = _run_of(trace)
                 have = had.rows if had.run == run and "study" not in trace.attributes else {}
                 (content,) = drawings_of({name: trace}, {name: have}, NUMBERS // len(drawn))
-                told = told_of(trace, name) if had.run != run or self._is_due(known) else {}
+                _renew_words(known)
+                is_due = had.run != run or had.words < known.words
+                told = {**told_of(trace, name), "words": known.version} if is_due else {}
                 yield {**told, **content, "run": run, "version": known.version}
-                if known.trace is None:
-                    trace.close()
-            except UsageError:  # its summary says why
-                continue
-
-    def _is_due(self, known: _Known) -> bool:
-        """Tell whether to say all of a trace in words again: while its run goes on that is most of the work."""
-        now = time.monotonic()
-        if known.trace is not None and now - known.told < WORDS_SECONDS:
-            return False
-        known.told = now
-        return True
 
     def _forget(self, name: str) -> None:
         known = self._known.pop(name)
@@ -132,6 +130,18 @@ def _stamp(path: Path) -> _Stamp | None:
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _opened(known: _Known, path: Path) -> AbstractContextManager[Trace]:
+    """Give a trace that is open already and stays so, or open it for as long as it takes."""
+    return open_trace(path) if known.trace is None else nullcontext(known.trace)
+
+
+def _renew_words(known: _Known) -> None:
+    """Let all of a trace be said in words again, not often while its run goes on: that is most of the work."""
+    now = time.monotonic()
+    if known.trace is None or now - known.told >= WORDS_SECONDS:
+        known.words, known.told = known.version, now
 
 
 def _run_of(trace: Trace) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -38,6 +39,11 @@ class LiveServer(ThreadingHTTPServer):
     def address(self) -> str:
         """What to open in a browser of this machine."""
         return f"http://{HOST}:{self.server_port}/?token={self.token}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a page that was closed while it was answered."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def server_close(self) -> None:
         """Stop listening, and close the traces that are open."""
@@ -97,7 +103,12 @@ def asked(text: str) -> tuple[int, dict[str, Drawn]]:
     """Return what a page has seen and has of each trace that it draws, from its words; ValueError for others."""
     words = json.loads(text)
     drawn = {
-        name: Drawn(int(had["version"]), str(had["run"]), {panel: int(rows) for panel, rows in had["rows"].items()})
+        name: Drawn(
+            int(had["version"]),
+            str(had["run"]),
+            {panel: int(rows) for panel, rows in had["rows"].items()},
+            int(had["words"]),
+        )
         for name, had in words["drawn"].items()
     }
     if any(rows < 0 for had in drawn.values() for rows in had.rows.values()):

@@ -121,7 +121,7 @@ function makeFigure(id, open) {
   slider.addEventListener("input", () => go(Number(slider.value)));
   root.addEventListener("toggle", drawIfSeen);
   if (page.live) new IntersectionObserver((found) => { seen = found.at(-1).isIntersecting; drawIfSeen(); }).observe(root);
-  return { root, update };
+  return { root, update, destroy: lines.destroy };
 }
 
 /** Whether a column is drawn: of several traces only some are until somebody chooses. */

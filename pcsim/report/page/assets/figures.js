@@ -19,6 +19,7 @@ function showFigures() {
   }
   for (const [id, figure] of figures) {
     if (sources.has(id)) continue;
+    figure.destroy();
     figure.root.remove();
     figures.delete(id);
   }

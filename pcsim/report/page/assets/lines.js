@@ -15,7 +15,7 @@ function makeLines(place, onClock) {
       plot.setData(data, !zoomed);
       return;
     }
-    if (plot !== null) plot.destroy();
+    destroy();
     [key, zoomed] = [now, false];
     plot = new uPlot(options(panel, lines, data, start), data, place);
   }
@@ -57,10 +57,16 @@ function makeLines(place, onClock) {
     moving = false;
   }
 
+  /** Give up the plot: uPlot keeps every one that it has made until then. */
+  function destroy() {
+    if (plot !== null) plot.destroy();
+    plot = null;
+  }
+
   new ResizeObserver(() => {
     if (plot !== null && place.clientWidth > 0 && place.clientWidth !== plot.width) plot.setSize({ width: place.clientWidth, height: 300 });
   }).observe(place);
-  return { draw, point };
+  return { draw, point, destroy };
 }
 
 function isSingle(values) {

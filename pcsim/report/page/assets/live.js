@@ -10,7 +10,7 @@ const MOST = 4000;
 function hadOf(trace) {
   const had = (panel) => (panel.rows.x.length > Math.max(MOST, 2 * panel.whole) ? 0 : panel.rows.total);
   const rows = Object.fromEntries((trace.panels ?? []).map((panel) => [panel.id, had(panel)]));
-  return { version: trace.version ?? 0, run: trace.panels === undefined ? "" : trace.run, rows };
+  return { version: trace.version ?? 0, words: trace.words ?? 0, run: trace.panels === undefined ? "" : trace.run, rows };
 }
 
 async function ask() {
@@ -31,13 +31,15 @@ async function ask() {
 /** Take in what a server says: the names of all traces, those that are new or changed, and rows of those drawn. */
 function take({ version, names, traces, contents }) {
   const gone = [...page.traces.keys()].filter((name) => !names.includes(name));
+  // Who has unticked all traces wants none to come by itself.
+  const unticked = page.told === null && page.traces.size > 0;
   seen = version;
   for (const name of gone) page.traces.delete(name);
   page.shown = page.shown.filter((name) => page.traces.has(name));
   for (const trace of traces) page.traces.set(trace.name, { ...page.traces.get(trace.name), ...trace, run: page.traces.get(trace.name)?.run });
   for (const content of contents) takeContent(content);
   if (!page.traces.has(page.told)) page.told = page.shown[0] ?? null;
-  if (page.told === null && page.traces.size > 0) tellOf(newest());
+  if (page.told === null && page.traces.size > 0 && !unticked) tellOf(newest());
   else if (traces.length + gone.length + contents.length > 0) showPage();
 }
 

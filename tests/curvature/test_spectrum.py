@@ -112,6 +112,7 @@ def test_a_network_without_hidden_layers_has_no_curvature() -> None:
     assert (found.largest, found.largest_stable_step) == (0.0, np.inf)
 
 
+@pytest.mark.exhaustive
 def test_a_smallest_eigenvalue_that_rounding_hides_is_zero() -> None:
     case = make_case("linear", widths=(6, *(30,) * 80, 3), skip=1, activation_first=True, batch=1, gain=1.0)
     matrix = state_hessian(state_curvature(XP, case.energy, case.clamped(), feedforward(case)))

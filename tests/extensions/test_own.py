@@ -52,7 +52,7 @@ def test_it_is_trained_interrupted_resumed_and_verified(run: tuple[str, str], tm
         assert pcsim.verify(trace).agrees
 
 
-@pytest.mark.parametrize("name", sampled(["silu", "gains", "alternating"], ["silu"]))
+@pytest.mark.parametrize("name", sampled(["silu", "gains", "alternating"], []))
 def test_jax_and_numpy_make_the_same_of_it(name: str) -> None:
     defined(name)
     scenario = scenario_with(**OWN[name])

@@ -213,7 +213,7 @@ def test_a_stop_rule_waits_for_the_input() -> None:
     [
         *((NumpyBackend(), method) for method in MOVING),
         pytest.param(JaxBackend(), "state", marks=pytest.mark.exhaustive),
-        (JaxBackend(), "error"),
+        pytest.param(JaxBackend(), "error", marks=pytest.mark.exhaustive),
     ],
 )
 def test_without_a_target_the_feedforward_pass_is_at_rest(method: str, backend: Backend) -> None:

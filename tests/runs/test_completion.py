@@ -86,7 +86,7 @@ def test_what_is_hidden_is_not_given(files: Files) -> None:
         (),
         BOTH,
         ("inference.method=error", *BOTH),
-        ("backend.name=jax", *BOTH),
+        pytest.param(("backend.name=jax", *BOTH), marks=pytest.mark.exhaustive),
         ("inference.form=increment", "inference.start=normal", *BOTH),
         ("data.task=generative", "network.widths=[10,24,64]"),
         ("data.task=supervised", "network.widths=[64,24,10]", "inference.input=masked", "inference.output=clamped"),

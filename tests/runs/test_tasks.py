@@ -78,7 +78,7 @@ def test_a_free_input_starts_where_the_scenario_says(files: Files) -> None:
         ("inference.start=normal",),
         ("inference.form=increment", "backend.precision=float32"),
         ("inference.solver=euler", "inference.step_size=0.1", "inference.t_end=1.0"),
-        ("backend.name=jax",),
+        pytest.param(("backend.name=jax",), marks=pytest.mark.exhaustive),
         ("backend.name=exact", "backend.precision=exact", "inference.steps=3"),
     ],
     ids=str,

@@ -81,13 +81,8 @@ def test_linear_flow_is_exact_to_the_tolerance(solver: str) -> None:
         assert (settled.flow.work.evaluations > settled.flow.work.steps).all()
 
 
-@pytest.mark.parametrize(
-    ("name", "solver"),
-    [
-        ("skips, mupc", "dopri5"),
-        pytest.param("precisions, decay", "kvaerno5", marks=pytest.mark.exhaustive),
-    ],
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("name", "solver"), [("skips, mupc", "dopri5"), ("precisions, decay", "kvaerno5")])
 def test_linear_flow_of_other_networks(name: str, solver: str) -> None:
     for rtol in (1e-4, 1e-8):
         _, _, states = settle(flow_task(LINEAR[name], solver, rtol=rtol, atol=rtol * 1e-3))
@@ -171,10 +166,8 @@ def test_a_trajectory_does_not_depend_on_its_batch() -> None:
     np.testing.assert_array_equal(whole.flow.work.evaluations[1:3], part.flow.work.evaluations)
 
 
-@pytest.mark.parametrize(
-    ("form", "precision"),
-    [("standard", "float32"), pytest.param("increment", "float64", marks=pytest.mark.exhaustive)],
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("form", "precision"), [("standard", "float32"), ("increment", "float64")])
 def test_start_has_no_errors(form: str, precision: str) -> None:
     case = make_case("tanh", widths=(17, *(33,) * 4, 5), batch=7, mupc=True, skip=1)
     task = flow_task(case, "tsit5", FORMS[form](case.energy), times=(0.0,), rtol=1e-5, precision=precision)
@@ -184,6 +177,7 @@ def test_start_has_no_errors(form: str, precision: str) -> None:
     assert settled.states[0].dtype == precision
 
 
+@pytest.mark.exhaustive
 def test_saving_more_often_costs_few_steps() -> None:
     case = LINEAR["plain"]
     few, _, _ = settle(flow_task(case, "dopri5", rtol=1e-6))

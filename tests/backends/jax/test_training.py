@@ -43,6 +43,7 @@ def test_bfloat16_is_diagnosed() -> None:
     np.testing.assert_allclose(found.norm_ratio, reference.norm_ratio, rtol=0.1)
 
 
+@pytest.mark.exhaustive
 def test_bfloat16_learns_and_keeps_its_type() -> None:
     task = make("bfloat16", Momentum(0.5))
     trainer = JaxTrainer(task)

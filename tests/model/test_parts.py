@@ -170,15 +170,12 @@ RESIDUAL = Layer(
 TWICE = Layer((Branch(1, Chain((Dense(4, 4), Pointwise(Tanh())))), Branch(1)), Chain((Pointwise(Gelu()), Scale(2.0))))
 
 
-@pytest.mark.parametrize(
-    ("layer", "shapes"),
-    [
-        pytest.param(RESIDUAL, {0: BLOCK, 1: BLOCK}, id="residual", marks=pytest.mark.exhaustive),
-        pytest.param(TWICE, {1: (4,)}, id="one state twice"),
-    ],
-)
-def test_products_of_layers_are_autodiffs(layer: Layer, shapes: dict[int, tuple[int, ...]]) -> None:
-    rng = np.random.default_rng(0)
+LAYERS: dict[str, Any] = {"residual": (RESIDUAL, {0: BLOCK, 1: BLOCK}), "one state twice": (TWICE, {1: (4,)})}
+
+
+@pytest.mark.parametrize("case", sampled(LAYERS, ["one state twice"]))
+def test_products_of_layers_are_autodiffs(case: tuple[Layer, dict[int, tuple[int, ...]]]) -> None:
+    (layer, shapes), rng = case, np.random.default_rng(0)
     made = layer.output_shape(shapes)
     theta = values(layer.parameters, rng)
     states, changes = ({j: rng.standard_normal((3, *shape)) for j, shape in shapes.items()} for _ in range(2))

@@ -76,11 +76,8 @@ def both(turn: Any, e: Any, entries: list[list[Any]]) -> list[Any]:
     return [value for r in range(len(columns[0])) for value in turn(e, [column[r] for column in columns])]
 
 
-@intrinsic
-def turn(typing: Any, framed: Any, at: Any, line: Any, channels: Any, count: Any, out: Any, to: Any, apart: Any):
-    """Write Bᵀ d B of `count` channels of the entries at one place, `apart` numbers from one product to the next."""
-    del typing, at, line, channels, count, to, apart
-    n = types.intp
+def spread_out(change: Any, side: int) -> Any:
+    """Return what emits a map, taken to both sides, of `side` by `side` entries at a place, channel by channel."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         e = Emitter(context, builder, signature, arguments, 0)
@@ -94,7 +91,7 @@ def turn(typing: Any, framed: Any, at: Any, line: Any, channels: Any, count: Any
                 place = builder.add(builder.mul(line, e.number(a)), builder.mul(channels, e.number(b)))
                 return e.load(e.moved(start, builder.add(place, c)))
 
-            found = both(_turned, e, [[entry(a, b) for b in range(READ)] for a in range(READ)])
+            found = both(change, e, [[entry(a, b) for b in range(side)] for a in range(side)])
             for p, value in enumerate(found):
                 e.store(value, e.moved(end, builder.add(builder.mul(apart, e.number(p)), c)))
             return sums
@@ -102,7 +99,16 @@ def turn(typing: Any, framed: Any, at: Any, line: Any, channels: Any, count: Any
         e.loop(builder.sdiv(count, e.number(e.width)), [], body)
         return context.get_dummy_value()
 
-    return types.void(framed, n, n, n, n, out, n, n), emit
+    return emit
+
+
+@intrinsic
+def turn(typing: Any, framed: Any, at: Any, line: Any, channels: Any, count: Any, out: Any, to: Any, apart: Any):
+    """Write Bᵀ d B of `count` channels of the entries at one place, `apart` numbers from one product to the next."""
+    del typing, at, line, channels, count, to, apart
+    n = types.intp
+
+    return types.void(framed, n, n, n, n, out, n, n), spread_out(_turned, READ)
 
 
 @intrinsic

@@ -14,7 +14,7 @@ from pcsim_numba.kernels.compiled import intrinsic, part, stay_apart
 from pcsim_numba.kernels.products import TALL, VECTOR_BYTES, WIDE
 from pcsim_numba.kernels.unchecked_slice import unchecked_slice
 from pcsim_numba.kernels.window_tiles import Emitter, gradient_tile
-from pcsim_numba.kernels.winograd import ASIDE, FAR, NEAR, POINTS, READ, SIDE, both, turn
+from pcsim_numba.kernels.winograd import ASIDE, FAR, NEAR, POINTS, READ, SIDE, both, spread_out, turn
 
 TAPS = 3
 _two, _one = gradient_tile(TALL, 2), gradient_tile(TALL, 1)
@@ -52,27 +52,7 @@ def _widen(typing: Any, errors: Any, at: Any, line: Any, channels: Any, count: A
     del typing, at, line, channels, count, to, apart
     n = types.intp
 
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        e = Emitter(context, builder, signature, arguments, 0)
-        _, at, line, channels, count, _, to, apart = arguments
-        start, end = e.pointer(0, at), e.pointer(5, to)
-
-        def body(k: Any, sums: list[Any]) -> list[Any]:
-            c = builder.mul(k, e.number(e.width))
-
-            def entry(a: int, b: int) -> Any:
-                place = builder.add(builder.mul(line, e.number(a)), builder.mul(channels, e.number(b)))
-                return e.load(e.moved(start, builder.add(place, c)))
-
-            found = both(_widened, e, [[entry(a, b) for b in range(SIDE)] for a in range(SIDE)])
-            for p, value in enumerate(found):
-                e.store(value, e.moved(end, builder.add(builder.mul(apart, e.number(p)), c)))
-            return sums
-
-        e.loop(builder.sdiv(count, e.number(e.width)), [], body)
-        return context.get_dummy_value()
-
-    return types.void(errors, n, n, n, n, out, n, n), emit
+    return types.void(errors, n, n, n, n, out, n, n), spread_out(_widened, SIDE)
 
 
 @intrinsic

@@ -40,6 +40,7 @@ def test_a_finished_run_is_a_line_and_leaves_nothing_else(tmp_path: Path, monkey
     assert run.accuracy is not None
     assert 0 < run.accuracy < 1
     assert run.lowest_cosine is not None
+    assert run.seconds is not None
     assert json.loads(file.read_text()) == asdict(run)
 
 

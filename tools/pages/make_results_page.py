@@ -60,7 +60,7 @@ def run_all(runs: Sequence[Planned], jobs: int, folder: Path) -> int:
             run = finished.get(futures[future].digest())
             if run is not None:
                 accuracy = "diverged" if run.accuracy is None else f"{100 * run.accuracy:.2f} %"
-                print(f"{done} of {len(runs)}: {run.name} seed {run.seed}: {accuracy}, {run.seconds:g} s", flush=True)
+                print(f"{done} of {len(runs)}: {run.name} seed {run.seed}: {accuracy}, {run.seconds} s", flush=True)
     return failed
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -61,7 +62,8 @@ class Finished:
     """None where training diverged."""
     lowest_cosine: float | None
     """To backpropagation, of any layer in any epoch; None where nothing is compared."""
-    seconds: float
+    seconds: float | None
+    """Of processor time; None for a run that was broken off and went on."""
     backend: str
     machine: str
     versions: str
@@ -94,6 +96,7 @@ def finish(planned: Planned, folder: Path) -> Finished:
     scenario, digest = planned.scenario(), planned.digest()
     target = folder / f"{planned.name}-{digest}.h5"
     resumed = target if checkpoint_path(target).exists() else None
+    begun = time.process_time()
     try:
         trace = pcsim.run(scenario, path=None if resumed else target, force=True, resume=resumed)
     except RunFailed as error:
@@ -101,12 +104,13 @@ def finish(planned: Planned, folder: Path) -> Finished:
             raise
         trace = error.trace
     with trace:
-        found = _outcome(planned, digest, trace)
+        seconds = None if resumed else round(time.process_time() - begun, 1)
+        found = _outcome(planned, digest, trace, seconds)
     target.unlink()
     return found
 
 
-def _outcome(planned: Planned, digest: str, trace: Trace) -> Finished:
+def _outcome(planned: Planned, digest: str, trace: Trace, seconds: float | None) -> Finished:
     machine = describe_machine(("jax", "jaxlib", "numba"))
     cosine = trace.training.get("cosine")
     accuracy = last_measures(trace)["test_accuracy"] if trace.status == "complete" else float("nan")
@@ -117,7 +121,7 @@ def _outcome(planned: Planned, digest: str, trace: Trace) -> Finished:
         digest,
         accuracy if np.isfinite(accuracy) else None,
         None if cosine is None or np.isnan(cosine).all() else float(np.nanmin(cosine)),
-        round(float(trace.attributes["training_seconds"]), 1),
+        seconds,
         str(trace.attributes["backend"]),
         f"{machine['processor']}, one thread",
         machine["versions"],

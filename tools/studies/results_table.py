@@ -19,7 +19,7 @@ HEADER = (
     "seeds",
     "difference",
     "lowest cosine to backpropagation",
-    "minutes a run",
+    "processor minutes a run",
     "measured",
 )
 
@@ -123,7 +123,8 @@ def _line(row: Row, finished: Mapping[str, Finished], published: Accuracy | None
     found = [100 * run.accuracy for run in runs if run.accuracy is not None]
     diverged = f" ({len(runs) - len(found)} diverged)" if len(found) < len(runs) else ""
     cosines = [run.lowest_cosine for run in runs if run.lowest_cosine is not None]
-    minutes = float(np.median([run.seconds for run in runs])) / 60
+    seconds = [run.seconds for run in runs if run.seconds is not None]
+    minutes = f"{float(np.median(seconds)) / 60:.1f}, " if seconds else ""
     return [
         words,
         there,
@@ -131,7 +132,7 @@ def _line(row: Row, finished: Mapping[str, Finished], published: Accuracy | None
         str(len(runs)),
         "–" if known is None or not found else _difference(found, known),
         f"{min(cosines):.4f}" if cosines else "–",
-        f"{minutes:.1f}, {runs[0].backend}",
+        f"{minutes}{runs[0].backend}",
         max(run.date for run in runs),
     ]
 

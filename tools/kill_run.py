@@ -28,6 +28,7 @@ from studies.pages import measured, table
 
 import pcsim
 from pcsim.errors import PcsimError
+from pcsim.runs import tracing
 from pcsim.scenario import Scenario
 from pcsim.trace import TraceWriter
 
@@ -115,6 +116,7 @@ def broken_off(of: Scenario, path: str, name: str, calls: int) -> None:
 
     def work(say: Callable[[str], None]) -> None:
         append, count = getattr(TraceWriter, name), iter(range(1, 1000))
+        tracing.HOLD_SECONDS = 0.0
 
         def killing(writer: TraceWriter, block: object) -> None:
             append(writer, block)

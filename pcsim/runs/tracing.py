@@ -21,6 +21,7 @@ from pcsim.scenario import Scenario, scenario_text
 from pcsim.trace import Beginning, Layout, Trace, TraceWriter, resume
 from pcsim.trace.assemble import RUN_ID
 from pcsim.trace.atomic import temporary_name
+from pcsim.trace.held import HOLD_SECONDS
 from pcsim.trace.layout import ARRIVALS
 from pcsim.trace.shared import left_to
 from pcsim.trace.space import check_room
@@ -39,7 +40,9 @@ def create_trace(
     run that was broken off.
     """
     beginning = _beginning(simulation, run_id)
-    return TraceWriter.create(path, left_to(shared_in, beginning) if shared_in else beginning, force=force)
+    if shared_in:
+        beginning = left_to(shared_in, beginning)
+    return TraceWriter.create(path, beginning, force=force, hold=HOLD_SECONDS if simulation.training is None else 0.0)
 
 
 def room_for(simulation: Simulation, path: Path) -> int:

@@ -96,8 +96,9 @@ def finished_file(
         for name, start in same.items():
             file[name] = file[start]
         for stream in streams(layout):
-            file[stream.path].resize(rows[stream.clock], axis=0)
-            copy_rows(source[stream.path], file[stream.path], rows[stream.clock])
+            target, count = file[stream.path], rows[stream.clock]
+            target.id.set_extent((count, *stream.shape))
+            copy_rows(source[stream.path], target, count)
     return file
 
 

@@ -1,6 +1,5 @@
 """Write a trace as the run goes: bounded memory, readable meanwhile, each flushed row safe from `kill -9`."""
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,30 +15,23 @@ from pcsim.trace.assemble import (
     finish_in_place,
     finished_file,
     replace_by,
-    start_file,
     with_own_attributes,
 )
-from pcsim.trace.atomic import remove_leftovers, sync_folder, temporary_name
+from pcsim.trace.atomic import remove_leftovers, replacing, temporary_name
 from pcsim.trace.beginning import Arrays, Attributes, Beginning
-from pcsim.trace.files import check_target, identity, open_file
-from pcsim.trace.journal import Journal, check_journal, remove_journal
+from pcsim.trace.files import check_target
+from pcsim.trace.growing import GrowingFile
+from pcsim.trace.held import MOST_HELD, HeldRows
+from pcsim.trace.journal import check_journal, remove_journal
 from pcsim.trace.layout import Block, streams
 from pcsim.trace.names import check_trace_name
-from pcsim.trace.objects import read_attribute
-from pcsim.trace.owner import TOKEN
 from pcsim.trace.reader import Trace, open_trace
 from pcsim.trace.rows import rows_in_words
-from pcsim.trace.space import POSIX, abandon, allocated_bytes, check_room, reserve, why
-from pcsim.trace.stream import RowBlock, Stream, by_clock
+from pcsim.trace.space import POSIX, abandon, allocated_bytes, check_room, why
+from pcsim.trace.stream import RowBlock, by_clock
 from pcsim.trace.training import EPOCH, EVALUATION, UPDATE, EpochBlock, EvaluationBlock, UpdateBlock
 
 FINAL_STATUSES = ("complete", "interrupted", "failed")
-SYNC_SECONDS = 5.0
-"""Rows are on disk, safe from a power cut, so many seconds after the last ones were."""
-SYNC_SHARE = 20
-"""Or so many times as long as that took then: at most a twentieth of a run is spent on waiting for the disk."""
-_INDEX_BYTES = 32 * 1024
-"""What the growing datasets' indices may take beyond their rows in one append."""
 
 
 class TraceWriter:
@@ -48,24 +40,20 @@ class TraceWriter:
     A row counts once its clock is on disk, which is written after everything else of that row; rows along
     one clock do not wait for those along another, but what was appended first is safe first. While the run
     is on, the file is in HDF5's single-writer multiple-reader mode; the finished trace is a new file put in
-    its place at once, so that readers beside it and a kill at any moment meet one whole file or the other.
+    its place at once, so that readers beside it and a kill at any moment meet one whole file or the other. Rows that
+    are held (see `create`) count only once they are `on_disk`.
     """
 
-    def __init__(self, file: Any, path: Path | None, beginning: Beginning) -> None:
+    def __init__(self, path: Path | None, beginning: Beginning, force: bool, hold: float) -> None:
         self.path = path
-        self._file = file
         self._beginning = beginning
+        self._force = force
         self._layout = beginning.layout
-        self._tail = beginning.final_bytes
         self.streams = streams(self._layout)
         self.by_clock = by_clock(self.streams)
-        self._datasets = {stream.path: file[stream.path] for stream in self.streams}
-        self._rows: dict[str, int] = {clock: self._datasets[clock].shape[0] for clock in self.by_clock}
-        self._identity = identity(path)
-        self._reserved = 0
+        self._place: HeldRows | GrowingFile = HeldRows(self._layout)
+        self._held_until = time.monotonic() + hold
         self._finished = False
-        self._journal: Journal | None = None
-        self._synced = (time.monotonic(), 0.0)
 
     @classmethod
     def create(
@@ -75,31 +63,43 @@ class TraceWriter:
         *,
         force: bool = False,
         begin: Callable[[Any], None] | None = None,
+        hold: float = 0.0,
     ) -> "TraceWriter":
         """Make the file, ready for rows; `path` None keeps it in memory.
 
-        `begin` may write first rows into the new file before it gets its name. Raises UsageError, with nothing
-        made or changed, where the path cannot be written or the disk is too small for the trace.
+        `begin` may write first rows into the new file before it gets its name. Without it rows may be held in memory
+        for some seconds, `hold`, and a run that is over by then makes its file at its end. Raises UsageError, with
+        nothing made or changed, where the path cannot be written or the disk is too small for the trace.
         """
-
         beginning = with_own_attributes(beginning)
         if path is None:
-            # Nobody reads it before the end, which makes it anew.
-            nothing = Beginning(beginning.layout, {}, {}, {}, {})
-            return cls(start_file(None, nothing), None, beginning)
+            return cls(None, beginning, force, hold)
         check_trace_name(path)
         target = check_target(path, force)
         check_journal(target)
         remove_leftovers(target)
         check_room(target.parent / temporary_name(target), beginning.whole_bytes, allocated_bytes(target))
-        writer = cls(create_file(target, beginning, begin, force=force), target, beginning)
-        remove_journal(target)  # of the trace that was there
+        writer = cls(target, beginning, force, hold)
+        if not hold or beginning.whole_bytes > MOST_HELD:
+            writer._make(target, begin)
         return writer
+
+    def _make(self, target: Path, begin: Callable[[Any], None] | None = None) -> GrowingFile:
+        """Make the file that rows go into from now on; UsageError where it cannot be made."""
+        file = create_file(target, self._beginning, begin, force=self._force)
+        self._place = GrowingFile(file, target, self._layout, self._beginning.final_bytes)
+        remove_journal(target)  # of the trace that was there
+        return self._place
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether rows that were appended are safe: those of a short run are written once, at its end."""
+        return isinstance(self._place, GrowingFile)
 
     @property
     def rows(self) -> int:
-        """Rows appended along the clock of inference; they are safe."""
-        return self._rows[self._layout.clock]
+        """Rows appended along the clock of inference; they are safe once they are `on_disk`."""
+        return self._place.rows[self._layout.clock]
 
     @property
     def clock(self) -> str:
@@ -109,12 +109,12 @@ class TraceWriter:
     @property
     def updates(self) -> int:
         """Rows appended along `update`, likewise."""
-        return self._rows.get(UPDATE, 0)
+        return self._place.rows.get(UPDATE, 0)
 
     @property
     def epochs(self) -> int:
         """Rows appended along `epoch`, likewise."""
-        return self._rows.get(EPOCH, 0)
+        return self._place.rows.get(EPOCH, 0)
 
     @property
     def run_id(self) -> str:
@@ -122,7 +122,7 @@ class TraceWriter:
         return str(self._beginning.attributes[RUN_ID])
 
     def append(self, block: Block) -> None:
-        """Write rows and flush them: on return they are safe.
+        """Write rows and flush them: on return they are safe, if they are `on_disk`.
 
         ValueError for arrays that do not fit the layout; RunFailed when the disk takes no more.
         """
@@ -152,54 +152,28 @@ class TraceWriter:
                 raise ValueError(f"{stream.path}: block of shape {found}, the layout wants {allowed}")
         if count == 0:
             return
-        if not self._file:
-            raise RunFailed(f"{self.path}: the trace is closed; {self._safe} are safe")
-        try:
-            self._reserve(growing, count)
-        except OSError as error:
-            raise self._full(error) from None
-        try:
-            if self._journal is None and self.path is not None:
-                # Before HDF5 writes over anything.
-                token = read_attribute(self._file, TOKEN)
-                self._journal = Journal(self.path, token, self._layout, self._datasets)
-            self._write(growing, arrays, self._rows[clock], count)
-            self._note(growing, arrays, self._rows[clock])
-        except (OSError, RuntimeError) as error:
-            abandon(self._file)
-            raise self._full(error) from None
-        self._rows[clock] += count
-
-    def _write(self, growing: list[Stream], arrays: Arrays, start: int, count: int) -> None:
-        for stream in growing:
-            if stream.path == stream.clock:  # the clock says the rows before it are whole
-                self._file.flush()
-            dataset = self._datasets[stream.path]
-            dataset.resize(start + count, axis=0)
-            dataset[start:] = arrays[stream.path]
-        self._file.flush()
-
-    def _note(self, growing: list[Stream], arrays: Arrays, start: int) -> None:
-        """Enter rows that HDF5 has flushed into the journal, and now and then see to it that they are on disk."""
-        if self._journal is None:
+        if self._finished:
+            raise RunFailed(f"{self.path}: the trace is closed; {rows_in_words(self._place.rows)} are safe")
+        self._place.put(clock, arrays)
+        if self.path is None or not isinstance(self._place, HeldRows):
             return
-        self._journal.add(growing, start, arrays)
-        then, cost = self._synced
-        if time.monotonic() - then > max(SYNC_SECONDS, SYNC_SHARE * cost):
-            self.sync()
+        if time.monotonic() > self._held_until or self._place.nbytes > MOST_HELD:
+            self._put_held(self.path, self._place)
+
+    def _put_held(self, path: Path, held: HeldRows) -> None:
+        """Make the file, and write what was held."""
+        try:
+            check_target(path, self._force)
+            file = self._make(path)
+        except UsageError as error:
+            raise RunFailed(f"{error}; no rows are safe") from None
+        for clock, growing in self.by_clock.items():
+            file.put(clock, {stream.path: held[stream.path] for stream in growing})
 
     def sync(self) -> None:
-        """Wait until all rows appended are on disk, where a power cut does not reach them; RunFailed if it fails."""
-        if self._journal is None or self.path is None or not self._file:
-            return
-        begun = time.monotonic()
-        try:
-            os.fsync(self._file.id.get_vfd_handle())
-            self._journal.sync()
-        except OSError as error:
-            raise self._full(error) from None
-        sync_folder(self.path)
-        self._synced = (time.monotonic(), time.monotonic() - begun)
+        """Wait until all rows in the file are on disk, safe from a power cut, too; RunFailed if it fails."""
+        if isinstance(self._place, GrowingFile):
+            self._place.sync()
 
     def finish(self, status: str, attributes: Attributes, final: Arrays) -> Trace:
         """Complete the trace and open it for reading.
@@ -211,30 +185,41 @@ class TraceWriter:
             raise ValueError(f"status {status!r}; allowed: {', '.join(FINAL_STATUSES)}")
         self._finished = True
         attributes = {**self._beginning.attributes, **attributes, "status": status}
-        if self.path is None:
-            file = finished_file(None, replace(self._beginning, attributes=attributes), final, self._file, self._rows)
-            self._file.close()
-            return Trace(file, None)
-        if self._identity != identity(self.path):
+        whole = replace(self._beginning, attributes=attributes)
+        if isinstance(self._place, HeldRows):
+            file = finished_file(None, whole, final, self._place, self._place.rows)
+            return Trace(file, None) if self.path is None else self._written_once(self.path, file)
+        if not self._place.is_in_place:
             self.close()
             raise RunFailed(f"{self.path} was moved or replaced while the run wrote it; the end is lost")
+        path = self._place.path
         try:
-            self._replace(self.path, attributes, final)
+            self._replace(self._place, whole, final)
         except (OSError, RuntimeError):
             self.close()
-            self._end_in_place(self.path, attributes, final)
+            self._end_in_place(path, attributes, final)
         self.close()
-        remove_journal(self.path)
-        return open_trace(self.path)
+        remove_journal(path)
+        return open_trace(path)
+
+    def _written_once(self, path: Path, whole: Any) -> Trace:
+        """Write a finished trace that is in memory to where nothing of it was yet, and return it."""
+        try:
+            check_target(path, self._force)
+            whole.flush()
+            with replacing(path, new=not self._force) as temporary, temporary.open("xb") as raw:
+                raw.write(whole.id.get_file_image())
+            remove_journal(path)  # of the trace that was there
+        except (OSError, UsageError) as error:
+            words = f"{path}: the trace could not be written ({why(error)}); nothing of it is kept"
+            raise RunFailed(words, again=isinstance(error, OSError)) from None
+        return Trace(whole, path)
 
     def close(self) -> None:
-        """Close the file as it is, without raising; what was appended stays, the status too."""
+        """Close the file as it is, without raising; what is in it stays, the status too."""
         self._finished = True
-        with suppress(Exception):
-            self._file.close()
-        abandon(self._file)
-        if self._journal is not None:
-            self._journal.close()
+        if isinstance(self._place, GrowingFile):
+            self._place.close()
 
     def __enter__(self) -> "TraceWriter":
         return self
@@ -243,58 +228,38 @@ class TraceWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._finished:
-            if self.path is not None:
-                self.close()
+            self.close()
             return
         failed = kind is not None and issubclass(kind, Exception)
         with suppress(RunFailed, UsageError):
             self.finish("failed" if failed else "interrupted", {}, {}).close()
 
-    def _reserve(self, growing: list[Stream], count: int) -> None:
-        """Reserve room for rows to come and for the end of the run; OSError without it."""
-        if self.path is None or not POSIX:
-            return
-        descriptor = self._file.id.get_vfd_handle()
-        rows = self._rows[growing[0].clock]
-        chunks = sum((s.chunks_for(rows + count) - s.chunks_for(rows)) * s.chunk_bytes for s in growing)
-        upto = os.fstat(descriptor).st_size + chunks + _INDEX_BYTES + self._tail
-        if upto > self._reserved:
-            reserve(descriptor, upto)
-            self._reserved = upto
-
-    def _replace(self, path: Path, attributes: Attributes, final: Arrays) -> None:
+    def _replace(self, growing: GrowingFile, whole: Beginning, final: Arrays) -> None:
         """Put the finished trace in the place of the one being written."""
-        whole, room = replace(self._beginning, attributes=attributes), path.stat().st_size + self._tail
-        source = self._file if self._file else open_file(path)
+        room = growing.path.stat().st_size + self._beginning.final_bytes
+        source = growing.source()
 
         def write(to: Path) -> Any:
-            file = finished_file(to, whole, final, source, self._rows, room)
+            file = finished_file(to, whole, final, source, growing.rows, room)
             if not POSIX:  # a file that is open cannot be replaced there
                 source.close()
             return file
 
         try:
-            replace_by(path, write, self._rows)
+            replace_by(growing.path, write, growing.rows)
         except BaseException:
             source.close()
             raise
-        abandon(
-            source
-        )  # a close would write to it once more: torn by a kill before it lost its name, that cost the rows
+        # A close would write to it once more: torn by a kill before it lost its name, that cost the rows.
+        abandon(source)
 
     def _end_in_place(self, path: Path, attributes: Attributes, final: Arrays) -> None:
         try:
-            finish_in_place(path, self._tail, self._layout, attributes, final)
+            finish_in_place(path, self._beginning.final_bytes, self._layout, attributes, final)
         except (OSError, RuntimeError) as error:
+            safe = rows_in_words(self._place.rows)
             raise RunFailed(
-                f"{path}: the end of the run could not be written ({why(error)}); its {self._safe} are "
-                f"safe, `pcsim repair {path}` makes them readable",
+                f"{path}: the end of the run could not be written ({why(error)}); its {safe} are safe, "
+                f"`pcsim repair {path}` makes them readable",
                 again=True,
             ) from None
-
-    def _full(self, error: BaseException) -> RunFailed:
-        return RunFailed(f"{self.path}: cannot write on ({why(error)}); {self._safe} are safe", again=True)
-
-    @property
-    def _safe(self) -> str:
-        return rows_in_words(self._rows)

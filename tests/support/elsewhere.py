@@ -14,7 +14,7 @@ for function in ("pread", "preadv", "posix_fallocate", "fork", "sched_getaffinit
 import h5py  # noqa: E402
 
 import pcsim  # noqa: E402
-from pcsim.trace import assemble, atomic, open_trace, owner, repair, resume, space, writer  # noqa: E402
+from pcsim.trace import assemble, atomic, growing, open_trace, owner, repair, resume, space, writer  # noqa: E402
 from tests.support.trace_samples import TRAINING, append_epoch, beginning, block, create, final, layout  # noqa: E402
 
 
@@ -42,7 +42,7 @@ def unless_open(act: Any) -> Any:
 
 
 def main(folder: Path) -> None:
-    owner.POSIX = assemble.POSIX = atomic.POSIX = space.POSIX = writer.POSIX = False
+    owner.POSIX = assemble.POSIX = atomic.POSIX = space.POSIX = growing.POSIX = writer.POSIX = False
     os.kill, ctypes.CDLL = refuse, load  # type: ignore[assignment, misc]
     for name in ("replace", "unlink", "rename"):
         setattr(Path, name, unless_open(getattr(Path, name)))

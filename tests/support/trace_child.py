@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from pcsim.errors import PcsimError
-from pcsim.trace import assemble, open_trace, resume, space, writer
+from pcsim.trace import assemble, growing, open_trace, resume, space
 from tests.support import trace_samples as samples
 from tests.support.trace_samples import ALL, SMALL, append_epoch, block, cannot_reserve, create, final, layout
 
@@ -67,7 +67,7 @@ def tail(path: Path) -> None:
 def overfill(path: Path, limit: int, *, reserving: bool) -> None:
     """Append under a file size limit until that fails; then finish, which may fail too."""
     if not reserving:
-        space.reserve = writer.reserve = assemble.reserve = cannot_reserve
+        space.reserve = growing.reserve = assemble.reserve = cannot_reserve
     trace = create(path, layout(SMALL))
     resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + limit, resource.RLIM_INFINITY))
     try:

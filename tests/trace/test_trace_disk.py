@@ -155,7 +155,7 @@ def test_a_disk_too_small_is_named(small_disk: Path) -> None:
 
 
 def test_a_full_disk_without_reserving(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pcsim.trace.writer.reserve", cannot_reserve)
+    monkeypatch.setattr("pcsim.trace.growing.reserve", cannot_reserve)
     monkeypatch.setattr("pcsim.trace.assemble.reserve", cannot_reserve)
     path = small_disk / "run.h5"
     writer = create(path, layout(SMALL))

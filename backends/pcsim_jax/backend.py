@@ -29,7 +29,7 @@ class JaxBackend:
         return Capabilities(
             device=device,
             precisions=PRECISIONS,
-            methods=("state", "error", "sequential", "equilibrium", "backprop"),
+            methods=("state", "error", "sequential", "augmented-lagrangian", "equilibrium", "backprop"),
             layers=LAYERS,
             own=("activation", "part", "function", "inference", "stepper", "loss", "optimizer"),
             solvers=SOLVERS,

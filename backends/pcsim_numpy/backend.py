@@ -33,7 +33,7 @@ class NumpyBackend:
         return Capabilities(
             device=f"cpu ({platform.machine()})",
             precisions=(*FORMATS, *DTYPES),
-            methods=("state", "error", "sequential", "equilibrium", "backprop"),
+            methods=("state", "error", "sequential", "augmented-lagrangian", "equilibrium", "backprop"),
             layers=LAYERS,
             own=("activation", "part", "inference", "stepper", "loss", "optimizer"),
             rules=("pc", "incremental", "backprop"),

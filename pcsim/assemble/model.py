@@ -1,14 +1,16 @@
 """From a scenario's words to what is simulated: network, loss, energy, inference."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from pcsim.assemble.coupling import require_independent_samples
 from pcsim.assemble.layers import build_activation, build_listed
 from pcsim.assemble.own_code import built_network
 from pcsim.errors import UsageError
-from pcsim.extensions import find
+from pcsim.extensions import KINDS, find
 from pcsim.inference import (
+    AugmentedLagrangian,
     Backprop,
     Equilibrium,
     ErrorOptimization,
@@ -60,7 +62,7 @@ def build_inference(scenario: Scenario, network: Network, masked: tuple[bool, ..
     kind: Any = method_of(scenario)
     if kind.traits.searches:
         return kind(energy, residual_of(scenario), scenario.inference.steps)
-    method = kind(energy.bare if kind.traits.backpropagates else energy)
+    method = kind(energy.bare if kind.traits.backpropagates else energy, **_words(scenario, kind))
     return Halving(method) if scenario.inference.step_halving else method
 
 
@@ -72,11 +74,20 @@ def method_of(scenario: Scenario) -> type[OnEnergy]:
     shipped: dict[str, type[OnEnergy]] = {
         "state": FixedPredictions if table.predictions == "fixed" else state,
         "error": ErrorOptimization,
+        "augmented-lagrangian": AugmentedLagrangian,
         "equilibrium": Equilibrium,
         "sequential": IncrementSequentialStateOptimization if increment else SequentialStateOptimization,
         "backprop": Backprop,
     }
     return shipped[table.method] if table.method in shipped else find("inference", table.method)
+
+
+def _words(scenario: Scenario, kind: type[OnEnergy]) -> dict[str, Any]:
+    """Return the words of `[inference]` that a method of ours takes: those that its fields are named as."""
+    table = scenario.inference
+    if table.method not in KINDS["inference"].shipped:
+        return {}
+    return {each.name: getattr(table, each.name) for each in fields(kind) if each.name in type(table).model_fields}
 
 
 def residual_of(scenario: Scenario) -> float:

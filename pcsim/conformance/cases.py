@@ -9,6 +9,7 @@ import numpy as np
 from pcsim.engine.backend import Backend, Descent, Settled, Task
 from pcsim.engine.registry import load_backend
 from pcsim.inference import (
+    AugmentedLagrangian,
     Backprop,
     ErrorOptimization,
     FixedPredictions,
@@ -42,6 +43,7 @@ METHODS = {
     "error": ErrorOptimization,
     "sequential": SequentialStateOptimization,
     "sequential-increment": IncrementSequentialStateOptimization,
+    "augmented-lagrangian": AugmentedLagrangian,
     "fixed": FixedPredictions,
     "backprop": Backprop,
 }

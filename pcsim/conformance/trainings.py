@@ -28,6 +28,7 @@ LEARNERS: dict[str, tuple[str, str]] = {
     "increment": ("pc", "increment"),
     "fixed": ("pc", "fixed"),
     "sequential": ("pc", "sequential"),
+    "augmented-lagrangian": ("pc", "augmented-lagrangian"),
     "incremental": ("incremental", "state"),
     "incremental-sequential": ("incremental", "sequential"),
     "backprop": ("backprop", "backprop"),

@@ -8,10 +8,12 @@ from pcsim.inference.flow import GradientFlow, IncrementFlow, VectorField, gradi
 from pcsim.inference.free_input import first_variable, is_masked, with_free_input
 from pcsim.inference.halving import Halving, unhalved
 from pcsim.inference.increment import IncrementSequentialStateOptimization, IncrementStateOptimization
+from pcsim.inference.lagrangian import AugmentedLagrangian
 from pcsim.inference.sequential import SequentialStateOptimization
 from pcsim.inference.state import FixedPredictions, StateOptimization
 
 __all__ = [
+    "AugmentedLagrangian",
     "Backprop",
     "Equilibrium",
     "ErrorOptimization",

@@ -26,7 +26,8 @@ class Traits:
     states (increment form); `freezes_predictions` that these are always those of the feedforward pass; `is_sequential`
     that a step moves one layer after another; `backpropagates` that one step ends it, with the errors −∂ℓ/∂s;
     `searches` that it looks for every sample's equilibrium on steps of its own, as `Equilibrium` does; `halves_steps`
-    that a sample's step size shrinks where its energy rises.
+    that a sample's step size shrinks where its energy rises; `has_multipliers` that a hidden layer's error is s − ŝ and
+    a multiplier that it has gathered.
     """
 
     moves_errors: bool = False
@@ -36,11 +37,22 @@ class Traits:
     backpropagates: bool = False
     searches: bool = False
     halves_steps: bool = False
+    has_multipliers: bool = False
 
     @property
     def has_flow(self) -> bool:
         """Whether its steps are the discrete map of a gradient flow."""
-        return not (self.is_sequential or self.backpropagates or self.searches)
+        return not (self.is_sequential or self.backpropagates or self.searches or self.has_multipliers)
+
+    @property
+    def descends(self) -> bool:
+        """Whether every step follows the gradient of one and the same energy."""
+        return not (self.freezes_predictions or self.searches or self.has_multipliers)
+
+    @property
+    def has_differences(self) -> bool:
+        """Whether its errors are those of its states, s − ŝ in hidden layers."""
+        return not (self.backpropagates or self.has_multipliers)
 
 
 @runtime_checkable

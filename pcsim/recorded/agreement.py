@@ -27,12 +27,12 @@ def check_agreement(
     """Raise `UsageError`, naming layers, unless recorded errors are those of `point`, formed again from the states.
 
     That is s_i − ŝ_i, and −∂ℓ/∂ŷ for the output. They may differ by rounding: some units in the last place of what is
-    subtracted, more where the errors were carried beside the states for many steps. Of backpropagation only the
-    output's are compared: its others are no differences.
+    subtracted, more where the errors were carried beside the states for many steps. Where hidden layers' errors are
+    no such differences, as those of backpropagation, the output's alone are compared.
     """
     sizes = _sizes(inference, recorded, point)
     allowed = [share * size for share, size in zip(_shares(trace, scenario, inference), sizes, strict=True)]
-    first = len(sizes) - 1 if inference.traits.backpropagates else 0
+    first = 0 if inference.traits.has_differences else len(sizes) - 1
     names = trace.layer_names
     apart: list[tuple[str, float, float]] = []
     flipped: list[str] = []

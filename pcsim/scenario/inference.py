@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pcsim.extensions import KINDS
 from pcsim.scenario.fields import (
     Allowed,
+    Count,
     CountOrZero,
     DecayRate,
     Flag,
@@ -31,8 +32,8 @@ class InferenceTable(Table):
     """What moves during inference and how (`[inference]`)."""
 
     method: Annotated[str, OpenWord("inference")]
-    """State optimization, error optimization, sequential state optimization, straight to the equilibrium, or plain
-    backpropagation."""
+    """State optimization, error optimization, sequential state optimization, state optimization with a multiplier for
+    every layer's error (PC-ALM), straight to the equilibrium, or plain backpropagation."""
     form: Literal["standard", "increment"] = "standard"
     """Compute errors from states, or carry the errors themselves so that small ones survive rounding."""
     loss: Annotated[str, OpenWord("loss")]
@@ -58,6 +59,10 @@ class InferenceTable(Table):
     """Decay of Adam's second moment."""
     eps: Positive = 1e-8
     """Adam's safeguard against division by zero."""
+    dual_step: Positive = 1.0
+    """Share of its layer's error that a multiplier of method = "augmented-lagrangian" gains; stable below 2."""
+    dual_every: Count = 1
+    """Steps of the states between two gains of the multipliers."""
     solver: Annotated[Solver | None, Allowed("one of " + ", ".join(SOLVERS), SOLVERS)] = None
     """Continuous time: the solver of the gradient flow, for the methods state and error; without it discrete steps."""
     t_end: Annotated[Positive | None, Allowed("a number greater than 0")] = None

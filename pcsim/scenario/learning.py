@@ -129,7 +129,7 @@ def fits(rule: str, method: str) -> bool:
     if method not in KINDS["inference"].shipped:
         return rule != "backprop"
     methods = {"backprop": ("backprop",), "incremental": ("state", "sequential")}
-    return method in methods.get(rule, ("state", "error", "sequential", "equilibrium"))
+    return method in methods.get(rule, tuple(word for word in KINDS["inference"].shipped if word != "backprop"))
 
 
 def learning_problems(learning: LearningTable, inference: InferenceTable, task: str) -> Iterator[Inconsistency]:

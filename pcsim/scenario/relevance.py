@@ -16,8 +16,9 @@ _INIT_KEYS = ("network.init", "network.gain", "network.std", "network.low", "net
 _OPTIMIZER_KEYS = ("inference.momentum", "inference.beta1", "inference.beta2", "inference.eps")
 _OF_LAYERS = ("widths", "skip", "output", "activation", "negative_slope", "order", "bias", "parametrisation")
 _SEARCH_KEYS = ("inference.start", "inference.steps", "inference.stop")
-_STEP_KEYS = ("inference.step_size", "inference.step_decay", "inference.step_halving", "inference.optimizer")
-_ENERGY_METHODS = ("state", "error", "sequential", "equilibrium")
+_STEP_KEYS = ("inference.step_size", "inference.step_decay", "inference.optimizer")
+_STEPPING = ("state", "error", "sequential", "augmented-lagrangian")
+_ENERGY_METHODS = (*_STEPPING, "equilibrium")
 _DISCRETE_KEYS = ("inference.steps", "inference.step_decay", "inference.step_halving", "inference.optimizer")
 _TOLERANCE_KEYS = ("inference.rtol", "inference.atol")
 _LEARNING_ADAM_KEYS = ("learning.beta1", "learning.beta2", "learning.eps")
@@ -72,7 +73,10 @@ RULES = (
     Rule(("inference.predictions",), "inference.method", ("state",)),
     Rule(("inference.curvature",), "inference.method", ("equilibrium",)),
     Rule(_SEARCH_KEYS, "inference.method", _ENERGY_METHODS, own=True),
-    Rule((*_STEP_KEYS, *_OPTIMIZER_KEYS), "inference.method", ("state", "error", "sequential"), own=True),
+    Rule((*_STEP_KEYS, *_OPTIMIZER_KEYS), "inference.method", _STEPPING, own=True),
+    # what a multiplier gathers lets the energy rise
+    Rule(("inference.step_halving",), "inference.method", ("state", "error", "sequential"), own=True),
+    Rule(("inference.dual_step", "inference.dual_every"), "inference.method", ("augmented-lagrangian",)),
     Rule(("inference.solver", *_TIME_KEYS), "inference.method", ("state", "error")),
     Rule((*_DISCRETE_KEYS, *_OPTIMIZER_KEYS, "trace.every"), "inference.solver", (None,)),
     Rule(_TIME_KEYS, "inference.solver", SOLVERS),

@@ -255,7 +255,7 @@ def _spectrum(xp: Namespace, at: _Setting, samples: int, *, errors: bool) -> Spe
 def _steps(at: _Setting, largest: float) -> tuple[float | None, float | None]:
     """Return the step size to stay below, and what "auto" takes; None where inference has no such steps."""
     table = at.scenario.inference
-    discrete = table.solver is None and not (at.traits.freezes_predictions or at.traits.searches)
+    discrete = table.solver is None and at.traits.descends
     if not discrete or table.optimizer == "adam":
         return None, None
     asked, network = at.scenario.at_step_size(1.0), build_network(at.scenario)

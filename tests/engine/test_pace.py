@@ -17,7 +17,7 @@ from pcsim.inference.steppers import Adam
 from pcsim.inference.stopping import StopRule
 from pcsim.learning import training
 from pcsim.trace import Block
-from tests.support.cases import METHODS, join, make_case, make_task
+from tests.support.cases import KERNEL_METHODS, join, make_case, make_task
 from tests.support.covering import sampled
 from tests.support.scenario_files import Files
 from tests.support.training_files import TRAINING, assert_same_bits
@@ -47,12 +47,12 @@ def assert_equal(run: Callable[[], tuple[Settled, Block]], monkeypatch: pytest.M
     assert slow.ending == fast.ending
 
 
-BOTH = {f"{backend}-{method}": (backend, method) for backend in BACKENDS for method in METHODS}
+BOTH = {f"{backend}-{method}": (backend, method) for backend in BACKENDS for method in KERNEL_METHODS}
 
 
 @pytest.mark.parametrize("words", sampled(BOTH, ["numba-state", "numba-increment", "jax-state"]))
 def test_discrete_inference(words: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    backend, method = BACKENDS[words[0]], METHODS[words[1]]
+    backend, method = BACKENDS[words[0]], KERNEL_METHODS[words[1]]
     case = make_case("gelu", widths=(5, 6, 6, 3))
     task = make_task(case, method(case.energy), stepper=Adam(0.05), steps=150, record=("energy",))
     task = replace(task, stop=StopRule(grad_norm=1e-2))

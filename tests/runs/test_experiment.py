@@ -30,7 +30,7 @@ def arrays(path: Path) -> dict[str, NDArray[np.generic]]:
     return found
 
 
-@pytest.mark.parametrize("method", ["state", "error", "sequential", "backprop"])
+@pytest.mark.parametrize("method", ["state", "error", "sequential", "augmented-lagrangian", "backprop"])
 def test_the_same_run_twice_has_the_same_bits(files: Files, method: str):
     scenario = files.read(TEXT, f"inference.method={method}", EVERYTHING, "data.shuffle=true")
     for name in ("a.h5", "b.h5"):

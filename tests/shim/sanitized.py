@@ -11,7 +11,7 @@ from pcsim.inference import StateOptimization
 from pcsim.inference.steppers import Adam, GradientDescent
 from pcsim.trace import Block
 from tests.shim.device import CpuCupyBackend, CpuDevice
-from tests.support.cases import METHODS, make_case, make_task
+from tests.support.cases import KERNEL_METHODS, make_case, make_task
 
 RECORD = ("energy", "grad_norm", "states", "errors", "weight_gradient")
 NETWORKS: tuple[dict[str, Any], ...] = (
@@ -26,7 +26,7 @@ def run_all() -> None:
         for options in NETWORKS:
             widths = (3, 7, 7, 7, 7, 2) if "skip" in options else (3, 7, 7, 7, 9, 2)
             case = make_case("gelu", widths=widths, batch=3, **options)
-            for method, inference in METHODS.items():
+            for method, inference in KERNEL_METHODS.items():
                 steps = 1 if method == "backprop" else 3
                 stepper = Adam(0.01, eps=1e-4)
                 task = make_task(

@@ -8,15 +8,29 @@ from pcsim_numpy.namespace import NumpyNamespace
 
 from pcsim.conformance import cases
 from pcsim.conformance.cases import ACTIVATIONS, LOSSES, METHODS, join, make_task, settle_on
+from pcsim.engine import lowering
 from pcsim.engine.backend import Task
 from pcsim.model.energy import Clamped
 
 if TYPE_CHECKING:
     from tests.support.oracle import Oracle
 
-__all__ = ["ACTIVATIONS", "LOSSES", "METHODS", "XP", "Case", "join", "make_case", "make_task", "settle"]
+__all__ = [
+    "ACTIVATIONS",
+    "KERNEL_METHODS",
+    "LOSSES",
+    "METHODS",
+    "XP",
+    "Case",
+    "join",
+    "make_case",
+    "make_task",
+    "settle",
+]
 
 XP = NumpyNamespace()
+KERNEL_METHODS = {name: kind for name, kind in METHODS.items() if kind in lowering.METHODS}
+"""The methods that backends with hand-written kernels have."""
 
 
 class Case(cases.Case):

@@ -32,7 +32,7 @@ from pcsim.model.layers import dense_layer, read_as_dense
 from tests.backends.cupy.devices import needs_compiler
 from tests.shim.device import CpuCupyBackend, CpuDevice
 from tests.shim.fake_cupy import CUDARuntimeError, FakeCupy, multiply
-from tests.support.cases import METHODS, make_case, make_task
+from tests.support.cases import KERNEL_METHODS, METHODS, make_case, make_task
 from tests.support.learning import learner_on
 
 
@@ -123,7 +123,7 @@ def fake_cupy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 @needs_compiler
 @pytest.mark.parametrize("fake_cupy", STORAGES, indirect=True)
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", KERNEL_METHODS)
 def test_cupy_is_asked_in_its_own_words(method: str, fake_cupy: FakeCupy, request: pytest.FixtureRequest) -> None:
     precision = request.node.callspec.params["fake_cupy"]
     case = make_case("tanh", widths=(4, 6, 6, 6, 3), batch=5, loss="cross-entropy")
@@ -220,7 +220,7 @@ def test_a_run_too_large_for_the_device_is_refused(monkeypatch: pytest.MonkeyPat
 
 @needs_compiler
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", KERNEL_METHODS)
 def test_the_memory_of_a_run_is_known_before(method: str, precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = 0
 

@@ -22,7 +22,7 @@ from pcsim.engine import lowering
 from tests.backends.cupy.devices import needs_compiler
 from tests.shim.build import GXX, HERE
 from tests.shim.device import CpuCupyBackend
-from tests.support.cases import METHODS, make_case, make_task
+from tests.support.cases import KERNEL_METHODS, make_case, make_task
 from tests.support.covering import covering
 from tests.support.narrow import patterns
 from tests.support.places import ROOT
@@ -131,10 +131,10 @@ def test_narrow_numbers_are_converted_as_everybody_does(precision: str, tmp_path
 
 
 @needs_compiler
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", KERNEL_METHODS)
 def test_the_order_of_threads_and_blocks_changes_no_bit(method: str) -> None:
     case = make_case("gelu", widths=(9, 13, 13, 13, 13, 5), batch=3, skip=1, loss="cross-entropy", decays=True)
-    task = make_task(case, METHODS[method](case.energy), steps=1 if method == "backprop" else 4, record=RECORD)
+    task = make_task(case, KERNEL_METHODS[method](case.energy), steps=1 if method == "backprop" else 4, record=RECORD)
     (forwards, rows), (backwards, same) = (
         settle_on(CpuCupyBackend(reversed_order=order), task) for order in (False, True)
     )

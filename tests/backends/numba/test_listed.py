@@ -11,7 +11,7 @@ from pcsim_numba.namespace import NumbaNamespace
 from pcsim_numba.pieces import InPieces, in_pieces
 from pcsim_numpy import NumpyBackend
 
-from pcsim.conformance.cases import METHODS, settle_on
+from pcsim.conformance.cases import settle_on
 from pcsim.engine.backend import Descent, Task
 from pcsim.inference import Backprop, ErrorOptimization, Inference
 from pcsim.inference.steppers import Adam, GradientDescent, Momentum
@@ -40,6 +40,7 @@ from pcsim.model.losses import CrossEntropy
 from pcsim.model.network import Network
 from pcsim.model.windows import Window
 from tests.model.test_parts import values
+from tests.support.cases import KERNEL_METHODS
 from tests.support.covering import sampled
 
 NUMBA, NUMPY = NumbaBackend(), NumpyBackend()
@@ -163,13 +164,13 @@ def test_a_gradient_of_blocks_is_that_of_the_batch(side: int) -> None:
 STEPPERS = {"state": GradientDescent(0.1), "error": Adam(0.01, eps=1e-3), "sequential": Momentum(0.05)}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", KERNEL_METHODS)
 def test_every_method_takes_numpys_steps(method: str) -> None:
     network = residual()
     parameters, x, y = drawn(network, 5)
     stepper = STEPPERS.get(method, GradientDescent(0.1))
     recorded = frozenset(("energy", "grad_norm", "states", "errors", "weight_gradient"))
-    inference: Inference = METHODS[method](energy_of(network))
+    inference: Inference = KERNEL_METHODS[method](energy_of(network))
     task = Task(inference, Descent(stepper, 6, range(7)), None, parameters, x, y, None, recorded, "float64")
     (ours, rows), (theirs, others) = settle_on(NUMBA, task), settle_on(NUMPY, task)
     np.testing.assert_array_equal(ours.arrival_steps, theirs.arrival_steps)

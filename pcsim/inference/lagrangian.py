@@ -27,9 +27,9 @@ class AugmentedLagrangian(OnEnergy):
         u_i ← u_i + `dual_step` c_i after every `dual_every` steps,    s_i ← s_i − λ ∇_{s_i}L.
 
     A layer's error here is ε_i = c_i + u_i, that of its output −∂ℓ/∂ŷ: with it ∇_s L and ∇_θ L have the form of
-    ∇_s E and ∇_θ E, and the layerwise energies γ_i/2 ‖ε_i‖² are L's up to ‖λ_i‖²/(2 γ_i). Where it comes to rest, c = 0:
-    states are those of the feedforward pass and γ_i ε_i = −∂ℓ/∂s_i, so that weights learn by backpropagation's gradient.
-    That is so in any network; that it gets there is known where L is quadratic, for `dual_step` below 2 and steps
+    ∇_s E and ∇_θ E, and the layerwise energies γ_i/2 ‖ε_i‖² are L's up to ‖λ_i‖²/(2 γ_i). Where it comes to rest,
+    c = 0: states are those of the feedforward pass and γ_i ε_i = −∂ℓ/∂s_i, so that weights learn by
+    backpropagation's gradient. That is so in any network; that it gets there is known where L is quadratic, in steps
     below 4/((2 + `dual_step`) λ_max).
 
     Source: arXiv 2605.31022 and its authors' program, whose ρ is γ and whose α is `dual_step` ρ; weights learn from the

@@ -60,7 +60,8 @@ class InferenceTable(Table):
     eps: Positive = 1e-8
     """Adam's safeguard against division by zero."""
     dual_step: Positive = 1.0
-    """Share of its layer's error that a multiplier of method = "augmented-lagrangian" gains; stable below 2."""
+    """Share of its layer's error that a multiplier of method = "augmented-lagrangian" gains; below 2 it goes well with
+    step_size = "auto"."""
     dual_every: Count = 1
     """Steps of the states between two gains of the multipliers."""
     solver: Annotated[Solver | None, Allowed("one of " + ", ".join(SOLVERS), SOLVERS)] = None

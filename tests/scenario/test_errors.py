@@ -64,7 +64,8 @@ from tests.support.scenario_files import TEXT, Files, changed
         (
             'method = "state"\nform = "standard"\n',
             "",
-            "12:1: inference.method is missing; give one of state, error, sequential, augmented-lagrangian, equilibrium, backprop",
+            "12:1: inference.method is missing; give one of state, error, sequential, augmented-lagrangian, "
+            "equilibrium, backprop",
         ),
         (
             '"digits"',

@@ -19,7 +19,7 @@ from pcsim.studies.rows import Measures, Row, failure_in_words, measured_row
 
 FAILED, FAILURE = "failed", "failure"
 """The names that runs which failed, and why, have among the results of every study."""
-PATIENCE = 20.0
+PATIENCE = 50.0
 """How many times as long as writing what there is so far a study goes on before it does so again."""
 Measure = Callable[[Run, Place], Measures]
 Heard = Callable[[Run, Row], None]

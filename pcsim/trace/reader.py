@@ -47,6 +47,7 @@ class Trace(Tabled):
             self.layer_names: tuple[str, ...] = texts(self.file["layer_name"])
             self.layer_widths = whole_numbers(self.file["layer_width"])
             self._streams = growing_by_clock(self.file)
+            self._learned: tuple[str, ...] | None = None
             self._count()
 
     def _check_version(self) -> None:
@@ -178,10 +179,12 @@ class Trace(Tabled):
     @property
     def training(self) -> History:
         """Losses, accuracies and energies by `update` or `epoch`; empty where nothing was trained."""
-        with reading(self.path):
-            found = datasets_of(self.file, GROUP, len(self.layer_names)) if GROUP in self else {}
-            names = tuple(name for name, item in found.items() if grows(item) or not is_scale(item))
-        return History(names, lambda name: self.array(f"{GROUP}/{name}"), self.layer_names)
+        require_open(self.file, self.path)
+        if self._learned is None:  # looking at every array for its name takes longer than reading one
+            with reading(self.path):
+                found = datasets_of(self.file, GROUP, len(self.layer_names)) if GROUP in self else {}
+                self._learned = tuple(name for name, item in found.items() if grows(item) or not is_scale(item))
+        return History(self._learned, lambda name: self.array(f"{GROUP}/{name}"), self.layer_names)
 
     @property
     def kept_row(self) -> int | None:

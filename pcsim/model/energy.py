@@ -135,11 +135,10 @@ class Energy:
         i: int,
     ) -> Array:
         """Return ∇_{s_i}E = γ_i ε_i − Σ_j g_j(γ_j ε_j) + δ_i s_i, j over the layers that read state i."""
-        pulled = [
-            self.pullback(xp, clamped, saved, self.weighted_error(errors, j), j, (i,))[i]
-            for j in self.network.readers[i]
-        ]
-        return self._collected(states, errors, pulled, i)
+        total = self.weighted_error(errors, i)
+        for j in self.network.readers[i]:
+            total = total - self.pullback(xp, clamped, saved, self.weighted_error(errors, j), j, (i,))[i]
+        return total if self.decays[i] == 0.0 else total + self.decays[i] * states[i]
 
     def state_gradients(
         self,
@@ -150,20 +149,16 @@ class Energy:
         saved: Sequence[Saved],
     ) -> States:
         """Return `state_gradient` of every free state; a layer's error is pulled back once to all that it reads."""
-        pulled: dict[int, dict[int, Array]] = {}
-        found: list[Array] = []
-        for i, readers in enumerate(self.network.readers):
-            for j in readers:
-                if j not in pulled:
-                    pulled[j] = self.pullback(xp, clamped, saved, self.weighted_error(errors, j), j)
-            found.append(self._collected(states, errors, [pulled[j].pop(i) for j in readers], i))
+        weighted = [self.weighted_error(errors, j) for j in range(len(errors))]
+        found = weighted[:-1]
+        for j, layer in enumerate(self.network.layers):
+            if layer.free:
+                for i, pulled in self.pullback(xp, clamped, saved, weighted[j], j).items():
+                    found[i] = found[i] - pulled
+        for i, delta in enumerate(self.decays):
+            if delta != 0.0:
+                found[i] = found[i] + delta * states[i]
         return tuple(found)
-
-    def _collected(self, states: Sequence[Array], errors: Sequence[Array], pulled: Sequence[Array], i: int) -> Array:
-        total = self.weighted_error(errors, i)
-        for part in pulled:
-            total = total - part
-        return total if self.decays[i] == 0.0 else total + self.decays[i] * states[i]
 
     def backpropagated(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> States:
         """Return ∂/∂s_i of loss and activity decay through all layers above state i, errors held fixed."""

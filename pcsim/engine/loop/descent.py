@@ -79,6 +79,7 @@ class Arrivals:
 
     def __init__(self, layers: int) -> None:
         self.steps = np.full(layers, -1, dtype=np.int64)
+        self._complete = False
 
     @property
     def everywhere(self) -> np.bool_:
@@ -93,9 +94,10 @@ class Arrivals:
         to_host: Callable[[Array], NDArray[Any]],
     ) -> None:
         """Note the layers that a signal has reached by this step."""
-        missing = np.flatnonzero(self.steps < 0)
-        if missing.size == 0:
+        if self._complete:
             return
+        missing = np.flatnonzero(self.steps < 0)
+        self._complete = missing.size == 0
         positive: NDArray[np.bool_] = np.any(layerwise, axis=1)
         for i in missing:
             if positive[i] and i < len(positive) - 1:

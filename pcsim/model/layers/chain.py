@@ -41,8 +41,8 @@ class Chain:
 
     def pullback(self, xp: Namespace, parameters: Parameters, saved: Saved, v: Array) -> Array:
         """Return vᵀ ∂f/∂s."""
-        for k in range(len(self.parts) - 1, -1, -1):
-            v = self.parts[k].pullback(xp, parameters, saved[k], v)
+        for part, own in zip(reversed(self.parts), reversed(saved), strict=True):
+            v = part.pullback(xp, parameters, own, v)
         return v
 
     def pushforward(self, xp: Namespace, parameters: Parameters, saved: Saved, ds: Array) -> Array:

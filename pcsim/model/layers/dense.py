@@ -53,6 +53,10 @@ class Dense(Affine):
             value += parameters["b"]
         return value, s
 
+    def pullback(self, xp: Namespace, parameters: Parameters, saved: Saved, v: Above) -> Below:
+        """Return v Wᵀ: `transpose` in one call."""
+        return v @ parameters["W"].T
+
     def gradient(self, xp: Namespace, parameters: Parameters, saved: Saved, v: Above) -> Parameters:
         """Return sᵀ v for W and the sum of v over samples for b."""
         found = {"W": saved.T @ v}

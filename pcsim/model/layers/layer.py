@@ -53,6 +53,11 @@ class Layer:
         """The states this layer reads but for the input."""
         return tuple(state for state in self.reads if state >= 0)
 
+    @cached_property
+    def _alone(self) -> Branch | None:
+        """The branch that is the whole layer, where it is: most layers, whose calls small networks consist of."""
+        return self.branches[0] if len(self.branches) == 1 and not self.then.parts else None
+
     @property
     def parts(self) -> tuple[Part, ...]:
         """All parts, those of the branches first."""
@@ -80,6 +85,9 @@ class Layer:
 
     def forward(self, xp: Namespace, parameters: Parameters, states: Mapping[int, Array]) -> tuple[Array, Saved]:
         """Return the prediction from the states it reads, by number, and what is saved."""
+        if (branch := self._alone) is not None:
+            value, own = branch.chain.forward(xp, branch.own(parameters), states[branch.source])
+            return value, ((own,), ())
         saved: list[Saved] = []
         total: Array = None
         for branch in self.branches:
@@ -95,6 +103,9 @@ class Layer:
         self, xp: Namespace, parameters: Parameters, saved: Saved, v: Array, states: Collection[int]
     ) -> dict[int, Array]:
         """Return vᵀ ∂ŝ/∂s of those of the states that it reads, by number."""
+        if (branch := self._alone) is not None:
+            source, ((own,), _) = branch.source, saved
+            return {source: branch.chain.pullback(xp, branch.own(parameters), own, v)} if source in states else {}
         if self.then.parts:
             v = self.then.pullback(xp, parameters, saved[1], v)
         found: dict[int, Array] = {}

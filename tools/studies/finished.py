@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -77,8 +78,11 @@ def read_finished(path: Path) -> dict[str, Finished]:
     return {run.digest: run for run in found}
 
 
-def run_apart(planned: Planned, path: Path, folder: Path) -> None:
-    """Do a run in a process of its own, on one thread, which adds its line; raises `RunFailed` if it cannot."""
+def run_apart(planned: Planned, path: Path, folder: Path, program: str = "tools.studies.finished") -> None:
+    """Do a run in a process of its own, on one thread, which adds its line; raises `RunFailed` if it cannot.
+
+    `program` is a module that takes the arguments of this one.
+    """
     one_thread = {
         "OPENBLAS_NUM_THREADS": "1",
         "NUMBA_NUM_THREADS": "1",
@@ -86,7 +90,7 @@ def run_apart(planned: Planned, path: Path, folder: Path) -> None:
     }
     compiled = {"JAX_COMPILATION_CACHE_DIR": str(folder / "jax")}
     words = [str(path), str(folder), planned.name, str(planned.seed), *planned.overrides]
-    command = [sys.executable, "-m", "tools.studies.finished", *words]
+    command = [sys.executable, "-m", program, *words]
     if subprocess.run(command, env=os.environ | one_thread | compiled, check=False).returncode:
         raise RunFailed(f"{' '.join(words)}: has not come to its end")
 
@@ -129,16 +133,22 @@ def _outcome(planned: Planned, digest: str, trace: Trace, seconds: float | None)
     )
 
 
-def main() -> int:
+def arguments(words: Sequence[str] | None = None) -> tuple[Path, Path, Planned]:
+    """Return the file, the folder and the run that a command line names."""
     parser = argparse.ArgumentParser(description="Do one training run and add a line to a file.")
     parser.add_argument("file", type=Path)
     parser.add_argument("folder", type=Path, help="where its trace and checkpoint are until it is finished")
     parser.add_argument("name")
     parser.add_argument("seed", type=int)
     parser.add_argument("overrides", nargs="*")
-    given = parser.parse_args()
-    run = finish(Planned(given.name, given.seed, tuple(given.overrides)), given.folder)
-    with given.file.open("a", encoding="utf-8") as file:  # in one write, for others add theirs
+    given = parser.parse_args(words)
+    return given.file, given.folder, Planned(given.name, given.seed, tuple(given.overrides))
+
+
+def main() -> int:
+    path, folder, planned = arguments()
+    run = finish(planned, folder)
+    with path.open("a", encoding="utf-8") as file:  # in one write, for others add theirs
         file.write(json.dumps(asdict(run)) + "\n")
     return 0
 

@@ -1,0 +1,115 @@
+"""The bench of local methods: equal budgets, step sizes that are tried, and tables with paired differences."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pcsim
+from tools.pages.make_methods_page import following
+from tools.studies.finished import Planned
+from tools.studies.local_methods import METHODS, STEPS, Cell, Method, cells, chosen
+from tools.studies.local_runs import LocalRun, at_equilibrium, backpropagated, cosine, cosines, main, read_runs
+from tools.studies.local_table import interval, page
+
+SMALL = ("learning.epochs=1", "data.samples=128", "network.hidden.layers=2")
+BUDGET = Cell(METHODS[1], 4, "MNIST")
+
+
+def done(planned: Planned, accuracy: float | None, validation: float | None = None) -> LocalRun:
+    words = (planned.name, list(planned.overrides), planned.seed, planned.digest(), accuracy, validation)
+    return LocalRun(*words, 1, 0.25, 0.75, 0.5, 0.9, 12.0, 300.0, "a machine, one thread", "pcsim 0", "2026-01-02")
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_no_method_takes_more_products_than_state_optimization_and_none_could_take_one_step_more(
+    method: Method,
+) -> None:
+    cell = Cell(method, 4, "MNIST")
+    assert BUDGET.steps == STEPS[4]
+    assert cell.work <= BUDGET.work
+    if cell.steps:
+        assert cell.work + cell.cost(2) - cell.cost(1) > BUDGET.work
+
+
+def test_products_are_those_of_the_textbook() -> None:
+    """784-128-128-128-10: 20 steps of L forward and L − 1 back, and L for the gradient."""
+    whole, first = 784 * 128 + 2 * 128 * 128 + 128 * 10, 784 * 128
+    assert BUDGET.work == 20 * (2 * whole - first) + whole
+    assert Cell(METHODS[0], 4, "MNIST").work == 3 * whole - first
+
+
+def test_a_step_size_is_tried_before_it_is_used_and_the_best_one_is_taken() -> None:
+    tries = BUDGET.tries()
+    assert list(tries) == [0.03, 0.1, 0.3]
+    first = next(iter(tries.values()))
+    assert chosen(BUDGET, {first.digest(): 0.9}) == (None, [tries[0.1], tries[0.3]])
+    accuracies = dict(zip((run.digest() for run in tries.values()), (0.7, 0.8, None), strict=True))
+    assert chosen(BUDGET, accuracies) == (0.1, [])
+    assert Cell(METHODS[1], 4, "Fashion-MNIST").tries() == tries
+
+
+def test_runs_that_are_cheap_come_first_and_what_is_finished_or_has_failed_is_not_done_again() -> None:
+    wanted = [cell for cell in cells() if cell.method in METHODS[:2]]
+    first = following(wanted, {}, set())
+    assert first is not None
+    assert first == Cell(METHODS[0], 4, "MNIST").runs(None)[0]
+    found = {first.digest(): done(first, 0.9)}
+    second = following(wanted, found, set())
+    assert second is not None
+    assert second == BUDGET.tries()[0.03]
+    assert following(wanted, found, {second.digest()}) == BUDGET.tries()[0.1]
+    assert following(wanted[:1], {run.digest(): done(run, 0.9) for run in wanted[0].runs(None)}, set()) is None
+
+
+def test_the_page_pairs_differences_by_seed_and_says_what_is_not_measured() -> None:
+    reference, found = Cell(METHODS[0], 4, "MNIST"), dict[str, LocalRun]()
+    for run, accuracy in zip(reference.runs(None), (0.90, 0.91, 0.92), strict=True):
+        found[run.digest()] = done(run, accuracy)
+    for size, run in BUDGET.tries().items():
+        found[run.digest()] = done(run, None, size)
+    for run, accuracy in zip(BUDGET.runs(0.3), (0.89, 0.899, 0.911), strict=True):
+        found[run.digest()] = done(run, accuracy)
+    text = page(found)
+    assert (
+        "| state optimization | 90.00 ± 1.05 | **-1.00 ± 0.25** | 0.250, 0.750 | 0.500, 0.900 | 1 | 20, 0.3 |" in text
+    )
+    assert "| error optimization | not measured | – |" in text
+    assert "- a machine, one thread, pcsim 0, 2026-01-02\n" in text
+
+
+def test_intervals_are_students() -> None:
+    mean, half = interval([-1.0, -1.1, -0.9])
+    assert mean == pytest.approx(-1.0)
+    assert half == pytest.approx(4.302652729911275 * 0.1 / 3**0.5)
+    assert interval([2.0]) == (2.0, float("inf"))
+
+
+def test_cosines_see_gradients_that_are_tiny() -> None:
+    a = np.array([1e-200, 2e-200])
+    assert cosine(a, 1e180 * a) == pytest.approx(1.0)
+    assert cosine(a, np.array([2.0, -1.0])) == pytest.approx(0.0)
+    assert np.isnan(cosine(a, np.zeros(2)))
+
+
+def test_a_run_is_measured_beside_backpropagation_and_its_own_equilibrium(tmp_path: Path) -> None:
+    file = tmp_path / "runs.jsonl"
+    words = (*SMALL, "inference.steps=2", 'trace.record=["weight_gradient"]')
+    assert main([str(file), str(tmp_path), "train-digits", "3", *words]) == 0
+    run = read_runs(file)[Planned("train-digits", 3, words).digest()]
+    assert [path.name for path in tmp_path.iterdir()] == ["runs.jsonl"]
+    assert json.loads(file.read_text()) == asdict(run)
+    assert run.accuracy is not None
+    assert run.lowest_to_backprop is not None
+    assert run.lowest_to_equilibrium is not None
+    assert run.lowest_to_equilibrium < run.lowest_to_backprop < 1
+
+
+def test_references_are_what_they_are_called(tmp_path: Path) -> None:
+    words = (*SMALL, 'trace.record=["weight_gradient"]', "backend.precision=float64")
+    for method, reference in (("backprop", backpropagated), ("equilibrium", at_equilibrium)):
+        scenario = pcsim.read_scenario("train-digits", (*words, f"inference.method={method}"))
+        with pcsim.run(scenario) as trace:
+            assert cosines(trace, scenario, reference) == pytest.approx((1.0, 1.0), abs=1e-9)

@@ -1,0 +1,119 @@
+"""The bench of local methods: which there are, on which networks and data, and at what number of steps each.
+
+A method joins with one line of `METHODS`: its name, how a scenario is told to use it, and step sizes to choose from.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pcsim.assemble import build_learner, build_network
+from pcsim.studies.update_cost import products
+from tools.studies.finished import Planned
+
+SCENARIO = "deep-local-mnist"
+DATA: dict[str, tuple[str, ...]] = {"MNIST": (), "Fashion-MNIST": ("data.name=fashion-mnist",)}
+STEPS = {4: 20, 20: 20, 64: 64}
+"""By number of layers: how many steps of state optimization the budget of an update is worth."""
+SEEDS = (0, 1, 2)
+TRIED_SEED = 100
+TRIED = ("data.samples=12800", "data.validation=0.1")
+"""On what step sizes are tried: 180 updates of a seed that is not reported, measured on samples held out."""
+STANDARD = ("inference.form=standard",)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method: its name in tables, how it is told to the scenario, and the step sizes it may choose from.
+
+    `step_work` is what a step takes in units of a step of state optimization, all products with weights counted.
+    """
+
+    name: str
+    overrides: tuple[str, ...]
+    step_sizes: tuple[float, ...] = ()
+    step_work: float = 1.0
+
+
+BACKPROPAGATION = Method("backpropagation", ("inference.method=backprop",))
+METHODS = (
+    BACKPROPAGATION,
+    Method("state optimization", STANDARD, (0.03, 0.1, 0.3)),
+    Method("… increment form, scale-free", ("learning.scale=per-layer",), (0.03, 0.1, 0.3)),
+    Method("error optimization", ("inference.method=error",), (0.001, 0.01, 0.1)),
+    Method("incremental PC", (*STANDARD, "learning.rule=incremental"), (0.03, 0.1, 0.3)),
+    Method("sequential inference", (*STANDARD, "inference.method=sequential"), (0.03, 0.1, 0.3)),
+    Method("fixed predictions", (*STANDARD, "inference.predictions=fixed"), (0.1, 0.3, 1.0)),
+    Method("equilibrium search", ("inference.method=equilibrium",)),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A method on a network of so many layers and a data set."""
+
+    method: Method
+    layers: int
+    data: str
+
+    @property
+    def base(self) -> tuple[str, ...]:
+        """What it takes to train this network in this way, but for steps, step size and data."""
+        scale = () if any("learning.scale" in word for word in self.method.overrides) else ("learning.scale=none",)
+        return (f"network.hidden.layers={self.layers - 1}", *scale, *self.method.overrides)
+
+    @property
+    def steps(self) -> int:
+        """The number of inference steps that the budget allows, 0 where there are none to choose."""
+        if self.method is BACKPROPAGATION:
+            return 0
+        state = Cell(METHODS[1], self.layers, self.data)
+        first, more = self.cost(1), self.cost(2) - self.cost(1)
+        return 1 + int((state.cost(STEPS[self.layers]) - first) / (more * self.method.step_work))
+
+    @property
+    def work(self) -> int:
+        """The multiplications of an update with weights, for each sample."""
+        if self.method is BACKPROPAGATION:
+            return self.cost(None)
+        first, more = self.cost(1), self.cost(2) - self.cost(1)
+        return first + int((self.steps - 1) * more * self.method.step_work)
+
+    def tries(self) -> dict[float, Planned]:
+        """Return the short runs that decide on the step size, by step size; they are the same for all data."""
+        return {size: self._planned(TRIED_SEED, (*self._told(size), *TRIED)) for size in self.method.step_sizes}
+
+    def runs(self, step_size: float | None) -> tuple[Planned, ...]:
+        """Return the runs that are reported."""
+        told = (*self._told(step_size), *DATA[self.data], 'trace.record=["weight_gradient"]')
+        return tuple(self._planned(seed, told) for seed in SEEDS)
+
+    def _told(self, step_size: float | None) -> tuple[str, ...]:
+        steps = (f"inference.steps={self.steps}",) if self.steps else ()
+        return steps if step_size is None else (*steps, f"inference.step_size={step_size}")
+
+    def _planned(self, seed: int, words: tuple[str, ...]) -> Planned:
+        return Planned(SCENARIO, seed, (*self.base, *words))
+
+    def cost(self, steps: int | None) -> int:
+        """Return the multiplications of an update with so many steps, None for the scenario's own number."""
+        told = () if steps is None else (f"inference.steps={steps}",)
+        scenario = Planned(SCENARIO, 0, (*self.base, *told)).scenario()
+        network = build_network(scenario)
+        return products(network, build_learner(scenario, network))[1]
+
+
+def cells() -> list[Cell]:
+    """Return all cells of the bench, the cheap ones first."""
+    return [Cell(method, layers, data) for layers in STEPS for data in DATA for method in METHODS]
+
+
+def chosen(cell: Cell, validated: Mapping[str, float | None]) -> tuple[float | None, list[Planned]]:
+    """Return the step size with the best validation accuracy (None without one), and what is still to be tried.
+
+    `validated` has the accuracies of tried runs by digest, None where one diverged.
+    """
+    tries = cell.tries()
+    missing = [run for run in tries.values() if run.digest() not in validated]
+    if missing or not tries:
+        return None, missing
+    return max(tries, key=lambda size: validated[tries[size].digest()] or -1.0), []

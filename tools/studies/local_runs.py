@@ -1,0 +1,181 @@
+"""Runs of the bench of local methods, a line each in a small file; called as a program it does one and adds its line.
+
+python -m tools.studies.local_runs FILE FOLDER NAME SEED [KEY=VALUE …]
+"""
+
+import datetime
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64, Shaped
+
+import pcsim
+from pcsim.assemble import build_inference, build_network
+from pcsim.engine.host import host_namespace
+from pcsim.errors import RunFailed
+from pcsim.inference import Backprop, Equilibrium, Inference
+from pcsim.inference.steppers import GradientDescent
+from pcsim.inference.stopping import StopRule
+from pcsim.learning import SGD, Learner
+from pcsim.learning.batch import Batch
+from pcsim.recorded.point import read_point
+from pcsim.runs.provenance import describe_machine
+from pcsim.runs.repetition import last_measures
+from pcsim.scenario import Scenario
+from pcsim.trace import Trace
+from pcsim.typing import NDArray
+from tools.studies.finished import Planned, arguments
+
+RESIDUAL = 1e-8
+MOST_EVALUATIONS = 2000
+
+
+@dataclass(frozen=True)
+class LocalRun:
+    """What came of a run.
+
+    Cosines are those of the update's gradient after training, on the first batch in file order, to backpropagation's
+    and to that of the exact equilibrium, both in float64: the lowest of all layers and the median; None where nothing
+    is compared, a layer of zeros left out. `silent` counts layers without a signal in the whole epoch.
+    """
+
+    name: str
+    overrides: list[str]
+    seed: int
+    digest: str
+    accuracy: float | None
+    validation: float | None
+    silent: int
+    lowest_to_backprop: float | None
+    median_to_backprop: float | None
+    lowest_to_equilibrium: float | None
+    median_to_equilibrium: float | None
+    seconds: float
+    """Of processor time, compilation included."""
+    megabytes: float
+    """Of memory, the most that the process held."""
+    machine: str
+    versions: str
+    date: str
+
+
+def read_runs(path: Path) -> dict[str, LocalRun]:
+    """Return finished runs by the digests of their scenarios."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    found = [LocalRun(**json.loads(line)) for line in lines]
+    return {run.digest: run for run in found}
+
+
+def measure(planned: Planned, folder: Path) -> LocalRun:
+    """Do a run, with its trace in `folder` while it lasts."""
+    scenario, digest = planned.scenario(), planned.digest()
+    target = folder / f"{planned.name}-{digest}.h5"
+    begun = time.process_time()
+    try:
+        trace = pcsim.run(scenario, path=target, force=True)
+    except RunFailed as error:
+        if error.trace is None:
+            raise
+        trace = error.trace
+    seconds = round(time.process_time() - begun, 1)
+    megabytes = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    with trace:
+        complete = trace.status == "complete"
+        measures = last_measures(trace)
+        lowest, median = cosines(trace, scenario, backpropagated) if complete and trace.gradient else (None, None)
+        least, middle = cosines(trace, scenario, at_equilibrium) if complete and trace.gradient else (None, None)
+        silent = len(str(trace.attributes.get("silent_layers", "")).split())
+    target.unlink()
+    machine = describe_machine(("jax", "jaxlib"))
+
+    def known(name: str) -> float | None:
+        value = measures.get(name, float("nan")) if complete else float("nan")
+        return value if np.isfinite(value) else None
+
+    return LocalRun(
+        planned.name,
+        list(planned.overrides),
+        planned.seed,
+        digest,
+        known("test_accuracy"),
+        known("validation_accuracy"),
+        silent,
+        lowest,
+        median,
+        least,
+        middle,
+        seconds,
+        megabytes,
+        f"{machine['processor']}, one thread",
+        machine["versions"],
+        datetime.date.today().isoformat(),
+    )
+
+
+def cosines(
+    trace: Trace, scenario: Scenario, reference: Callable[[Trace, Scenario], dict[str, NDArray[np.float64]] | None]
+) -> tuple[float | None, float | None]:
+    """Return the lowest and the median cosine over layers of a trace's weight gradients to those of a reference."""
+    other = reference(trace, scenario)
+    if other is None:
+        return None, None
+    found = [cosine(trace.gradient[name], other[name]) for name in other if name.startswith("W_")]
+    finite = [value for value in found if np.isfinite(value)]
+    return (min(finite), float(np.median(finite))) if finite else (None, None)
+
+
+def cosine(a: Shaped[NDArray[np.floating], "..."], b: Shaped[NDArray[np.floating], "..."]) -> float:
+    """Return the cosine between two arrays, of numbers however small; NaN where one is zero."""
+    first, second = (_scaled(array) for array in (a, b))
+    length = float(np.linalg.norm(first) * np.linalg.norm(second))
+    return float(first @ second) / length if length > 0 else float("nan")
+
+
+def _scaled(array: Shaped[NDArray[np.floating], "..."]) -> Float64[NDArray[np.float64], " n"]:
+    flat = np.asarray(array, dtype=np.float64).ravel()
+    size = np.abs(flat).max()
+    return flat / size if size > 0 else flat
+
+
+def backpropagated(trace: Trace, scenario: Scenario) -> dict[str, NDArray[np.float64]] | None:
+    """Return backpropagation's gradient of the loss at the end of a trace, in float64."""
+    energy = build_inference(scenario, build_network(scenario)).energy.bare
+    return _gradient(trace, Backprop(energy), 1, None)
+
+
+def at_equilibrium(trace: Trace, scenario: Scenario) -> dict[str, NDArray[np.float64]] | None:
+    """Return the gradient of the energy at every sample's equilibrium, in float64; None where one was not found."""
+    energy = build_inference(scenario, build_network(scenario)).energy
+    method = Equilibrium(energy, RESIDUAL, MOST_EVALUATIONS)
+    return _gradient(trace, method, MOST_EVALUATIONS, StopRule(grad_norm=RESIDUAL))
+
+
+def _gradient(
+    trace: Trace, inference: Inference, steps: int, stop: StopRule | None
+) -> dict[str, NDArray[np.float64]] | None:
+    point = read_point(trace, inference.energy.network)
+    learner = Learner(inference, GradientDescent(1.0), steps, SGD(), stop=stop)
+    batch = Batch(host_namespace(), learner, point.x, point.y)
+    clamped, end, _, taken = batch.settle(point.parameters)
+    if taken is not None and int(taken) == steps:
+        return None
+    gradient = batch.gradient(clamped, end)
+    return {f"{name}_{i}": value for i, layer in enumerate(gradient) for name, value in layer.items()}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    file, folder, planned = arguments(words)
+    run = measure(planned, folder)
+    with file.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(asdict(run)) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

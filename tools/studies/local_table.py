@@ -1,0 +1,155 @@
+"""Tables and a figure of the bench of local methods."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from scipy.stats import t as student
+
+from tools.studies.local_methods import BACKPROPAGATION, DATA, METHODS, SEEDS, STEPS, Cell, chosen
+from tools.studies.local_runs import LocalRun
+from tools.studies.pages import table
+from tools.studies.trials import spread
+
+CONFIDENCE = 0.95
+HEADER = (
+    "",
+    "accuracy",
+    "difference to backpropagation",
+    "cosine to backpropagation: lowest, median",
+    "cosine to the equilibrium: lowest, median",
+    "layers without signal",
+    "steps, step size",
+    "million multiplications",
+    "processor seconds",
+    "MB",
+)
+Found = Mapping[str, LocalRun]
+
+
+def page(found: Found) -> str:
+    """Return the whole page."""
+    parts = [
+        "# Local methods on one bench: measured figures\n\nWritten by `tools/pages/make_methods_page.py` from "
+        "`methods-runs.jsonl`, which has a line for every run; [methods.md](methods.md) says what the methods are.\n\n"
+        "One epoch (937 updates), width 128, tanh, orthogonal weights, cross-entropy, batch 64, Adam 1e-4, float32 on "
+        "JAX. **Equal budget**: an update of every method but backpropagation may take as many multiplications with "
+        "weights (of each sample) as "
+        + ", ".join(f"{steps} steps of state optimization at {layers} layers" for layers, steps in STEPS.items())
+        + "; the search for equilibria may stop earlier. **Step sizes** are the best of three for each method and "
+        "depth, by the accuracy on 1,280 held-out samples of MNIST after 180 updates of another seed. Accuracies are "
+        "on the test samples, mean ± standard deviation over seeds "
+        + ", ".join(map(str, SEEDS))
+        + "; differences are paired by seed, with a confidence interval of "
+        f"{CONFIDENCE:.0%} (Student's t). **Cosines** are those of the weight gradients after training, on the first "
+        "batch, to backpropagation's and to those at the exact equilibrium (residual 1e-8, float64): mean over seeds "
+        "of the lowest and of the median layer, layers of zeros left out. Layers without signal are those whose "
+        "errors were zero in the whole epoch. Seconds include compilation, on a machine that others shared.\n\n"
+        "![Accuracy by depth, and cosines](figures/methods.png)\n"
+    ]
+    for layers in STEPS:
+        for data in DATA:
+            lines = [_line(Cell(method, layers, data), found) for method in METHODS]
+            parts.append(f"\n## {data}, {layers} layers\n\n{table(HEADER, lines)}")
+    machines = sorted({f"{run.machine}, {run.versions}, {run.date}" for run in found.values()})
+    parts.append("\n## Machine\n\n" + "".join(f"- {words}\n" for words in machines or ["none yet"]))
+    return "".join(parts)
+
+
+def results(cell: Cell, found: Found) -> tuple[float | None, dict[int, LocalRun]]:
+    """Return the step size of a cell, None where it has none or it is not known, and its finished runs by seed."""
+    validated = {digest: run.validation for digest, run in found.items()}
+    step_size, missing = chosen(cell, validated)
+    if missing:
+        return None, {}
+    runs = [(run.seed, found[digest]) for run in cell.runs(step_size) if (digest := run.digest()) in found]
+    return step_size, dict(runs)
+
+
+def accuracies(runs: Mapping[int, LocalRun]) -> dict[int, float]:
+    """Return test accuracies in per cent by seed, without runs that diverged."""
+    return {seed: 100 * run.accuracy for seed, run in runs.items() if run.accuracy is not None}
+
+
+def interval(differences: Sequence[float]) -> tuple[float, float]:
+    """Return mean and half the width of the confidence interval of a mean of normal variables, infinite for one."""
+    mean = float(np.mean(differences))
+    if len(differences) < 2:
+        return mean, float("inf")
+    error = float(np.std(differences, ddof=1)) / len(differences) ** 0.5
+    return mean, float(student.ppf(0.5 + CONFIDENCE / 2, len(differences) - 1)) * error
+
+
+def _line(cell: Cell, found: Found) -> list[str]:
+    step_size, runs = results(cell, found)
+    steps = "–" if not cell.steps else f"{cell.steps}" + ("" if step_size is None else f", {step_size:g}")
+    work = f"{1e-6 * cell.work:.1f}"
+    if not runs:
+        return [cell.method.name, "not measured", "–", "–", "–", "–", steps, work, "–", "–"]
+    right = accuracies(runs)
+    diverged = len(runs) - len(right)
+    counted = "" if len(runs) == len(SEEDS) else f" ({len(runs)} of {len(SEEDS)} seeds)"
+    return [
+        cell.method.name,
+        (spread(list(right.values())) if right else "") + (f" {diverged} diverged" if diverged else "") + counted,
+        "–" if cell.method is BACKPROPAGATION else _difference(right, cell, found),
+        _cosines([(run.lowest_to_backprop, run.median_to_backprop) for run in runs.values()]),
+        _cosines([(run.lowest_to_equilibrium, run.median_to_equilibrium) for run in runs.values()]),
+        str(max(run.silent for run in runs.values())),
+        steps,
+        work,
+        f"{np.median([run.seconds for run in runs.values()]):.0f}",
+        f"{max(run.megabytes for run in runs.values()):.0f}",
+    ]
+
+
+def _difference(right: Mapping[int, float], cell: Cell, found: Found) -> str:
+    reference = accuracies(results(Cell(BACKPROPAGATION, cell.layers, cell.data), found)[1])
+    pairs = [right[seed] - reference[seed] for seed in right if seed in reference]
+    if not pairs:
+        return "–"
+    mean, half = interval(pairs)
+    words = f"{mean:+.2f}" + (f" ± {half:.2f}" if np.isfinite(half) else "")
+    return f"**{words}**" if abs(mean) > half else words
+
+
+def _cosines(pairs: Sequence[tuple[float | None, float | None]]) -> str:
+    known = [(lowest, median) for lowest, median in pairs if lowest is not None and median is not None]
+    if not known:
+        return "–"
+    lowest, median = np.mean(known, axis=0)
+    return f"{lowest:.3f}, {median:.3f}"
+
+
+def draw(found: Found) -> Any:
+    """Draw accuracies by depth, one panel a data set, and the cosines of the layers that are worst."""
+    figure = Figure(figsize=(11, 7.5), layout="constrained")
+    panels = figure.subplots(2, 2, sharex=True)
+    for column, data in enumerate(DATA):
+        for number, method in enumerate(METHODS):
+            points = [(layers, results(Cell(method, layers, data), found)[1]) for layers in STEPS]
+            points = [(layers, runs) for layers, runs in points if accuracies(runs)]
+            if not points:
+                continue
+            colour = "black" if method is BACKPROPAGATION else f"C{number - 1}"
+            right = [list(accuracies(runs).values()) for _, runs in points]
+            spreads = [np.std(values, ddof=1) if len(values) > 1 else 0.0 for values in right]
+            means = [np.mean(values) for values in right]
+            depths = [layers for layers, _ in points]
+            panels[0][column].errorbar(depths, means, spreads, color=colour, marker="o", capsize=3, label=method.name)
+            lowest = [[run.lowest_to_backprop for run in runs.values()] for _, runs in points]
+            drawn = [float(np.mean([value for value in each if value is not None] or [np.nan])) for each in lowest]
+            panels[1][column].plot(depths, drawn, color=colour, marker="o")
+        panels[0][column].set_title(data, fontsize=10)
+        panels[0][column].set_ylabel("test accuracy (%)")
+        panels[1][column].set_ylabel("lowest cosine to backpropagation of any layer")
+        panels[1][column].set_xlabel("layers")
+        panels[1][column].set_xscale("log")
+        panels[1][column].set_xticks(list(STEPS), [str(layers) for layers in STEPS])
+        panels[1][column].minorticks_off()
+        for axes in (panels[0][column], panels[1][column]):
+            axes.grid(alpha=0.2)
+    if panels[0][0].get_legend_handles_labels()[0]:
+        panels[0][0].legend(fontsize=8)
+    return figure

@@ -42,13 +42,18 @@ class Planned:
 
     def digest(self) -> str:
         """Return what tells runs with other settings apart: defaults, and so words to come, do not change it."""
-        words = self.scenario().model_dump(mode="json", exclude_defaults=True, exclude={"title"})
-        return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:16]
+        return _digest(self)
 
 
 @cache  # a page asks for the same ones again and again
 def _read(name: str, overrides: tuple[str, ...]) -> Scenario:
     return read_scenario(name, overrides)
+
+
+@cache
+def _digest(planned: Planned) -> str:
+    words = planned.scenario().model_dump(mode="json", exclude_defaults=True, exclude={"title"})
+    return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ A method joins with one line of `METHODS`: its name, how a scenario is told to u
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from pcsim.assemble import build_learner, build_network
 from pcsim.studies.update_cost import products
@@ -96,10 +97,14 @@ class Cell:
 
     def cost(self, steps: int | None) -> int:
         """Return the multiplications of an update with so many steps, None for the scenario's own number."""
-        told = () if steps is None else (f"inference.steps={steps}",)
-        scenario = Planned(SCENARIO, 0, (*self.base, *told)).scenario()
-        network = build_network(scenario)
-        return products(network, build_learner(scenario, network))[1]
+        return _cost((*self.base, *(() if steps is None else (f"inference.steps={steps}",))))
+
+
+@cache
+def _cost(overrides: tuple[str, ...]) -> int:
+    scenario = Planned(SCENARIO, 0, overrides).scenario()
+    network = build_network(scenario)
+    return products(network, build_learner(scenario, network))[1]
 
 
 def cells() -> list[Cell]:

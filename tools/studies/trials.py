@@ -33,17 +33,27 @@ class Trial:
         return re.sub(r"[^A-Za-z0-9.=_-]+", "_", words)
 
 
+def kept_outcome(trial: Trial, folder: Path) -> dict[str, Any] | None:
+    """Return what came of a trial that was run before, with the same scenario; None where there is nothing."""
+    kept = folder / f"{trial.name}.json"
+    found = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    return found if found.get("scenario") == _text(trial) else None
+
+
 def outcome(trial: Trial, folder: Path) -> dict[str, Any]:
     """Return what came of a trial, from `folder` if the same scenario has been run before."""
-    kept = folder / f"{trial.name}.json"
-    scenario = scenario_text(read_scenario(trial.scenario, trial.overrides, seed=trial.seed))
-    found = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
-    if found.get("scenario") != scenario:
-        found = _run(trial) | {"scenario": scenario}
+    found = kept_outcome(trial, folder)
+    if found is None:
+        found = _run(trial) | {"scenario": _text(trial)}
+        kept = folder / f"{trial.name}.json"
         unfinished = kept.with_suffix(".tmp")
         unfinished.write_text(json.dumps(found), encoding="utf-8")
         unfinished.replace(kept)
     return found
+
+
+def _text(trial: Trial) -> str:
+    return scenario_text(read_scenario(trial.scenario, trial.overrides, seed=trial.seed))
 
 
 def outcomes(scenario: str, overrides: Sequence[str], seeds: Sequence[int], folder: Path) -> list[dict[str, Any]]:

@@ -165,7 +165,8 @@ class Scenario(Table, Shown):
     """Where the run happens and in which arithmetic."""
     sweep: Annotated[Sweep | None, Allowed(EXAMPLE)] = None
     """Lists of values by key, as in inference.step_size = [0.1, 0.2]: a run for every combination of them, in one
-    trace. Where a key is a table, its values are tables of several keys that change together."""
+    trace. Where a key is a table, its values are tables of several keys that change together; the key together has
+    tables of keys from anywhere: together = [{ network.hidden.layers = 4, inference.steps = 4 }]."""
     search: Annotated[SearchTable | None, EXAMPLE_OF_SEARCH] = None
     """Ranges and lists by key, from which runs are drawn until a number is best."""
     study: Annotated[StudyTable | None, Allowed("a table: write [study] on a line of its own")] = None

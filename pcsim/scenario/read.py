@@ -20,7 +20,7 @@ from pcsim.scenario.relevance import take_unused
 from pcsim.scenario.search import Range, flattened_search
 from pcsim.scenario.sizes import replace_sizes, resolve_sizes, split_output
 from pcsim.scenario.sources import Source, extend_chain, find, make_source, read_chain
-from pcsim.scenario.sweep import combinations, flattened, placed_flat, settle_sweep
+from pcsim.scenario.sweep import combinations, flattened, placed_flat, settle_sweep, spread_out
 from pcsim.scenario.syntax import dotted
 from pcsim.scenario.toml_text import quoted
 from pcsim.scenario.training import settle_training
@@ -194,7 +194,10 @@ def run_with(scenario: Scenario, values: Mapping[str, Any], table: str = "sweep"
 
 
 def _run_with(base: Scenario, source: Source, values: Mapping[str, Any], where: Callable[[str], str]) -> Run:
-    given = [Override(tuple(key.split(".")), value, f"{where(key)} = {quoted(value)}") for key, value in values.items()]
+    given = [
+        Override(tuple(key.split(".")), value, f"{where(swept)}{f': {key}' * (swept != key)} = {quoted(value)}")
+        for key, (swept, value) in spread_out(values).items()
+    ]
     return Run(assemble([source], given, [], base.reading.allowed).with_network(base.reading.network), values)
 
 

@@ -20,6 +20,7 @@ Kind = Literal[
     "forward-pass",
     "learning-curves",
     "final-accuracy",
+    "rate-transfer",
     "local-errors",
     "update-sizes",
     "update-cost",
@@ -47,6 +48,7 @@ class StudyTable(Table):
     against that number; energy-to-loss: the loss over the energy at equilibrium; forward-pass: size of the
     activities by layer; local-errors: squared errors by layer and step; learning-curves: losses and accuracies by
     epoch, and losses by seconds; final-accuracy: test accuracy over steps of inference, depth or width;
+    rate-transfer: the least training loss over learning rate and step size, a map a width and depth;
     update-sizes: how far updates move the weights of every layer; update-cost: matrix products and memory of an
     update. Where there is [learning], convergence, difficulty, distance-to-rest and arrivals train by it once, then
     infer in every run. Of learning itself: activity-steps: inference of two hidden units beside trust-region steps;

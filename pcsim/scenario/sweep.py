@@ -13,6 +13,8 @@ from pcsim.scenario.tree import Place, Tree
 EXAMPLE = "keys with a list of values each, as in inference.step_size = [0.1, 0.2]"
 SWEPT = ("seed", "network", "data", "inference", "learning", "trace", "backend")
 """What a sweep may change: everything but what the runs have in common."""
+TOGETHER = "together"
+"""The key of a sweep whose values are tables of keys from anywhere in the file, that change together."""
 
 Sweep = Annotated[
     dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]],
@@ -50,6 +52,15 @@ def combinations(sweep: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(sweep, values, strict=True)) for values in product(*sweep.values())]
 
 
+def spread_out(values: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
+    """Return the values of a run by the key of the scenario that each is for, with the key of the sweep it is from."""
+    found: dict[str, tuple[str, Any]] = {}
+    for key, value in values.items():
+        own = flattened(value) if key == TOGETHER and isinstance(value, Mapping) else {key: value}
+        found |= {each: (key, item) for each, item in own.items()}
+    return found
+
+
 def settle_sweep(tree: Tree, given: Sequence[Override]) -> list[str]:
     """Let what a user gave on the command line hold in every run; return a note for each list that goes with it."""
     notes: list[str] = []
@@ -63,7 +74,7 @@ def _settle(tree: Tree, name: str, given: Sequence[Override]) -> list[str]:
     sweep = tree.table(name)
     for override in given:
         for key, values in list(sweep.items()):
-            path = tuple(key.split("."))
+            path = () if key == TOGETHER else tuple(key.split("."))
             shared = min(len(path), len(override.path))
             if path[:shared] != override.path[:shared]:
                 continue

@@ -2,6 +2,7 @@
 
 import types
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
 
 from pcsim.scenario.fields import Table
@@ -9,9 +10,10 @@ from pcsim.scenario.locate import KeyPath
 from pcsim.scenario.model import Scenario
 from pcsim.scenario.network import Hidden
 from pcsim.scenario.search import WORDS as SEARCH
-from pcsim.scenario.sweep import SWEPT
+from pcsim.scenario.sweep import SWEPT, TOGETHER
 from pcsim.scenario.synonyms import closest, synonym
 from pcsim.scenario.syntax import dotted
+from pcsim.scenario.toml_text import quoted
 from pcsim.scenario.tree import Problem, Tree
 
 Words: TypeAlias = dict[str, "Words | None"]
@@ -36,6 +38,7 @@ def words_of(model: type[Table]) -> Words:
     return words
 
 
+@cache
 def file_words() -> Words:
     """Return every key a file may hold, with those that reading resolves away."""
     words = words_of(Scenario)
@@ -83,8 +86,11 @@ def take_unknown(tree: Tree) -> list[Problem]:
     swept = {name: every[name] for name in SWEPT}
     for name, words in (("sweep", swept), ("search", dict.fromkeys(SEARCH, None) | swept)):
         known = len(problems)
-        for key in tree.table(name):
-            _check_swept(tree, key, _Table((name,), words), problems)
+        for key, values in tree.table(name).items():
+            if name == "sweep" and key.partition(".")[0] == TOGETHER:
+                _check_together(tree, key, values, problems)
+            else:
+                _check_swept(tree, key, _Table((name,), words), problems)
         if len(problems) > known:
             # what is left may be empty, which would be told as a second mistake
             tree.remove((name,))
@@ -122,6 +128,17 @@ def _check_swept(tree: Tree, key: str, table: _Table, problems: list[Problem]) -
             problems.append(Problem(place, f"{place.key_label()}: {text}"))
             return
         table = _Table((*table.path, part), table.words[part] or {})
+
+
+def _check_together(tree: Tree, key: str, values: Any, problems: list[Problem]) -> None:
+    """Add a problem where what changes together is no list of tables, or is what no sweep may change."""
+    tables = values if key == TOGETHER and isinstance(values, list) else [None]
+    if all(isinstance(table, dict) and set(table) <= set(SWEPT) for table in tables):
+        return
+    place = tree.place(("sweep", key))
+    example = "together = [{ network.hidden.layers = 4, inference.steps = 4 }]"
+    advice = f"give tables of keys below {', '.join(SWEPT)}, as in {example}"
+    problems.append(Problem(place, f"{place.key_label()}: {key} = {quoted(values)} is not allowed; {advice}"))
 
 
 def _unknown(key: str, value: Any, table: _Table, every: Words) -> tuple[str, KeyPath | None]:

@@ -36,7 +36,7 @@ def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
             "depth": [len(each) - 2 for each in widths],
             "width": [max(each[1:-1], default=0) for each in widths],
         }
-        labels = [each.label("seed", "steps", "layers", "width", "lr", "step_size") for each in runs]
+        labels = [each.label("seed", "steps", "layers", "width", "lr", "step size") for each in runs]
         rates = [_rates(each.scenario) for each in runs]
         yield {
             "variant": Measured(np.array(labels), ("run",), "what else is a run's own"),

@@ -64,6 +64,34 @@ def test_a_table_and_a_key_of_it_are_both_swept_where_the_key_is_quoted() -> Non
     assert parse_scenario(scenario_text(scenario)) == scenario
 
 
+TOGETHER = (
+    TEXT.split("[sweep]", maxsplit=1)[0]
+    + """[sweep]
+together = [
+    { network.hidden.layers = 2, inference = { steps = 4, step_size = 0.2 } },
+    { network.hidden.layers = 3, inference.steps = 5 },
+]
+inference.method = ["state", "error"]
+"""
+)
+
+
+def test_keys_of_several_tables_change_together() -> None:
+    scenario = parse_scenario(TOGETHER)
+    found = [
+        (len(each.network.widths) - 2, each.inference.steps, each.inference.step_size, each.inference.method)
+        for each in (run.scenario for run in runs_of(scenario))
+    ]
+    assert found == [(2, 4, 0.2, "state"), (2, 4, 0.2, "error"), (3, 5, 0.1, "state"), (3, 5, 0.1, "error")]
+    assert runs_of(scenario)[2].label() == "layers 3, steps 5, state"
+    assert parse_scenario(scenario_text(scenario)) == scenario
+
+
+def test_what_is_given_on_the_command_line_holds_in_what_changes_together() -> None:
+    found = runs_of(parse_scenario(TOGETHER, overrides=["inference.steps=9", "inference.method=state"]))
+    assert [(len(run.scenario.network.widths) - 2, run.scenario.inference.steps) for run in found] == [(2, 9), (3, 9)]
+
+
 def test_the_resolved_text_reads_as_the_same_sweep() -> None:
     scenario = parse_scenario(TEXT)
     assert parse_scenario(scenario_text(scenario)) == scenario
@@ -78,6 +106,10 @@ def test_the_resolved_text_reads_as_the_same_sweep() -> None:
         ("inference.steps = []", "is not allowed; give keys with a list of values each"),
         ('inference = [{ methd = "state" }]', "unknown key 'methd' in [inference]; did you mean 'method'?"),
         ("study.kind = [1]", "unknown key 'study' in [sweep]"),
+        ("together = [3]", "together = [3] is not allowed; give tables of keys below seed, network, data, inference"),
+        ('together = [{ study.kind = "energies" }]', "is not allowed; give tables of keys below seed, network, data"),
+        ("together.inference.steps = [1, 2]", "together.inference.steps = [1, 2] is not allowed; give tables of keys"),
+        ("together = [{ inference.stesp = 1 }]", "sweep.together: inference.stesp = 1: unknown key 'stesp' in"),
     ],
 )
 def test_mistakes_in_a_sweep_are_one_line_each(line: str, message: str) -> None:

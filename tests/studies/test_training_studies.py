@@ -49,6 +49,27 @@ def test_an_update_costs_what_the_paper_counts() -> None:
     assert [row["memory"] for row in rows[:3]] == ["1.000 M", "1.000 M", "3.000 M"]
 
 
+def test_the_best_rates_of_the_first_network_are_held_against_those_of_the_others() -> None:
+    changes = [
+        'sweep.network=[{ parametrisation = "mupc" }]',
+        "sweep.together=[{ network.hidden.width = 8, seed = 1 }, { network.hidden.width = 16, seed = 1 }]",
+        "sweep.learning.lr=[0.01, 0.1]",
+        "sweep.inference.step_size=[0.01, 1e30]",
+        "data.samples=128",
+        "learning.epochs=1",
+    ]
+    results, rows = study("fig-thesis-5-5", changes)
+    losses = results["least_loss"].values.reshape(2, 2, 2)
+    assert np.isinf(losses[..., 1]).all()  # a step of 1e30 diverges
+    best = losses[..., 0].argmin(axis=1)
+    first = runs_of(read_scenario("fig-thesis-5-5", changes))[2 * int(best[0])]
+    with pcsim.run(first.scenario) as run:
+        assert losses[0, best[0], 0] == run.training["loss"].min()
+    assert [row["diverged"] for row in rows] == ["2 of 4"] * 2
+    assert [row["best learning rate"] for row in rows] == [f"{[0.01, 0.1][i]:g}" for i in best]
+    assert rows[1]["at the first's rates"] == f"{losses[1, best[0], 0]:.3g}"
+
+
 def test_accuracy_is_drawn_over_what_varies() -> None:
     changes = [*TINY, "sweep.seed=[0, 1]", "sweep.inference.steps=[1, 2]", "network.hidden.layers=1"]
     results, rows = study("fig-alonso-4", changes)

@@ -40,10 +40,10 @@ def plot_comparison(comparison: Comparison, path: str | Path, *, force: bool = F
     return save(draw_comparison(comparison), Path(path), force=force)
 
 
-def draw_comparison(comparison: Comparison) -> Any:
-    """Return a matplotlib figure with one panel a combination."""
+def draw_comparison(comparison: Comparison, most: int = COLUMNS) -> Any:
+    """Return a matplotlib figure with one panel a combination, at `most` so many beside each other."""
     count = len(comparison.traces)
-    columns = next((c for c in range(min(COLUMNS, count), 1, -1) if count % c == 0), min(COLUMNS, count))
+    columns = next((c for c in range(min(most, count), 1, -1) if count % c == 0), min(most, count))
     rows = -(-count // columns)
     figure, panels = new_figure(
         (1 + 3.2 * columns, 0.6 + 3.0 * rows), rows, columns, squeeze=False, sharex=True, sharey=True

@@ -29,6 +29,8 @@ WIDTH = 100
 SHOWN = 20
 """Epochs in a table."""
 INCHES = 7.0
+BESIDE = 2
+"""Panels of a comparison beside each other."""
 
 
 def summary(thing: Any) -> str:
@@ -97,8 +99,14 @@ def _(thing: History, console: Console) -> None:
 def _picture(thing: Any) -> Any:
     if isinstance(thing, Trace):
         return plot(thing) if "study" in thing.attributes else plot(thing, width=INCHES, title=False)
-    return draw_comparison(thing) if isinstance(thing, Comparison) else None
+    return draw_comparison(thing, BESIDE) if isinstance(thing, Comparison) else None
 
 
 def _text(text: str) -> str:
-    return f'<pre style="white-space: pre-wrap">{html.escape(text)}</pre>'
+    """Return lines as they are where they are rows of a table, and folded where the page is narrower elsewhere."""
+    lines = (_row(line) if "  " in line.strip() else html.escape(line) for line in text.split("\n"))
+    return f'<pre style="white-space: pre-wrap; overflow-x: auto">{chr(10).join(lines)}</pre>'
+
+
+def _row(line: str) -> str:
+    return f'<span style="white-space: pre">{html.escape(line)}</span>'

@@ -29,7 +29,7 @@ class CupyBackend:
             precisions=tuple(STORAGES),
             methods=("state", "error", "sequential", "backprop"),
             layers=("dense",),
-            limits=(HALVING, KERNELS.masks, ROUNDING, TRAINING.format("cupy")),
+            limits=(HALVING, KERNELS.masks, KERNELS.clipping, KERNELS.errors_first, ROUNDING, TRAINING.format("cupy")),
             problem=found.problem,
             fix=found.fix,
             rules=("pc", "incremental", "backprop"),

@@ -1,7 +1,7 @@
 """Arrays of balls as the core's array namespace."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from flint import arb
@@ -37,6 +37,7 @@ class _Known(NamedTuple):
     saved: Any
 
 
+Chosen = TypeVar("Chosen")
 _larger: Any = np.frompyfunc(arb.max, 2, 1)
 
 
@@ -60,6 +61,10 @@ class ExactNamespace(Gathered):
         """Return a where the condition holds and b elsewhere; the hull of both where that is open."""
         verdict = condition if isinstance(condition, Verdict) else Verdict(condition, ~condition)
         return Balls(verdict.choose(entries_of(a), entries_of(b)))
+
+    def either(self, condition: bool, a: Callable[[], Chosen], b: Callable[[], Chosen], /) -> Chosen:
+        """Return a() if the condition holds, else b()."""
+        return a() if condition else b()
 
     def zeros_like(self, x: Balls, /) -> Balls:
         """Exact zeros."""

@@ -1,8 +1,9 @@
 """JAX as the core's array namespace."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from pcsim.model.arrays import Array
 from pcsim.model.windows import Window
 from pcsim_jax.convolution import convolved, kernel_gradient, pulled_back
 
+Chosen = TypeVar("Chosen")
 PEAK = 1.0 / math.sqrt(2.0 * math.pi)
 
 
@@ -42,6 +44,12 @@ class JaxNamespace:
     def where(self, condition: Array, a: Array | float, b: Array | float, /) -> Array:
         """Choose entries of a where the condition holds, of b elsewhere."""
         return jnp.where(condition, a, b)
+
+    def either(self, condition: Array, a: Callable[[], Chosen], b: Callable[[], Chosen], /) -> Chosen:
+        """Return a() if the condition holds, else b(); outside a compiled program at once."""
+        if isinstance(condition, bool):
+            return a() if condition else b()
+        return jax.lax.cond(condition, a, b)
 
     def convolve(self, s: Array, kernel: Array, window: Window, /) -> Array:
         """Return what every window of the images makes."""

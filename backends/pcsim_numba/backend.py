@@ -29,7 +29,7 @@ class NumbaBackend:
             methods=("state", "error", "sequential", "backprop"),
             layers=LAYERS,
             solvers=SOLVERS,
-            limits=(constant_steps("numba"), KERNELS.masks),
+            limits=(constant_steps("numba"), KERNELS.masks, KERNELS.clipping, KERNELS.errors_first),
             problem="not installed: numba" if missing else None,
             fix="install it with: pip install 'pcsim[numba]'" if missing else None,
             rules=("pc", "incremental", "backprop"),
@@ -45,13 +45,13 @@ class NumbaBackend:
         if isinstance(task.motion, Flow):
             check_flow(task, task.motion, "numba")
             return flow_seconds(task, task.motion)
-        check(task.inference)
+        check(task.inference, task.descent.stepper)
         products = task.inference.energy.network.multiplications
         return 1.0 + 4e-11 * products * len(task.x) * (task.descent.steps + 1)
 
     def trainer(self, task: TrainingTask) -> Trainer:
         """Return a trainer; raises `UsageError` for inference that there are no kernels for."""
-        check(task.learner.inference)
+        check(task.learner.inference, task.learner.stepper)
         if not is_dense(task.learner.inference.energy.network):
             from pcsim_numba.listed import ListedTrainer
 

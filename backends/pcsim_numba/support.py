@@ -1,17 +1,19 @@
 """What there are kernels for, and what is said of the rest before anything starts."""
 
-from pcsim.engine.lowering import Kernels, lowered, lowered_method
+from pcsim.engine.lowering import Kernels, lowered, lowered_method, lowered_stepper
 from pcsim.inference import Inference, unhalved
+from pcsim.inference.steppers import Stepper
 from pcsim.model.layers import read_as_dense
 from pcsim.model.network import Network
 
 KERNELS = Kernels("numba", 'use backend = "jax" or "numpy"')
 
 
-def check(inference: Inference) -> None:
+def check(inference: Inference, stepper: Stepper) -> None:
     """Raise `UsageError` for inference without kernels."""
     lowered_method(KERNELS, unhalved(inference))
     if is_dense(inference.energy.network):
+        lowered_stepper(KERNELS, stepper)
         lowered(KERNELS, inference.energy)
 
 

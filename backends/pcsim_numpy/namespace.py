@@ -1,8 +1,8 @@
 """numpy as the core's array namespace, for its own arrays and for those that its protocols reach (`Rounded`)."""
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import scipy.special
@@ -13,6 +13,7 @@ from pcsim.model.arrays import Array
 from pcsim.model.gathered import Gathered
 from pcsim.typing import NDArray
 
+Chosen = TypeVar("Chosen")
 PEAK = 1.0 / math.sqrt(2.0 * math.pi)
 
 
@@ -40,6 +41,10 @@ class NumpyNamespace(Gathered):
     def where(self, condition: Array, a: Array | float, b: Array | float, /) -> Array:
         """Choose entries of a where the condition holds, of b elsewhere."""
         return np.where(condition, a, b)
+
+    def either(self, condition: Array, a: Callable[[], Chosen], b: Callable[[], Chosen], /) -> Chosen:
+        """Return a() if the condition holds, else b()."""
+        return a() if condition else b()
 
     def stack(self, arrays: Sequence[Array]) -> Array:
         """Join equally shaped arrays along a new first axis."""

@@ -14,6 +14,7 @@ from pcsim.inference import (
     Backprop,
     Equilibrium,
     ErrorOptimization,
+    ErrorsFirst,
     FixedPredictions,
     Halving,
     IncrementSequentialStateOptimization,
@@ -63,6 +64,8 @@ def build_inference(scenario: Scenario, network: Network, masked: tuple[bool, ..
     if kind.traits.searches:
         return kind(energy, residual_of(scenario), scenario.inference.steps)
     method = kind(energy.bare if kind.traits.backpropagates else energy, **_words(scenario, kind))
+    if scenario.inference.error_steps > 0:
+        method = ErrorsFirst(method, scenario.inference.error_steps, scenario.inference.error_rate)
     return Halving(method) if scenario.inference.step_halving else method
 
 

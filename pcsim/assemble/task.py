@@ -123,6 +123,8 @@ def build_stepper(scenario: Scenario) -> steppers.Stepper:
         case own:
             word = OwnWord("inference.optimizer", "stepper", own)
             stepper = made(scenario, word, table, {"step_size": table.known_step_size})
+    if table.clip is not None:
+        stepper = steppers.Clipped(stepper, table.clip)
     return steppers.Decaying(stepper, table.step_decay) if table.step_decay > 0.0 else stepper
 
 

@@ -11,8 +11,8 @@ from pcsim.conformance.covering import ALL, FEW, covering
 from pcsim.conformance.subject import Subject
 from pcsim.engine.backend import Backend, Task
 from pcsim.engine.free_input import FreeInputBackend
-from pcsim.inference import Halving, Inference
-from pcsim.inference.steppers import Adam, Decaying, GradientDescent, Momentum, Stepper
+from pcsim.inference import ErrorsFirst, Halving, Inference
+from pcsim.inference.steppers import Adam, Clipped, Decaying, GradientDescent, Momentum, Stepper
 from pcsim.inference.stopping import StopRule
 from pcsim.model.arithmetic import NARROW, Arithmetic
 from pcsim.model.losses import NoTarget, PartlyClamped, SquaredError
@@ -133,6 +133,19 @@ def _decaying(stepper: GradientDescent | Momentum) -> Callable[[str, str], Task]
     return task
 
 
+def _clipped(method: str, precision: str) -> Task:
+    case = _small()
+    # The gradient of some samples is longer.
+    return _plain(case, METHODS[method](case.energy), precision, stepper=Clipped(GradientDescent(0.2), 0.3))
+
+
+def _errors_first(method: str, precision: str) -> Task:
+    """Of state optimization; others have no such steps and are taken as they are."""
+    case = _small(decays=True, precisions=True)
+    inference = METHODS[method](case.energy)
+    return _plain(case, ErrorsFirst(inference, 2, 0.5) if method in ("state", "increment") else inference, precision)
+
+
 def _sized(**options: Any) -> Callable[[str, str], Task]:
     def task(method: str, precision: str) -> Task:
         case = _small(**options)
@@ -164,6 +177,8 @@ VARIANTS: dict[str, Callable[[str, str], Task]] = {
     "odd-widths": _sized(widths=(9, 37, 70, 33, 3), batch=7, bias=False),
     "one-sample": _sized(batch=1),
     "many-samples": _sized(batch=130),
+    "clipped": _clipped,
+    "errors-first": _errors_first,
 }
 FREE_INPUTS: dict[str, tuple[bool, ...]] = {"free-input": (), "masked-input": (True, False, False, True)}
 """The units of the input that are held where it is free."""

@@ -10,8 +10,8 @@ from pcsim.conformance.agreement import assert_close
 from pcsim.conformance.cases import METHODS, make_case
 from pcsim.conformance.covering import FEW, covering
 from pcsim.conformance.subject import Subject
-from pcsim.inference import Halving, with_free_input
-from pcsim.inference.steppers import GradientDescent
+from pcsim.inference import ErrorsFirst, Halving, with_free_input
+from pcsim.inference.steppers import Clipped, GradientDescent
 from pcsim.inference.stopping import StopRule
 from pcsim.learning import MQ, SGD, Adam, AdamW, AfterEveryStep, AtTheEnd, Learner, Momentum, PerLayer
 from pcsim.learning.evaluation import Reconstruction
@@ -49,7 +49,17 @@ RULES = {
     "relative-change": StopRule(relative_change=0.3),
     "grad-norm": StopRule(grad_norm=0.05),
 }
-VARIANTS = ("free-input", "incremental-free-input", "halving", "incremental-halving", "bytes", "speeds", *RULES)
+VARIANTS = (
+    "free-input",
+    "incremental-free-input",
+    "halving",
+    "incremental-halving",
+    "bytes",
+    "speeds",
+    *RULES,
+    "clipped",
+    "errors-first",
+)
 
 
 class TrainingCase(NamedTuple):
@@ -110,16 +120,24 @@ def variant_task(what: str, precision: str) -> TrainingTask:
         draw = np.random.default_rng(4)
         stored = draw.integers(256, size=task.x.shape, dtype=np.uint8)
         return replace(task, x=pixels(stored, draw.standard_normal((256, task.x.shape[1]))))
-    if what == "speeds":
-        return replace(task, learner=replace(learner, speeds=(0.0, 0.5, 1.0)))
-    if what in RULES:
-        return replace(task, learner=replace(learner, stop=RULES[what]))
-    if what.endswith("halving"):
-        return replace(
-            task, learner=replace(learner, inference=Halving(learner.inference), stepper=GradientDescent(1.5))
-        )
+    changed = _changed_learner(what, learner)
+    if changed is not None:
+        return replace(task, learner=changed)
     learner = replace(learner, inference=with_free_input(learner.inference))
     return replace(task, learner=learner, parameters=({}, *task.parameters), evaluation=Reconstruction())
+
+
+def _changed_learner(what: str, learner: Learner) -> Learner | None:
+    """Return the learner of a variant that changes nothing else."""
+    if what == "speeds":
+        return replace(learner, speeds=(0.0, 0.5, 1.0))
+    if what == "clipped":
+        return replace(learner, stepper=Clipped(GradientDescent(0.2), 0.3))
+    if what == "errors-first":
+        return replace(learner, inference=ErrorsFirst(learner.inference, 2, 0.5))
+    if what.endswith("halving"):
+        return replace(learner, inference=Halving(learner.inference), stepper=GradientDescent(1.5))
+    return replace(learner, stop=RULES[what]) if what in RULES else None
 
 
 def leaves(tree: Any) -> Iterator[NDArray[Any]]:

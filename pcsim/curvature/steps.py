@@ -16,7 +16,7 @@ from jaxtyping import Shaped
 from pcsim.curvature.products import Curvature, error_curvature, state_curvature
 from pcsim.curvature.spectrum import ROUGH, largest_eigenvalue, operator_of
 from pcsim.inference import Inference
-from pcsim.inference.steppers import Momentum, Stepper, undecayed
+from pcsim.inference.steppers import Momentum, Stepper, innermost
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.energy import Clamped, Energy, States
 from pcsim.model.losses import Loss
@@ -94,7 +94,7 @@ def curvature_of(
 
 def stable_limit(stepper: Stepper, curvature: float) -> float:
     """Return the step size below which the stepper is stable on a quadratic energy; infinite without curvature."""
-    first = undecayed(stepper)
+    first = innermost(stepper)
     reach = 1.0 + first.momentum if isinstance(first, Momentum) else 1.0
     return np.inf if curvature <= 0 else 2.0 * reach / curvature
 

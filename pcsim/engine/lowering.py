@@ -13,6 +13,7 @@ from pcsim.errors import UsageError
 from pcsim.inference import (
     Backprop,
     ErrorOptimization,
+    ErrorsFirst,
     FixedPredictions,
     IncrementSequentialStateOptimization,
     IncrementStateOptimization,
@@ -21,7 +22,7 @@ from pcsim.inference import (
     StateOptimization,
     is_masked,
 )
-from pcsim.inference.steppers import Adam, Decaying, GradientDescent, Momentum, Stepper
+from pcsim.inference.steppers import Adam, Clipped, Decaying, GradientDescent, Momentum, Stepper
 from pcsim.model.activations import Activation, Gelu, LeakyRelu, Linear, Sigmoid, Tanh
 from pcsim.model.energy import Energy
 from pcsim.model.layers import DenseLayer, Layer, read_as_dense
@@ -79,6 +80,16 @@ class Kernels(NamedTuple):
         """The line on masks."""
         return self.without("masked inputs and outputs")
 
+    @property
+    def errors_first(self) -> str:
+        """The line on steps of error optimization before those of state optimization."""
+        return self.without("inference.error_steps")
+
+    @property
+    def clipping(self) -> str:
+        """The line on clipped gradients."""
+        return self.without("inference.clip")
+
 
 class LoweredLayer(NamedTuple):
     """A layer; `starts` says that it is the start of a free input, which has no weights."""
@@ -107,6 +118,8 @@ def lowered_method(kernels: Kernels, inference: Inference) -> int:
     """Return a method in numbers; raises `UsageError` for what the backend has no kernels for."""
     if is_masked(inference):
         raise UsageError(kernels.masks)
+    if isinstance(inference, ErrorsFirst):
+        raise UsageError(kernels.errors_first)
     if type(inference) not in METHODS:
         raise UsageError(kernels.without(type(inference).__name__))
     return METHODS[type(inference)]
@@ -123,6 +136,8 @@ def lowered_stepper(kernels: Kernels, stepper: Stepper, decay: float = 0.0) -> M
             return Motion(MOMENTUM, 1, stepper.step_size, stepper.momentum, decay=decay)
         case Adam():
             return Motion(ADAM, 2, stepper.step_size, stepper.beta1, stepper.beta2, stepper.eps, decay)
+        case Clipped():
+            raise UsageError(kernels.clipping)
         case _:
             raise UsageError(kernels.without(type(stepper).__name__))
 

@@ -4,6 +4,7 @@ from pcsim.inference.backprop import Backprop
 from pcsim.inference.base import Inference, Traits
 from pcsim.inference.equilibrium import Equilibrium, search_of
 from pcsim.inference.error import ErrorOptimization
+from pcsim.inference.errors_first import ErrorsFirst
 from pcsim.inference.flow import GradientFlow, IncrementFlow, VectorField, gradient_flow
 from pcsim.inference.free_input import first_variable, is_masked, with_free_input
 from pcsim.inference.halving import Halving, unhalved
@@ -17,6 +18,7 @@ __all__ = [
     "Backprop",
     "Equilibrium",
     "ErrorOptimization",
+    "ErrorsFirst",
     "FixedPredictions",
     "GradientFlow",
     "Halving",

@@ -32,6 +32,25 @@ class Increments(NamedTuple):
     memory: tuple[Memory, ...]
 
 
+def carried(
+    xp: Namespace,
+    energy: Energy,
+    clamped: Clamped,
+    states: States,
+    errors: States,
+    output: Array,
+    saved: tuple[Saved, ...],
+    memory: tuple[Memory, ...],
+) -> Increments:
+    """Return the carry at given states and errors, where the predictions have just been computed."""
+    anchors = (
+        layer.anchor(xp, clamped.parameters[j], inputs(clamped, states, layer))
+        for j, layer in enumerate(energy.network.layers[1:], 1)
+    )
+    points = tuple(zip(saved[1:], anchors, strict=True))
+    return Increments(states, errors, output, xp.zeros_like(output), points, memory)
+
+
 @dataclass(frozen=True)
 class IncrementStateOptimization(OnEnergy):
     """SO, all layers at once, in the increment form."""
@@ -43,19 +62,9 @@ class IncrementStateOptimization(OnEnergy):
         """Return the initial states, their errors (exact zeros after a feedforward pass) and an anchor a layer."""
         states = self.energy.feedforward(xp, clamped)[0] if initial is None else initial
         predictions, saved = self.energy.predict_all(xp, clamped, states)
-        layers = self.energy.network.layers
-        anchors = (
-            layer.anchor(xp, clamped.parameters[j], inputs(clamped, states, layer))
-            for j, layer in enumerate(layers[1:], 1)
-        )
-        return Increments(
-            states,
-            tuple(s - p for s, p in zip(states, predictions[:-1], strict=True)),
-            predictions[-1],
-            xp.zeros_like(predictions[-1]),
-            tuple(zip(saved[1:], anchors, strict=True)),
-            tuple(stepper.begin(xp, s) for s in states),
-        )
+        errors = tuple(s - p for s, p in zip(states, predictions[:-1], strict=True))
+        memory = tuple(stepper.begin(xp, s) for s in states)
+        return carried(xp, self.energy, clamped, states, errors, predictions[-1], saved, memory)
 
     def evaluate(self, xp: Namespace, clamped: Clamped, carry: Increments) -> Evaluation:
         """Return the evaluation that the carried quantities make up."""

@@ -121,18 +121,44 @@ class Decaying:
         return delta / (1.0 + self.decay * (step - 1)), memory
 
 
-def undecayed(stepper: Stepper) -> Stepper:
-    """Return the stepper with the step size of its first step."""
-    return stepper.stepper if isinstance(stepper, Decaying) else stepper
+@dataclass(frozen=True)
+class Clipped:
+    """Another stepper on gradients that are shortened, in each sample and layer, to the norm `largest` if longer.
+
+    g ← g min(1, c/‖g‖) with the 2-norm over the units of one variable in one sample. Squares are those of g / max|g|:
+    they neither underflow nor overflow. A gradient that is not finite is never made finite.
+    """
+
+    stepper: Stepper
+    largest: float
+
+    def begin(self, xp: Namespace, variable: Array) -> Memory:
+        """Return the memory of the other stepper."""
+        return self.stepper.begin(xp, variable)
+
+    def increment(self, xp: Namespace, gradient: Array, memory: Memory, step: Any) -> tuple[Array, Memory]:
+        """Return the other stepper's Δz for the shortened gradient, and its memory."""
+        rows = gradient.reshape(gradient.shape[0], -1)
+        size = xp.max(xp.abs(rows), axis=1, keepdims=True)
+        entries = rows / xp.where(size > 0.0, size, size + 1.0)
+        # 1 or more but where all entries are 0: the largest one is 1.
+        length = xp.maximum(xp.sqrt(xp.sum(entries * entries, axis=1, keepdims=True)), 1.0)
+        shortened = xp.where(size > self.largest / length, entries * (self.largest / length), rows)
+        return self.stepper.increment(xp, shortened.reshape(*gradient.shape), memory, step)
+
+
+def innermost(stepper: Stepper) -> Stepper:
+    """Return the stepper without what decays its step size or clips its gradients."""
+    return innermost(stepper.stepper) if isinstance(stepper, Decaying | Clipped) else stepper
 
 
 def step_size_of(stepper: Stepper) -> float:
     """Return the step size of a stepper, that of the first step where it decays."""
-    return cast("Any", undecayed(stepper)).step_size
+    return cast("Any", innermost(stepper)).step_size
 
 
 def with_step_size(stepper: Stepper, step_size: Array) -> Stepper:
     """Return the same stepper with another step size, that of the first step where it decays."""
-    if isinstance(stepper, Decaying):
+    if isinstance(stepper, Decaying | Clipped):
         return replace(stepper, stepper=with_step_size(stepper.stepper, step_size))
     return replace(cast("Any", stepper), step_size=step_size)

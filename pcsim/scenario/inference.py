@@ -49,6 +49,12 @@ class InferenceTable(Table):
     """Decay d of the step size, which is step_size / (1 + d t) in step t = 0, 1, ...; true means 1."""
     step_halving: Flag = False
     """Whether to halve the step size of a sample whenever its total energy has risen in the last step."""
+    clip: Annotated[Positive | None, Allowed("a number greater than 0")] = None
+    """Largest norm of a sample's gradient in each layer, over its units; without it there is no limit."""
+    error_steps: CountOrZero = 0
+    """Number of steps of error optimization that method = "state" begins with, of all its steps."""
+    error_step_size: Annotated[Positive | None, Allowed("a number greater than 0")] = None
+    """Step size of these; without it that of the others."""
     optimizer: Annotated[str, OpenWord("stepper")] = "gd"
     """How a step follows the gradient: gradient descent, heavy ball or Adam."""
     momentum: Fraction = 0.9
@@ -112,6 +118,11 @@ class InferenceTable(Table):
         return self.step_size
 
     @property
+    def error_rate(self) -> float:
+        """The step size of error steps, in units of the step size of the others."""
+        return 1.0 if self.error_step_size is None else self.error_step_size / self.known_step_size
+
+    @property
     def has_forms(self) -> bool:
         """Whether the run has a standard and an increment form."""
         return self.method in ("state", "sequential") and self.predictions == "local" and self.noise == 0
@@ -141,7 +152,14 @@ class InferenceTable(Table):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        parts = (_equilibrium_problems, _form_problems, _free_problems, _auto_problems, _flow_problems)
+        parts = (
+            _equilibrium_problems,
+            _form_problems,
+            _errors_first_problems,
+            _free_problems,
+            _auto_problems,
+            _flow_problems,
+        )
         require_consistent([found for problems_of in parts for found in problems_of(self)])
         return self
 
@@ -156,6 +174,20 @@ def _form_problems(table: InferenceTable) -> Iterator[Inconsistency]:
     if table.clamp == "soft" and table.loss != "squared-error":
         advice = 'write clamp = "hard" or loss = "squared-error"'
         yield clash('inference.clamp = "soft"', f'loss = "{table.loss}"', advice)
+
+
+def _errors_first_problems(table: InferenceTable) -> Iterator[Inconsistency]:
+    if table.error_steps == 0:
+        if table.error_step_size is not None:
+            text = "inference.error_step_size is not used without inference.error_steps; remove it, or say how many"
+            yield Inconsistency(("inference.error_step_size",), text)
+        return
+    if table.predictions == "fixed":
+        other = 'predictions = "fixed", which errors would not change'
+        yield clash("inference.error_steps", other, 'write error_steps = 0 or predictions = "local"')
+    if table.step_size == "auto":
+        other = 'step_size = "auto", which is found for states alone'
+        yield clash("inference.error_steps", other, "write error_steps = 0 or give a number")
 
 
 def _auto_problems(table: InferenceTable) -> Iterator[Inconsistency]:

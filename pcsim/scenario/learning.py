@@ -182,3 +182,6 @@ def _rule_problems(learning: LearningTable, inference: InferenceTable) -> Iterat
         for key, word in {"form": "standard", "predictions": "local"}.items():
             if getattr(inference, key) != word:
                 yield with_inference(key, "pc", word)
+        if inference.error_steps > 0:
+            other = f"inference.error_steps = {inference.error_steps}, after which no state stands where its step led"
+            yield clash('learning.rule = "incremental"', other, 'write error_steps = 0 or rule = "pc"')

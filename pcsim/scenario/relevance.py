@@ -16,10 +16,11 @@ _INIT_KEYS = ("network.init", "network.gain", "network.std", "network.low", "net
 _OPTIMIZER_KEYS = ("inference.momentum", "inference.beta1", "inference.beta2", "inference.eps")
 _OF_LAYERS = ("widths", "skip", "output", "activation", "negative_slope", "order", "bias", "parametrisation")
 _SEARCH_KEYS = ("inference.start", "inference.steps", "inference.stop")
-_STEP_KEYS = ("inference.step_size", "inference.step_decay", "inference.optimizer")
+_STEP_KEYS = ("inference.step_size", "inference.step_decay", "inference.clip", "inference.optimizer")
+_ERRORS_FIRST_KEYS = ("inference.error_steps", "inference.error_step_size")
 _STEPPING = ("state", "error", "sequential", "augmented-lagrangian")
 _ENERGY_METHODS = (*_STEPPING, "equilibrium")
-_DISCRETE_KEYS = ("inference.steps", "inference.step_decay", "inference.step_halving", "inference.optimizer")
+_DISCRETE_KEYS = ("inference.steps", *_STEP_KEYS[1:], "inference.step_halving", *_ERRORS_FIRST_KEYS)
 _TOLERANCE_KEYS = ("inference.rtol", "inference.atol")
 _LEARNING_ADAM_KEYS = ("learning.beta1", "learning.beta2", "learning.eps")
 _LEARNING_MQ_KEYS = ("learning.rho", "learning.r", "learning.lr_min")
@@ -70,7 +71,7 @@ RULES = (
     # backpropagation descends the loss alone
     Rule(("network.precisions", "network.activity_decay"), "inference.method", _ENERGY_METHODS, own=True),
     Rule(("inference.form",), "inference.method", ("state", "sequential")),
-    Rule(("inference.predictions",), "inference.method", ("state",)),
+    Rule(("inference.predictions", *_ERRORS_FIRST_KEYS), "inference.method", ("state",)),
     Rule(("inference.curvature",), "inference.method", ("equilibrium",)),
     Rule(_SEARCH_KEYS, "inference.method", _ENERGY_METHODS, own=True),
     Rule((*_STEP_KEYS, *_OPTIMIZER_KEYS), "inference.method", _STEPPING, own=True),

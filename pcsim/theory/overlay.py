@@ -64,6 +64,8 @@ def theory_of(trace: Trace) -> Overlay:
         (f'input = "{table.input}"', 'input = "clamped"'),
         (f'output = "{table.output}"', 'output = "clamped"'),
         (f"step_decay = {table.step_decay:g}", "step_decay = 0"),
+        (f"error_steps = {table.error_steps}", "error_steps = 0"),
+        (f"clip = {table.clip}", "clip = None"),
         (f"step_halving = {str(table.step_halving).lower()}", "step_halving = false"),
     ):
         if found != needed:

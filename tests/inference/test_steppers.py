@@ -1,8 +1,19 @@
 """Steppers on a quadratic bowl, against their closed forms."""
 
 import numpy as np
+import pytest
 
-from pcsim.inference.steppers import Adam, Decaying, GradientDescent, Momentum, Stepper
+from pcsim.inference.steppers import (
+    Adam,
+    Clipped,
+    Decaying,
+    GradientDescent,
+    Momentum,
+    Stepper,
+    innermost,
+    step_size_of,
+    with_step_size,
+)
 from tests.support.cases import XP
 
 
@@ -59,3 +70,27 @@ def test_decay_shortens_increments_and_leaves_the_memory_alone() -> None:
             whole, plain = stepper.increment(XP, gradient, plain, step)
             shortened, decaying = Decaying(stepper, 0.25).increment(XP, gradient, decaying, step)
             np.testing.assert_allclose(shortened, whole / (1 + 0.25 * (step - 1)), rtol=1e-15)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+def test_clipped_gradients_are_shortened_in_each_sample_and_only_if_they_are_too_long(scale: float) -> None:
+    gradient = scale * np.array([[[3.0, 4.0]], [[0.3, 0.4]], [[0.0, 0.0]]])
+    delta, memory = Clipped(GradientDescent(0.5), scale).increment(XP, gradient, (), 1)
+    expected = -0.5 * scale * np.array([[[0.6, 0.8]], [[0.3, 0.4]], [[0.0, 0.0]]])
+    np.testing.assert_allclose(delta, expected, rtol=1e-15)
+    np.testing.assert_array_equal(delta[1:], -0.5 * gradient[1:])
+    assert memory == ()
+
+
+def test_a_clipped_gradient_that_is_not_finite_stays_so() -> None:
+    for value in (np.inf, np.nan):
+        with np.errstate(invalid="ignore"):
+            delta, _ = Clipped(GradientDescent(1.0), 1.0).increment(XP, np.array([[value, 1.0]]), (), 1)
+        assert not np.isfinite(delta).all()
+
+
+def test_clipping_keeps_the_step_size_in_reach() -> None:
+    stepper = Decaying(Clipped(Momentum(0.25), 1.0), 0.5)
+    assert step_size_of(stepper) == 0.25
+    assert innermost(with_step_size(stepper, 0.5)) == Momentum(0.5)
+    assert with_step_size(stepper, 0.25) == stepper

@@ -13,7 +13,7 @@ import numpy as np
 
 from pcsim.engine.backend import Task
 from pcsim.errors import UsageError
-from pcsim.inference.steppers import undecayed
+from pcsim.inference.steppers import innermost
 from pcsim.model.arithmetic import EXACT_BITS
 from pcsim.model.layers import Scale
 
@@ -60,7 +60,7 @@ def first_guess(task: Task, bits: int) -> int:
     forward = sum(doublings)
     through_all = task.inference.traits.moves_errors
     back_and_forth = 2.0 * (forward if through_all else forward / len(doublings))
-    stepper = undecayed(task.descent.stepper)
+    stepper = innermost(task.descent.stepper)
     step_size = getattr(stepper, "step_size", 1.0) / (1.0 - getattr(stepper, "momentum", 0.0))
     per_step = float(np.logaddexp2(0.0, math.log2(step_size) + back_and_forth))
     return math.ceil(bits + _MARGIN + forward + per_step * planned_steps(task))

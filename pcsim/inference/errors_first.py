@@ -1,0 +1,108 @@
+"""State optimization that begins with steps of error optimization: first no decay, then local steps.
+
+Error optimization moves all layers from the first step on; state optimization needs no pass through the network. Both
+have the same energy and critical points (EO paper, C.1), so that the second goes on where the first has led.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+
+from pcsim.inference.base import Carry, Inference, Traits, increments
+from pcsim.inference.increment import Increments, carried
+from pcsim.inference.steppers import Memory, Stepper
+from pcsim.model.arrays import Array, Namespace, Parameters
+from pcsim.model.energy import Clamped, Energy, Evaluation, States
+
+Chosen = TypeVar("Chosen")
+
+
+@runtime_checkable
+class BranchingNamespace(Namespace, Protocol):
+    """A namespace that takes one of two ways."""
+
+    def either(self, condition: Array, a: Callable[[], Chosen], b: Callable[[], Chosen], /) -> Chosen:
+        """Return a() if the condition, a boolean scalar, holds, else b(); only one of them is computed."""
+        ...
+
+
+@dataclass(frozen=True)
+class ErrorsFirst:
+    """State optimization in either form whose first `steps` steps are those of error optimization, times `rate`.
+
+    Such a step is ε_i ← ε_i − λ (γ_i ε_i + ∂ℓ/∂s_i), s_i = f_i(s_{i−1}) + ε_i from the input up; its step size is
+    `rate` times the stepper's. The increment form carries ε over, the standard form has it as s_i − f_i(s_{i−1}). When
+    states take over, the stepper begins anew: what it remembers, and the number of its step.
+    """
+
+    inference: Inference
+    steps: int
+    rate: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """The word for the method."""
+        return self.inference.name
+
+    @property
+    def traits(self) -> Traits:
+        """What state optimization is: states are what there is to see."""
+        return self.inference.traits
+
+    @property
+    def energy(self) -> Energy:
+        """The energy of both methods."""
+        return self.inference.energy
+
+    def with_energy(self, energy: Energy) -> Inference:
+        """Return the same method on another energy."""
+        return replace(self, inference=self.inference.with_energy(energy))
+
+    def clamp(self, xp: Namespace, parameters: tuple[Parameters, ...], x: Array, y: Array) -> Clamped:
+        """Hold input and target fixed."""
+        return self.inference.clamp(xp, parameters, x, y)
+
+    def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Carry:
+        """Return the carry of state optimization."""
+        return self.inference.begin(xp, clamped, initial, stepper)
+
+    def evaluate(self, xp: Namespace, clamped: Clamped, carry: Carry) -> Evaluation:
+        """Return the evaluation of state optimization."""
+        return self.inference.evaluate(xp, clamped, carry)
+
+    def advance(
+        self, xp: Namespace, clamped: Clamped, point: Evaluation, carry: Carry, stepper: Stepper, step: Any
+    ) -> Carry:
+        """Move errors, or states once it is their turn."""
+
+        def errors() -> Carry:
+            return self._with_moved_errors(xp, clamped, point, carry, stepper, step)
+
+        def states() -> Carry:
+            return self.inference.advance(xp, clamped, point, carry, stepper, step - self.steps)
+
+        return cast("BranchingNamespace", xp).either(step <= self.steps, errors, states)
+
+    def _with_moved_errors(
+        self, xp: Namespace, clamped: Clamped, point: Evaluation, carry: Carry, stepper: Stepper, step: Any
+    ) -> Carry:
+        energy = self.energy
+        downstream = energy.backpropagated(xp, clamped, point)
+        gradient = tuple(energy.weighted_error(point.errors, i) + total for i, total in enumerate(downstream))
+        deltas, memory = increments(xp, gradient, stepper, carry.memory, step)
+        errors = tuple(e + self.rate * d for e, d in zip(point.errors[:-1], deltas, strict=True))
+        states, predictions, saved = energy.feedforward(xp, clamped, errors)
+        kept = self._remembered(xp, stepper, states, memory, step)
+        if isinstance(carry, Increments):
+            return carried(xp, energy, clamped, states, errors, predictions[-1], saved, kept)
+        return carry._replace(variables=states, memory=kept)
+
+    def _remembered(
+        self, xp: Namespace, stepper: Stepper, states: States, memory: tuple[Memory, ...], step: Any
+    ) -> tuple[Memory, ...]:
+        """Return what the stepper remembers, afresh after the last step of errors."""
+
+        def afresh() -> tuple[Memory, ...]:
+            return tuple(stepper.begin(xp, state) for state in states)
+
+        return cast("BranchingNamespace", xp).either(step >= self.steps, afresh, lambda: memory)

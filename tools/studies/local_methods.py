@@ -41,6 +41,12 @@ METHODS = (
     Method("state optimization", STANDARD, (0.03, 0.1, 0.3)),
     Method("… increment form, scale-free", ("learning.scale=per-layer",), (0.03, 0.1, 0.3)),
     Method("error optimization", ("inference.method=error",), (0.001, 0.01, 0.1)),
+    Method(
+        "errors first (2 steps, 0.1), then states",
+        (*STANDARD, "inference.error_steps=2", "inference.error_step_size=0.1"),
+        (0.03, 0.1, 0.3),
+    ),
+    Method("augmented Lagrangian", ("inference.method=augmented-lagrangian",), (0.03, 0.1, 0.3)),
     Method("incremental PC", (*STANDARD, "learning.rule=incremental"), (0.03, 0.1, 0.3)),
     Method("sequential inference", (*STANDARD, "inference.method=sequential"), (0.03, 0.1, 0.3)),
     Method("fixed predictions", (*STANDARD, "inference.predictions=fixed"), (0.1, 0.3, 1.0)),

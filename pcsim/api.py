@@ -13,7 +13,7 @@ from pcsim.runs.experiment import run_experiment
 from pcsim.runs.hooks import Callback, Hooks, Progress, hooks_of
 from pcsim.runs.together import require_one_run, share_in
 from pcsim.scenario import Given, GivenNetwork, Scenario, scenario_of
-from pcsim.studies import run_study
+from pcsim.studies import Part, run_study
 from pcsim.trace import Trace
 
 
@@ -31,6 +31,8 @@ def run(
     on_rows: Callback | None = None,
     resume: str | Path | None = None,
     jobs: int | None = 1,
+    part: str | None = None,
+    cluster: str | None = None,
     processes: Processes | None = None,
 ) -> Trace:
     """Run a scenario and return its trace, in memory or written to `path` as the run goes.
@@ -43,8 +45,10 @@ def run(
     existing file to be replaced; `resume` names the trace of a training run that was broken off, which goes on from its
     last checkpoint in the same place, or of a study, whose finished runs are kept. The runs of a study go side by side
     in `jobs` processes (None: as many as there are cores where that is worth it); a script that asks for several begins
-    below `if __name__ == "__main__":`. With `processes` several share the training of one run, and this is number 0;
-    the others call `pcsim.take_part`. Raises `UsageError` before anything is started, `RunFailed` if the run diverges
+    below `if __name__ == "__main__":`. `part` is a share of them, "2/8", written to `NAME-part2of8.h5`, which
+    `pcsim.merge` puts together with the others; `cluster` a Dask scheduler, `tcp://host:8786` or its file, whose
+    workers carry runs out. With `processes` several share the training of one run, and this is number 0; the others
+    call `pcsim.take_part`. Raises `UsageError` before anything is started, `RunFailed` if the run diverges
     or the disk fills up, `Interrupted` after Ctrl-C, and in the main thread after SIGTERM and SIGHUP: the trace up to
     there is kept and attached to the error as `trace`.
 
@@ -63,6 +67,8 @@ def run(
         require_one_run(scenario)
     if scenario.learning is not None and scenario.learning.seeds is not None:
         raise UsageError(f"{scenario.where('learning.seeds')}: several runs; use pcsim.run_seeds, or at_seed for one")
+    share = None if part is None else Part.read(part)
+    _require_several(scenario, jobs, share, cluster)
     scenario = scenario.on(backend, precision)
     target = None if path is None else Path(path)
     broken_off = None if resume is None else Path(resume)
@@ -73,7 +79,16 @@ def run(
             )
         if on_epoch is not None or on_rows is not None:
             raise UsageError("on_epoch and on_rows are told of one run; the scenario asks for a study of several")
-        return run_study(scenario, path=target, force=force, resume=broken_off, jobs=jobs, progress=hooks.progress)
+        return run_study(
+            scenario,
+            path=target if target is None or share is None else share.path(target),
+            force=force,
+            resume=broken_off,
+            jobs=jobs,
+            part=share,
+            cluster=cluster,
+            progress=hooks.progress,
+        )
 
 
 def take_part(
@@ -93,6 +108,17 @@ def take_part(
     signal, once process 0 has ended.
     """
     return share_in(scenario_of(scenario, overrides, network).on(backend, precision), processes)
+
+
+def _require_several(scenario: Scenario, jobs: int | None, part: Part | None, cluster: str | None) -> None:
+    """Raise `UsageError` for what is said of several runs where there is one, and for two places at once."""
+    several = jobs is not None and jobs != 1
+    if several and scenario.asks_for is None:
+        raise UsageError(f"jobs={jobs} is for several runs, and the scenario is of one: add [sweep], or leave it out")
+    if (part or cluster) and scenario.sweep is None and scenario.search is None:
+        raise UsageError("part and cluster are for the runs of a [sweep]: seeds are seed = [0, 1, 2] in it")
+    if several and cluster is not None:
+        raise UsageError("jobs is for this machine, cluster for its own workers; give one of them")
 
 
 @contextmanager

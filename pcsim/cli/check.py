@@ -15,7 +15,7 @@ from pcsim.runs.logs import check_logs
 from pcsim.runs.simulation import Simulation, prepare
 from pcsim.runs.tracing import room_for, solver_attributes
 from pcsim.scenario import Scenario, runs_of
-from pcsim.studies import require_of_run, require_of_study
+from pcsim.studies import Work, require_of_run, require_of_study, work_of
 from pcsim.trace.space import readable_size
 from pcsim.words import count, duration
 
@@ -28,7 +28,7 @@ def command(scenario: str, **changes: Any) -> None:
     if modules := reading.network.modules:
         echo(f"{scenario}: its words are fine; the network is code of {', '.join(modules)}, which pcsim run imports")
         return
-    simulation, runs = _prepared(reading)
+    simulation, runs, seconds = _prepared(reading)
     target = Path(f"{Path(scenario).stem}.h5")
     check_logs(reading, target, replace=True)
     bytes_needed = 0 if reading.asks_for is not None else room_for(simulation, target)
@@ -37,46 +37,55 @@ def command(scenario: str, **changes: Any) -> None:
     echo(f"{scenario}: fine")
     echo(f"  network    {count(len(network.layers), 'layer')}, {count(parameters, 'parameter')}")
     echo(f"  data       {count(len(task.x), 'sample')} of {simulation.inputs.source}")
-    if simulation.training is not None:
-        time = duration(simulation.training_seconds)
-        echo(f"  training   {_training(simulation.scenario, simulation.training)}; some {time} here")
-        for line in _left_out(simulation.training):
-            echo(f"  {line}")
-        if (devices := simulation.training.task.devices) > 1:
-            share = simulation.training.plan.batch // devices
-            echo(f"  devices    {devices}, each with {count(share, 'sample')} of every batch")
+    work = None if reading.asks_for is None else work_of(reading.asks_for.kind)
+    once = work is Work.ONCE and reading.learning is not None
+    _say_training(prepare(reading.alone()) if once else simulation, "once, " if once else "", runs if not once else 1)
     # A study may do other things than its runs.
     time = "" if reading.asks_for is not None else f"; some {duration(simulation.estimate)} here"
     echo(f"  inference  {task.inference.name}, {_motion(task.motion)} recorded{time}")
     if reading.asks_for is not None:
-        echo(f"  study      {reading.asks_for.kind}, {count(runs, 'run')}")
+        time = f"; some {duration(seconds)} here, one after another" if work is Work.RUNS and runs > 1 else ""
+        many = count(runs, "run") if reading.search is None else count(reading.search.trials, "trial")
+        echo(f"  study      {reading.asks_for.kind}, {many}{time}")
     echo(f"  backend    {simulation.scenario.backend.name}, {task.precision}, {simulation.capabilities.device}")
     size = f", up to {readable_size(bytes_needed)}" if bytes_needed else ""
     echo(f"  trace      {target}{size}{', which exists: run with --force or -o' if target.exists() else ''}")
 
 
-def _prepared(scenario: Scenario) -> tuple[Simulation, int]:
-    """Return the run that a scenario is of, the first of a sweep, and how many there are.
+def _say_training(simulation: Simulation, when: str, runs: int) -> None:
+    if simulation.training is None:
+        return
+    time = f"{when}some {duration(simulation.training_seconds)} here{', the first of the runs' if runs > 1 else ''}"
+    echo(f"  training   {_training(simulation.scenario, simulation.training)}; {time}")
+    for line in _left_out(simulation.training):
+        echo(f"  {line}")
+    if (devices := simulation.training.task.devices) > 1:
+        share = simulation.training.plan.batch // devices
+        echo(f"  devices    {devices}, each with {count(share, 'sample')} of every batch")
+
+
+def _prepared(scenario: Scenario) -> tuple[Simulation, int, float]:
+    """Return the run that a scenario is of, the first of a sweep, how many there are, and the seconds of all together.
 
     Raises `UsageError` with a line for every run that is refused.
     """
     asked, runs = scenario.asks_for, runs_of(scenario)
     if asked is not None:
         require_of_study(asked.kind, scenario, runs)
-    found: list[Simulation] = []
+    found, seconds = list[Simulation](), 0.0
     problems: dict[str, None] = {}
     for each in runs:
         try:
             simulation = prepare(each.scenario)
             simulation.trainer()
-            found = found or [simulation]
+            found, seconds = found or [simulation], seconds + simulation.seconds
             if asked is not None:
                 require_of_run(asked.kind, each)
         except UsageError as error:
             problems[f"{each.label()}: {error}" if len(runs) > 1 else str(error)] = None
     if problems:
         raise UsageError("\n".join(problems))
-    return found[0], len(runs)
+    return found[0], len(runs), seconds
 
 
 def _training(scenario: Scenario, setup: TrainingSetup) -> str:

@@ -128,17 +128,3 @@ def output_option(what: str) -> Callable[..., Any]:
 def jobs_option(what: str) -> Callable[..., Any]:
     """Return the option --jobs for runs that go side by side."""
     return click.option("--jobs", type=click.IntRange(min=1), metavar="N", help=what)
-
-
-def _part(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    number, slash, of_all = text.partition("/")
-    if slash and number.isdecimal() and of_all.isdecimal() and 1 <= int(number) <= int(of_all):
-        return int(number), int(of_all)
-    raise click.BadParameter(f"'{text}' is not allowed; give a number and how many parts there are, such as 2/8")
-
-
-part_option = click.option(
-    "--part", callback=_part, metavar="I/N", help="Run the I-th of N shares of a sweep; pcsim merge joins them."
-)

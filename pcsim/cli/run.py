@@ -14,7 +14,6 @@ from pcsim.cli.options import (
     jobs_option,
     json_option,
     output_option,
-    part_option,
     print_json,
     processes_options,
     read,
@@ -23,7 +22,7 @@ from pcsim.cli.options import (
 )
 from pcsim.cli.terminal import PrintableConsole
 from pcsim.engine.processes import Processes
-from pcsim.errors import RunFailed
+from pcsim.errors import RunFailed, UsageError
 from pcsim.extensions import import_allowed
 from pcsim.report.progress import shown_progress
 from pcsim.report.run_dict import as_dict
@@ -33,6 +32,13 @@ from pcsim.scenario import Run, Scenario
 from pcsim.studies import Best, Part, Row, run_study
 from pcsim.trace import Trace
 from pcsim.words import count
+
+
+def _part(context: click.Context, option: click.Parameter, text: str | None) -> Part | None:
+    try:
+        return None if text is None else Part.read(text)
+    except UsageError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command("run", short_help="Run a scenario and write its trace.")
@@ -46,7 +52,9 @@ from pcsim.words import count
     help="Go on with the training of this trace from its last checkpoint, or with the runs of a study.",
 )
 @jobs_option("Runs of a study, or seeds, at a time; without it as many as there are cores, where that is worth it.")
-@part_option
+@click.option(
+    "--part", callback=_part, metavar="I/N", help="Run the I-th of N shares of a sweep; pcsim merge joins them."
+)
 @click.option(
     "--cluster", metavar="ADDRESS", help="Run a sweep on a Dask cluster: tcp://host:8786, or a scheduler file."
 )
@@ -60,7 +68,7 @@ def command(
     force: bool,
     resume: Path | None,
     jobs: int | None,
-    part: tuple[int, int] | None,
+    part: Part | None,
     cluster: str | None,
     allow: tuple[str, ...],
     as_json: bool,
@@ -90,9 +98,8 @@ def command(
         _run_seeds(reading, resume or target, force, resume is not None, jobs, said)
         return
     if group is None and reading.asks_for is not None:
-        share = None if part is None else Part(*part)
-        path = target if share is None else share.path(target)
-        _run_study(reading, said, path=path, force=force, resume=resume, jobs=jobs, part=share, cluster=cluster)
+        path = target if part is None else part.path(target)
+        _run_study(reading, said, path=path, force=force, resume=resume, jobs=jobs, part=part, cluster=cluster)
         return
     if jobs is not None:
         raise click.UsageError("--jobs is for several runs: a [sweep], a [study] of them, or learning.seeds")
@@ -194,9 +201,11 @@ def _run_seeds(scenario: Scenario, target: Path, force: bool, resume: bool, jobs
             each=finished,
             failed=failed,
             jobs=jobs,
+            counted=shown.runs,
         )
-    for line in averages(measures):
-        said.console.print(line, highlight=False, markup=False)
+    found = averages(measures)
+    for name, average in found.items():
+        said.console.print(average.in_words(name), highlight=False, markup=False)
     if left_out:
         said.console.print(f"left out, since it failed: {', '.join(left_out)}", highlight=False, markup=False)
-    said.all({"averages": averages(measures), "left_out": left_out})
+    said.all({"averages": {name: average._asdict() for name, average in found.items()}, "left_out": left_out})

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
 from pcsim.report.training_summary import measures
 from pcsim.runs.hooks import Rows
@@ -41,6 +41,9 @@ class Shown:
     def rows(self, rows: Rows) -> None:
         """Hear of rows."""
 
+    def runs(self, over: float, of: float) -> None:
+        """Hear how many runs of several that go side by side are over."""
+
     def best(self, words: str) -> None:
         """Hear which run of several is the best so far."""
 
@@ -71,16 +74,7 @@ class _Bar(Shown):
         self._epochs = None if learning is None else learning.epochs
         self._last, self._loss, self._measures, self._best = 0, "", "", ""
         what, where = _words_of(scenario)
-        self._bar = Progress(
-            TextColumn(what),
-            BarColumn(),
-            TextColumn(where),
-            TextColumn("{task.fields[said]}"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            auto_refresh=False,
-        )
+        self._bar = Progress(*_columns(what, where), console=console, transient=True, auto_refresh=False)
         self._task = self._bar.add_task("", said="")
         self._begun, self._shown = time.monotonic(), 0.0
 
@@ -102,6 +96,10 @@ class _Bar(Shown):
     def rows(self, rows: Rows) -> None:
         if "update" in rows:
             self._loss = f"loss {float(rows['loss'][-1]):.3g}"
+
+    def runs(self, over: float, of: float) -> None:
+        self._epochs, self._bar.columns = None, _columns("seeds", RUNS)
+        self.progress(over, of)
 
     def best(self, words: str) -> None:
         self._best = words
@@ -135,6 +133,10 @@ class _Lines(Shown):
         if self._learning is not None and self._is_time():
             self._say(f"epoch {row['epoch']} of {self._learning.epochs}: {_in_words(row, 3)}{self._left}")
 
+    def runs(self, over: float, of: float) -> None:
+        self._learning, self._unit = None, "run"
+        self.progress(over, of)
+
     def best(self, words: str) -> None:
         self._best = f"; {words}" if words else ""
 
@@ -145,6 +147,11 @@ class _Lines(Shown):
         self._said = time.monotonic()
         with suppress(OSError):
             self._console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def _columns(what: str, where: str) -> tuple[ProgressColumn, ...]:
+    said = TextColumn("{task.fields[said]}")
+    return TextColumn(what), BarColumn(), TextColumn(where), said, TimeRemainingColumn()
 
 
 def _words_of(scenario: Scenario) -> tuple[str, str]:

@@ -1,10 +1,11 @@
 """The same training run for several seeds, and what came of it on average."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,13 +36,15 @@ def run_seeds(
     each: Callable[[Trace], None] | None = None,
     failed: Callable[[int, RunFailed], None] | None = None,
     jobs: int | None = 1,
+    counted: Progress | None = None,
 ) -> tuple[Path, ...]:
     """Run a scenario once for every seed in `learning.seeds`, and return where the traces are.
 
     The trace of seed 3 at `path` = `run.h5` is `run-seed3.h5`; `each` is called with every finished trace, which is
     closed afterwards, `failed` with a seed whose run fails and its error, after which the rest runs. `resume` takes
     finished traces as they are and goes on with one that was broken off. Seeds go side by side in `jobs` processes
-    (None: as many as there are cores where that is worth it), and `progress` then counts them. Raises `RunFailed` where
+    (None: as many as there are cores where that is worth it); how many are over, and of how many, is then told to
+    `counted`, or to `progress` without it. Raises `RunFailed` where
     all seeds fail, `Interrupted` as `run` does, the traces of earlier seeds kept, and, before anything is started,
     `UsageError` without seeds, for a trace that exists unless `force` allows to replace it, and for one to resume that
     is of another scenario.
@@ -67,7 +70,7 @@ def run_seeds(
             with open_trace(target) as trace:
                 each(trace)
     begun = {seed: targets[seed] for seed in left}
-    for seed, found in _run_all(scenario, begun, wanted, force, resume, hooks, jobs):
+    for seed, found in _run_all(scenario, begun, wanted, force, resume, hooks, jobs, counted or progress):
         if isinstance(found, RunFailed):
             failures.append(found)
             if failed is not None:
@@ -106,6 +109,7 @@ def _run_all(
     resume: bool,
     hooks: Hooks,
     jobs: int | None,
+    counted: Progress | None,
 ) -> Iterator[tuple[int, Trace | RunFailed]]:
     """Yield every seed that is over, and its trace or why it failed."""
     seeds, runs = list(targets), [scenario.at_seed(seed) for seed in targets]
@@ -126,8 +130,8 @@ def _run_all(
                 if isinstance(found, RunFailed) and found.trace is None and targets[seed].exists():
                     found.trace = open_trace(targets[seed])  # it does not travel
                 yield seed, open_trace(targets[seed]) if found is None else found
-                if hooks.progress is not None and not here:
-                    hooks.progress(over, len(seeds))
+                if counted is not None and not here:
+                    counted(over, len(seeds))
     except Interrupted as error:
         words = re.sub(r"--resume \S+", f"--resume {wanted}", str(error.args[0]))
         raise Interrupted(words, error.trace, error.signum) from error
@@ -151,20 +155,30 @@ def _run_apart(scenario: Scenario, target: Path, force: bool, resume: bool) -> N
     _run_seed(scenario, target, force, resume).close()
 
 
-def averages(traces: list[dict[str, float]]) -> list[str]:
-    """Return a line for every measure that all runs have: its mean and standard deviation (of a sample) over them."""
-    lines: list[str] = []
-    for name in MEASURES:
-        values = np.array([found[name] for found in traces])
-        if not np.isfinite(values).all():
-            continue
-        spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-        mean, words = float(values.mean()), name.replace("_", " ").replace("train ", "training ")
+class Average(NamedTuple):
+    """Mean and standard deviation (of a sample; 0 of a single one) of a measure over so many seeds."""
+
+    mean: float
+    std: float
+    seeds: int
+
+    def in_words(self, name: str) -> str:
+        """Return the line that people read; accuracies are in per cent there."""
+        words, over = name.replace("_", " ").replace("train ", "training "), f"over {count(self.seeds, 'seed')}"
         if name.endswith("accuracy"):
-            lines.append(f"{words} {100 * mean:.2f} ± {100 * spread:.2f} % over {count(len(values), 'seed')}")
-        else:
-            lines.append(f"{words} {mean:.4g} ± {spread:.2g} over {count(len(values), 'seed')}")
-    return lines
+            return f"{words} {100 * self.mean:.2f} ± {100 * self.std:.2f} % {over}"
+        return f"{words} {self.mean:.4g} ± {self.std:.2g} {over}"
+
+
+def averages(traces: Sequence[Mapping[str, float]]) -> dict[str, Average]:
+    """Return the average of every measure that all runs have, by its name."""
+    found: dict[str, Average] = {}
+    for name in MEASURES if traces else ():
+        values = np.array([each[name] for each in traces])
+        if np.isfinite(values).all():
+            spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+            found[name] = Average(float(values.mean()), spread, len(values))
+    return found
 
 
 def last_measures(trace: Trace) -> dict[str, float]:

@@ -23,8 +23,10 @@ def executor_for(scenarios: Sequence[Scenario], jobs: int | None = None, cluster
 
     Without a number short runs stay here, and so do those on a device; there are no more processes than memory holds
     data for. Runs of what is registered in this process alone stay here, whatever the number. Raises `UsageError` for
-    a cluster that cannot be used.
+    a cluster that cannot be used, and for no process at all.
     """
+    if jobs is not None and jobs < 1:
+        raise UsageError(f"jobs={jobs} is not allowed; give 1 or more, or None for as many as there are cores")
     if cluster is not None:
         if any(map(needs_this_process, scenarios)):
             raise UsageError("--cluster: the scenario names what is registered in this process alone; leave it out")

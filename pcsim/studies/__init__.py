@@ -5,13 +5,14 @@ Every kind is one module with `compute`, `draw` and `table` (see `kinds.Kind`), 
 
 from pcsim.studies.attempts import failures_of
 from pcsim.studies.file import results_of
-from pcsim.studies.kinds import Kind, load_kind, require_of_run, require_of_study, rows_of
+from pcsim.studies.kinds import Kind, load_kind, require_of_run, require_of_study, rows_of, work_of
 from pcsim.studies.part import Part, merge
 from pcsim.studies.ranking import Best
 from pcsim.studies.results import Measured, Results
 from pcsim.studies.rows import Row
 from pcsim.studies.run import run_study
 from pcsim.studies.study_runs import Group, StudyRuns, results
+from pcsim.studies.work import Work
 
 __all__ = [
     "Best",
@@ -22,6 +23,7 @@ __all__ = [
     "Results",
     "Row",
     "StudyRuns",
+    "Work",
     "failures_of",
     "load_kind",
     "merge",
@@ -31,4 +33,5 @@ __all__ = [
     "results_of",
     "rows_of",
     "run_study",
+    "work_of",
 ]

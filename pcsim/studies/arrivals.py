@@ -14,7 +14,9 @@ from pcsim.studies.parts import OKABE_ITO, require_recorded, settle, trained_inp
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, padded
 from pcsim.studies.rows import Measures
+from pcsim.studies.work import Work
 
+WORK = Work.ONCE
 QUARTERS = 4
 
 

@@ -17,9 +17,11 @@ from pcsim.studies.parts import OKABE_ITO, inputs_of, require_recorded, settle, 
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, padded
 from pcsim.studies.rows import Measures
+from pcsim.studies.work import Work
 from pcsim.trace import Trace
 from pcsim.typing import NDArray
 
+WORK = Work.ONCE
 LEVELS = (0.1, 0.01)
 """Shares of the median distance at the start whose steps are counted."""
 QUARTILES = (0.25, 0.5, 0.75)

@@ -14,8 +14,10 @@ from pcsim.studies.parts import OKABE_ITO, require_recorded, settle, trained_inp
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, padded
 from pcsim.studies.rows import Measures
+from pcsim.studies.work import Work
 from pcsim.typing import NDArray
 
+WORK = Work.ONCE
 SHARE = 0.1
 """Share of the samples with the smallest, and of those with the largest, loss at the feedforward pass."""
 GROUPS = ("easy", "hard")

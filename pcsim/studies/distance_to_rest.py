@@ -18,9 +18,11 @@ from pcsim.studies.parts import OKABE_ITO, require_recorded, settle, trained_inp
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, padded
 from pcsim.studies.rows import Measures
+from pcsim.studies.work import Work
 from pcsim.trace import Trace
 from pcsim.typing import NDArray
 
+WORK = Work.ONCE
 IMAGES = ("easiest", "hardest")
 LEVEL = 0.01
 """Share of the largest distance, from which on the table says that a state is there."""

@@ -14,7 +14,9 @@ from pcsim.studies.parts import require_recorded
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, at_the_end, padded
 from pcsim.studies.rows import Measures
+from pcsim.studies.work import Work
 
+WORK = Work.RUNS
 COLUMNS = 3
 _OF_TRAINING = {"train_loss": "loss", "test_loss": "loss", "train_accuracy": "", "test_accuracy": ""}
 

@@ -14,8 +14,10 @@ from pcsim.studies.parts import inputs_of, without_learning
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, padded
 from pcsim.studies.rows import Measures
+from pcsim.studies.work import Work
 from pcsim.typing import NDArray
 
+WORK = Work.RUNS
 SOURCE = "thesis 4.5, C.25 and Fig. 5.6"
 
 

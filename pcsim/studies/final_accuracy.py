@@ -17,7 +17,9 @@ from pcsim.studies.parts import OKABE_ITO
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results
 from pcsim.studies.rows import Measures
+from pcsim.studies.work import Work
 
+WORK = Work.RUNS
 AXES = {"steps": "steps of inference", "depth": "hidden layers", "width": "width of the hidden layers"}
 
 

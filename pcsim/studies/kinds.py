@@ -9,6 +9,7 @@ from pcsim.scenario import Run, Scenario
 from pcsim.scenario.study import Kind as Word
 from pcsim.studies.attempts import FAILED, FAILURE, Attempts, failures_of
 from pcsim.studies.results import Results
+from pcsim.studies.work import Work
 
 
 @runtime_checkable
@@ -16,7 +17,8 @@ class Kind(Protocol):
     """What a module of a kind has.
 
     It may have `require(scenario, runs)` and `require_of_each(run)`, too, which raise `UsageError` for a scenario, or
-    one run of its sweep, that it cannot be of: before anything is computed, and in `pcsim check`.
+    one run of its sweep, that it cannot be of: before anything is computed, and in `pcsim check`; and `WORK`, which
+    says what it does with its runs.
     """
 
     def compute(self, scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
@@ -57,6 +59,12 @@ def require_of_run(kind: str, run: Run) -> None:
     require: Callable[[Run], None] | None = getattr(load_kind(kind), "require_of_each", None)
     if require is not None:
         require(run)
+
+
+def work_of(kind: str) -> Work:
+    """Return what a study of this kind does with its runs."""
+    found: Work = getattr(load_kind(kind), "WORK", Work.OTHER)
+    return found
 
 
 def load_kind(word: str) -> Kind:

@@ -14,8 +14,10 @@ from pcsim.studies.parts import OKABE_ITO
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, at_the_end, padded
 from pcsim.studies.rows import Measures
+from pcsim.studies.work import Work
 from pcsim.typing import NDArray
 
+WORK = Work.RUNS
 MEASURES = {
     "train_loss": "training loss",
     "test_loss": "test loss",

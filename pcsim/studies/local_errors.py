@@ -13,7 +13,10 @@ from pcsim.studies.parts import require_recorded
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, padded
 from pcsim.studies.rows import Measures
+from pcsim.studies.work import Work
 from pcsim.typing import NDArray
+
+WORK = Work.RUNS
 
 
 def require(scenario: Scenario, runs: Sequence[Run]) -> None:

@@ -26,6 +26,14 @@ class Part:
     number: int
     of_all: int
 
+    @classmethod
+    def read(cls, text: str) -> "Part":
+        """Return the part that a text such as `2/8` names; `UsageError` for any other."""
+        number, slash, of_all = text.partition("/")
+        if slash and number.isdecimal() and of_all.isdecimal() and 1 <= int(number) <= int(of_all):
+            return cls(int(number), int(of_all))
+        raise UsageError(f"part '{text}' is not allowed; give a number and how many parts there are, such as 2/8")
+
     def of(self, scenario: Scenario, runs: Sequence[Run]) -> tuple[Run, ...]:
         """Return every so manieth run; `UsageError` for a search, whose runs are not known beforehand."""
         if scenario.search is not None:

@@ -13,8 +13,10 @@ from pcsim.studies.outcome import outcome_of
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results
 from pcsim.studies.rows import Measures
+from pcsim.studies.work import Work
 from pcsim.typing import NDArray
 
+WORK = Work.RUNS
 Size: TypeAlias = tuple[int, int]
 """Width and hidden layers of a network."""
 _SWEPT = ("width", "layers", "lr", "step size", "steps", "seed")

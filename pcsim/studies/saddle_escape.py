@@ -15,7 +15,9 @@ from pcsim.studies.outcome import outcome_of
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, padded
 from pcsim.studies.rows import Measures
+from pcsim.studies.work import Work
 
+WORK = Work.RUNS
 HALF = 0.5
 METHODS = {"backprop": ("backpropagation", BACKPROP), "pc": ("predictive coding", PREDICTIVE)}
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import pcsim
@@ -49,7 +50,13 @@ def test_seeds_and_studies(files: Files, capsys: pytest.CaptureFixture[str]):
     found = printed(capsys, "run", "s.toml", "--json")
     assert [run["attributes"]["seed"] for run in found["runs"]] == [0, 1]
     assert found["left_out"] == []
-    assert found["averages"][0].startswith("test accuracy")
+    accuracy = [run["training"]["test_accuracy"] for run in found["runs"]]
+    average = found["averages"]["test_accuracy"]
+    assert average == {
+        "mean": pytest.approx(np.mean(accuracy)),
+        "std": pytest.approx(np.std(accuracy, ddof=1)),
+        "seeds": 2,
+    }
     files.write(SHORT + "\n[sweep]\nseed = [0, 1]\n", "t.toml")
     assert [row["run"] for row in printed(capsys, "run", "t.toml", "--json")["rows"]] == ["seed 0", "seed 1"]
 

@@ -36,6 +36,19 @@ def test_a_bar_counts_in_the_unit_of_the_run_from_its_first_moment(files: Files,
     assert all(shown in line for line in lines)
 
 
+def test_seeds_side_by_side_are_counted_as_runs(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
+    console = terminal()
+    with shown_progress(files.read(TRAINING), console) as bar:
+        bar.runs(1, 3)
+    (line,) = (line for line in console.export_text().splitlines() if line.strip())
+    assert line.startswith("seeds")
+    assert "1/3 runs" in line
+    assert "epoch" not in line
+    with shown_progress(files.read(TRAINING), Console()) as lines:
+        lines.runs(1, 3)
+    assert capsys.readouterr().err == "run 1 of 3\n"
+
+
 def test_a_bar_shows_loss_and_accuracy(files: Files) -> None:
     console = terminal()
     with shown_progress(files.read(TRAINING), console) as bar:

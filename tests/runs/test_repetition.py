@@ -54,7 +54,8 @@ def test_mean_and_standard_deviation() -> None:
     found = [
         {"test_accuracy": a, "test_loss": 0.5, "train_accuracy": np.nan, "train_loss": 0.25} for a in (0.9, 0.92, 0.94)
     ]
-    assert averages(found) == [
+    assert averages([]) == {}
+    assert [average.in_words(name) for name, average in averages(found).items()] == [
         "test accuracy 92.00 ± 2.00 % over 3 seeds",
         "test loss 0.5 ± 0 over 3 seeds",
         "training loss 0.25 ± 0 over 3 seeds",

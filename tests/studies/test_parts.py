@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,6 +85,34 @@ def test_what_is_no_part_is_refused(
     search = TRAINING.replace("[sweep]", "[search]\ntrials = 3\nmetric = 'test_loss'")
     with pytest.raises(UsageError, match="parts are shares of a list, and a search draws one run after another"):
         run_study(parse_scenario(search), part=Part(1, 2))
+
+
+def test_in_python_parts_are_named_as_on_the_command_line(tmp_path: Path) -> None:
+    scenario = parse_scenario(TRAINING)
+    for part in ("1/2", "2/2"):
+        with pcsim.run(scenario, path=tmp_path / "s.h5", part=part) as trace:
+            assert trace.path == tmp_path / f"s-part{part[0]}of2.h5"
+    parts = sorted(tmp_path.glob("s-part*of2.h5"))
+    with pcsim.merge(parts, tmp_path / "s.h5") as merged, pcsim.run(scenario) as whole:
+        assert numbers_of(merged) == numbers_of(whole)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ({"jobs": 4}, "jobs=4 is for several runs, and the scenario is of one"),
+        ({"part": "1/2"}, r"part and cluster are for the runs of a \[sweep\]"),
+        ({"cluster": "tcp://127.0.0.1:1"}, r"part and cluster are for the runs of a \[sweep\]"),
+        ({"part": "0/2"}, "part '0/2' is not allowed; give a number and how many parts there are, such as 2/8"),
+        ({"sweep": True, "cluster": "tcp://127.0.0.1:1", "jobs": 2}, "give one of them"),
+        ({"sweep": True, "cluster": "none.json"}, "none.json: no such scheduler file"),
+        ({"sweep": True, "jobs": 0}, "jobs=0 is not allowed; give 1 or more, or None"),
+    ],
+)
+def test_what_does_not_go_with_the_runs_is_refused(words: dict[str, Any], line: str) -> None:
+    scenario = parse_scenario(TRAINING)
+    with pytest.raises(UsageError, match=line):
+        pcsim.run(scenario if words.pop("sweep", False) else scenario.alone(), **words)
 
 
 @pytest.mark.exhaustive

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pcsim_numpy.support import TRAINING, check_eps, check_training
 
 from pcsim.engine.backend import Capabilities, Settled, Task
-from pcsim.engine.lowering import lowered_stepper
+from pcsim.engine.lowering import lowered_stepper, require_rule
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.arithmetic import check_hardware_rounding
 from pcsim.trace.layout import Block
@@ -53,6 +53,7 @@ class CupyBackend:
 
     def trainer(self, task: TrainingTask) -> Trainer:
         """Return a trainer; raises `UsageError` for inference that there are no kernels for."""
+        require_rule(KERNELS, task.learner.rule)
         check(task.learner.inference, task.learner.stepper)
         check_training("cupy", task.precision)
         net, storage = plan(task.learner.inference.energy), STORAGES[task.precision]

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pcsim.engine.backend import LAYERS, Capabilities, Flow, Settled, Task
 from pcsim.engine.loop import check_equilibrium, expected_evaluations
 from pcsim.engine.processes import Group
+from pcsim.extensions import KINDS
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.arithmetic import check_hardware_rounding
 from pcsim.model.arrays import Array, Parameters
@@ -29,12 +30,12 @@ class JaxBackend:
         return Capabilities(
             device=device,
             precisions=PRECISIONS,
-            methods=("state", "error", "sequential", "augmented-lagrangian", "equilibrium", "backprop"),
+            methods=KINDS["inference"].shipped,
             layers=LAYERS,
             own=("activation", "part", "function", "inference", "stepper", "loss", "optimizer"),
             solvers=SOLVERS,
             limits=(ARITHMETIC, FLOWS),
-            rules=("pc", "incremental", "backprop"),
+            rules=("pc", "forward", "incremental", "backprop"),
             problem=problem,
             fix=fix,
             packages=("jax", "jaxlib", "diffrax"),

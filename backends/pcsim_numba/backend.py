@@ -11,6 +11,7 @@ from pcsim_numpy.ode.solvers import check as check_flow
 from pcsim_numpy.support import DTYPES
 
 from pcsim.engine.backend import LAYERS, Capabilities, Flow, Settled, Task
+from pcsim.engine.lowering import require_rule
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.arithmetic import check_arithmetic
 from pcsim.trace.layout import Block
@@ -51,6 +52,7 @@ class NumbaBackend:
 
     def trainer(self, task: TrainingTask) -> Trainer:
         """Return a trainer; raises `UsageError` for inference that there are no kernels for."""
+        require_rule(KERNELS, task.learner.rule)
         check(task.learner.inference, task.learner.stepper)
         if not is_dense(task.learner.inference.energy.network):
             from pcsim_numba.listed import ListedTrainer

@@ -9,6 +9,7 @@ import numpy as np
 from pcsim.engine.backend import LAYERS, Capabilities, Flow, Settled, Task
 from pcsim.engine.loop import check_equilibrium, expected_evaluations, settle, settle_equilibrium
 from pcsim.engine.loop.flow import settle_flow
+from pcsim.extensions import KINDS
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.arithmetic import check_arithmetic
 from pcsim.model.arrays import Array
@@ -33,10 +34,10 @@ class NumpyBackend:
         return Capabilities(
             device=f"cpu ({platform.machine()})",
             precisions=(*FORMATS, *DTYPES),
-            methods=("state", "error", "sequential", "augmented-lagrangian", "equilibrium", "backprop"),
+            methods=KINDS["inference"].shipped,
             layers=LAYERS,
             own=("activation", "part", "inference", "stepper", "loss", "optimizer"),
-            rules=("pc", "incremental", "backprop"),
+            rules=("pc", "forward", "incremental", "backprop"),
             solvers=SOLVERS,
             limits=(TRAINING.format("numpy"), wide_alone("numpy"), constant_steps("numpy")),
         )

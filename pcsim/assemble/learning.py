@@ -10,6 +10,7 @@ from pcsim.learning import (
     Adam,
     AdamW,
     AfterEveryStep,
+    AgainstForwardPass,
     AtTheEnd,
     Constant,
     Learner,
@@ -24,6 +25,9 @@ from pcsim.model.network import Network
 from pcsim.scenario import LearningTable, Scenario
 from pcsim.words import count as count_of
 
+RULES = {"incremental": AfterEveryStep(), "forward": AgainstForwardPass()}
+"""Those that do more than learn at the end of inference."""
+
 
 def build_learner(scenario: Scenario, network: Network) -> Learner:
     """Return how the network of a scenario with `[learning]` learns from a batch."""
@@ -33,7 +37,7 @@ def build_learner(scenario: Scenario, network: Network) -> Learner:
         stepper=build_stepper(scenario),
         steps=number_of_steps(scenario),
         optimizer=build_optimizer(scenario, table),
-        rule=AfterEveryStep() if table.rule == "incremental" else AtTheEnd(),
+        rule=RULES.get(table.rule, AtTheEnd()),
         clip=table.clip,
         stop=build_stop(scenario),
         speeds=speeds_of(scenario, table, network),

@@ -20,6 +20,7 @@ from pcsim.inference import (
     IncrementSequentialStateOptimization,
     IncrementStateOptimization,
     Inference,
+    PrecisionWeighted,
     SequentialStateOptimization,
     StateOptimization,
 )
@@ -77,6 +78,7 @@ def method_of(scenario: Scenario) -> type[OnEnergy]:
     shipped: dict[str, type[OnEnergy]] = {
         "state": FixedPredictions if table.predictions == "fixed" else state,
         "error": ErrorOptimization,
+        "precision-weighted": PrecisionWeighted,
         "augmented-lagrangian": AugmentedLagrangian,
         "equilibrium": Equilibrium,
         "sequential": IncrementSequentialStateOptimization if increment else SequentialStateOptimization,

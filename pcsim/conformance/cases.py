@@ -16,6 +16,7 @@ from pcsim.inference import (
     IncrementSequentialStateOptimization,
     IncrementStateOptimization,
     Inference,
+    PrecisionWeighted,
     SequentialStateOptimization,
     StateOptimization,
 )
@@ -43,6 +44,7 @@ METHODS = {
     "error": ErrorOptimization,
     "sequential": SequentialStateOptimization,
     "sequential-increment": IncrementSequentialStateOptimization,
+    "precision-weighted": PrecisionWeighted,
     "augmented-lagrangian": AugmentedLagrangian,
     "fixed": FixedPredictions,
     "backprop": Backprop,

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pcsim.assemble.learning import RULES as LEARNING_RULES
 from pcsim.conformance.agreement import assert_close
 from pcsim.conformance.cases import METHODS, make_case
 from pcsim.conformance.covering import FEW, covering
@@ -13,7 +14,7 @@ from pcsim.conformance.subject import Subject
 from pcsim.inference import ErrorsFirst, Halving, with_free_input
 from pcsim.inference.steppers import Clipped, GradientDescent
 from pcsim.inference.stopping import StopRule
-from pcsim.learning import MQ, SGD, Adam, AdamW, AfterEveryStep, AtTheEnd, Learner, Momentum, PerLayer
+from pcsim.learning import MQ, SGD, Adam, AdamW, AtTheEnd, Learner, Momentum, PerLayer
 from pcsim.learning.evaluation import Reconstruction
 from pcsim.learning.pixels import pixels
 from pcsim.learning.trainer import TrainingTask
@@ -29,6 +30,8 @@ LEARNERS: dict[str, tuple[str, str]] = {
     "fixed": ("pc", "fixed"),
     "sequential": ("pc", "sequential"),
     "augmented-lagrangian": ("pc", "augmented-lagrangian"),
+    "precision-weighted": ("pc", "precision-weighted"),
+    "forward": ("forward", "state"),
     "incremental": ("incremental", "state"),
     "incremental-sequential": ("incremental", "sequential"),
     "backprop": ("backprop", "backprop"),
@@ -104,7 +107,7 @@ def training_task(which: TrainingCase) -> TrainingTask:
         GradientDescent(0.2),
         1 if rule == "backprop" else 7,
         OPTIMIZERS[which.optimizer],
-        AfterEveryStep() if rule == "incremental" else AtTheEnd(),
+        LEARNING_RULES.get(rule, AtTheEnd()),
         clip=0.5,
     )
     return TrainingTask(learner, case.parameters, case.x, case.y, which.precision)

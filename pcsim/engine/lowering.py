@@ -23,6 +23,7 @@ from pcsim.inference import (
     is_masked,
 )
 from pcsim.inference.steppers import Adam, Clipped, Decaying, GradientDescent, Momentum, Stepper
+from pcsim.learning import AfterEveryStep, AtTheEnd
 from pcsim.model.activations import Activation, Gelu, LeakyRelu, Linear, Sigmoid, Tanh
 from pcsim.model.energy import Energy
 from pcsim.model.layers import DenseLayer, Layer, read_as_dense
@@ -123,6 +124,12 @@ def lowered_method(kernels: Kernels, inference: Inference) -> int:
     if type(inference) not in METHODS:
         raise UsageError(kernels.without(type(inference).__name__))
     return METHODS[type(inference)]
+
+
+def require_rule(kernels: Kernels, rule: object) -> None:
+    """Raise `UsageError` for learning by a rule that the backend has no kernels for."""
+    if not isinstance(rule, AtTheEnd | AfterEveryStep):
+        raise UsageError(kernels.without(f"learning by {type(rule).__name__}"))
 
 
 def lowered_stepper(kernels: Kernels, stepper: Stepper, decay: float = 0.0) -> Motion:

@@ -12,6 +12,7 @@ from pcsim.inference.increment import IncrementSequentialStateOptimization, Incr
 from pcsim.inference.lagrangian import AugmentedLagrangian
 from pcsim.inference.sequential import SequentialStateOptimization
 from pcsim.inference.state import FixedPredictions, StateOptimization
+from pcsim.inference.weighting import PrecisionWeighted
 
 __all__ = [
     "AugmentedLagrangian",
@@ -26,6 +27,7 @@ __all__ = [
     "IncrementSequentialStateOptimization",
     "IncrementStateOptimization",
     "Inference",
+    "PrecisionWeighted",
     "SequentialStateOptimization",
     "StateOptimization",
     "Traits",

@@ -27,7 +27,7 @@ class Traits:
     that a step moves one layer after another; `backpropagates` that one step ends it, with the errors −∂ℓ/∂s;
     `searches` that it looks for every sample's equilibrium on steps of its own, as `Equilibrium` does; `halves_steps`
     that a sample's step size shrinks where its energy rises; `has_multipliers` that a hidden layer's error is s − ŝ and
-    a multiplier that it has gathered.
+    a multiplier that it has gathered; `weighs_errors` that steps follow the gradient of another energy than is shown.
     """
 
     moves_errors: bool = False
@@ -38,16 +38,18 @@ class Traits:
     searches: bool = False
     halves_steps: bool = False
     has_multipliers: bool = False
+    weighs_errors: bool = False
 
     @property
     def has_flow(self) -> bool:
         """Whether its steps are the discrete map of a gradient flow."""
-        return not (self.is_sequential or self.backpropagates or self.searches or self.has_multipliers)
+        steps_alone = self.is_sequential or self.backpropagates or self.searches
+        return not (steps_alone or self.has_multipliers or self.weighs_errors)
 
     @property
     def descends(self) -> bool:
         """Whether every step follows the gradient of one and the same energy."""
-        return not (self.freezes_predictions or self.searches or self.has_multipliers)
+        return not (self.freezes_predictions or self.searches or self.has_multipliers or self.weighs_errors)
 
     @property
     def has_differences(self) -> bool:

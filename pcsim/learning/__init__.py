@@ -1,7 +1,7 @@
 """Learning: settled errors become weight changes. Inference knows nothing of it, and it knows nothing of layers."""
 
 from pcsim.learning.batch import Batch
-from pcsim.learning.learner import AfterEveryStep, AtTheEnd, Learned, Learner, fresh
+from pcsim.learning.learner import AfterEveryStep, AgainstForwardPass, AtTheEnd, Learned, Learner, fresh
 from pcsim.learning.optimizers import MQ, SGD, Adam, AdamW, Momentum, Optimizer
 from pcsim.learning.scaling import PerLayer
 from pcsim.learning.schedules import Constant, Schedule, StepDecay, WarmupCosine
@@ -12,6 +12,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "AfterEveryStep",
+    "AgainstForwardPass",
     "AtTheEnd",
     "Batch",
     "Constant",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import and_
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from jaxtyping import Shaped
 
 from pcsim.inference.stopping import StopRule, gradient_norm
-from pcsim.learning.learner import Learned, Learner, Memory
+from pcsim.learning.learner import AgainstForwardPass, Learned, Learner, Memory
 from pcsim.learning.loop import Advance, Loop, python_loop
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.energy import Clamped, Energy, Evaluation
@@ -161,9 +161,18 @@ class Batch:
         return self._energy.layerwise(self.xp, clamped, point), tuple(map(self.xp.any, point.errors))
 
     def gradient(self, clamped: Clamped, point: Evaluation) -> tuple[Parameters, ...]:
-        """Return ∇_θ E at a point of every layer, as a mean over the batch."""
+        """Return ∇_θ E at a point of every layer, as a mean over the batch, with the errors that the rule asks for."""
+        if isinstance(self.learner.rule, AgainstForwardPass):
+            point = self._against_forward_pass(clamped, point)
         found = self._energy.parameter_gradient(self.xp, clamped, point)
         return found if self.averaged is None else self.averaged(found)
+
+    def _against_forward_pass(self, clamped: Clamped, point: Evaluation) -> Evaluation:
+        """Return states at a point beside the predictions of the feedforward pass."""
+        xp, energy = self.xp, self._energy
+        _, predictions, saved = energy.feedforward(xp, clamped)
+        errors = tuple(energy.error(xp, clamped, point.states, p, i) for i, p in enumerate(predictions))
+        return replace(point, errors=errors, saved=saved)
 
     def updated(
         self, clamped: Clamped, point: Evaluation, memory: Memory, rate: Any, number: Any

@@ -30,6 +30,15 @@ class AfterEveryStep:
 
 
 @dataclass(frozen=True)
+class AgainstForwardPass:
+    """One weight update at the end of inference, with errors against the feedforward pass (Qi et al. 2025).
+
+    ε_i = s_i − ŝ_i⁰ and −∂ℓ/∂ŷ at ŷ⁰, with predictions, and what gradients take from below, of the feedforward pass:
+    what predictions have moved by during inference is left out.
+    """
+
+
+@dataclass(frozen=True)
 class Learner:
     """How a network learns from a batch: inference, its number of steps, the weights' optimiser and when it acts.
 
@@ -43,7 +52,7 @@ class Learner:
     stepper: Stepper
     steps: int
     optimizer: Optimizer
-    rule: AtTheEnd | AfterEveryStep = AtTheEnd()
+    rule: AtTheEnd | AfterEveryStep | AgainstForwardPass = AtTheEnd()
     clip: float | None = None
     stop: StopRule | None = None
     speeds: tuple[float, ...] | None = None

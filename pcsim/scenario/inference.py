@@ -32,8 +32,9 @@ class InferenceTable(Table):
     """What moves during inference and how (`[inference]`)."""
 
     method: Annotated[str, OpenWord("inference")]
-    """State optimization, error optimization, sequential state optimization, state optimization with a multiplier for
-    every layer's error (PC-ALM), straight to the equilibrium, or plain backpropagation."""
+    """State optimization, error optimization, sequential state optimization, state optimization with precisions that
+    rise where the signal passes or with a multiplier for every layer's error (PC-ALM), straight to the equilibrium, or
+    plain backpropagation."""
     form: Literal["standard", "increment"] = "standard"
     """Compute errors from states, or carry the errors themselves so that small ones survive rounding."""
     loss: Annotated[str, OpenWord("loss")]
@@ -65,6 +66,11 @@ class InferenceTable(Table):
     """Decay of Adam's second moment."""
     eps: Positive = 1e-8
     """Adam's safeguard against division by zero."""
+    precision_spike: Annotated[Positive | None, Allowed("a number greater than 0")] = None
+    """What the precision of method = "precision-weighted" is multiplied by where the signal passes; without it
+    1 / step_size, which hands errors down undiminished."""
+    precision_decay: Fraction = 0.0
+    """Share of what a precision has risen by that is left after each further step; 0: it rises for one step alone."""
     dual_step: Positive = 1.0
     """Share of its layer's error that a multiplier of method = "augmented-lagrangian" gains; below 2 it goes well with
     step_size = "auto"."""
@@ -199,6 +205,11 @@ def _auto_problems(table: InferenceTable) -> Iterator[Inconsistency]:
     reasons = {
         "optimizer": (own or table.optimizer == "adam", why, 'optimizer = "gd"'),
         "predictions": (table.predictions == "fixed", "under which no energy descends", 'predictions = "local"'),
+        "method": (
+            table.method == "precision-weighted",
+            "whose precisions rise to 1 / step_size",
+            'method = "state"',
+        ),
         "solver": (table.solver is not None, "whose accuracy needs other steps than stability", "rtol and atol"),
     }
     for key, (is_there, why, instead) in reasons.items():

@@ -49,8 +49,9 @@ def _must_differ(seeds: tuple[int, ...]) -> tuple[int, ...]:
 class LearningTable(Table):
     """How the weights are trained (`[learning]`)."""
 
-    rule: Literal["pc", "incremental", "backprop"] = "pc"
-    """Update after inference, after every step of it, or by backpropagation; if not given, as inference.method asks."""
+    rule: Literal["pc", "forward", "incremental", "backprop"] = "pc"
+    """Update after inference, after it with errors against the feedforward pass, after every step of it, or by
+    backpropagation; if not given, as inference.method asks."""
     optimizer: Annotated[str, OpenWord("optimizer")] = "adam"
     """How an update follows the gradient; adamw has decoupled weight decay, mq one adaptive rate for each layer."""
     lr: Annotated[
@@ -177,11 +178,14 @@ def _rule_problems(learning: LearningTable, inference: InferenceTable) -> Iterat
             yield with_inference("method", "backprop", "state")
         else:
             yield with_inference("method", "pc", "backprop" if learning.rule == "backprop" else "state")
-    elif learning.rule == "incremental":
-        # weights that change during inference need errors that follow from the states
+    elif learning.rule in ("incremental", "forward"):
+        # weights that change during inference need errors that follow from the states; small changes of states are lost
+        # where they are recovered from the states
         for key, word in {"form": "standard", "predictions": "local"}.items():
             if getattr(inference, key) != word:
                 yield with_inference(key, "pc", word)
-        if inference.error_steps > 0:
+        if learning.rule == "forward" and inference.input != "clamped":
+            yield with_inference("input", "pc", "clamped")
+        if learning.rule == "incremental" and inference.error_steps > 0:
             other = f"inference.error_steps = {inference.error_steps}, after which no state stands where its step led"
             yield clash('learning.rule = "incremental"', other, 'write error_steps = 0 or rule = "pc"')

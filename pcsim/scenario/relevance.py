@@ -18,7 +18,7 @@ _OF_LAYERS = ("widths", "skip", "output", "activation", "negative_slope", "order
 _SEARCH_KEYS = ("inference.start", "inference.steps", "inference.stop")
 _STEP_KEYS = ("inference.step_size", "inference.step_decay", "inference.clip", "inference.optimizer")
 _ERRORS_FIRST_KEYS = ("inference.error_steps", "inference.error_step_size")
-_STEPPING = ("state", "error", "sequential", "augmented-lagrangian")
+_STEPPING = ("state", "error", "sequential", "precision-weighted", "augmented-lagrangian")
 _ENERGY_METHODS = (*_STEPPING, "equilibrium")
 _DISCRETE_KEYS = ("inference.steps", *_STEP_KEYS[1:], "inference.step_halving", *_ERRORS_FIRST_KEYS)
 _TOLERANCE_KEYS = ("inference.rtol", "inference.atol")
@@ -75,8 +75,9 @@ RULES = (
     Rule(("inference.curvature",), "inference.method", ("equilibrium",)),
     Rule(_SEARCH_KEYS, "inference.method", _ENERGY_METHODS, own=True),
     Rule((*_STEP_KEYS, *_OPTIMIZER_KEYS), "inference.method", _STEPPING, own=True),
-    # what a multiplier gathers lets the energy rise
+    # what multipliers gather, and precisions that rise, let the energy rise
     Rule(("inference.step_halving",), "inference.method", ("state", "error", "sequential"), own=True),
+    Rule(("inference.precision_spike", "inference.precision_decay"), "inference.method", ("precision-weighted",)),
     Rule(("inference.dual_step", "inference.dual_every"), "inference.method", ("augmented-lagrangian",)),
     Rule(("inference.solver", *_TIME_KEYS), "inference.method", ("state", "error")),
     Rule((*_DISCRETE_KEYS, *_OPTIMIZER_KEYS, "trace.every"), "inference.solver", (None,)),

@@ -1,5 +1,6 @@
 """The augmented Lagrangian: against one written in textbook lines and differentiated by JAX, and where it ends."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -34,12 +35,14 @@ def lagrangian(case: Case, states: Any, multipliers: Any, parameters: Any, x: An
     return case.oracle.energy_of_states(states, parameters, x, y) + products
 
 
-def settled(case: Case, parameters: Any, x: Any, y: Any, share: float, every: int) -> tuple[Any, Any]:
+def settled(
+    case: Case, slopes_of: Callable[..., Any], parameters: Any, x: Any, y: Any, share: float, every: int
+) -> tuple[Any, Any]:
     """Return states and multipliers as the method of multipliers leaves them, its last ascent left out."""
     states = forward(case, parameters, x)[0]
     multipliers = [jnp.zeros_like(s) for s in states]
     for step in range(1, STEPS + 1):
-        slopes = jax.grad(partial(lagrangian, case))(states, multipliers, parameters, x, y)
+        slopes = slopes_of(states, multipliers, parameters, x, y)
         states = combined(lambda s, g: s - STEP_SIZE * g, states, slopes)
         if step % every == 0 and step < STEPS:
             gaps = [s - case.oracle.prediction(parameters, states, x, i) for i, s in enumerate(states)]
@@ -53,16 +56,13 @@ def settled(case: Case, parameters: Any, x: Any, y: Any, share: float, every: in
 def test_ten_updates_follow_automatic_differentiation(name: str, way: tuple[float, int]) -> None:
     case = make_case(widths=(5, 6, 6, 3), **CASES[name])
 
-    @jax.jit
-    def updated(parameters: Any, x: Any, y: Any) -> Any:
-        states, multipliers = settled(case, parameters, x, y, *way)
-        slopes = jax.grad(partial(lagrangian, case), argnums=2)(states, multipliers, parameters, x, y)
-        return combined(lambda w, g: w - RATE * g / len(x), parameters, slopes)
-
+    state_slopes, weight_slopes = (jax.jit(jax.grad(partial(lagrangian, case), argnums=k)) for k in (0, 2))
     parameters: Any = case.parameters
     learner = learner_on(AugmentedLagrangian(case.energy, *way), optimizer=SGD())
     for (x, y), ours in zip(batches(case), train(case, learner), strict=True):
-        parameters = updated(parameters, x, y)
+        states, multipliers = settled(case, state_slopes, parameters, x, y, *way)
+        slopes = weight_slopes(states, multipliers, parameters, x, y)
+        parameters = combined(lambda w, g, x=x: w - RATE * g / len(x), parameters, slopes)
         assert_same(ours.parameters, parameters, 1e-9)
 
 
@@ -109,11 +109,11 @@ def test_steps_are_stable_up_to_their_limit(share: float) -> None:
     limit = 4.0 / ((2.0 + share) * largest)
 
     def sizes(step_size: float) -> float:
-        task = make_task(case, inference, stepper=GradientDescent(step_size), steps=3000, recorded=(0,))
+        task = make_task(case, inference, stepper=GradientDescent(step_size), steps=1000, recorded=(0,))
         return float(max(np.abs(s).max() for s in settle(task)[0].states))
 
     assert sizes(0.99 * limit) < 10.0
-    assert sizes(1.1 * limit) > 1e6
+    assert sizes(1.15 * limit) > 1e6
 
 
 def test_a_trajectory_does_not_depend_on_the_batch() -> None:

@@ -28,6 +28,7 @@ VARIANTS = {
     "state": (),
     "error": ("inference.method=error",),
     "sequential": ("inference.method=sequential",),
+    "precision-weighted": ("inference.method=precision-weighted",),
     "augmented-lagrangian": ("inference.method=augmented-lagrangian",),
     "increment": ("inference.form=increment",),
     "soft": ("inference.clamp=soft", "inference.clamp_precision=2.0", "inference.loss=squared-error"),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 import pcsim
 from pcsim.engine.backend import Capabilities
 from pcsim.errors import RunFailed, UsageError
+from pcsim.extensions import KINDS
 from pcsim.runs.simulation import prepare
 from pcsim.scenario import Scenario
 from tests.support.scenario_files import TEXT, Files
@@ -30,7 +31,7 @@ def arrays(path: Path) -> dict[str, NDArray[np.generic]]:
     return found
 
 
-@pytest.mark.parametrize("method", ["state", "error", "sequential", "augmented-lagrangian", "backprop"])
+@pytest.mark.parametrize("method", [word for word in KINDS["inference"].shipped if word != "equilibrium"])
 def test_the_same_run_twice_has_the_same_bits(files: Files, method: str):
     scenario = files.read(TEXT, f"inference.method={method}", EVERYTHING, "data.shuffle=true")
     for name in ("a.h5", "b.h5"):
@@ -208,7 +209,7 @@ def test_preparing_starts_nothing(files: Files):
     assert [path.name for path in files.folder.iterdir()] == ["s.toml"]
 
 
-@pytest.mark.parametrize("method", ["state", "error"])
+@pytest.mark.parametrize("method", [word for word in KINDS["inference"].shipped if word != "equilibrium"])
 def test_arrivals_of_samples_have_the_arrival_of_the_batch_as_their_first(files: Files, method: str):
     words = (f"inference.method={method}", 'trace.record=["energy","arrival_per_sample"]')
     with pcsim.run(files.read(TEXT, *words)) as trace:

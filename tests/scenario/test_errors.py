@@ -5,6 +5,7 @@ import re
 import pytest
 
 from pcsim.errors import ScenarioError
+from pcsim.extensions import KINDS
 from pcsim.scenario import read_scenario
 from tests.support.scenario_files import TEXT, Files, changed
 
@@ -64,8 +65,7 @@ from tests.support.scenario_files import TEXT, Files, changed
         (
             'method = "state"\nform = "standard"\n',
             "",
-            "12:1: inference.method is missing; give one of state, error, sequential, augmented-lagrangian, "
-            "equilibrium, backprop",
+            f"12:1: inference.method is missing; give one of {', '.join(KINDS['inference'].shipped)}",
         ),
         (
             '"digits"',

@@ -15,6 +15,7 @@ from pcsim.learning import (
     Constant,
     Learner,
     Momentum,
+    Normalised,
     Optimizer,
     PerLayer,
     Schedule,
@@ -93,7 +94,9 @@ def build_optimizer(scenario: Scenario, table: LearningTable) -> Optimizer:
             optimizer = MQ(table.rho, table.r, table.lr_min)
         case own:
             optimizer = made(scenario, OwnWord("learning.optimizer", "optimizer", own), table, {})
-    return PerLayer(optimizer) if table.scale == "per-layer" else optimizer
+    if table.scale == "per-layer":
+        optimizer = PerLayer(optimizer)
+    return Normalised(optimizer) if table.normalise == "variance" else optimizer
 
 
 def _learning(scenario: Scenario) -> LearningTable:

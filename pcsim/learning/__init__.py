@@ -2,6 +2,7 @@
 
 from pcsim.learning.batch import Batch
 from pcsim.learning.learner import AfterEveryStep, AgainstForwardPass, AtTheEnd, Learned, Learner, fresh
+from pcsim.learning.normalising import Normalised
 from pcsim.learning.optimizers import MQ, SGD, Adam, AdamW, Momentum, Optimizer
 from pcsim.learning.scaling import PerLayer
 from pcsim.learning.schedules import Constant, Schedule, StepDecay, WarmupCosine
@@ -19,6 +20,7 @@ __all__ = [
     "Learned",
     "Learner",
     "Momentum",
+    "Normalised",
     "Optimizer",
     "PerLayer",
     "Schedule",

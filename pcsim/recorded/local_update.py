@@ -27,7 +27,21 @@ from pcsim.trace import Trace
 from pcsim.typing import NDArray
 from pcsim.weights import write_weights
 
-WORDS = ("optimizer", "lr", "scale", "clip", "weight_decay", "momentum", "beta1", "beta2", "eps", "rho", "r", "lr_min")
+WORDS = (
+    "optimizer",
+    "lr",
+    "scale",
+    "normalise",
+    "clip",
+    "weight_decay",
+    "momentum",
+    "beta1",
+    "beta2",
+    "eps",
+    "rho",
+    "r",
+    "lr_min",
+)
 """Of `[learning]`, what one update goes by."""
 
 Named = dict[str, NDArray[Any]]

@@ -100,6 +100,9 @@ class LearningTable(Table):
     """Largest norm of the gradient of all parameters together; without it there is no limit."""
     scale: Literal["none", "per-layer"] = "none"
     """Whether each array's gradient is brought into range first, so that layers with a decayed signal learn as fast."""
+    normalise: Literal["none", "variance"] = "none"
+    """Whether weights are divided after every update by (√m + √n) times the standard deviation of their entries, m × n
+    a matrix, which makes their spectral norm about 1."""
     seeds: Annotated[
         Annotated[tuple[CountOrZero, ...], Field(min_length=1), AfterValidator(_must_differ)] | None,
         Allowed("a list of whole numbers, 0 or more, each once, as in [0, 1, 2]"),

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pcsim.extensions import KINDS
+from pcsim.scenario.automatic import automatic_step_problems
 from pcsim.scenario.fields import (
     Allowed,
     Count,
@@ -197,25 +197,8 @@ def _errors_first_problems(table: InferenceTable) -> Iterator[Inconsistency]:
 
 
 def _auto_problems(table: InferenceTable) -> Iterator[Inconsistency]:
-    """Yield what leaves no sense to a step size that is found from the curvature."""
-    if table.step_size != "auto":
-        return
-    own = table.optimizer not in KINDS["stepper"].shipped
-    why = "of which nobody knows where it is stable" if own else "which scales every gradient by its own size"
-    reasons = {
-        "optimizer": (own or table.optimizer == "adam", why, 'optimizer = "gd"'),
-        "predictions": (table.predictions == "fixed", "under which no energy descends", 'predictions = "local"'),
-        "method": (
-            table.method == "precision-weighted",
-            "whose precisions rise to 1 / step_size",
-            'method = "state"',
-        ),
-        "solver": (table.solver is not None, "whose accuracy needs other steps than stability", "rtol and atol"),
-    }
-    for key, (is_there, why, instead) in reasons.items():
-        if is_there:
-            other = f'{key} = "{getattr(table, key)}", {why}'
-            yield clash('inference.step_size = "auto"', other, f"give a number, or {instead}")
+    if table.step_size == "auto":
+        yield from automatic_step_problems(dict(table))
 
 
 def _equilibrium_problems(table: InferenceTable) -> Iterator[Inconsistency]:

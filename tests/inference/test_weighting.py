@@ -77,8 +77,10 @@ def updated(case: Case, settle_on: Callable[..., Any], rule: str) -> Callable[..
             total += case.energy.precisions[i] / 2 * ((state - case.oracle.prediction(w, below, x, i)) ** 2).sum()
         return total
 
-    plain = case.oracle.energy_of_states
-    slopes_of = jax.jit(jax.grad(against if rule == "forward" else lambda w, s, _, x, y: plain(s, w, x, y)))
+    def settled_energy(w: Any, states: Any, _: Any, x: Any, y: Any) -> Any:
+        return case.oracle.energy_of_states(states, w, x, y)
+
+    slopes_of = jax.jit(jax.grad(against if rule == "forward" else settled_energy))
 
     def update(parameters: Any, x: Any, y: Any) -> Any:
         slopes = slopes_of(parameters, settle_on(parameters, x, y), parameters, x, y)

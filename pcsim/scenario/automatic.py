@@ -1,0 +1,28 @@
+"""What leaves no sense to a step size that is found from the curvature, `step_size = "auto"`."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pcsim.extensions import KINDS
+from pcsim.scenario.fields import Inconsistency, clash
+
+
+def automatic_step_problems(inference: Mapping[str, Any]) -> Iterator[Inconsistency]:
+    """Yield what in an `[inference]` table, by key, does not go with an automatic step size."""
+    own = inference["optimizer"] not in KINDS["stepper"].shipped
+    why = "of which nobody knows where it is stable" if own else "which scales every gradient by its own size"
+    weighs = inference["method"] == "precision-weighted"
+    reasons = {
+        "optimizer": (own or inference["optimizer"] == "adam", why, 'optimizer = "gd"'),
+        "predictions": (
+            inference["predictions"] == "fixed",
+            "under which no energy descends",
+            'predictions = "local"',
+        ),
+        "method": (weighs, "whose precisions rise to 1 / step_size", 'method = "state"'),
+        "solver": (inference["solver"] is not None, "whose accuracy needs other steps than stability", "rtol and atol"),
+    }
+    for key, (is_there, why, instead) in reasons.items():
+        if is_there:
+            other = f'{key} = "{inference[key]}", {why}'
+            yield clash('inference.step_size = "auto"', other, f"give a number, or {instead}")

@@ -115,13 +115,6 @@ def test_what_does_not_go_with_the_runs_is_refused(words: dict[str, Any], line: 
         pcsim.run(scenario if words.pop("sweep", False) else scenario.alone(), **words)
 
 
-@pytest.mark.exhaustive
-def test_a_scheduler_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pcsim.jobs.cluster.PATIENCE", 0.5)
-    with pytest.raises(UsageError, match=r"tcp://127.0.0.1:1: no scheduler answers within 0.5 s"):
-        Cluster("tcp://127.0.0.1:1")
-
-
 def killed_once(mark: str, number: int) -> int:
     """End this process the first time that number 1 comes."""
     if number == 1 and not Path(mark).exists():

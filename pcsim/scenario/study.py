@@ -24,6 +24,8 @@ Kind = Literal[
     "local-errors",
     "update-sizes",
     "update-cost",
+    "proximal-objective",
+    "proximal-steps",
     "activity-steps",
     "equilibrated-energy",
     "saddle-escape",
@@ -50,9 +52,10 @@ class StudyTable(Table):
     epoch, and losses by seconds; final-accuracy: test accuracy over steps of inference, depth or width;
     rate-transfer: the least training loss over learning rate and step size, a map a width and depth;
     update-sizes: how far updates move the weights of every layer; update-cost: matrix products and memory of an
-    update. Where there is [learning], convergence, difficulty, distance-to-rest and arrivals train by it once, then
-    infer in every run. Of learning itself: activity-steps: inference of two hidden units beside trust-region steps;
-    equilibrated-energy: theory beside converged inference while a deep linear network learns; saddle-escape: the
-    loss by update; saddle-landscape: loss and equilibrated energy over the weights of one hidden unit;
-    saddle-spectrum: eigenvalues of their Hessians at the origin; step-directions: where steps in weight space
-    point."""
+    update; proximal-objective: loss and size of the update that every step of inference would make;
+    proximal-steps: how near updates come to the implicit gradient step. Where there is
+    [learning], convergence, difficulty, distance-to-rest and arrivals train by it once, then infer in every run. Of
+    learning itself: activity-steps: inference of two hidden units beside trust-region steps; equilibrated-energy:
+    theory beside converged inference while a deep linear network learns; saddle-escape: the loss by update;
+    saddle-landscape: loss and equilibrated energy over the weights of one hidden unit; saddle-spectrum: eigenvalues of
+    their Hessians at the origin; step-directions: where steps in weight space point."""

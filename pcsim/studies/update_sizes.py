@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from pcsim.errors import RunFailed, UsageError
+from pcsim.errors import UsageError
 from pcsim.figures.axes import as_text, new_figure
 from pcsim.learning.diagnosis import Diagnosis, weight_names
 from pcsim.learning.pixels import Samples
-from pcsim.learning.progress import TrainingState
 from pcsim.learning.trainer import Outcome, Snapshot, Trainer, Updates
-from pcsim.learning.training import Training
 from pcsim.runs.simulation import prepare
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
@@ -20,7 +18,7 @@ from pcsim.studies.parts import OKABE_ITO
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, padded
 from pcsim.studies.rows import Measures
-from pcsim.trace.training import EpochBlock, EvaluationBlock, UpdateBlock
+from pcsim.studies.trained import train_with
 from pcsim.typing import NDArray
 
 WARM = 0.1
@@ -53,28 +51,8 @@ def _sizes(each: Run, place: Place) -> Measures:
     if trainer is None or setup is None:
         raise UsageError("the run does not train; add [learning]")
     watched = _Watched(trainer, weight_names(simulation.network), WARM * setup.updates)
-    ended = Training(setup.plan, setup.samples, watched, _NoLog(), lambda update: False, None).run()
-    if ended.failure is not None:
-        raise RunFailed(ended.failure)
+    train_with(simulation, watched)
     return {"size": np.mean(watched.sizes, axis=0)}
-
-
-class _NoLog:
-    """Keeps nothing of what training reports."""
-
-    ended = False
-
-    def updates(self, block: UpdateBlock) -> None:
-        pass
-
-    def epoch(self, block: EpochBlock) -> None:
-        pass
-
-    def evaluation(self, block: EvaluationBlock) -> None:
-        pass
-
-    def checkpoint(self, state: TrainingState) -> None:
-        pass
 
 
 @dataclass

@@ -76,3 +76,14 @@ def test_accuracy_is_drawn_over_what_varies() -> None:
     assert results["steps"].values.tolist() == [1, 1, 2, 2] * 2
     assert [list(row) for row in rows] == [["run", "steps of inference: 1", "steps of inference: 2"]] * 2
     assert (results["best"].values >= results["last"].values).all()
+
+
+def test_the_objective_of_an_update_is_the_loss_where_its_size_counts_for_nothing() -> None:
+    changes = ["network.hidden.width=8", "seed=0", "data.samples=40", "data.batch=16", "inference.steps=3"]
+    results, rows = study("fig-alonso-8", changes)
+    objective, loss, betas = (results[name].values for name in ("objective", "loss", "beta"))
+    sizes = 2 * betas * (objective - loss[..., None])
+    assert objective.shape == (4, 4, 5)
+    np.testing.assert_allclose(sizes, np.broadcast_to(sizes[..., :1], sizes.shape), rtol=1e-6)
+    assert (sizes > 0).all()
+    assert [row["run"].split(",")[0] for row in rows] == ["state", "state", "sequential", "sequential"]

@@ -43,7 +43,8 @@ def run(
     With `[learning]` the network is trained first, and inference runs on the trained one; with `[sweep]` or `[study]`
     the trace holds the results of the study. `backend` and `precision` replace the scenario's; `force` allows an
     existing file to be replaced; `resume` names the trace of a training run that was broken off, which goes on from its
-    last checkpoint in the same place, or of a study, whose finished runs are kept. The runs of a study go side by side
+    last checkpoint in the same place, of one that has come to its end and goes on to more epochs, or of a study, whose
+    finished runs are kept. The runs of a study go side by side
     in `jobs` processes (None: as many as there are cores where that is worth it); a script that asks for several begins
     below `if __name__ == "__main__":`. `part` is a share of them, "2/8", written to `NAME-part2of8.h5`, which
     `pcsim.merge` puts together with the others; `cluster` a Dask scheduler, `tcp://host:8786` or its file, whose
@@ -75,7 +76,13 @@ def run(
     with _hooks(scenario, progress, on_epoch, on_rows) as hooks:
         if scenario.asks_for is None:
             return run_experiment(
-                scenario, path=target, force=force, hooks=hooks, resume=broken_off, processes=processes
+                scenario,
+                path=target,
+                force=force,
+                hooks=hooks,
+                resume=broken_off,
+                processes=processes,
+                further=True,
             )
         if on_epoch is not None or on_rows is not None:
             raise UsageError("on_epoch and on_rows are told of one run; the scenario asks for a study of several")

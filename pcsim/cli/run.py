@@ -49,7 +49,7 @@ def _part(context: click.Context, option: click.Parameter, text: str | None) -> 
     "--resume",
     type=click.Path(path_type=Path),
     metavar="TRACE",
-    help="Go on with the training of this trace from its last checkpoint, or with the runs of a study.",
+    help="Go on with the training of this trace, broken off or to more epochs, or with the runs of a study.",
 )
 @jobs_option("Runs of a study, or seeds, at a time; without it as many as there are cores, where that is worth it.")
 @click.option(

@@ -2,12 +2,17 @@
 
 import math
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 
 @runtime_checkable
 class Schedule(Protocol):
     """A learning rate that depends on how far training has come."""
+
+    @property
+    def depends_on_length(self) -> bool:
+        """Whether a longer training run has other rates from the start."""
+        ...
 
     def rate(self, update: int, total: int) -> float:
         """Return the learning rate of update number `update` = 1, …, `total`."""
@@ -19,6 +24,7 @@ class Constant:
     """The same rate for every update."""
 
     learning_rate: float
+    depends_on_length: ClassVar[bool] = False
 
     def rate(self, update: int, total: int) -> float:
         """Return the rate."""
@@ -36,6 +42,7 @@ class WarmupCosine:
     warmup: float = 0.1
     peak: float = 1.1
     final: float = 0.1
+    depends_on_length: ClassVar[bool] = True
 
     def rate(self, update: int, total: int) -> float:
         """Return the rate, after the share (update − 1)/(total − 1) of the way."""
@@ -55,6 +62,7 @@ class StepDecay:
     learning_rate: float
     every: int
     factor: float
+    depends_on_length: ClassVar[bool] = False
 
     def rate(self, update: int, total: int) -> float:
         """Return the rate after (update − 1) // every decays."""

@@ -4,7 +4,7 @@ import json
 import os
 import tomllib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,6 +28,7 @@ FORMAT_VERSION = 2
 _HEAD = "checkpoint.json"
 _START_OF_ZIP = b"PK\x03\x04"
 _LONGEST_VALUE = 60
+EPOCHS = "learning.epochs"
 _FILES = ("data.file", "network.weights")
 _QUOTES = "\"'"
 _BEFORE = {"data.channels": '"last"', "learning.drop_last": "true", "backend.devices": "1"}
@@ -98,14 +99,14 @@ class Checkpoint:
             raise UsageError(_damaged(self.path))
         return int(value)
 
-    def check_fits(self, origin: Origin) -> str | None:
-        """Raise UsageError, naming the first key that differs, where another run than `origin` made this.
+    def check_fits(self, origin: Origin, but: Collection[str] = ()) -> str | None:
+        """Raise UsageError, naming the first key that differs, `but` for some, where not the run of `origin` made this.
 
         Returns a note where other versions of the packages made it, so that the last bits may differ, and where it
         cannot be said whether the data are the same.
         """
         there, here = self.origin, origin
-        difference = first_difference(there.scenario, here.scenario, same_files=bool(there.data_sha256))
+        difference = first_difference(there.scenario, here.scenario, same_files=bool(there.data_sha256), but=but)
         for word in ("backend", "precision"):
             old, new = getattr(there, word), getattr(here, word)
             difference = difference or (f"{word} is {old} there, {new} here" if old != new else None)
@@ -250,14 +251,16 @@ def other_files(name: str, what: str, there: str, here: str) -> str:
     return f"{name} was made with other {what} ({differ}); bring those back, or start anew with another name (-o)"
 
 
-def first_difference(there: str, here: str, *, same_files: bool) -> str | None:
-    """Return `"learning.lr is 0.1 there, 0.2 here"` for the first key that two scenarios do not share.
+def first_difference(there: str, here: str, *, same_files: bool, but: Collection[str] = ()) -> str | None:
+    """Return `"learning.lr is 0.1 there, 0.2 here"` for the first key, `but` for some, that two scenarios do not share.
 
     Where data and weights are the `same_files` by their digests, it is all one where they lie; else the end of one path
     must be the other.
     """
     old, new = ({**_BEFORE, **_by_key(tomllib.loads(text))} for text in (there, here))
     for key in (*old, *new):
+        if key in but:
+            continue
         if key in _FILES and key in old and key in new and (same_files or _same_path(old[key], new[key])):
             continue
         if old.get(key) != new.get(key):

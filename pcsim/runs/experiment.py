@@ -10,12 +10,13 @@ from typing import Any
 from pcsim.assemble import TrainingSetup
 from pcsim.engine.backend import Ending, Settled
 from pcsim.engine.processes import Processes
-from pcsim.errors import DeviceFailed, Interrupted, RunFailed, UsageError, out_of_memory
+from pcsim.errors import DeviceFailed, Interrupted, RunFailed, out_of_memory
 from pcsim.interruption import StopRequest, stop_requests, words_of
 from pcsim.learning.progress import TrainingResult, TrainingState
 from pcsim.learning.trainer import Trainer
-from pcsim.runs.checkpoint import Checkpoint, checkpoint_of, checkpoint_path, read_checkpoint, remove_checkpoint
+from pcsim.runs.checkpoint import checkpoint_path, remove_checkpoint
 from pcsim.runs.clock import Clock
+from pcsim.runs.further import check_fits, leads_further, to_go_on_from
 from pcsim.runs.hooks import NOBODY, Hooks, Teller
 from pcsim.runs.logs import check_logs, logging
 from pcsim.runs.minima import with_minima
@@ -35,9 +36,8 @@ from pcsim.runs.tracing import (
 )
 from pcsim.runs.training import TraceLog, in_float64, origin_of, to_training_state, train
 from pcsim.scenario import Scenario
-from pcsim.trace import Block, Trace, TraceWriter, open_trace, repair
+from pcsim.trace import Block, Trace, TraceWriter, open_trace
 from pcsim.trace.files import check_replaceable
-from pcsim.trace.journal import journal_path
 
 
 def run_experiment(
@@ -49,15 +49,17 @@ def run_experiment(
     resume: Path | None = None,
     shared_in: str | None = None,
     processes: Processes | None = None,
+    further: bool = False,
 ) -> Trace:
     """Simulate one scenario, training first where it asks for that, and return its trace; as `pcsim.run`.
 
-    Network and data may be left to the trace with the file name `shared_in` beside it.
+    Network and data may be left to the trace with the file name `shared_in` beside it. With `further` the last
+    checkpoint stays beside the finished trace where more epochs can follow.
     """
     with together(scenario, processes) as group:
         simulation = prepare(scenario)
         trainer = simulation.trainer() if group is None else leading(simulation, group)
-        return _run(simulation, trainer, path, force, hooks, resume, shared_in)
+        return _run(simulation, trainer, path, force, hooks, resume, shared_in, further)
 
 
 def _run(
@@ -68,6 +70,7 @@ def _run(
     hooks: Hooks,
     resume: Path | None,
     shared_in: str | None,
+    further: bool,
 ) -> Trace:
     scenario, target = simulation.scenario, path
     if target is not None and force:
@@ -75,13 +78,14 @@ def _run(
     start, note, opened = None, None, _Opened(simulation, target, force, shared_in)
     if resume is not None:
         target = resume
-        checkpoint = _checkpoint(trainer, target)
-        note = checkpoint.check_fits(origin_of(simulation))
-        start = to_training_state(checkpoint, trainer.snapshot()) if trainer is not None else None
+        checkpoint = to_go_on_from(simulation.training, target)
+        if trainer is not None and simulation.training is not None:
+            note = check_fits(checkpoint, simulation.training, origin_of(simulation))
+            start = to_training_state(checkpoint, trainer.snapshot())
         opened = replace(opened, target=target, start=start, run_id=checkpoint.run_id)
     check_logs(scenario, target, replace=force or resume is not None)
     with stop_requests() as stop, opened.writer() as writer, _logging(hooks, opened) as told:
-        attempt = _Attempt(simulation, writer, target, Teller(told, stop), stop)
+        attempt = _Attempt(simulation, writer, target, Teller(told, stop), stop, further)
         try:
             trace = attempt.to_its_end(trainer, start, {} if note is None else {"note": note})
         except RunFailed as ended:
@@ -146,6 +150,7 @@ class _Attempt:
     target: Path | None
     teller: Teller
     stop: StopRequest
+    further: bool
 
     @property
     def kept(self) -> str:
@@ -172,9 +177,10 @@ class _Attempt:
     def _go(self, trainer: Trainer | None, start: TrainingState | None, notes: Attributes) -> Trace:
         """Train if there is something to learn, infer, and return the finished trace."""
         simulation, arrays, outcome = self.simulation, dict[str, Any](), notes
-        task, clock = simulation.task, Clock()
+        task, clock, further = simulation.task, Clock(), False
         if trainer is not None and simulation.training is not None:
             trained = self._train(simulation.training, trainer, start)
+            further = self.further and leads_further(simulation.training, trained)
             arrays, outcome = dict(trained_arrays(trained)), outcome | training_outcome(trained)
             ended_by = self.teller.take_end()
             if ended_by is not None and trained.epochs < simulation.training.plan.epochs:
@@ -198,7 +204,7 @@ class _Attempt:
         if settled.interrupted:
             again = self._again if simulation.training is not None else ""
             raise self._interrupted(f"{_when(settled)}{self.kept}{again}", trace)
-        if trace.path is not None and simulation.training is not None:
+        if trace.path is not None and simulation.training is not None and not further:
             remove_checkpoint(trace.path)
         return trace
 
@@ -237,28 +243,6 @@ class _Attempt:
             return self.stop.asked or (not training and self.teller.ended_by is not None)
 
         return poll
-
-
-def _checkpoint(trainer: Trainer | None, trace: Path) -> Checkpoint:
-    """Return the last checkpoint of a training run, whose trace may be gone; `UsageError` if it cannot go on."""
-    if trainer is None:
-        raise UsageError(f"{trace} cannot be resumed: the scenario has no [learning], and inference starts anew")
-    kept = checkpoint_path(trace)
-    if not trace.exists() and kept.exists():
-        return read_checkpoint(kept)
-    if journal_path(trace).exists():  # its writer was killed
-        repair(trace)
-    with open_trace(trace) as old:
-        attributes = old.attributes
-    if attributes.get("status") == "complete":
-        remove_checkpoint(trace)  # a kill may have left it
-        raise UsageError(
-            f"{trace} is complete: there is nothing to resume; to train its network further, start another run from it "
-            f"with network.weights={trace}"
-        )
-    if not kept.exists():
-        raise UsageError(f"{trace} has no checkpoint ({kept}); start anew with --force")
-    return checkpoint_of(trace, attributes)
 
 
 def _when(settled: Settled) -> str:

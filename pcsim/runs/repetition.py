@@ -13,7 +13,7 @@ from pcsim.assemble import data_sha256, read_dataset
 from pcsim.errors import Interrupted, RunFailed, UsageError
 from pcsim.interruption import signal_of, stopping_at_once, words_of
 from pcsim.jobs import Here
-from pcsim.runs.checkpoint import checkpoint_path, first_difference, other_files
+from pcsim.runs.checkpoint import EPOCHS, checkpoint_path, first_difference, other_files
 from pcsim.runs.experiment import run_experiment
 from pcsim.runs.hooks import NOBODY, Callback, Hooks, Progress, hooks_of
 from pcsim.runs.sharing import executor_for
@@ -42,12 +42,11 @@ def run_seeds(
 
     The trace of seed 3 at `path` = `run.h5` is `run-seed3.h5`; `each` is called with every finished trace, which is
     closed afterwards, `failed` with a seed whose run fails and its error, after which the rest runs. `resume` takes
-    finished traces as they are and goes on with one that was broken off. Seeds go side by side in `jobs` processes
-    (None: as many as there are cores where that is worth it); how many are over, and of how many, is then told to
-    `counted`, or to `progress` without it. Raises `RunFailed` where
-    all seeds fail, `Interrupted` as `run` does, the traces of earlier seeds kept, and, before anything is started,
-    `UsageError` without seeds, for a trace that exists unless `force` allows to replace it, and for one to resume that
-    is of another scenario.
+    finished traces as they are, and goes on with one that was broken off or has fewer epochs. Seeds go side by side in
+    `jobs` processes (None: as many as there are cores where that is worth it); how many are over, and of how many, is
+    then told to `counted`, or to `progress` without it. Raises `RunFailed` where all seeds fail, `Interrupted` as `run`
+    does, the traces of earlier seeds kept, and, before anything is started, `UsageError` without seeds, for a trace
+    that exists unless `force` allows to replace it, and for one to resume that is of another scenario.
     """
     if scenario.learning is None or scenario.learning.seeds is None:
         raise UsageError(
@@ -94,7 +93,10 @@ def _is_finished(scenario: Scenario, target: Path) -> bool:
             return False
         there, here = trace.provenance, scenario_text(scenario, relative=True)
         old = there.get("data_sha256")
-        if first_difference(there["scenario"], here, same_files=old is not None) is not None:
+        differs = partial(first_difference, there["scenario"], here, same_files=old is not None)
+        if differs() is not None:
+            if differs(but=(EPOCHS,)) is None and checkpoint_path(target).exists():
+                return False  # it goes on to more epochs
             raise UsageError(f"{target} is of another scenario: replace it with --force, or choose another name (-o)")
         if old is not None and old != (new := data_sha256(scenario, read_dataset(scenario))):
             raise UsageError(other_files(str(target), "data", old, new))
@@ -147,8 +149,8 @@ def _stopping(here: bool) -> AbstractContextManager[None]:
 
 def _run_seed(scenario: Scenario, target: Path, force: bool, resume: bool, hooks: Hooks = NOBODY) -> Trace:
     if resume and checkpoint_path(target).exists():
-        return run_experiment(scenario, hooks=hooks, resume=target)
-    return run_experiment(scenario, path=target, force=force or resume, hooks=hooks)
+        return run_experiment(scenario, hooks=hooks, resume=target, further=True)
+    return run_experiment(scenario, path=target, force=force or resume, hooks=hooks, further=True)
 
 
 def _run_apart(scenario: Scenario, target: Path, force: bool, resume: bool) -> None:

@@ -38,7 +38,7 @@ def test_a_trace_holds_updates_epochs_and_the_trained_network(files: Files):
         assert not np.array_equal(trace.trained["W_0"], trace.network["W_0"])
         assert (trace.status, trace.rows) == ("complete", 3)
         assert (trace.attributes["updates"], trace.attributes["epoch_kept"]) == (updates, 4)
-    assert sorted(path.name for path in files.folder.iterdir()) == ["s.h5", "s.toml"]
+    assert sorted(path.name for path in files.folder.iterdir()) == ["s.h5", "s.h5.checkpoint", "s.toml"]
 
 
 def test_a_short_run_of_the_shipped_scenario_learns():

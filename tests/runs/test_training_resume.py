@@ -123,7 +123,8 @@ def test_a_killed_training_goes_on_to_the_same_bits(files: Files, delay: float):
         assert 2 <= len(trace.training["epoch"]) < 12
     pcsim.run(scenario, resume="s.h5").close()
     assert_same_bits("s.h5", "whole.h5")
-    assert sorted(path.name for path in files.folder.iterdir()) == ["s.h5", "s.toml", "whole.h5"]
+    kept = ["s.h5", "s.h5.checkpoint", "s.toml", "whole.h5", "whole.h5.checkpoint"]
+    assert sorted(path.name for path in files.folder.iterdir()) == kept
 
 
 @pytest.fixture
@@ -234,13 +235,23 @@ def test_training_goes_on_from_its_checkpoint_alone(files: Files, capsys: pytest
     assert call(["plot", "s.h5"]) == 0
 
 
-def test_the_checkpoint_that_a_kill_left_beside_a_finished_trace_is_removed(broken_off: Scenario):
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_the_checkpoint_that_a_kill_left_beside_a_finished_trace(files: Files, schedule: str):
+    words = ["learning.schedule={kind='cosine'}"] if schedule == "cosine" else []
+    scenario = files.read(TRAINING, *words)
+    with pytest.raises(Interrupted):
+        pcsim.run(scenario, path="s.h5", progress=interrupting(3 * UPDATES))
     checkpoint = checkpoint_path(Path("s.h5")).read_bytes()
-    pcsim.run(broken_off, resume="s.h5").close()
+    pcsim.run(scenario, resume="s.h5").close()
     checkpoint_path(Path("s.h5")).write_bytes(checkpoint)
     with pytest.raises(UsageError, match="there is nothing to resume"):
-        pcsim.run(broken_off, resume="s.h5")
-    assert not checkpoint_path(Path("s.h5")).exists()
+        pcsim.run(scenario, resume="s.h5")
+    assert checkpoint_path(Path("s.h5")).exists() == (schedule == "constant")
+    if schedule == "constant":  # more epochs go on from where it stands
+        longer = files.read(TRAINING, "learning.epochs=5")
+        pcsim.run(longer, path="whole.h5").close()
+        pcsim.run(longer, resume="s.h5").close()
+        assert_same_bits("s.h5", "whole.h5")
 
 
 def test_older_checkpoints_and_traces_say_of_no_run(broken_off: Scenario):

@@ -126,6 +126,7 @@ def test_a_training_that_was_killed_exports_its_last_checkpoint(
 
 def test_a_training_that_was_killed_early_has_nothing_to_export(files: Files, capsys: pytest.CaptureFixture[str]):
     pcsim.run(files.read(TRAINING, *FAST), path="s.h5").close()
+    Path("s.h5.checkpoint").unlink(missing_ok=True)
     with h5py.File("s.h5", "r+") as file:
         del file["final"]
         file.attrs["status"] = "running"

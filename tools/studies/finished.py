@@ -21,7 +21,7 @@ import numpy as np
 
 import pcsim
 from pcsim.errors import RunFailed
-from pcsim.runs.checkpoint import checkpoint_path
+from pcsim.runs.checkpoint import checkpoint_path, remove_checkpoint
 from pcsim.runs.provenance import describe_machine
 from pcsim.runs.repetition import last_measures
 from pcsim.scenario import Scenario, read_scenario
@@ -116,6 +116,7 @@ def finish(planned: Planned, folder: Path) -> Finished:
         seconds = None if resumed else round(time.process_time() - begun, 1)
         found = _outcome(planned, digest, trace, seconds)
     target.unlink()
+    remove_checkpoint(target)
     return found
 
 

@@ -142,7 +142,7 @@ def _updated(
         batch = start.batch(program, order[i], at(moves, i))
         xp, learner = batch.xp, batch.learner
         learned = batch.learn(now.parameters, now.memory, rates[i], number(start.updates + i + 1))
-        loss = learner.inference.energy.loss.value(xp, learned.output, batch.y).mean()
+        loss = learner.inference.energy.bare.loss.value(xp, learned.output, batch.y).mean()
         return TrainingProgress(
             learned.parameters,
             learned.memory,

@@ -30,7 +30,7 @@ class NumbaBackend:
             methods=("state", "error", "sequential", "backprop"),
             layers=LAYERS,
             solvers=SOLVERS,
-            limits=(constant_steps("numba"), KERNELS.masks, KERNELS.clipping, KERNELS.errors_first),
+            limits=(constant_steps("numba"), KERNELS.masks, KERNELS.clipping, KERNELS.errors_first, KERNELS.weighting),
             problem="not installed: numba" if missing else None,
             fix="install it with: pip install 'pcsim[numba]'" if missing else None,
             rules=("pc", "incremental", "backprop"),

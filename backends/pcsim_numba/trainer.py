@@ -26,7 +26,7 @@ class NumbaTrainer(NumpyTrainer):
         if not isinstance(self._evaluation, ForwardPass):
             return super()._measure(x, y)
         outputs = _Batch(self._learner, self._learned, x, y).states(len(self._learned) - 1)
-        return self._learner.inference.energy.loss.value(self._xp, outputs, y), outputs
+        return self._learner.inference.energy.bare.loss.value(self._xp, outputs, y), outputs
 
     def _learn(self, x: NDArray[Any], y: NDArray[Any], rate: float) -> Row:
         return self._learn_from(_Batch(self._learner, self._learned, x, y), y, rate)

@@ -48,7 +48,7 @@ class NumpyTrainer(HostTrainer):
     def _learn(self, x: NDArray[Any], y: NDArray[Any], rate: float) -> Row:
         learned = self._batch(x, y).learn(self._learned, self._memory, rate, self._updates)
         self._learned, self._memory = learned.parameters, learned.memory
-        loss = self._learner.inference.energy.loss.value(self._xp, learned.output, y).mean()
+        loss = self._learner.inference.energy.bare.loss.value(self._xp, learned.output, y).mean()
         signal = np.array(learned.has_signal, dtype=np.bool_)
         steps = self._learner.steps if learned.steps is None else int(learned.steps)
         return learned.layerwise.mean(axis=1), loss, learned.output, signal, steps

@@ -10,7 +10,7 @@ from pcsim.scenario.network import GAINS, NetworkTable
 def build_initialisers(scenario: Scenario, layers: int) -> tuple[Initialiser, ...]:
     """Return what draws the parameters of every one of so many layers, in order."""
     table = scenario.network
-    if table.parametrisation == "mupc" and table.built is None:
+    if table.parametrisation != "standard" and table.built is None:
         return (initialisers.Normal(1.0),) * layers
     if table.layers is None:
         return (_initialiser(table, table.init),) * layers

@@ -23,7 +23,7 @@ from pcsim.model.layers import (
     Scale,
     Shape,
 )
-from pcsim.model.network import Network
+from pcsim.model.network import Network, premultiplier
 from pcsim.model.windows import Window
 from pcsim.scenario import Scenario
 from pcsim.scenario.layers import Add, LayerTable, Norm, expanded
@@ -129,12 +129,13 @@ class _Builder:
         return Pointwise(build_activation(entry.activation or table.activation, slope))
 
     def _scale(self, weighted: tuple[Part, ...]) -> tuple[Part, ...]:
-        """Return the premultiplier of the µPC parametrisation without skips (thesis Table 5.1)."""
-        if self._table.parametrisation != "mupc":
-            return ()
-        fan = next(p.fans[0] for part in weighted for p in part.parameters.values() if p.start == "drawn")
-        last = self._number == self._count - 1 and self._number > 0
-        return (Scale(1.0 / fan if last else 1.0 / math.sqrt(fan)),)
+        """Return the premultiplier of the parametrisation without skips (thesis Table 5.1)."""
+        named, last = self._table.parametrisation, self._number == self._count - 1
+        scale = 1.0 / self._table.gamma if last else 1.0
+        if named != "standard":
+            fan = next(p.fans[0] for part in weighted for p in part.parameters.values() if p.start == "drawn")
+            scale *= premultiplier(fan, 1, last and self._number > 0, named == "mupc")
+        return () if named == "standard" and scale == 1.0 else (Scale(scale),)
 
     def _pool(self, shape: Shape) -> tuple[Part, ...]:
         pool = self._entry.pool

@@ -49,6 +49,8 @@ def build_network(scenario: Scenario) -> Network:
         bias=table.bias,
         skip=table.skip,
         mupc=table.parametrisation == "mupc",
+        ntp=table.parametrisation == "ntp",
+        gamma=table.gamma,
     )
 
 
@@ -117,7 +119,8 @@ def _loss(scenario: Scenario, masked: tuple[bool, ...]) -> losses.Loss:
         "cross-entropy": losses.CrossEntropy(),
         "binary-cross-entropy": losses.BinaryCrossEntropy(),
     }
-    return shipped[table.loss] if table.loss in shipped else find("loss", table.loss)
+    loss = shipped[table.loss] if table.loss in shipped else find("loss", table.loss)
+    return loss if table.output_precision == 1.0 else losses.Weighted(loss, table.output_precision)
 
 
 def _per_layer(scenario: Scenario, key: str, layers: int) -> tuple[float, ...]:

@@ -15,7 +15,7 @@ from pcsim.inference import ErrorsFirst, Halving, Inference
 from pcsim.inference.steppers import Adam, Clipped, Decaying, GradientDescent, Momentum, Stepper
 from pcsim.inference.stopping import StopRule
 from pcsim.model.arithmetic import NARROW, Arithmetic
-from pcsim.model.losses import NoTarget, PartlyClamped, SquaredError
+from pcsim.model.losses import NoTarget, PartlyClamped, SquaredError, Weighted
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -146,6 +146,14 @@ def _errors_first(method: str, precision: str) -> Task:
     return _plain(case, ErrorsFirst(inference, 2, 0.5) if method in ("state", "increment") else inference, precision)
 
 
+def _output_precision(loss: str) -> Callable[[str, str], Task]:
+    def task(method: str, precision: str) -> Task:
+        case = _small(loss=loss)
+        return _plain(case, METHODS[method](replace(case.energy, loss=Weighted(case.energy.loss, 2.5))), precision)
+
+    return task
+
+
 def _sized(**options: Any) -> Callable[[str, str], Task]:
     def task(method: str, precision: str) -> Task:
         case = _small(**options)
@@ -178,6 +186,8 @@ VARIANTS: dict[str, Callable[[str, str], Task]] = {
     "one-sample": _sized(batch=1),
     "many-samples": _sized(batch=130),
     "clipped": _clipped,
+    "output-precision": _output_precision("squared-error"),
+    "output-precision-ce": _output_precision("cross-entropy"),
     "errors-first": _errors_first,
 }
 FREE_INPUTS: dict[str, tuple[bool, ...]] = {"free-input": (), "masked-input": (True, False, False, True)}

@@ -27,7 +27,14 @@ from pcsim.learning import AfterEveryStep, AtTheEnd
 from pcsim.model.activations import Activation, Gelu, LeakyRelu, Linear, Sigmoid, Tanh
 from pcsim.model.energy import Energy
 from pcsim.model.layers import DenseLayer, Layer, read_as_dense
-from pcsim.model.losses import BinaryCrossEntropy, CrossEntropy, NoTarget, SoftClampedSquaredError, SquaredError
+from pcsim.model.losses import (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    NoTarget,
+    SoftClampedSquaredError,
+    SquaredError,
+    Weighted,
+)
 from pcsim.typing import NDArray
 
 LINEAR, TANH, SIGMOID, RELU, LEAKY_RELU, GELU = range(6)
@@ -80,6 +87,11 @@ class Kernels(NamedTuple):
     def masks(self) -> str:
         """The line on masks."""
         return self.without("masked inputs and outputs")
+
+    @property
+    def weighting(self) -> str:
+        """The line on losses with a precision."""
+        return self.without("inference.output_precision beside an entropy")
 
     @property
     def errors_first(self) -> str:
@@ -195,6 +207,10 @@ def lowered_activation(kernels: Kernels, activation: Activation) -> tuple[int, f
 
 def _lowered_loss(kernels: Kernels, energy: Energy) -> tuple[int, float]:
     match energy.loss:
+        case Weighted(loss=SquaredError(), precision=precision):
+            return SQUARED, precision
+        case Weighted():
+            raise UsageError(kernels.weighting)
         case SquaredError():
             return SQUARED, 1.0
         case SoftClampedSquaredError(precision=gamma):

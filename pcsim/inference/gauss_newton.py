@@ -13,7 +13,7 @@ from pcsim.inference.pairs import PairNamespace
 from pcsim.model.arrays import Array
 from pcsim.model.energy import Clamped, Energy, Evaluation
 from pcsim.model.flat import Flat
-from pcsim.model.losses import SoftClampedSquaredError, SquaredError
+from pcsim.model.losses import SoftClampedSquaredError, SquaredError, unweighted
 
 MOST_OUTPUTS = 16
 """At 24 the pullbacks and the products with so many directions cost more than the evaluations they save."""
@@ -27,7 +27,7 @@ def pullbacks(energy: Energy) -> int:
     The curvature Λ of the output loss has to be a number: where it moves, the matrix tells too little of what is ahead.
     """
     outputs = energy.network.layer_shapes[-1][0]
-    constant = isinstance(energy.loss, SquaredError | SoftClampedSquaredError)
+    constant = isinstance(unweighted(energy.loss), SquaredError | SoftClampedSquaredError)
     return outputs if constant and energy.network.state_shapes and outputs <= MOST_OUTPUTS else 0
 
 

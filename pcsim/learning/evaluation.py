@@ -76,7 +76,7 @@ def _forward(batch: Batch, parameters: tuple[Parameters, ...], x: Array) -> tupl
     """Return the losses of a forward pass from x, and its outputs."""
     energy = batch.learner.inference.energy
     outputs = evaluated(energy.network).outputs(batch.xp, parameters, x)
-    return energy.loss.value(batch.xp, outputs, batch.y), outputs
+    return energy.bare.loss.value(batch.xp, outputs, batch.y), outputs
 
 
 def _inferred_input(batch: Batch, parameters: tuple[Parameters, ...]) -> Array:

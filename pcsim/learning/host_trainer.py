@@ -157,7 +157,7 @@ class HostTrainer(ABC):
         if network.has_free_input:
             # What is shown is the output of the inferred input, with the weights that it was inferred with.
             output = network.outputs(self._xp, self._parameters if every_step else before, batch.states(0))
-        loss = energy.loss.value(self._xp, output, y).mean()
+        loss = energy.bare.loss.value(self._xp, output, y).mean()
         energies, signal = batch.seen()
         return energies, loss, output, signal, steps
 

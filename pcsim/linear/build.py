@@ -13,7 +13,7 @@ from pcsim.model.activations import Linear
 from pcsim.model.arrays import Values
 from pcsim.model.energy import Energy
 from pcsim.model.layers import DenseLayer, Layer, read_as_dense
-from pcsim.model.losses import NoTarget, SoftClampedSquaredError, SquaredError
+from pcsim.model.losses import NoTarget, SoftClampedSquaredError, SquaredError, Weighted
 from pcsim.model.network import Network
 from pcsim.recorded.resimulation import setting_in_double
 from pcsim.scenario import Scenario, read_scenario
@@ -110,6 +110,8 @@ def _linear(layer: Layer, i: int) -> DenseLayer:
 
 def _output_weight(energy: Energy) -> float:
     match energy.loss:
+        case Weighted(loss=SquaredError(), precision=precision):
+            return precision
         case SquaredError():
             return 1.0
         case SoftClampedSquaredError(precision):

@@ -13,7 +13,7 @@ from jaxtyping import Shaped
 
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.layers import Layer, Saved
-from pcsim.model.losses import Loss
+from pcsim.model.losses import Loss, unweighted
 from pcsim.model.network import Network
 
 States = tuple[Array, ...]
@@ -65,8 +65,9 @@ class Energy:
 
     @property
     def bare(self) -> "Energy":
-        """The same energy with γ = 1 and δ = 0: of feedforward states it is the loss alone."""
-        return replace(self, precisions=(1.0,) * len(self.precisions), decays=(0.0,) * len(self.decays))
+        """The same energy with all precisions 1 and δ = 0: of feedforward states it is the loss alone."""
+        ones, zeros = (1.0,) * len(self.precisions), (0.0,) * len(self.decays)
+        return replace(self, loss=unweighted(self.loss), precisions=ones, decays=zeros)
 
     def with_free_input(self, held: tuple[bool, ...] = ()) -> "Energy":
         """Return the energy of the network whose input is one more state, with no term of its own (model: section 1).

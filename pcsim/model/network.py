@@ -139,11 +139,14 @@ def dense_chain(
     bias: bool = True,
     skip: int = 0,
     mupc: bool = False,
+    ntp: bool = False,
+    gamma: float = 1.0,
 ) -> Network:
     """Build a chain of dense layers from `widths` = (input, n_0, …, output).
 
     `skip` = k > 0 adds s_{i−k} to the prediction of every layer k ≤ i ≤ N−2; `mupc` sets the premultipliers of
-    the µPC parametrisation (thesis Table 5.1; model: section 4).
+    the µPC parametrisation (thesis Table 5.1; model: section 4), `ntp` those of the neural tangent parametrisation,
+    which has n^{−1/2} at the output where µPC has n^{−1}. The output's premultiplier is divided by `gamma`.
     """
     count = len(widths) - 1
     layers: list[Layer] = []
@@ -153,15 +156,19 @@ def dense_chain(
         without = i == 0 if activation_first else is_output
         own = (Linear() if activation_first else last) if without else activation
         skips = skip > 0 and i >= skip and not is_output
-        scale = _mupc_premultiplier(i, n_in, count, skip > 0) if mupc else 1.0
+        scale = premultiplier(n_in, count if skip > 0 < i else 1, is_output and i > 0, mupc) if mupc or ntp else 1.0
+        scale = scale / gamma if is_output else scale
         dense = Dense(n_in, n_out, bias)
         layers.append(dense_layer(DenseLayer(i - 1, dense, own, activation_first, scale, i - skip if skips else None)))
     return Network((widths[0],), tuple(layers))
 
 
-def _mupc_premultiplier(i: int, n_in: int, count: int, skips: bool) -> float:
-    if i == 0:
-        return 1.0 / math.sqrt(n_in)
-    if i == count - 1:
-        return 1.0 / n_in
-    return 1.0 / math.sqrt(n_in * count if skips else n_in)
+def premultiplier(n_in: int, count: int, is_output: bool, mupc: bool) -> float:
+    """Return a layer's premultiplier in µPC, or in the neural tangent parametrisation.
+
+    `count` is the number of layers where there are skips, 1 where there are none; the first layer, which has no skip,
+    is given 1 in either case.
+    """
+    if is_output:
+        return 1.0 / n_in if mupc else 1.0 / math.sqrt(n_in)
+    return 1.0 / math.sqrt(n_in * count)

@@ -21,7 +21,8 @@ from pcsim.scenario.fields import (
     clash,
     require_consistent,
 )
-from pcsim.scenario.flow import ADAPTIVE, NOISY, SOLVERS, TOLERANCES, LogTimes, Solver, implied_end, must_ascend
+from pcsim.scenario.flow import ADAPTIVE, SOLVERS, TOLERANCES, LogTimes, Solver, implied_end, must_ascend
+from pcsim.scenario.flow_problems import flow_problems
 from pcsim.scenario.stop import Stop, single_steps_problems
 
 MOST_EVALUATIONS = 1000
@@ -111,6 +112,8 @@ class InferenceTable(Table):
     """Hard: the target is the output state. Soft: the output state is drawn to the target."""
     clamp_precision: Positive = 1.0
     """Precision of the output prediction under clamp = "soft"."""
+    output_precision: Positive = 1.0
+    """Weight of the loss in the energy, a precision of the output's errors; what is measured stays the loss itself."""
     rounding: Literal["nearest", "stochastic"] = "nearest"
     """How results are rounded to float16 or bfloat16: to nearest even, or to either neighbour at random, unbiased."""
     accumulate: Literal["float32", "float16", "bfloat16"] = "float32"
@@ -164,7 +167,7 @@ class InferenceTable(Table):
             _errors_first_problems,
             _free_problems,
             _auto_problems,
-            _flow_problems,
+            flow_problems,
         )
         require_consistent([found for problems_of in parts for found in problems_of(self)])
         return self
@@ -180,6 +183,9 @@ def _form_problems(table: InferenceTable) -> Iterator[Inconsistency]:
     if table.clamp == "soft" and table.loss != "squared-error":
         advice = 'write clamp = "hard" or loss = "squared-error"'
         yield clash('inference.clamp = "soft"', f'loss = "{table.loss}"', advice)
+    if table.clamp == "soft" and table.output_precision != 1.0:
+        advice = 'write clamp_precision, which is its own, or clamp = "hard"'
+        yield clash('inference.clamp = "soft"', f"output_precision = {table.output_precision}", advice)
 
 
 def _errors_first_problems(table: InferenceTable) -> Iterator[Inconsistency]:
@@ -232,61 +238,3 @@ def _free_problems(table: InferenceTable) -> Iterator[Inconsistency]:
     if table.input == "masked" and table.noise > 0:
         other = f"noise = {table.noise}, which moves known units, too"
         yield clash(given, other, 'write noise = 0 or input = "free"')
-
-
-def _flow_problems(table: InferenceTable) -> Iterator[Inconsistency]:
-    """Yield what in a table with a solver does not go together."""
-    if table.solver is not None:
-        for problems_of in (_time_problems, _step_problems, _noise_problems, _stop_problems):
-            yield from problems_of(table, table.solver)
-
-
-def _time_problems(table: InferenceTable, solver: Solver) -> Iterator[Inconsistency]:
-    if table.t_end is None:
-        text = (
-            f'inference.t_end is missing; solver = "{solver}" needs it, a number greater than 0, '
-            "or a save_at that ends with it"
-        )
-        yield Inconsistency(("inference.solver",), text)
-        return
-    last = table.save_at.last if isinstance(table.save_at, LogTimes) else (table.save_at or (0.0,))[-1]
-    if last > table.t_end:
-        text = (
-            f"inference.save_at goes on to {last}, but inference.t_end is {table.t_end}; "
-            f"leave out the later times, or make t_end {last} or more"
-        )
-        yield Inconsistency(("inference.save_at", "inference.t_end"), text)
-
-
-def _step_problems(table: InferenceTable, solver: Solver) -> Iterator[Inconsistency]:
-    is_constant = "step_size" in table.model_fields_set
-    written = [f"inference.{key}" for key in TOLERANCES if getattr(table, key) is not None]
-    if solver == "euler" and not is_constant:
-        text = 'inference.step_size is missing; solver = "euler" has no error estimate and needs it, a number above 0'
-        yield Inconsistency(("inference.solver",), text)
-    elif is_constant and written:
-        text = (
-            f"inference.step_size makes constant steps, {' and '.join(written)} adaptive ones; keep one of the two ways"
-        )
-        yield Inconsistency(("inference.step_size", *written), text)
-
-
-def _stop_problems(table: InferenceTable, solver: Solver) -> Iterator[Inconsistency]:
-    reasons = {
-        "relative_change": "the steps of a solver are its own, and what changes in one says nothing of the flow",
-        "arrival": "in continuous time a signal is in every layer from the first moment on",
-    }
-    yield from single_steps_problems(table.stop, f'solver = "{solver}"', reasons)
-
-
-def _noise_problems(table: InferenceTable, solver: Solver) -> Iterator[Inconsistency]:
-    if table.noise == 0:
-        return
-    noise = f"inference.noise = {table.noise}"
-    if solver not in NOISY:
-        yield clash(noise, f'solver = "{solver}"', "choose euler, heun or midpoint, or write noise = 0")
-    elif table.tolerances is not None:
-        text = f"{noise} needs constant steps; write a step_size without rtol and atol, or noise = 0"
-        yield Inconsistency(("inference.noise", "inference.solver"), text)
-    if table.form == "increment":
-        yield clash(noise, 'form = "increment"', 'write form = "standard" or noise = 0')

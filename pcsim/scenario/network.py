@@ -26,8 +26,6 @@ from pcsim.scenario.layers import FUNCTION, Init, LayerTable, expanded, layer_pr
 SHORTHANDS: dict[str, Init] = {"kaiming": "kaiming-uniform", "xavier": "xavier-uniform"}
 GAINS = {"orthogonal": 1.0, "kaiming": math.sqrt(2), "xavier": 1.0}
 WITH_GAIN = tuple(word for word in Init.__args__ if word not in ("normal", "uniform", "pytorch"))
-
-
 MOST_LAYERS = 100_000
 
 
@@ -132,8 +130,10 @@ class NetworkTable(Table):
     """Upper end of init = "uniform", which needs it."""
     bias: Flag = True
     """Whether layers have a bias; it starts at zero."""
-    parametrisation: Literal["standard", "mupc"] = "standard"
-    """Standard, or the premultipliers and unit normal weights of muPC."""
+    parametrisation: Literal["standard", "mupc", "ntp"] = "standard"
+    """Standard, or the premultipliers and unit normal weights of muPC, or of the neural tangent parametrisation."""
+    gamma: Positive = 1.0
+    """What the output layer's premultiplier is divided by: small where features hardly move, large where they do."""
     skip: SkipLength = 0
     """Residual connections on hidden layers: false, true (from the layer before) or their length."""
     weights: Annotated[FilePath | None, Allowed("the path of an .npz or .safetensors file or a trace, in quotes")] = (
@@ -219,7 +219,7 @@ class NetworkTable(Table):
 
 
 def _init_problems(network: NetworkTable) -> Iterator[Inconsistency]:
-    if network.weights is not None or network.parametrisation == "mupc":
+    if network.weights is not None or network.parametrisation != "standard":
         return
     needed = {"normal": {"std": " greater than 0"}, "uniform": {"low": "", "high": ""}}.get(network.init, {})
     for key, bound in needed.items():
@@ -293,6 +293,7 @@ def _list_problems(network: NetworkTable) -> Iterator[Inconsistency]:
             (key for key in ("norm", "add", "pool", "part", "function") if getattr(layer, key) is not None), None
         )
         if extra is not None:
-            choice = 'order = "activation-first"' if network.order != "weights-first" else 'parametrisation = "mupc"'
+            own = f'parametrisation = "{network.parametrisation}"'
+            choice = 'order = "activation-first"' if network.order != "weights-first" else own
             text = f"network.{choice} takes dense and conv layers alone, but layer {i} has {extra}; remove one of them"
             yield Inconsistency((f"network.layers[{i}].{extra}",), text)

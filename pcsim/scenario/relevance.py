@@ -14,7 +14,7 @@ from pcsim.scenario.words import inner_tables
 
 _INIT_KEYS = ("network.init", "network.gain", "network.std", "network.low", "network.high")
 _OPTIMIZER_KEYS = ("inference.momentum", "inference.beta1", "inference.beta2", "inference.eps")
-_OF_LAYERS = ("widths", "skip", "output", "activation", "negative_slope", "order", "bias", "parametrisation")
+_OF_LAYERS = ("widths", "skip", "output", "activation", "negative_slope", "order", "bias", "parametrisation", "gamma")
 _SEARCH_KEYS = ("inference.start", "inference.steps", "inference.stop")
 _STEP_KEYS = ("inference.step_size", "inference.step_decay", "inference.clip", "inference.optimizer")
 _ERRORS_FIRST_KEYS = ("inference.error_steps", "inference.error_step_size")
@@ -69,7 +69,12 @@ RULES = (
     Rule(("data.channels",), "data.name", ("npz",)),
     Rule(("data.slope", "data.noise"), "data.name", ("gaussian-line",)),
     # backpropagation descends the loss alone
-    Rule(("network.precisions", "network.activity_decay"), "inference.method", _ENERGY_METHODS, own=True),
+    Rule(
+        ("network.precisions", "network.activity_decay", "inference.output_precision"),
+        "inference.method",
+        _ENERGY_METHODS,
+        own=True,
+    ),
     Rule(("inference.form",), "inference.method", ("state", "sequential")),
     Rule(("inference.predictions", *_ERRORS_FIRST_KEYS), "inference.method", ("state",)),
     Rule(("inference.curvature",), "inference.method", ("equilibrium",)),
@@ -88,7 +93,7 @@ RULES = (
     Rule(("inference.beta1", "inference.beta2", "inference.eps"), "inference.optimizer", ("adam",), own=True),
     Rule(("inference.clamp_precision",), "inference.clamp", ("soft",)),
     Rule(("inference.input",), "inference.method", _ENERGY_METHODS, own=True),
-    Rule(("inference.clamp",), "inference.output", ("clamped",)),
+    Rule(("inference.clamp", "inference.output_precision"), "inference.output", ("clamped",)),
     Rule(("data.samples", "data.validation", "data.validation_seed", "backend.devices"), "learning", (_PRESENT,)),
     Rule(("learning.momentum",), "learning.optimizer", ("momentum",), own=True),
     Rule(_LEARNING_ADAM_KEYS, "learning.optimizer", ("adam", "adamw"), own=True),

@@ -36,7 +36,7 @@ from pcsim.inference.state import evaluate_states
 from pcsim.linear import is_linear, linear_system
 from pcsim.model.arrays import Namespace
 from pcsim.model.energy import Clamped, Energy, States
-from pcsim.model.losses import NoTarget, SoftClampedSquaredError, SquaredError
+from pcsim.model.losses import NoTarget, SoftClampedSquaredError, SquaredError, unweighted
 from pcsim.model.statistics import couples_samples
 from pcsim.recorded import read_point
 from pcsim.recorded.resimulation import setting_in_double
@@ -270,7 +270,7 @@ def _steps(at: _Setting, largest: float) -> tuple[float | None, float | None]:
 def _equilibrated(at: _Setting) -> float | None:
     """Return the batch mean of a deep linear network's equilibrated energy, None for others or without a unique one."""
     if not is_linear(at.energy.network) or not isinstance(
-        at.energy.loss, SquaredError | SoftClampedSquaredError | NoTarget
+        unweighted(at.energy.loss), SquaredError | SoftClampedSquaredError | NoTarget
     ):
         return None
     try:

@@ -12,7 +12,7 @@ from pcsim.errors import UsageError
 from pcsim.inference import StateOptimization
 from pcsim.inference.steppers import GradientDescent
 from pcsim.linear import is_linear, linear_system
-from pcsim.model.losses import SoftClampedSquaredError, SquaredError
+from pcsim.model.losses import SoftClampedSquaredError, SquaredError, unweighted
 from pcsim.model.network import Network
 from pcsim.recorded.resimulation import setting_in_double
 from pcsim.scenario import Scenario
@@ -81,7 +81,7 @@ def theory_of(trace: Trace) -> Overlay:
 
 def _is_linear(task: Task) -> bool:
     energy = task.inference.energy
-    return is_linear(energy.network) and isinstance(energy.loss, SquaredError | SoftClampedSquaredError)
+    return is_linear(energy.network) and isinstance(unweighted(energy.loss), SquaredError | SoftClampedSquaredError)
 
 
 def _exact(task: Task, clock: NDArray[Any], step_size: float) -> Overlay:

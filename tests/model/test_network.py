@@ -18,6 +18,16 @@ def test_mupc_premultipliers_are_those_of_the_thesis_table() -> None:
     assert premultipliers(plain) == pytest.approx([7**-0.5, 5**-0.5, 5**-0.5, 1 / 5])
 
 
+def test_the_neural_tangent_parametrisation_differs_at_the_output_which_gamma_divides() -> None:
+    network = dense_chain((7, 5, 5, 5, 3), ACTIVATIONS["relu"], skip=1, ntp=True, gamma=2.0)
+    assert premultipliers(network) == pytest.approx([7**-0.5, (5 * 4) ** -0.5, (5 * 4) ** -0.5, 5**-0.5 / 2])
+    plain = dense_chain((7, 5, 3), ACTIVATIONS["relu"], gamma=2.0)
+    assert premultipliers(plain) == [1.0, 0.5]
+    assert premultipliers(dense_chain((7, 3), ACTIVATIONS["relu"], mupc=True, gamma=2.0)) == pytest.approx(
+        [0.5 * 7**-0.5]
+    )
+
+
 def test_skips_sit_on_hidden_layers_from_their_length_on() -> None:
     network = dense_chain((4, 4, 4, 4, 4, 4), ACTIVATIONS["tanh"], skip=2)
     assert [dense.skip for dense in map(read_as_dense, network.layers) if dense is not None] == [None, None, 0, 1, None]

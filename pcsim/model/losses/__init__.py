@@ -8,6 +8,7 @@ from pcsim.model.losses.free_units import NoTarget, PartlyClamped
 from pcsim.model.losses.loss import Loss
 from pcsim.model.losses.smooth import SmoothLoss
 from pcsim.model.losses.squared_error import SoftClampedSquaredError, SquaredError
+from pcsim.model.losses.weighted import Weighted, unweighted
 
 __all__ = [
     "BinaryCrossEntropy",
@@ -18,4 +19,6 @@ __all__ = [
     "SmoothLoss",
     "SoftClampedSquaredError",
     "SquaredError",
+    "Weighted",
+    "unweighted",
 ]

@@ -33,6 +33,8 @@ Kind = Literal[
     "saddle-spectrum",
     "search",
     "step-directions",
+    "update-cosines",
+    "weight-noise",
 ]
 
 
@@ -58,4 +60,6 @@ class StudyTable(Table):
     learning itself: activity-steps: inference of two hidden units beside trust-region steps; equilibrated-energy:
     theory beside converged inference while a deep linear network learns; saddle-escape: the loss by update;
     saddle-landscape: loss and equilibrated energy over the weights of one hidden unit; saddle-spectrum: eigenvalues of
-    their Hessians at the origin; step-directions: where steps in weight space point."""
+    their Hessians at the origin; step-directions: where steps in weight space point;
+    update-cosines: how well updates point to the nearest optimum, batch by batch; weight-noise: what noise on trained
+    weights costs."""

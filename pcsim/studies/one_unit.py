@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from pcsim.assemble import build_network, load_inputs, read_dataset
+from pcsim.assemble import build_network, load_inputs, load_samples, read_dataset
 from pcsim.errors import UsageError
 from pcsim.landscape import Chain
+from pcsim.learning.samples import order_of
 from pcsim.scenario import Scenario
 from pcsim.typing import NDArray
 
@@ -31,6 +32,24 @@ def chain_of(scenario: Scenario) -> tuple[Chain, Float64[NDArray[np.float64], "2
     inputs = load_inputs(scenario, build_network(scenario), read_dataset(scenario))
     chain = Chain.of_data(inputs.x[:, 0], inputs.y[:, 0])
     return chain, np.array([layer["W"][0, 0] for layer in inputs.parameters])
+
+
+def batches_of(scenario: Scenario) -> list[Chain]:
+    """Return the landscape on every batch that training comes to, update by update.
+
+    Raises `UsageError` for a scenario that does not train, and one of another network.
+    """
+    learning = scenario.learning
+    if learning is None or learning.optimizer != "sgd":
+        raise UsageError(
+            f"{scenario.where('study')}: the study follows gradient descent on batches; add [learning] with "
+            'optimizer = "sgd"'
+        )
+    chain_of(scenario)
+    train = load_samples(scenario, build_network(scenario), read_dataset(scenario)).train
+    x, y = (np.asarray(values, dtype=np.float64)[:, 0] for values in (train.x, train.y))
+    orders = [order_of(len(x), learning.batch, scenario.seed, epoch) for epoch in range(1, learning.epochs + 1)]
+    return [Chain.of_data(x[rows], y[rows]) for order in orders for rows in order.stretch(0, len(order))]
 
 
 def grid(columns: int, rows: int) -> Float64[NDArray[np.float64], "{rows} {columns} 2"]:

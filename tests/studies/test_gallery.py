@@ -51,6 +51,8 @@ SMALLER: Mapping[str, list[str]] = {
     "fig-deep-chain": ["seed=0", "learning.epochs=1", "inference.steps=10", "data.samples=128"],
     "fig-inference-rate": ["sweep.network.hidden.width=[8]", "sweep.network.hidden.layers=[2, 8]"],
     "fig-one-unit": ["seed=0"],
+    "fig-thesis-3-2": ["sweep.seed=[0, 1]"],
+    "fig-thesis-a-2": ["sweep.seed=[0, 1]"],
     "fig-thesis-4-1": ["network.hidden.layers=1"],
     "fig-thesis-4-2": ["seed=0", "learning.epochs=1", "inference.steps=10", "data.samples=128"],
     "fig-thesis-5-2": ["sweep.network.hidden.width=[2, 8]", "sweep.network.hidden.layers=[2, 8]"],

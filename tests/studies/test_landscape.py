@@ -9,10 +9,12 @@ import pytest
 
 import pcsim
 from pcsim.errors import UsageError
+from pcsim.landscape import nearest_optimum
 from pcsim.report.plotting import plot
 from pcsim.scenario import read_scenario, runs_of
 from pcsim.studies import Results, load_kind
 from pcsim.studies.attempts import Attempts
+from pcsim.studies.one_unit import batches_of
 
 
 def study(name: str, overrides: Sequence[str] = ()) -> tuple[Results, list[dict[str, str]]]:
@@ -76,6 +78,41 @@ def test_predictive_coding_points_closer_to_the_optimum() -> None:
     assert near[2] < near[1] < near[0] < 90 < near[3]
 
 
+def test_a_damped_newton_step_points_best_to_the_optimum() -> None:
+    results, rows = study("fig-thesis-3-2", ["sweep.seed=[0, 1, 2]"])
+    predictive, backprop, newton = results["cosine"].values.mean(axis=(0, 2))
+    assert newton > max(predictive, backprop) > 0.5
+    assert [row["update"] for row in rows] == ["predictive coding", "backpropagation", "trust-region Newton"]
+    assert list(rows[0])[1:] == [f"batch {k}" for k in range(1, 6)]
+
+
+def test_the_first_update_of_training_is_the_one_whose_direction_is_measured() -> None:
+    changes = ["seed=3", "inference.steps=2000", "data.samples=320"]
+    results, _ = study("fig-thesis-3-2", changes)
+    (only,) = runs_of(read_scenario("fig-thesis-3-2", [*changes, "learning.epochs=1"]))
+    chain = batches_of(only.scenario)[0]
+    with pcsim.run(read_scenario("fig-thesis-3-2", changes).alone()) as run:
+        start, after = (np.array([w[f"W_{i}"].item() for i in range(2)]) for w in (run.network, run.trained))
+        losses = run.training["loss"]
+    assert chain.loss(start) == pytest.approx(losses[0], rel=1e-12)
+    w = start
+    for each in batches_of(only.scenario):
+        w = w - 0.2 * each.energy_gradient(w)
+    np.testing.assert_allclose(w, after, rtol=1e-8)
+    best = nearest_optimum(start, chain.best_product) - start
+    step = -chain.energy_gradient(start)
+    cosine = step @ best / np.linalg.norm(step) / np.linalg.norm(best)
+    assert results["cosine"].values[0, 0, 0] == pytest.approx(cosine)
+
+
+def test_noise_on_the_weights_costs_what_the_landscape_says() -> None:
+    results, rows = study("fig-thesis-a-2", ["sweep.seed=[0, 1]"])
+    assert [row["runs learned"] for row in rows] == ["2 of 2"] * 2
+    predictive, backprop = results["curvature"].values.T
+    assert (predictive < backprop).all()
+    assert (results["noisy"].values > 1).all()
+
+
 def test_chains_leave_the_saddle_by_predictive_coding() -> None:
     few = ["seed=1", "network.hidden.layers=2", "learning.epochs=3", "inference.steps=20", "data.samples=640"]
     results, rows = study("fig-thesis-4-2", few)
@@ -89,6 +126,9 @@ def test_chains_leave_the_saddle_by_predictive_coding() -> None:
     ("name", "change", "line"),
     [
         ("fig-one-unit", "network.widths=[1,2,1]", "the study is of one hidden unit"),
+        ("fig-thesis-3-2", "network.widths=[1,2,1]", "the study is of one hidden unit"),
+        ("fig-thesis-3-2", "learning.optimizer=adam", "the study follows gradient descent on batches"),
+        ("fig-thesis-3-2", "data.samples=256", "the study is of the first 5 batches, and training has fewer"),
         ("fig-activity-step", "network.widths=[64,3,10]", "the study draws one hidden layer of two units"),
         ("fig-thesis-4-4", "network.activation=tanh", "layer 0 is not linear"),
     ],

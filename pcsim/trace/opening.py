@@ -33,6 +33,8 @@ SPARE_BYTES = 64 * 2**20
 MOST_UNPACKED = 32
 """A dataset may take so many times the length of its file, and the spare bytes: real data shrink no more by gzip."""
 _DEFLATE = 1
+_LONG = 8
+"""Bytes."""
 _NUMBERS = (h5t.FLOAT, h5t.INTEGER)
 _FILTERS = {_DEFLATE: "deflate", 2: "shuffle", 3: "fletcher32"}
 _ALONE = "pcsim reads only the one it is given"
@@ -44,14 +46,24 @@ def open_to_read(path: Path, *, swmr: bool = False) -> "GuardedFile":
 
     Raises UsageError where it holds links out of the file, OSError or RuntimeError where HDF5 cannot read it.
     """
-    check_heaps(path)
-    return _without_links(GuardedFile(path, "r", swmr=swmr, locking=locking(path)), path)
+    longest = check_heaps(path)
+    file = _without_links(GuardedFile(path, "r", swmr=swmr, locking=locking(path)), path)
+    if not swmr:  # whose writer may add longer ones
+        file.longest_text = longest if _has_long_lengths(file) else None
+    return file
 
 
 def open_snapshot(path: Path) -> "GuardedFile":
     """Open a file that its writer left open as it lies on disk; raises as `open_to_read` does."""
-    check_heaps(path)
-    return _without_links(GuardedFile(Snapshot(path), "r"), path)
+    longest = check_heaps(path)
+    file = _without_links(GuardedFile(Snapshot(path), "r"), path)
+    file.longest_text = longest if _has_long_lengths(file) else None
+    return file
+
+
+def _has_long_lengths(file: "GuardedFile") -> bool:
+    """Tell whether lengths have eight bytes in a file, as everybody writes and heaps are looked through for."""
+    return file.id.get_create_plist().get_sizes()[1] == _LONG
 
 
 def open_beside_readers(path: Path) -> Any:
@@ -96,14 +108,18 @@ def locking(path: Path) -> bool | None:
 class _Guarded:
     """What both groups and files do: give out nothing that would read another file or take the machine."""
 
+    longest_text: int | None = None
+    """Bytes that no text in the file is longer than, as far as is known."""
+
     def __getitem__(self, name: Any) -> Any:
         item = super().__getitem__(name)  # pyright: ignore[reportAttributeAccessIssue]
         if isinstance(item, h5py.Dataset):
             _check_dataset(item)
         elif type(item) is h5py.Group:
-            return GuardedGroup(item.id)
+            item = GuardedGroup(item.id)
         else:
             raise _refused(item, "is a type, where an array is wanted")
+        item.longest_text = self.longest_text  # pyright: ignore[reportAttributeAccessIssue]
         return item
 
 
@@ -150,7 +166,8 @@ def _link_out_below(group: Any, seen: set[int]) -> str | None:
 def texts(item: h5py.Dataset) -> tuple[str, ...]:
     """Return the texts of a dataset with one axis; ValueError where they are together longer than the file."""
     left = _length(item)
-    step = max(1, SPARE_BYTES // max(1, left))
+    longest = getattr(item, "longest_text", None) or left
+    step = max(1, SPARE_BYTES // max(1, longest))
     found: list[str] = []
     for start in range(0, item.shape[0], step):
         part = item.asstr()[start : start + step]

@@ -231,6 +231,31 @@ def test_heaps_within_each_other_are_not_followed(path: Path, whole: bytes) -> N
     assert "damaged global heap" in message_for(path)
 
 
+def test_no_text_is_longer_than_the_heaps_say(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else texts of a large file are read one by one: it may be one that is as long, under many names."""
+    texts = [f"number {i}" for i in range(2000)]
+    with h5py.File(path, "a") as file:
+        file.create_dataset("texts", data=texts, dtype=h5py.string_dtype())
+        file["longest"] = "x" * 200_000
+        file["numbers"] = np.zeros(100_000)
+    parts: list[Any] = []
+    whole = h5py.Dataset.asstr
+
+    def counted(item: Any) -> Any:
+        parts.append(item)
+        return whole(item)
+
+    monkeypatch.setattr(h5py.Dataset, "asstr", counted)
+    monkeypatch.setattr(opening, "SPARE_BYTES", 10_000_000)
+    with opening.open_to_read(path) as file:
+        assert file.longest_text == 200_000
+        assert opening.texts(file["texts"]) == tuple(texts)
+        assert len(parts) == 2000 // 50
+    # One whose place cannot be known may be as long as the file.
+    path.write_bytes(path.read_bytes() + b"GCOL\x01\1\1\1" + b"\xff" * 8)
+    assert opening.check_heaps(path) == path.stat().st_size
+
+
 def test_clocks_are_known_by_name() -> None:
     every = streams(layout(ALL, training=TRAINING))
     assert {stream.path: clock_of(stream.path, "step") for stream in every} == {s.path: s.clock for s in every}

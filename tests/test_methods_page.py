@@ -97,12 +97,13 @@ def test_cosines_see_gradients_that_are_tiny() -> None:
 
 def test_a_run_is_measured_beside_backpropagation_and_its_own_equilibrium(tmp_path: Path) -> None:
     file = tmp_path / "runs.jsonl"
-    words = (*SMALL, "inference.steps=2", 'trace.record=["weight_gradient"]')
+    words = (*SMALL, "data.validation=0.25", "inference.steps=2", 'trace.record=["weight_gradient"]')
     assert main([str(file), str(tmp_path), "train-digits", "3", *words]) == 0
     run = read_runs(file)[Planned("train-digits", 3, words).digest()]
     assert [path.name for path in tmp_path.iterdir()] == ["runs.jsonl"]
     assert json.loads(file.read_text()) == asdict(run)
     assert run.accuracy is not None
+    assert run.validation is not None
     assert run.lowest_to_backprop is not None
     assert run.lowest_to_equilibrium is not None
     assert run.lowest_to_equilibrium < run.lowest_to_backprop < 1

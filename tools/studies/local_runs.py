@@ -26,7 +26,6 @@ from pcsim.learning import SGD, Learner
 from pcsim.learning.batch import Batch
 from pcsim.recorded.point import read_point
 from pcsim.runs.provenance import describe_machine
-from pcsim.runs.repetition import last_measures
 from pcsim.scenario import Scenario
 from pcsim.trace import Trace
 from pcsim.typing import NDArray
@@ -87,24 +86,20 @@ def measure(planned: Planned, folder: Path) -> LocalRun:
     megabytes = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
     with trace:
         complete = trace.status == "complete"
-        measures = last_measures(trace)
         lowest, median = cosines(trace, scenario, backpropagated) if complete and trace.gradient else (None, None)
         least, middle = cosines(trace, scenario, at_equilibrium) if complete and trace.gradient else (None, None)
+        accuracy, validation = (_last(trace, f"{part}_accuracy") for part in ("test", "validation"))
         silent = len(str(trace.attributes.get("silent_layers", "")).split())
     target.unlink()
     machine = describe_machine(("jax", "jaxlib"))
-
-    def known(name: str) -> float | None:
-        value = measures.get(name, float("nan")) if complete else float("nan")
-        return value if np.isfinite(value) else None
 
     return LocalRun(
         planned.name,
         list(planned.overrides),
         planned.seed,
         digest,
-        known("test_accuracy"),
-        known("validation_accuracy"),
+        accuracy if complete else None,
+        validation if complete else None,
         silent,
         lowest,
         median,
@@ -116,6 +111,12 @@ def measure(planned: Planned, folder: Path) -> LocalRun:
         machine["versions"],
         datetime.date.today().isoformat(),
     )
+
+
+def _last(trace: Trace, name: str) -> float | None:
+    """Return a measure after the last epoch, None where there is none."""
+    values = trace.training.get(name)
+    return float(values[-1]) if values is not None and len(values) and np.isfinite(values[-1]) else None
 
 
 def cosines(

@@ -4,6 +4,10 @@ from pcsim.assemble.model import build_inference
 from pcsim.assemble.own import OwnWord, made
 from pcsim.assemble.task import build_stepper, build_stop, number_of_steps
 from pcsim.errors import UsageError
+from pcsim.inference import Adaptive, Euler, Heun, Inference, Integrated
+from pcsim.inference import Constant as ConstantSteps
+from pcsim.inference.integrated import Rule
+from pcsim.inference.steppers import GradientDescent
 from pcsim.learning import (
     MQ,
     SGD,
@@ -26,6 +30,10 @@ from pcsim.model.network import Network
 from pcsim.scenario import LearningTable, Scenario
 from pcsim.words import count as count_of
 
+MOST_STEPS = 1_000_000
+"""Of a solver in one update; fewer than 10,000 are usual."""
+SOLVERS: dict[str, Rule] = {"euler": Euler(), "heun": Heun()}
+"""Those that training runs with, `pcsim.scenario.learning.TRAINING_SOLVERS`."""
 RULES = {"incremental": AfterEveryStep(), "forward": AgainstForwardPass()}
 """Those that do more than learn at the end of inference."""
 
@@ -33,16 +41,27 @@ RULES = {"incremental": AfterEveryStep(), "forward": AgainstForwardPass()}
 def build_learner(scenario: Scenario, network: Network) -> Learner:
     """Return how the network of a scenario with `[learning]` learns from a batch."""
     table = _learning(scenario)
+    flows = scenario.inference.solver is not None
+    inference = build_inference(scenario, network)
     return Learner(
-        inference=build_inference(scenario, network),
-        stepper=build_stepper(scenario),
-        steps=number_of_steps(scenario),
+        inference=_integrated(scenario, inference) if flows else inference,
+        stepper=GradientDescent(1.0) if flows else build_stepper(scenario),
+        steps=MOST_STEPS if flows else number_of_steps(scenario),
         optimizer=build_optimizer(scenario, table),
         rule=RULES.get(table.rule, AtTheEnd()),
         clip=table.clip,
         stop=build_stop(scenario),
         speeds=speeds_of(scenario, table, network),
     )
+
+
+def _integrated(scenario: Scenario, inference: Inference) -> Integrated:
+    """Return the flow of a method by the steps of the scenario's solver."""
+    table = scenario.inference
+    if table.t_end is None:
+        raise TypeError("a flow needs an end")
+    control = ConstantSteps(table.known_step_size) if table.tolerances is None else Adaptive(*table.tolerances)
+    return Integrated(inference, table.t_end, SOLVERS[str(table.solver)], control)
 
 
 def speeds_of(scenario: Scenario, table: LearningTable, network: Network) -> tuple[float, ...] | None:

@@ -131,6 +131,8 @@ def lowered_method(kernels: Kernels, inference: Inference) -> int:
     """Return a method in numbers; raises `UsageError` for what the backend has no kernels for."""
     if is_masked(inference):
         raise UsageError(kernels.masks)
+    if inference.traits.ends:
+        raise UsageError(kernels.without("inference.solver in training"))
     if isinstance(inference, ErrorsFirst):
         raise UsageError(kernels.errors_first)
     if type(inference) not in METHODS:

@@ -9,24 +9,30 @@ from pcsim.inference.flow import GradientFlow, IncrementFlow, VectorField, gradi
 from pcsim.inference.free_input import first_variable, is_masked, with_free_input
 from pcsim.inference.halving import Halving, unhalved
 from pcsim.inference.increment import IncrementSequentialStateOptimization, IncrementStateOptimization
+from pcsim.inference.integrated import Adaptive, Constant, Euler, Heun, Integrated
 from pcsim.inference.lagrangian import AugmentedLagrangian
 from pcsim.inference.sequential import SequentialStateOptimization
 from pcsim.inference.state import FixedPredictions, StateOptimization
 from pcsim.inference.weighting import PrecisionWeighted
 
 __all__ = [
+    "Adaptive",
     "AugmentedLagrangian",
     "Backprop",
+    "Constant",
     "Equilibrium",
     "ErrorOptimization",
     "ErrorsFirst",
+    "Euler",
     "FixedPredictions",
     "GradientFlow",
     "Halving",
+    "Heun",
     "IncrementFlow",
     "IncrementSequentialStateOptimization",
     "IncrementStateOptimization",
     "Inference",
+    "Integrated",
     "PrecisionWeighted",
     "SequentialStateOptimization",
     "StateOptimization",

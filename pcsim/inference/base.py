@@ -27,7 +27,8 @@ class Traits:
     that a step moves one layer after another; `backpropagates` that one step ends it, with the errors −∂ℓ/∂s;
     `searches` that it looks for every sample's equilibrium on steps of its own, as `Equilibrium` does; `halves_steps`
     that a sample's step size shrinks where its energy rises; `has_multipliers` that a hidden layer's error is s − ŝ and
-    a multiplier that it has gathered; `weighs_errors` that steps follow the gradient of another energy than is shown.
+    a multiplier that it has gathered; `weighs_errors` that steps follow the gradient of another energy than is shown;
+    `ends` that its steps end by themselves, as its `ended` says of what it carries (`EndingInference`).
     """
 
     moves_errors: bool = False
@@ -39,6 +40,7 @@ class Traits:
     halves_steps: bool = False
     has_multipliers: bool = False
     weighs_errors: bool = False
+    ends: bool = False
 
     @property
     def has_flow(self) -> bool:
@@ -92,6 +94,15 @@ class Inference(Protocol):
         self, xp: Namespace, clamped: Clamped, point: Evaluation, carry: Carry, stepper: Stepper, step: Any
     ) -> Carry:
         """Return the carry after step number `step` = 1, 2, …; `point` is the evaluation before it."""
+        ...
+
+
+@runtime_checkable
+class EndingInference(Inference, Protocol):
+    """A method with `Traits.ends`: there is a last step, which it tells itself."""
+
+    def ended(self, carry: Carry) -> Array:
+        """Return whether a step more would change nothing, a boolean scalar."""
         ...
 
 

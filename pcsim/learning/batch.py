@@ -4,11 +4,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial, reduce
-from operator import and_
-from typing import Any, NamedTuple
+from operator import and_, or_
+from typing import Any, NamedTuple, cast
 
 from jaxtyping import Shaped
 
+from pcsim.inference.base import EndingInference
 from pcsim.inference.stopping import StopRule, gradient_norm
 from pcsim.learning.learner import AgainstForwardPass, Learned, Learner, Memory
 from pcsim.learning.loop import Advance, Loop, python_loop
@@ -75,7 +76,7 @@ class Batch:
     def settle(self, parameters: tuple[Parameters, ...]) -> tuple[Clamped, Evaluation, Array, Array | None]:
         """Infer with fixed weights; return what was clamped, where it ended, and the output ŷ to show.
 
-        Last come the steps taken, where a stop rule decides on them.
+        Last come the steps taken, where a stop rule or the method itself decides on them.
         """
         xp, inference, stepper = self.xp, self.learner.inference, self.learner.stepper
         clamped = self._clamped(parameters)
@@ -88,7 +89,7 @@ class Batch:
             return inference.advance(xp, clamped, point, carry, stepper, step), output
 
         begun = inference.begin(xp, clamped, None, stepper)
-        if self.learner.stop is None:
+        if self.learner.stop is None and not inference.traits.ends:
             carry, output = self.loop(self.learner.steps, one_step, (begun, xp.zeros_like(self.y)))
             point = inference.evaluate(xp, clamped, carry)
             return clamped, point, self._shown(clamped, point, output), None
@@ -97,15 +98,21 @@ class Batch:
         output = xp.where(steps == 0, point.output, end.output)
         return clamped, point, self._shown(clamped, point, output), steps
 
-    def _until(self, stop: StopRule, clamped: Clamped, begun: Any) -> tuple[_Watched, Array]:
-        """Infer until the rule is met; return where that is, and the number of steps taken."""
+    def _until(self, stop: StopRule | None, clamped: Clamped, begun: Any) -> tuple[_Watched, Array]:
+        """Infer until the rule is met or the method has ended; return where that is, and the number of steps taken."""
         xp, inference, stepper = self.xp, self.learner.inference, self.learner.stepper
 
         def one_step(step: Any, now: _Watched) -> tuple[Array, Advance]:
             point = inference.evaluate(xp, clamped, now.carry)
             layerwise, present = self._seen(clamped, point)
             arrived = tuple(a | b for a, b in zip(now.arrived, present, strict=True))
-            met = stop.is_met(partial(gradient_norm, xp, point), layerwise, now.before, reduce(and_, arrived))
+            reasons: list[Array] = []
+            if stop is not None:
+                norm = partial(gradient_norm, xp, point)
+                reasons.append(stop.is_met(norm, layerwise, now.before, reduce(and_, arrived)))
+            if inference.traits.ends:
+                reasons.append(cast("EndingInference", inference).ended(now.carry))
+            met = reduce(or_, reasons)
 
             def advance() -> _Watched:
                 carry = inference.advance(xp, clamped, point, now.carry, stepper, step)

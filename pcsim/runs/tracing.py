@@ -154,7 +154,7 @@ def _training(scenario: Scenario, setup: TrainingSetup) -> Training:
         validation=setup.samples.validation is not None,
         top_5=has_top_5(setup.plan.classes),
         alignment=is_aligned(inference),
-        steps=setup.task.learner.stop is not None,
+        steps=setup.task.learner.stop is not None or setup.task.learner.inference.traits.ends,
         step_size=setup.plan.step_size_finder is not None,
         evaluate=setup.plan.evaluate,
     )

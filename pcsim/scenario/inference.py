@@ -78,7 +78,8 @@ class InferenceTable(Table):
     dual_every: Count = 1
     """Steps of the states between two gains of the multipliers."""
     solver: Annotated[Solver | None, Allowed("one of " + ", ".join(SOLVERS), SOLVERS)] = None
-    """Continuous time: the solver of the gradient flow, for the methods state and error; without it discrete steps."""
+    """Continuous time: the solver of the gradient flow, for the methods state and error, in training euler or heun;
+    without it discrete steps."""
     t_end: Annotated[Positive | None, Allowed("a number greater than 0")] = None
     """Time at which a solver ends; without it the last time of save_at."""
     rtol: Annotated[Positive | None, Allowed("a number greater than 0")] = None

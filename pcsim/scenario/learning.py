@@ -128,6 +128,10 @@ class LearningTable(Table):
         return max(self.lr) if isinstance(self.lr, tuple) else self.lr
 
 
+TRAINING_SOLVERS = ("euler", "heun")
+"""Solvers that integrate inference in every update of training."""
+
+
 def fits(rule: str, method: str) -> bool:
     """Tell whether a learning rule goes with an inference method."""
     if method not in KINDS["inference"].shipped:
@@ -141,8 +145,7 @@ def learning_problems(learning: LearningTable, inference: InferenceTable, task: 
     yield from _rule_problems(learning, inference)
     yield from _free_problems(inference, task)
     if inference.solver is not None:
-        advice = "write steps and step_size instead, or remove [learning]"
-        yield clash(f'inference.solver = "{inference.solver}"', "[learning], which infers in discrete steps", advice)
+        yield from _solver_problems(learning, inference)
     if inference.stop is not None and learning.rule == "incremental":
         why = "weights that change after every step need the same number of steps in every update"
         yield clash("inference.stop", f'learning.rule = "incremental": {why}', 'write rule = "pc", or remove stop')
@@ -169,6 +172,17 @@ def _free_problems(inference: InferenceTable, task: str) -> Iterator[Inconsisten
             'write input = "clamped", or task = "autoencoding" in [data] to learn from the samples alone'
         )
         yield Inconsistency(("inference.input", "data.task", "learning"), text)
+
+
+def _solver_problems(learning: LearningTable, inference: InferenceTable) -> Iterator[Inconsistency]:
+    solver = f'inference.solver = "{inference.solver}"'
+    if inference.solver not in TRAINING_SOLVERS:
+        yield clash(solver, "[learning], which takes euler or heun", "write one of these, or steps and step_size")
+    elif learning.rule != "pc":
+        yield clash(solver, f'learning.rule = "{learning.rule}"', 'write rule = "pc", or steps and step_size')
+    if inference.noise > 0:
+        other = "[learning], which draws no noise in continuous time"
+        yield clash(f"inference.noise = {inference.noise}", other, "write noise = 0, or remove [learning]")
 
 
 def _rule_problems(learning: LearningTable, inference: InferenceTable) -> Iterator[Inconsistency]:

@@ -9,10 +9,8 @@ from typing import ClassVar, Protocol, runtime_checkable
 class Schedule(Protocol):
     """A learning rate that depends on how far training has come."""
 
-    @property
-    def depends_on_length(self) -> bool:
-        """Whether a longer training run has other rates from the start."""
-        ...
+    depends_on_length: ClassVar[bool]
+    """Whether a longer training run has other rates from the start."""
 
     def rate(self, update: int, total: int) -> float:
         """Return the learning rate of update number `update` = 1, …, `total`."""

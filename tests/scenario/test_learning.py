@@ -35,6 +35,7 @@ def test_defaults():
         "eps": 1e-8,
         "weight_decay": 0.0,
         "scale": "none",
+        "normalise": "none",
         "checkpoint": 1,
         "drop_last": True,
         "shuffle": True,
@@ -117,7 +118,7 @@ POSITIVE = "give a number greater than 0, or a list of them, one for each layer,
         (
             'rule = "ipc"',
             "19:8: learning.rule: \"ipc\" is not allowed; did you mean 'incremental'? "
-            "Give one of pc, incremental, backprop",
+            "Give one of pc, forward, incremental, backprop",
         ),
         (
             'optimizer = "gd"',
@@ -255,7 +256,7 @@ def test_schema():
     schema = json.loads(json.dumps(json_schema()))
     table = schema["$defs"]["LearningTable"]["properties"]
     assert schema["properties"]["learning"]["$ref"] == "#/$defs/LearningTable"
-    assert table["rule"]["enum"] == ["pc", "incremental", "backprop"]
+    assert table["rule"]["enum"] == ["pc", "forward", "incremental", "backprop"]
     assert table["schedule"]["$ref"] == "#/$defs/RateSchedule"
     assert schema["$defs"]["RateSchedule"]["required"] == ["kind"]
     assert "learning" not in schema["then"]["required"]

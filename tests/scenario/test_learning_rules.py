@@ -68,10 +68,10 @@ def test_the_method_implies_the_rule(files: Files):
     assert found == LearningTable(rule="backprop", lr=0.1)
 
 
-def test_learning_infers_in_discrete_steps_from_the_feedforward_pass(files: Files):
-    flow = changed("steps = 20\nstep_size = 0.1\n", 'solver = "heun"\nt_end = 1\n')
-    told = 'inference.solver = "heun" does not go with [learning], which infers in discrete steps; '
-    told += "write steps and step_size instead, or remove [learning]"
+def test_learning_infers_in_steps_or_by_two_solvers_from_the_feedforward_pass(files: Files):
+    flow = changed("steps = 20\nstep_size = 0.1\n", 'solver = "tsit5"\nt_end = 1\n')
+    told = 'inference.solver = "tsit5" does not go with [learning], which takes euler or heun; '
+    told += "write one of these, or steps and step_size"
     assert files.problems(flow + "[learning]") == [f"s.toml:16:1: {told}"]
     assert files.problems(flow, "learning.lr=1") == [f"--set learning.lr=1: {told}"]
     assert files.problems(changed("= 20", "= 0") + "[learning]") == [

@@ -3,6 +3,8 @@
 import re
 import shutil
 import subprocess
+import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +52,36 @@ def test_a_figure_for_a_column_has_letters_to_read_and_fonts_that_journals_take(
     assert re.search(r"<text[^>]*>inference step</text>", Path("t.svg").read_text(encoding="utf-8"))
 
 
-@pytest.mark.usefixtures("deep")
+def written_letters(path: Path) -> list[float]:
+    """Return the sizes of all text in a PDF, in points, as its pages say them."""
+    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", path.read_bytes(), re.DOTALL)
+    pages = []
+    for stream in streams:
+        with suppress(zlib.error):
+            pages.append(zlib.decompress(stream))
+    return [float(size) for page in pages for size in re.findall(rb"/F\d+ ([\d.]+) Tf", page)]
+
+
+FIGURES = {
+    "inference": (DEEP, PAPER),
+    "screen": (DEEP, ()),
+    "training": (TRAINING, ("--width", "3.4in", "--style", "paper")),
+}
+
+
+@pytest.mark.parametrize("case", FIGURES)
 @pytest.mark.skipif(shutil.which("pdffonts") is None, reason="needs pdffonts, of Debian's poppler-utils")
-def test_pdffonts_finds_no_type_3():
-    pcsim.plot("t.h5", "t.pdf", width=3.4, style="paper")
+def test_pdffonts_finds_no_type_3_and_all_fonts_embedded(files: Files, case: str):
+    text, words = FIGURES[case]
+    pcsim.run(files.read(text), path="t.h5").close()
+    assert call(["plot", "t.h5", *words, "-o", "t.pdf"]) == 0
     found = subprocess.run(["pdffonts", "t.pdf"], capture_output=True, text=True, check=True).stdout.splitlines()
-    assert len(found) > 2
-    assert not [line for line in found if "Type 3" in line]
+    heading, fonts = found[0], found[2:]
+    assert fonts
+    assert not [line for line in fonts if "Type 3" in line]
+    embedded = heading.index("emb")
+    assert {line[embedded : embedded + 3] for line in fonts} == {"yes"}
+    assert min(written_letters(Path("t.pdf"))) >= 6.0
 
 
 def test_panels_are_chosen_and_those_that_are_not_there_said(files: Files, capsys: pytest.CaptureFixture[str]):

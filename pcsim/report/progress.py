@@ -1,15 +1,17 @@
 """How far a run is: a bar on terminals and in notebooks, a line an epoch elsewhere."""
 
+import html
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pcsim.report.training_summary import measures
 from pcsim.runs.hooks import Rows
@@ -20,7 +22,6 @@ PATIENCE = 1.0
 """Seconds before a bar is shown."""
 BETWEEN_LINES = 5.0
 """Seconds before a line is printed, and between two."""
-REFRESH = 0.1
 PARTS = 10
 """Lines of a run without epochs."""
 STEPS = "{task.completed:,.0f}/{task.total:,.0f} steps"
@@ -53,14 +54,14 @@ def shown_progress(scenario: Scenario, console: Console) -> Generator[Shown]:
     """Show on a console how far a run of a scenario is, once it takes seconds; lines go to the error stream."""
     if console.quiet:
         yield Shown()
-    elif console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None):
-        bar = _Bar(scenario, console)
+    elif console.is_jupyter or console.is_terminal:
+        bar = _CellBar(scenario) if console.is_jupyter else _TerminalBar(scenario, console)
         try:
             yield bar
         finally:
             bar.stop()
     else:
-        yield _Lines(scenario, console if console.is_jupyter else Console(stderr=True))
+        yield _Lines(scenario, Console(stderr=True))
 
 
 def in_notebook() -> bool:
@@ -68,27 +69,24 @@ def in_notebook() -> bool:
     return "IPython" in sys.modules and Console().is_jupyter
 
 
-class _Bar(Shown):
-    def __init__(self, scenario: Scenario, console: Console) -> None:
+class _Bar(Shown, ABC):
+    refresh = 0.1
+    """Seconds between two pictures."""
+
+    def __init__(self, scenario: Scenario) -> None:
         learning = scenario.learning if scenario.asks_for is None else None
         self._epochs = None if learning is None else learning.epochs
         self._last, self._loss, self._measures, self._best = 0, "", "", ""
-        what, where = _words_of(scenario)
-        self._bar = Progress(*_columns(what, where), console=console, transient=True, auto_refresh=False)
-        self._task = self._bar.add_task("", said="")
+        self._what, self._where = _words_of(scenario)
         self._begun, self._shown = time.monotonic(), 0.0
 
     def progress(self, now: float, end: float) -> None:
         moment = time.monotonic()
-        if moment - self._begun < PATIENCE or moment - self._shown < REFRESH:
+        if moment - self._begun < PATIENCE or moment - self._shown < self.refresh:
             return
         self._shown = moment
         epoch = f"epoch {self._last + 1}/{self._epochs}" if self._epochs and self._last < self._epochs else ""
-        said = ", ".join(filter(None, (epoch, self._loss, self._measures, self._best)))
-        with suppress(OSError):  # a terminal that is gone is no reason to stop
-            self._bar.update(self._task, completed=now, total=end, said=said)
-            self._bar.start()
-            self._bar.refresh()
+        self._draw(now, end, ", ".join(filter(None, (epoch, self._loss, self._measures, self._best))))
 
     def epoch(self, row: Rows) -> None:
         self._last, self._measures = int(row["epoch"]), _in_words(row, 1)
@@ -98,16 +96,72 @@ class _Bar(Shown):
             self._loss = f"loss {float(rows['loss'][-1]):.3g}"
 
     def runs(self, over: float, of: float) -> None:
-        self._epochs, self._bar.columns = None, _columns("seeds", RUNS)
+        self._epochs, self._what, self._where = None, "seeds", RUNS
         self.progress(over, of)
 
     def best(self, words: str) -> None:
         self._best = words
 
+    @abstractmethod
+    def _draw(self, now: float, end: float, said: str) -> None: ...
+
+    @abstractmethod
     def stop(self) -> None:
         """Take the bar away."""
+
+
+class _TerminalBar(_Bar):
+    def __init__(self, scenario: Scenario, console: Console) -> None:
+        super().__init__(scenario)
+        self._bar = Progress(console=console, transient=True, auto_refresh=False)
+        self._task = self._bar.add_task("", said="")
+
+    def _draw(self, now: float, end: float, said: str) -> None:
+        words = TextColumn(self._what), BarColumn(), TextColumn(self._where), TextColumn("{task.fields[said]}")
+        self._bar.columns = (*words, TimeRemainingColumn())
+        with suppress(OSError):  # a terminal that is gone is no reason to stop
+            self._bar.update(self._task, completed=now, total=end, said=said)
+            self._bar.start()
+            self._bar.refresh()
+
+    def stop(self) -> None:
         with suppress(OSError):
             self._bar.stop()
+
+
+class _CellBar(_Bar):
+    """One output of a notebook's cell, which is renewed, and empty in the end; it needs no widgets."""
+
+    refresh = 0.3
+
+    def __init__(self, scenario: Scenario) -> None:
+        super().__init__(scenario)
+        self._first: tuple[float, float] | None = None
+        self._handle: Any = None
+
+    def _draw(self, now: float, end: float, said: str) -> None:
+        moment = time.monotonic()
+        if self._first is None or now < self._first[1]:
+            self._first = moment, now
+        since, first = self._first
+        left = f"{duration((moment - since) * (end - now) / (now - first))} left" if first < now < end else ""
+        where = self._where.format(task=SimpleNamespace(completed=now, total=end))
+        words = f"{self._what} {'; '.join(filter(None, (where, said, left)))}"
+        bar = f'<progress value="{now:g}" max="{end:g}" style="vertical-align: middle"></progress>'
+        self._show({"text/html": f"{bar} {html.escape(words)}", "text/plain": words})
+
+    def _show(self, shown: dict[str, str]) -> None:
+        from IPython.display import DisplayHandle
+
+        if self._handle is None:
+            self._handle = DisplayHandle()
+            self._handle.display(shown, raw=True)
+        else:
+            self._handle.update(shown, raw=True)
+
+    def stop(self) -> None:
+        if self._handle is not None:
+            self._show({"text/html": "", "text/plain": ""})
 
 
 class _Lines(Shown):
@@ -147,11 +201,6 @@ class _Lines(Shown):
         self._said = time.monotonic()
         with suppress(OSError):
             self._console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
-
-
-def _columns(what: str, where: str) -> tuple[ProgressColumn, ...]:
-    said = TextColumn("{task.fields[said]}")
-    return TextColumn(what), BarColumn(), TextColumn(where), said, TimeRemainingColumn()
 
 
 def _words_of(scenario: Scenario) -> tuple[str, str]:

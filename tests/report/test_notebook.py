@@ -74,15 +74,20 @@ CELLS = (
 )
 
 
-@pytest.mark.exhaustive
-@pytest.mark.skipif(bool(MISSING), reason=f"a notebook needs {', '.join(MISSING)}")
-def test_a_newcomers_notebook(tmp_path: Path):
+def executed(sources: tuple[str, ...], folder: Path) -> Any:
     import nbformat
     from nbclient import NotebookClient
 
-    cells: list[Any] = [nbformat.v4.new_code_cell(cell) for cell in CELLS]
+    cells: list[Any] = [nbformat.v4.new_code_cell(source) for source in sources]
     book: Any = nbformat.v4.new_notebook(cells=cells)
-    NotebookClient(book, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(book, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
+    return book
+
+
+@pytest.mark.exhaustive
+@pytest.mark.skipif(bool(MISSING), reason=f"a notebook needs {', '.join(MISSING)}")
+def test_a_newcomers_notebook(tmp_path: Path):
+    book = executed(CELLS, tmp_path)
     outputs = [cell.outputs for cell in book.cells]
     shown = [next((o.data for o in found if o.output_type == "execute_result"), {}) for found in outputs]
     assert not outputs[0]
@@ -97,3 +102,23 @@ def test_a_newcomers_notebook(tmp_path: Path):
     assert shown[7]["text/plain"].startswith("<History of 2 epochs, 44 updates")
     assert "test" in shown[8]["text/html"]
     assert shown[9]["text/plain"].endswith("decay.h5: closed>")
+
+
+BAR = (
+    "import pcsim\nimport pcsim.report.progress as shown\n\nshown.PATIENCE = -1.0",
+    "def tell(row):\n    print('epoch', row['epoch'])\n\n"
+    'trace = pcsim.run("train-digits", "learning.epochs=2", on_epoch=tell)\ntrace.training',
+    'pcsim.run("signal-decay").status',
+)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.skipif(bool(MISSING), reason=f"a notebook needs {', '.join(MISSING)}")
+def test_a_bar_leaves_one_empty_output_and_no_widget(tmp_path: Path):
+    book = executed(BAR, tmp_path)
+    for cell in book.cells[1:]:
+        bars = [output.data for output in cell.outputs if output.output_type == "display_data"]
+        assert bars == [{"text/html": "", "text/plain": ""}]
+    assert "".join(o.text for o in book.cells[1].outputs if o.output_type == "stream") == "epoch 1\nepoch 2\n"
+    assert book.cells[2].outputs[-1].data["text/plain"] == "'complete'"
+    assert "widgets" not in book.metadata

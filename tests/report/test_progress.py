@@ -75,3 +75,47 @@ def test_lines_say_how_long_it_takes_yet(files: Files, capsys: pytest.CaptureFix
     said = capsys.readouterr().err.splitlines()
     assert [line.partition(";")[0] for line in said] == [f"step {step} of 20" for step in range(2, 20, 2)]
     assert all(line.endswith(" left") for line in said)
+
+
+class Cell:
+    """What stands in for the handle of an output of a notebook."""
+
+    def __init__(self, shown: list[dict[str, str]]) -> None:
+        self._shown, self.updates = shown, 0
+
+    def display(self, shown: dict[str, str], *, raw: bool) -> None:
+        assert raw
+        self._shown.append(shown)
+
+    def update(self, shown: dict[str, str], *, raw: bool) -> None:
+        assert raw
+        self._shown[-1:] = [shown]
+        self.updates += 1
+
+
+def test_a_notebook_has_one_output_which_is_empty_in_the_end(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    display = pytest.importorskip("IPython.display")
+    outputs = list[dict[str, str]]()
+    monkeypatch.setattr(display, "DisplayHandle", lambda: Cell(outputs))
+    monkeypatch.setattr("pcsim.report.progress._CellBar.refresh", 0.0)
+    with shown_progress(files.read(TRAINING), Console(force_jupyter=True)) as bar:
+        bar.progress(UPDATES, 4.0 * UPDATES)
+        bar.rows({"update": np.array([1]), "loss": np.array([0.5])})
+        bar.best("<b>the best</b>")
+        bar.progress(2.0 * UPDATES, 4.0 * UPDATES)
+        (shown,) = outputs
+        assert shown["text/plain"].startswith("training 44/88 updates; epoch 1/4, loss 0.5, <b>the best</b>; ")
+        assert shown["text/plain"].endswith(" left")
+        assert '<progress value="44" max="88"' in shown["text/html"]
+        assert "&lt;b&gt;the best" in shown["text/html"]
+    assert outputs == [{"text/html": "", "text/plain": ""}]
+
+
+def test_a_short_run_shows_nothing_in_a_notebook(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    display = pytest.importorskip("IPython.display")
+    outputs = list[dict[str, str]]()
+    monkeypatch.setattr(display, "DisplayHandle", lambda: Cell(outputs))
+    monkeypatch.setattr("pcsim.report.progress.PATIENCE", 60.0)
+    with shown_progress(files.read(TRAINING), Console(force_jupyter=True)) as bar:
+        bar.progress(1, 2.0)
+    assert not outputs

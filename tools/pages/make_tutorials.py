@@ -68,10 +68,8 @@ def _joined(outputs: list[Any]) -> list[Any]:
 
 
 def _is_progress(output: Any) -> bool:
-    """Tell whether this is a line that says how far a run is, which says nothing afterwards."""
-    return output.output_type == "display_data" and output.data.get("text/plain", "").startswith(
-        ("epoch ", "step ", "time ")
-    )
+    """Tell whether this is where a bar was, which is empty now."""
+    return output.output_type == "display_data" and not output.data.get("text/plain")
 
 
 def smaller(encoded: str) -> str:

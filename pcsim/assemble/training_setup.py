@@ -11,7 +11,7 @@ from pcsim.assemble.step_size import build_step_size_finder
 from pcsim.datasets import Dataset
 from pcsim.errors import UsageError
 from pcsim.learning.augmentation import Augmentation
-from pcsim.learning.evaluation import ForwardPass, LabelInference, Reconstruction, Scoring
+from pcsim.learning.evaluation import ForwardPass, FreePhase, LabelInference, Reconstruction, Scoring
 from pcsim.learning.pixels import whole
 from pcsim.learning.plan import TrainingPlan, batches_of
 from pcsim.learning.samples import DataParts, Split
@@ -102,6 +102,8 @@ def build_evaluation(scenario: Scenario, dataset: Dataset, train: Split) -> Scor
     """Return how a scenario's network is measured on samples like these, of a data set."""
     if scenario.inference.input == "free":
         return Reconstruction()
+    if method_of(scenario).traits.has_phases:
+        return FreePhase(scenario.inference.free_steps)
     moves = not method_of(scenario).traits.freezes_predictions
     infers_labels = moves and scenario.data.task == "generative" and _are_classes(whole(train.x), dataset)
     return LabelInference() if infers_labels else ForwardPass()

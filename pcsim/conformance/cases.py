@@ -11,6 +11,7 @@ from pcsim.engine.registry import load_backend
 from pcsim.inference import (
     AugmentedLagrangian,
     Backprop,
+    EquilibriumPropagation,
     ErrorOptimization,
     FixedPredictions,
     IncrementSequentialStateOptimization,
@@ -38,6 +39,15 @@ ACTIVATIONS: dict[str, activations.Activation] = {
     "leaky_relu": activations.LeakyRelu(0.01),
     "gelu": activations.Gelu(),
 }
+
+
+@dataclass(frozen=True)
+class SoonNudged(EquilibriumPropagation):
+    """Equilibrium propagation that comes to its second phase within the few steps of a comparison."""
+
+    free_steps: int = 2
+
+
 METHODS = {
     "state": StateOptimization,
     "increment": IncrementStateOptimization,
@@ -46,6 +56,7 @@ METHODS = {
     "sequential-increment": IncrementSequentialStateOptimization,
     "precision-weighted": PrecisionWeighted,
     "augmented-lagrangian": AugmentedLagrangian,
+    "equilibrium-propagation": SoonNudged,
     "fixed": FixedPredictions,
     "backprop": Backprop,
 }

@@ -31,6 +31,7 @@ LEARNERS: dict[str, tuple[str, str]] = {
     "sequential": ("pc", "sequential"),
     "augmented-lagrangian": ("pc", "augmented-lagrangian"),
     "precision-weighted": ("pc", "precision-weighted"),
+    "equilibrium-propagation": ("pc", "equilibrium-propagation"),
     "forward": ("forward", "state"),
     "incremental": ("incremental", "state"),
     "incremental-sequential": ("incremental", "sequential"),

@@ -40,7 +40,16 @@ KINDS = {
         ),
         Kind(
             "inference",
-            ("state", "error", "sequential", "precision-weighted", "augmented-lagrangian", "equilibrium", "backprop"),
+            (
+                "state",
+                "error",
+                "sequential",
+                "precision-weighted",
+                "augmented-lagrangian",
+                "equilibrium-propagation",
+                "equilibrium",
+                "backprop",
+            ),
             ("name", "traits", "with_energy", "clamp", "begin", "evaluate", "advance"),
             "derive it from pcsim.bases.StateOptimization, ErrorOptimization or Simultaneous",
         ),

@@ -11,6 +11,7 @@ from pcsim.inference.halving import Halving, unhalved
 from pcsim.inference.increment import IncrementSequentialStateOptimization, IncrementStateOptimization
 from pcsim.inference.integrated import Adaptive, Constant, Euler, Heun, Integrated
 from pcsim.inference.lagrangian import AugmentedLagrangian
+from pcsim.inference.propagation import EquilibriumPropagation
 from pcsim.inference.sequential import SequentialStateOptimization
 from pcsim.inference.state import FixedPredictions, StateOptimization
 from pcsim.inference.weighting import PrecisionWeighted
@@ -21,6 +22,7 @@ __all__ = [
     "Backprop",
     "Constant",
     "Equilibrium",
+    "EquilibriumPropagation",
     "ErrorOptimization",
     "ErrorsFirst",
     "Euler",

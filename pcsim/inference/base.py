@@ -28,7 +28,8 @@ class Traits:
     `searches` that it looks for every sample's equilibrium on steps of its own, as `Equilibrium` does; `halves_steps`
     that a sample's step size shrinks where its energy rises; `has_multipliers` that a hidden layer's error is s − ŝ and
     a multiplier that it has gathered; `weighs_errors` that steps follow the gradient of another energy than is shown;
-    `ends` that its steps end by themselves, as its `ended` says of what it carries (`EndingInference`).
+    `has_phases` that the first steps, without the target, end at what the network answers, and that weights learn from
+    two phases; `ends` that its steps end by themselves, as its `ended` says of what it carries (`EndingInference`).
     """
 
     moves_errors: bool = False
@@ -40,23 +41,28 @@ class Traits:
     halves_steps: bool = False
     has_multipliers: bool = False
     weighs_errors: bool = False
+    has_phases: bool = False
     ends: bool = False
 
     @property
     def has_flow(self) -> bool:
         """Whether its steps are the discrete map of a gradient flow."""
         steps_alone = self.is_sequential or self.backpropagates or self.searches
-        return not (steps_alone or self.has_multipliers or self.weighs_errors)
+        return not (steps_alone or self._changes_energy)
 
     @property
     def descends(self) -> bool:
         """Whether every step follows the gradient of one and the same energy."""
-        return not (self.freezes_predictions or self.searches or self.has_multipliers or self.weighs_errors)
+        return not (self.freezes_predictions or self.searches or self._changes_energy)
+
+    @property
+    def _changes_energy(self) -> bool:
+        return self.has_multipliers or self.weighs_errors or self.has_phases
 
     @property
     def has_differences(self) -> bool:
         """Whether its errors are those of its states, s − ŝ in hidden layers."""
-        return not (self.backpropagates or self.has_multipliers)
+        return not (self.backpropagates or self.has_multipliers or self.has_phases)
 
 
 @runtime_checkable

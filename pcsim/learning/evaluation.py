@@ -9,6 +9,7 @@ from pcsim.inference import with_free_input
 from pcsim.learning.batch import Batch
 from pcsim.learning.pixels import Samples, whole
 from pcsim.model.arrays import Array, Parameters
+from pcsim.model.energy import Evaluation
 from pcsim.model.statistics import evaluated
 from pcsim.typing import NDArray
 
@@ -37,6 +38,20 @@ class ForwardPass(Scoring):
     ) -> tuple[Shaped[Array, " samples"], Shaped[Array, "samples outputs"]]:
         """Return the losses of the outputs, and the outputs."""
         return _forward(batch, parameters, batch.x)
+
+
+@dataclass(frozen=True)
+class FreePhase(Scoring):
+    """The outputs at the end of the first phase of inference, which knows nothing of the target."""
+
+    steps: int
+
+    def measure(
+        self, batch: Batch, parameters: tuple[Parameters, ...]
+    ) -> tuple[Shaped[Array, " samples"], Shaped[Array, "samples outputs"]]:
+        """Return the losses of the outputs, and the outputs."""
+        output = _settled(replace(batch, learner=replace(batch.learner, steps=self.steps)), parameters).output
+        return batch.learner.inference.energy.loss.value(batch.xp, output, batch.y), output
 
 
 @dataclass(frozen=True)
@@ -81,6 +96,11 @@ def _forward(batch: Batch, parameters: tuple[Parameters, ...], x: Array) -> tupl
 
 def _inferred_input(batch: Batch, parameters: tuple[Parameters, ...]) -> Array:
     """Return state 0, the free input, after the learner's steps of inference from x."""
+    return _settled(batch, parameters).states[0]
+
+
+def _settled(batch: Batch, parameters: tuple[Parameters, ...]) -> Evaluation:
+    """Return where the learner's steps of inference end."""
     xp, learner = batch.xp, batch.learner
     clamped = learner.inference.clamp(xp, parameters, batch.x, batch.y)
 
@@ -89,4 +109,4 @@ def _inferred_input(batch: Batch, parameters: tuple[Parameters, ...]) -> Array:
         return learner.inference.advance(xp, clamped, point, carry, learner.stepper, step)
 
     carry = batch.loop(learner.steps, one_step, learner.inference.begin(xp, clamped, None, learner.stepper))
-    return learner.inference.evaluate(xp, clamped, carry).states[0]
+    return learner.inference.evaluate(xp, clamped, carry)

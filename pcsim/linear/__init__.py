@@ -8,16 +8,19 @@ tend to.
 from pcsim.linear.build import is_linear, linear_system, system
 from pcsim.linear.densities import marchenko_pastur, marchenko_pastur_edges, semicircle, semicircle_edges
 from pcsim.linear.grid import condition_numbers
+from pcsim.linear.nudged import NudgedForm, nudged
 from pcsim.linear.trajectory import LinearSystem, LinearTrajectory
 
 __all__ = [
     "LinearSystem",
     "LinearTrajectory",
+    "NudgedForm",
     "condition_numbers",
     "is_linear",
     "linear_system",
     "marchenko_pastur",
     "marchenko_pastur_edges",
+    "nudged",
     "semicircle",
     "semicircle_edges",
     "system",

@@ -38,7 +38,7 @@ class Evaluation:
 
     `states` s_0 … s_{N−2}, `errors` ε_0 … ε_{N−1} (the last is −∂ℓ/∂ŷ), the `output` ŷ and the layers' `saved`;
     `differentiate` computes the gradient of the moving variables when somebody asks for it. `predictions` ŝ_0 … ŷ
-    are there where errors are formed from them.
+    are there where errors are formed from them; `slopes` compute ∇_θ where it is not that of these errors.
     """
 
     states: States
@@ -47,6 +47,7 @@ class Evaluation:
     saved: tuple[Saved, ...]
     differentiate: Callable[["Evaluation"], States]
     predictions: States = ()
+    slopes: Callable[["Evaluation"], tuple[Parameters, ...]] | None = None
 
     @cached_property
     def gradient(self) -> States:
@@ -216,6 +217,8 @@ class Energy:
 
     def parameter_gradient(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> tuple[Parameters, ...]:
         """Return ∇_θ E of every layer, −(∂f_i/∂θ)ᵀ γ_i ε_i, as a mean over the batch."""
+        if point.slopes is not None:
+            return point.slopes(point)
         scale = -1.0 / clamped.x.shape[0]
         return tuple(
             {

@@ -99,6 +99,11 @@ def learn_from(
     built = build_network(scenario)
     recorded = read_point(trace, built)
     inference, xp = build_inference(scenario, built, _masked(trace, scenario, built)), host_namespace()
+    if inference.traits.has_phases:
+        raise UsageError(
+            f'{called(trace)}: method "{inference.name}" learns from two phases, of which a trace holds the end of the '
+            "second alone; train with [learning] instead"
+        )
     with np.errstate(all="ignore"):
         clamped = inference.clamp(xp, recorded.parameters, recorded.x, recorded.y)
         point = evaluate_states(xp, inference.energy, clamped, recorded.states)

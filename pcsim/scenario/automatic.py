@@ -6,12 +6,14 @@ from typing import Any
 from pcsim.extensions import KINDS
 from pcsim.scenario.fields import Inconsistency, clash
 
+NOT_LOOKED_AT = "whose energy is another than that whose curvature is looked at"
+
 
 def automatic_step_problems(inference: Mapping[str, Any]) -> Iterator[Inconsistency]:
     """Yield what in an `[inference]` table, by key, does not go with an automatic step size."""
     own = inference["optimizer"] not in KINDS["stepper"].shipped
     why = "of which nobody knows where it is stable" if own else "which scales every gradient by its own size"
-    weighs = inference["method"] == "precision-weighted"
+    methods = {"precision-weighted": "whose precisions rise to 1 / step_size", "equilibrium-propagation": NOT_LOOKED_AT}
     reasons = {
         "optimizer": (own or inference["optimizer"] == "adam", why, 'optimizer = "gd"'),
         "predictions": (
@@ -19,7 +21,7 @@ def automatic_step_problems(inference: Mapping[str, Any]) -> Iterator[Inconsiste
             "under which no energy descends",
             'predictions = "local"',
         ),
-        "method": (weighs, "whose precisions rise to 1 / step_size", 'method = "state"'),
+        "method": (inference["method"] in methods, methods.get(inference["method"], ""), 'method = "state"'),
         "solver": (inference["solver"] is not None, "whose accuracy needs other steps than stability", "rtol and atol"),
     }
     for key, (is_there, why, instead) in reasons.items():

@@ -34,8 +34,8 @@ class InferenceTable(Table):
 
     method: Annotated[str, OpenWord("inference")]
     """State optimization, error optimization, sequential state optimization, state optimization with precisions that
-    rise where the signal passes or with a multiplier for every layer's error (PC-ALM), straight to the equilibrium, or
-    plain backpropagation."""
+    rise where the signal passes or with a multiplier for every layer's error (PC-ALM), equilibrium propagation,
+    straight to the equilibrium, or plain backpropagation."""
     form: Literal["standard", "increment"] = "standard"
     """Compute errors from states, or carry the errors themselves so that small ones survive rounding."""
     loss: Annotated[str, OpenWord("loss")]
@@ -72,6 +72,10 @@ class InferenceTable(Table):
     1 / step_size, which hands errors down undiminished."""
     precision_decay: Fraction = 0.0
     """Share of what a precision has risen by that is left after each further step; 0: it rises for one step alone."""
+    nudge: Positive = 0.1
+    """Weight of the loss in the second phase of method = "equilibrium-propagation"."""
+    free_steps: Count = 20
+    """Of its steps those of the first phase, without the target."""
     dual_step: Positive = 1.0
     """Share of its layer's error that a multiplier of method = "augmented-lagrangian" gains; below 2 it goes well with
     step_size = "auto"."""

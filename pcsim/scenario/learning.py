@@ -136,8 +136,13 @@ def fits(rule: str, method: str) -> bool:
     """Tell whether a learning rule goes with an inference method."""
     if method not in KINDS["inference"].shipped:
         return rule != "backprop"
-    methods = {"backprop": ("backprop",), "incremental": ("state", "sequential")}
-    return method in methods.get(rule, tuple(word for word in KINDS["inference"].shipped if word != "backprop"))
+    at_the_end = tuple(word for word in KINDS["inference"].shipped if word != "backprop")
+    methods = {
+        "backprop": ("backprop",),
+        "incremental": ("state", "sequential"),
+        "forward": tuple(word for word in at_the_end if word != "equilibrium-propagation"),
+    }
+    return method in methods.get(rule, at_the_end)
 
 
 def learning_problems(learning: LearningTable, inference: InferenceTable, task: str) -> Iterator[Inconsistency]:
@@ -157,6 +162,10 @@ def learning_problems(learning: LearningTable, inference: InferenceTable, task: 
     if learning.patience_by is not None and learning.patience is None:
         advice = "write how many epochs to wait, as in patience = 3, or remove it"
         yield clash(f'learning.patience_by = "{learning.patience_by}"', "patience, which is not given", advice)
+    if inference.method == "equilibrium-propagation" and inference.free_steps >= inference.steps:
+        advice = "write fewer, or more steps"
+        other = f"steps = {inference.steps}, which leaves none with the target"
+        yield clash(f"inference.free_steps = {inference.free_steps}", other, advice)
     if inference.steps == 0:
         advice = "write steps = 1 or more, or remove [learning]"
         yield clash("inference.steps = 0", "[learning], which needs settled errors", advice)

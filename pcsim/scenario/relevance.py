@@ -15,11 +15,12 @@ from pcsim.scenario.words import inner_tables
 _INIT_KEYS = ("network.init", "network.gain", "network.std", "network.low", "network.high")
 _OPTIMIZER_KEYS = ("inference.momentum", "inference.beta1", "inference.beta2", "inference.eps")
 _OF_LAYERS = ("widths", "skip", "output", "activation", "negative_slope", "order", "bias", "parametrisation", "gamma")
-_SEARCH_KEYS = ("inference.start", "inference.steps", "inference.stop")
+_SEARCH_KEYS = ("inference.start", "inference.steps")
 _STEP_KEYS = ("inference.step_size", "inference.step_decay", "inference.clip", "inference.optimizer")
 _ERRORS_FIRST_KEYS = ("inference.error_steps", "inference.error_step_size")
 _STEPPING = ("state", "error", "sequential", "precision-weighted", "augmented-lagrangian")
 _ENERGY_METHODS = (*_STEPPING, "equilibrium")
+_PHASES = "equilibrium-propagation"
 _DISCRETE_KEYS = ("inference.steps", *_STEP_KEYS[1:], "inference.step_halving", *_ERRORS_FIRST_KEYS)
 _TOLERANCE_KEYS = ("inference.rtol", "inference.atol")
 _LEARNING_ADAM_KEYS = ("learning.beta1", "learning.beta2", "learning.eps")
@@ -78,8 +79,11 @@ RULES = (
     Rule(("inference.form",), "inference.method", ("state", "sequential")),
     Rule(("inference.predictions", *_ERRORS_FIRST_KEYS), "inference.method", ("state",)),
     Rule(("inference.curvature",), "inference.method", ("equilibrium",)),
-    Rule(_SEARCH_KEYS, "inference.method", _ENERGY_METHODS, own=True),
-    Rule((*_STEP_KEYS, *_OPTIMIZER_KEYS), "inference.method", _STEPPING, own=True),
+    Rule(_SEARCH_KEYS, "inference.method", (*_ENERGY_METHODS, _PHASES), own=True),
+    Rule((*_STEP_KEYS, *_OPTIMIZER_KEYS), "inference.method", (*_STEPPING, _PHASES), own=True),
+    # one phase is no end, and the output a state of its own
+    Rule(("inference.stop", "inference.clamp"), "inference.method", _ENERGY_METHODS, own=True),
+    Rule(("inference.nudge", "inference.free_steps"), "inference.method", (_PHASES,)),
     # what multipliers gather, and precisions that rise, let the energy rise
     Rule(("inference.step_halving",), "inference.method", ("state", "error", "sequential"), own=True),
     Rule(("inference.precision_spike", "inference.precision_decay"), "inference.method", ("precision-weighted",)),

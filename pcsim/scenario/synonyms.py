@@ -61,6 +61,8 @@ SYNONYMS: dict[str, str | tuple[str, ...]] = {
     "pc_alm": "augmented-lagrangian",
     "pcalm": "augmented-lagrangian",
     "alm": "augmented-lagrangian",
+    "ep": "equilibrium-propagation",
+    "eqprop": "equilibrium-propagation",
     "ipc": "incremental",
     "sgd": "gd",
     "gd": "sgd",

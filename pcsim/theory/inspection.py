@@ -158,6 +158,9 @@ def inspect(source: Scenario | Trace | str | Path, *, allow: str | Sequence[str]
 def _inspect(source: Scenario | Trace | str | Path, allowed: tuple[str, ...]) -> Inspection:
     xp = host_namespace()
     at = _of_trace(source, allowed) if isinstance(source, Trace) else _of_scenario(source, xp)
+    if at.traits.has_phases:
+        method = at.scenario.inference.method
+        raise UsageError(f'method "{method}" descends another energy than that whose curvature is looked at here')
     shapes = at.energy.network.state_shapes
     unknowns = sum(map(prod, shapes))
     _require_size(at, shapes)

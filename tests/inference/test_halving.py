@@ -25,7 +25,11 @@ from tests.support.covering import covering
 
 pytestmark = pytest.mark.usefixtures("jax_in_double")
 
-MOVING = [name for name in METHODS if name not in ("backprop", "fixed", "precision-weighted", "augmented-lagrangian")]
+MOVING = [
+    name
+    for name in METHODS
+    if name not in ("backprop", "fixed", "precision-weighted", "augmented-lagrangian", "equilibrium-propagation")
+]
 TOO_LARGE = 4.0
 
 

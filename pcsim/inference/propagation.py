@@ -30,7 +30,8 @@ class EquilibriumPropagation(OnEnergy):
     decay.
 
     In linear networks the Hessian has the blocks (I, −B, …, I + β) of `pcsim.linear.nudged`: it is positive definite
-    for weights of spectral norm below ½, and descent runs off otherwise. Activations that are bounded keep it.
+    for weights of spectral norm below ½, and descent runs off otherwise. With activations that are bounded it does not,
+    but for the linear output layer of weights before activations, whose spectral norm must stay below 1.
 
     Source: Scellier and Bengio (2017), with feedforward predictions in place of their ρ(s_i)ᵀ W ρ(s_j): both are one
     for linear layers, as in the thesis (C.21–C.24), and our form takes any layer; for others the equilibria differ.

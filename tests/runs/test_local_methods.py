@@ -12,7 +12,11 @@ from tests.support.training_files import assert_same_bits, interrupting
 WAYS = {
     "augmented-lagrangian": ("inference.method=augmented-lagrangian", "inference.dual_every=2"),
     "precision-weighted": ("inference.method=precision-weighted", "inference.precision_decay=0.5"),
-    "equilibrium-propagation": ("inference.method=equilibrium-propagation", "inference.free_steps=3"),
+    "equilibrium-propagation": (
+        "inference.method=equilibrium-propagation",
+        "inference.free_steps=3",
+        "network.activation=tanh",
+    ),
     "forward": ("learning.rule=forward",),
     "meta": ("inference.predictions=fixed", "learning.normalise=variance"),
 }

@@ -1,5 +1,6 @@
 """Equilibrium propagation: against its energy written once more on JAX, and its equilibria in closed form."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -92,18 +93,13 @@ def test_equilibria_of_linear_networks_are_those_in_closed_form() -> None:
     *hidden, output = form.equilibrium()
     assert_same(ended.states[:-1], tuple(hidden), 1e-10)
     np.testing.assert_allclose(ended.output, output, atol=1e-10)
-    one = replace_batch(case)
+    one = replace(case, x=case.x[:1], y=case.y[:1])
 
     def flat(s: Any) -> Any:
         return energy(one, jnp.split(s[None], np.cumsum(form.units)[:-1], axis=1), 0.3, case.parameters, one.x, one.y)
 
     np.testing.assert_allclose(form.hessian, jax.hessian(flat)(jnp.zeros(sum(form.units))), atol=1e-10)
     np.testing.assert_allclose(form.right[0], -jax.grad(flat)(jnp.zeros(sum(form.units))), atol=1e-10)
-
-
-def replace_batch(case: Case) -> Case:
-    """Return the case with its first sample alone."""
-    return Case(**{**vars(case), "x": case.x[:1], "y": case.y[:1]} | {})
 
 
 def test_the_update_becomes_the_gradient_of_the_loss_to_first_order_in_the_nudge() -> None:

@@ -32,7 +32,7 @@ class NudgedForm:
 
     def eigenvalues(self) -> Float64[NDArray[np.float64], " unknowns"]:
         """Return the eigenvalues of H in ascending order; descent has somewhere to go where none is below 0."""
-        return np.linalg.eigvalsh(self.hessian)
+        return np.linalg.eigvalsh(self.hessian).astype(np.float64)
 
     @cached_property
     def _solution(self) -> Values:
@@ -41,7 +41,7 @@ class NudgedForm:
                 "the energy of equilibrium propagation has no minimum in this network: its Hessian is not positive "
                 "definite; use smaller weights, of spectral norm below ½ in a chain"
             )
-        return np.linalg.solve(self.hessian, self.right.T).T
+        return np.linalg.solve(self.hessian, self.right.T).T.astype(np.float64)
 
     def equilibrium(self) -> States:
         """Return s* = H⁻¹ b, (batch, units) a layer, the output's last; `UsageError` where there is no minimum."""

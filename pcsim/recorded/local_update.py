@@ -17,7 +17,7 @@ from pcsim.learning.diagnosis import chosen, update_ratio, weight_names
 from pcsim.learning.learner import Learner, fresh
 from pcsim.model.arithmetic import dtype_of
 from pcsim.model.network import Network
-from pcsim.recorded import fitting, precision_of, read_point
+from pcsim.recorded import called, fitting, precision_of, read_point
 from pcsim.recorded.agreement import check_agreement
 from pcsim.recorded.embedded import Embedded, of_trace
 from pcsim.runs.training import by_name

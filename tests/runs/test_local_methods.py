@@ -16,6 +16,8 @@ WAYS = {
         "inference.method=equilibrium-propagation",
         "inference.free_steps=3",
         "network.activation=tanh",
+        "network.init=orthogonal",
+        "network.gain=0.5",
     ),
     "forward": ("learning.rule=forward",),
     "meta": ("inference.predictions=fixed", "learning.normalise=variance"),

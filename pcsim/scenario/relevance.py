@@ -82,7 +82,8 @@ RULES = (
     Rule(_SEARCH_KEYS, "inference.method", (*_ENERGY_METHODS, _PHASES), own=True),
     Rule((*_STEP_KEYS, *_OPTIMIZER_KEYS), "inference.method", (*_STEPPING, _PHASES), own=True),
     # one phase is no end, and the output a state of its own
-    Rule(("inference.stop", "inference.clamp"), "inference.method", _ENERGY_METHODS, own=True),
+    Rule(("inference.stop",), "inference.method", _ENERGY_METHODS, own=True),
+    Rule(("inference.clamp",), "inference.method", (*_ENERGY_METHODS, "backprop"), own=True),
     Rule(("inference.nudge", "inference.free_steps"), "inference.method", (_PHASES,)),
     # what multipliers gather, and precisions that rise, let the energy rise
     Rule(("inference.step_halving",), "inference.method", ("state", "error", "sequential"), own=True),

@@ -1,4 +1,4 @@
-"""Test accuracy over steps of inference, depth or width (Alonso et al. 2024, Fig. 4; thesis, Fig. 5.1).
+"""Test accuracy over steps, depth, width or activity decay (Alonso et al. 2024, Fig. 4; thesis, Figs. 5.1, C.12).
 
 Where learning rates or step sizes are swept, every point is at those that are best there.
 """
@@ -20,7 +20,12 @@ from pcsim.studies.rows import Measures
 from pcsim.studies.work import Work
 
 WORK = Work.RUNS
-AXES = {"steps": "steps of inference", "depth": "hidden layers", "width": "width of the hidden layers"}
+AXES = {
+    "steps": "steps of inference",
+    "depth": "hidden layers",
+    "width": "width of the hidden layers",
+    "decay": "activity decay",
+}
 
 
 def require(scenario: Scenario, runs: Sequence[Run]) -> None:
@@ -33,12 +38,13 @@ def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Train in every run; one that diverges is left out with its reason."""
     for runs, found in attempts.of(_accuracies):
         widths = [each.scenario.network.widths for each in runs]
-        values: dict[str, list[int]] = {
+        values: dict[str, list[int] | list[float]] = {
             "steps": [each.scenario.inference.steps or 0 for each in runs],
             "depth": [len(each) - 2 for each in widths],
             "width": [max(each[1:-1], default=0) for each in widths],
+            "decay": [float(np.max(each.scenario.network.activity_decay)) for each in runs],
         }
-        labels = [each.label("seed", "steps", "layers", "width", "lr", "step size") for each in runs]
+        labels = [each.label("seed", "steps", "layers", "width", "activity decay", "lr", "step size") for each in runs]
         rates = [_rates(each.scenario) for each in runs]
         yield {
             "variant": Measured(np.array(labels), ("run",), "what else is a run's own"),
@@ -76,7 +82,10 @@ def draw(results: Results) -> Any:
     if everywhere[-1] > 5 * everywhere[0] > 0:
         axes.set_xscale("log", base=2)
         axes.minorticks_off()
-    axes.set_xticks(everywhere, [str(place) for place in everywhere])
+    elif everywhere[0] == 0 and len(everywhere) > 2:
+        axes.set_xscale("symlog", linthresh=everywhere[1], linscale=0.4)
+        axes.minorticks_off()
+    axes.set_xticks(everywhere, [f"{place:g}" for place in everywhere])
     axes.set_xlabel(AXES[across])
     axes.set_ylabel("best test accuracy (%)")
     axes.grid(alpha=0.2)
@@ -85,21 +94,25 @@ def draw(results: Results) -> Any:
 
 
 def _axis(results: Results) -> str:
-    """Return what lines go over: depth before the steps that change with it."""
-    varied = [name for name in ("depth", "width", "steps") if len(set(results[name].values)) > 1]
+    """Return what lines go over: depth before the steps that change with it; older traces have no decay."""
+    varied = [name for name in ("depth", "width", "decay", "steps") if name in results and _varies(results, name)]
     return (varied or ["steps"])[0]
+
+
+def _varies(results: Results, name: str) -> bool:
+    return len(np.unique(results[name].values)) > 1
 
 
 def _variants(results: Results) -> list[str]:
     return list(dict.fromkeys(results["variant"].values.astype(str).tolist()))
 
 
-def _places(results: Results, across: str, label: str) -> list[int]:
+def _places(results: Results, across: str, label: str) -> list[int] | list[float]:
     """Return where on the axis a variant has runs."""
     return np.unique(results[across].values[results["variant"].values.astype(str) == label]).tolist()
 
 
-def _best(results: Results, label: str, across: str, place: int) -> tuple[float, float]:
+def _best(results: Results, label: str, across: str, place: int | float) -> tuple[float, float]:
     """Return mean and standard deviation over seeds in per cent, at the rates with the highest mean."""
     there = (results["variant"].values.astype(str) == label) & (results[across].values == place)
     rates, accuracy = results["rates"].values[there], 100 * results["best"].values[there]
@@ -116,6 +129,6 @@ def table(results: Results) -> list[dict[str, str]]:
         row, known = {"run": label or "the run"}, _places(results, across, label)
         for place in np.unique(results[across].values).tolist():
             mean, spread = _best(results, label, across, place) if place in known else (np.nan, np.nan)
-            row[f"{AXES[across]}: {place}"] = f"{mean:.2f} ± {spread:.2f} %" if place in known else "–"
+            row[f"{AXES[across]}: {place:g}"] = f"{mean:.2f} ± {spread:.2f} %" if place in known else "–"
         rows.append(row)
     return rows

@@ -16,9 +16,12 @@ from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, padded
 from pcsim.studies.rows import Measures
 from pcsim.studies.work import Work
+from pcsim.typing import NDArray
 
 WORK = Work.RUNS
 HALF = 0.5
+LOWEST = 1e-8
+"""Loss below which nothing is drawn."""
 METHODS = {"backprop": ("backpropagation", BACKPROP), "pc": ("predictive coding", PREDICTIVE)}
 
 
@@ -37,6 +40,9 @@ def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
         yield {
             "method": Measured(np.array(words), ("run",), "backprop, or pc for predictive coding"),
             "hidden": Measured(np.array(depths), ("run",), "hidden layers"),
+            "activation": Measured(
+                np.array([str(each.scenario.network.activation) for each in runs]), ("run",), "activation of the units"
+            ),
             "loss": Measured(values, ("run", "update"), "loss of the forward pass before each update"),
             "escape": Measured(_escapes(values), ("run",), "updates until half the first loss is left, -1 if never"),
         }
@@ -54,18 +60,20 @@ def _escapes(losses: Any) -> Any:
 
 
 def draw(results: Results) -> Any:
-    """Draw the loss of every run over the updates, a panel a depth."""
-    depths = np.unique(results["hidden"].values)
-    figure, panels = new_figure((3.9 * len(depths) + 2.4, 3.8), 1, len(depths), squeeze=False, sharey=True)
-    for axes, depth in zip(panels[0], depths, strict=True):
+    """Draw the loss of every run over the updates, a panel a depth and activation."""
+    networks, losses = _networks(results), results["loss"].values
+    known = losses[np.isfinite(losses) & (losses > 0)]
+    ends = (max(LOWEST, 0.7 * float(known.min())), 1.4 * float(known.max())) if len(known) else (LOWEST, 1.0)
+    figure, panels = new_figure((3.9 * len(networks) + 2.4, 3.8), 1, len(networks), squeeze=False, sharey=True)
+    for axes, (title, there) in zip(panels[0], networks, strict=True):
         for word, (name, colour) in METHODS.items():
-            own = (results["hidden"].values == depth) & (results["method"].values.astype(str) == word)
+            own = there & (results["method"].values.astype(str) == word)
             lines = axes.plot(results["loss"].values[own].T, color=colour, linewidth=1, alpha=0.8)
             if lines:
                 lines[0].set_label(name)
-        axes.set_title(f"{depth} hidden layer{'s' if depth > 1 else ''}", fontsize=9)
+        axes.set_title(title, fontsize=9)
         axes.set_yscale("log")
-        axes.set_ylim(bottom=1e-8)
+        axes.set_ylim(*ends)
         axes.set_xlabel("updates")
         axes.grid(alpha=0.2)
     panels[0][0].set_ylabel("loss")
@@ -73,19 +81,32 @@ def draw(results: Results) -> Any:
     return figure
 
 
+def _networks(results: Results) -> list[tuple[str, NDArray[np.bool_]]]:
+    """Return the networks in words, and which runs are of each; traces from before know no activation."""
+    hidden = results["hidden"].values
+    words = results["activation"].values.astype(str) if "activation" in results else np.full(len(hidden), "")
+    found: list[tuple[str, NDArray[np.bool_]]] = []
+    for word in dict.fromkeys(words.tolist()):
+        for depth in np.unique(hidden[words == word]):
+            several = f", {word}" if len(np.unique(words)) > 1 else ""
+            title = f"{depth} hidden layer{'s' if depth > 1 else ''}{several}"
+            found.append((title, (hidden == depth) & (words == word)))
+    return found
+
+
 def table(results: Results) -> list[dict[str, str]]:
-    """Return when the runs of every depth and method had left the saddle, and their losses in the end."""
+    """Return when the runs of every network and method had left the saddle, and their losses in the end."""
     rows: list[dict[str, str]] = []
-    for depth in np.unique(results["hidden"].values):
+    for title, there in _networks(results):
         for word, (name, _) in METHODS.items():
-            own = (results["hidden"].values == depth) & (results["method"].values.astype(str) == word)
+            own = there & (results["method"].values.astype(str) == word)
             if not own.any():
                 continue
             escape, loss = results["escape"].values[own], results["loss"].values[own]
             left = escape >= 0
             rows.append(
                 {
-                    "hidden layers": str(depth),
+                    "network": title,
                     "method": name,
                     "runs at half the loss": f"{left.sum()} of {len(left)}",
                     "median update": f"{np.median(escape[left]):.0f}" if left.any() else "–",

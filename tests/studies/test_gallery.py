@@ -69,6 +69,14 @@ SMALLER: Mapping[str, list[str]] = {
     ],
     "fig-thesis-5-6": ["sweep.network.hidden.width=[8, 64]", "network.hidden.layers=4", "data.samples=128"],
     "fig-thesis-c-12": ["network.activation=linear", "network.hidden.width=8", "network.hidden.layers=8"],
+    "fig-thesis-c-12-accuracy": [
+        "network.hidden={ layers = 2, width = 8 }",
+        "seed=0",
+        "learning.epochs=1",
+        "data.samples=128",
+        "inference.steps=5",
+    ],
+    "fig-thesis-4-5": ["network.hidden.width=8", "learning.epochs=1", "inference.steps=5", "data.samples=128"],
     "fig-thesis-c-22": ["network.activation=linear", "network.hidden.width=8", "network.hidden.layers=8"],
     "fig-thesis-c-30": ["sweep.network.hidden.layers=[4, 32]"],
 }

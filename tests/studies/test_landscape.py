@@ -120,6 +120,15 @@ def test_chains_leave_the_saddle_by_predictive_coding() -> None:
     assert results["method"].values.tolist() == ["pc", "backprop"]
     assert backprop == -1 < predictive < 30
     assert rows[1]["runs at half the loss"] == "1 of 1"
+    assert [row["network"] for row in rows] == ["2 hidden layers"] * 2
+
+
+def test_networks_of_different_activations_leave_the_saddle_in_panels_of_their_own() -> None:
+    small = ["network.hidden={ layers = 2, width = 4 }", "inference.steps=4", "learning.epochs=1", "data.samples=128"]
+    results, rows = study("fig-thesis-4-5", [*small, 'sweep.network.activation=["tanh", "relu"]'])
+    assert results["activation"].values.tolist() == ["tanh", "tanh", "relu", "relu"]
+    networks = [row["network"] for row in rows]
+    assert networks == ["2 hidden layers, tanh"] * 2 + ["2 hidden layers, relu"] * 2
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,15 @@ def test_accuracy_is_drawn_over_what_varies() -> None:
     assert (results["best"].values >= results["last"].values).all()
 
 
+def test_accuracy_is_drawn_over_activity_decay() -> None:
+    small = ["network.hidden={ layers = 1, width = 8 }", "data.samples=80", "learning.epochs=1", "inference.steps=3"]
+    results, rows = study("fig-thesis-c-12-accuracy", [*small, "sweep.network.activity_decay=[0.0, 0.5]", "seed=1"])
+    assert results["decay"].values.tolist() == [0.0, 0.5]
+    assert [list(row) for row in rows] == [["run", "activity decay: 0", "activity decay: 0.5"]]
+    older = {name: each for name, each in results.items() if name != "decay"}
+    assert list(load_kind("final-accuracy").table(older)[0]) == ["run", "steps of inference: 3"]
+
+
 def test_the_objective_of_an_update_is_the_loss_where_its_size_counts_for_nothing() -> None:
     changes = ["network.hidden.width=8", "seed=0", "data.samples=40", "data.batch=16", "inference.steps=3"]
     results, rows = study("fig-alonso-8", changes)

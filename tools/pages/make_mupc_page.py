@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Measure what docs/mupc.md tells: writes docs/mupc-figures.md and docs/figures/mupc-signal.png.
 
-usage: PCSIM_DATA=FOLDER python -m tools.pages.make_mupc_page [--kept FOLDER] [--depth H]...
+usage: PCSIM_DATA=FOLDER python -m tools.pages.make_mupc_page [--kept FOLDER] [--depth H[:UPDATES]]... [--as-it-stands]
 
 Needs pcsim[jax] and MNIST; a quarter of an hour on two cores. Every run is kept in FOLDER, so that it can be broken
-off, and depths can be added: --depth 128 trains 128 hidden layers for an epoch in every way, for days on a CPU.
+off, and depths can be added: --depth 128 trains 128 hidden layers for an epoch in every way, for days on a CPU,
+--depth 128:30 for 30 updates. With --as-it-stands no depth that is added is trained: the page has what is kept of it.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import pcsim
 from pcsim.report.plotting import save
 from pcsim.scenario import read_scenario, scenario_text
 from tools.studies.pages import DOCS, measured, table
-from tools.studies.trials import accuracy, outcomes
+from tools.studies.trials import Trial, accuracy, kept_outcome, outcomes
 
 SCENARIO = "mupc-128"
 ADAM_EPS = 1e-8
@@ -37,8 +38,8 @@ COLOURS = {STANDARD: "#D55E00", DOUBLE: "#0072B2", INCREMENT: "#009E73"}
 SIZES = {STANDARD: 10, DOUBLE: 7, INCREMENT: 4}
 """Of marks, so that those which agree are all seen."""
 SIGNAL_DEPTHS = (8, 16, 32)
-UPDATES = {8: 300}
-"""Updates of the depths that are trained by default, an epoch for others: what two cores do in minutes."""
+UPDATES: Mapping[int, int | None] = {8: 300}
+"""Updates of the depths that are trained by default, None for an epoch: what two cores do in minutes."""
 EPOCH_OF = 8
 
 
@@ -123,46 +124,47 @@ def whole_epoch(kept: Path) -> str:
     return table([f"{EPOCH_OF} hidden layers, 937 updates", "test accuracy, %", "loss of the last 50 updates"], rows)
 
 
-def accuracies(depths: Sequence[int], kept: Path) -> str:
+def accuracies(plan: Mapping[int, int | None], kept: Path, *, as_it_stands: bool) -> str:
     """Return a table of test accuracies after training in every way, and of backpropagation."""
     ways = {**WAYS, "float32, increment form, per layer": SCALED}
     rows: list[list[str]] = []
     for way in (*ways, "backpropagation"):
         cells: list[str] = []
-        for depth in depths:
-            updates = UPDATES.get(depth)
+        for depth, updates in plan.items():
             words = [*deep(depth, updates), *ways[way]] if way in ways else backpropagated(depth, updates)
+            if as_it_stands and depth not in UPDATES and kept_outcome(Trial(SCENARIO, tuple(words)), kept) is None:
+                cells += ["not measured", "–"]
+                continue
             found = outcomes(SCENARIO, words, (0,), kept)
             cells += [accuracy(found), f"{np.mean(found[0]['loss'][-10:]):.4f}"]
         rows.append([way, *cells])
     header = ["µPC"]
-    for depth in depths:
-        header += [f"{_course(depth)}: test accuracy, %", "loss of the last 10"]
+    for depth, updates in plan.items():
+        header += [f"{_course(depth, updates)}: test accuracy, %", "loss of the last 10"]
     return table(header, rows)
 
 
-def _course(depth: int) -> str:
-    updates = UPDATES.get(depth)
+def _course(depth: int, updates: int | None) -> str:
     return f"{depth} hidden layers, " + ("an epoch" if updates is None else f"{updates} updates")
 
 
-def moved_table(depth: int, kept: Path) -> str:
+def moved_table(depth: int, updates: int | None, kept: Path) -> str:
     """Return a table of how far training moved the weights of every layer."""
-    moved = {way: _moved(depth, WAYS[way], kept) for way in WAYS} | {
-        "float32, increment form, per layer": _moved(depth, SCALED, kept)
+    moved = {way: _moved(depth, updates, WAYS[way], kept) for way in WAYS} | {
+        "float32, increment form, per layer": _moved(depth, updates, SCALED, kept)
     }
     rows = [
         [_layer(i, depth), *(f"{values[i]:.1e}" if values[i] else "0" for values in moved.values())]
         for i in reversed(range(depth + 1))
     ]
-    return table([f"‖ΔW‖/‖W‖, {_course(depth)}", *moved], rows)
+    return table([f"‖ΔW‖/‖W‖, {_course(depth, updates)}", *moved], rows)
 
 
-def _moved(depth: int, overrides: Sequence[str], kept: Path) -> list[float]:
-    return outcomes(SCENARIO, [*deep(depth, UPDATES.get(depth)), *overrides], (0,), kept)[0]["moved"]
+def _moved(depth: int, updates: int | None, overrides: Sequence[str], kept: Path) -> list[float]:
+    return outcomes(SCENARIO, [*deep(depth, updates), *overrides], (0,), kept)[0]["moved"]
 
 
-def draw(depths: Sequence[int], trained: Sequence[int], kept: Path) -> Figure:
+def draw(depths: Sequence[int], plan: Mapping[int, int | None], kept: Path) -> Figure:
     """Draw gradients at the start by layer, filled where their direction is right, and how far weights moved."""
     figure = Figure(figsize=(4.2 * len(depths), 7.2), layout="constrained")
     panels = figure.subplots(2, len(depths), squeeze=False)
@@ -183,13 +185,13 @@ def draw(depths: Sequence[int], trained: Sequence[int], kept: Path) -> Figure:
         top.set_yscale("log")
         top.set_ylim(1e-40, 1e-2)
         top.set_title(f"{depth} hidden layers, at the start", fontsize=9)
-        for way, colour in COLOURS.items() if depth in trained else ():
-            moved = np.array(_moved(depth, WAYS[way], kept))
+        for way, colour in COLOURS.items() if depth in plan else ():
+            moved = np.array(_moved(depth, plan[depth], WAYS[way], kept))
             bottom.plot(layers[moved > 0], moved[moved > 0], "o-", color=colour, linewidth=1, markersize=SIZES[way])
         bottom.set_yscale("log")
         bottom.set_ylim(1e-18, 1e2)
-        bottom.set_title(f"after {_course(depth).partition(', ')[2]}", fontsize=9)
-        bottom.set_visible(depth in trained)
+        bottom.set_title(f"after {_course(depth, plan.get(depth)).partition(', ')[2]}", fontsize=9)
+        bottom.set_visible(depth in plan)
         bottom.set_xlabel("layer")
         for axes in column:
             axes.grid(alpha=0.2)
@@ -199,27 +201,49 @@ def draw(depths: Sequence[int], trained: Sequence[int], kept: Path) -> Figure:
     return figure
 
 
+def _whole(plan: Mapping[int, int | None], kept: Path, *, as_it_stands: bool) -> dict[int, int | None]:
+    """Return the depths to compare layer by layer: all, or where depths stand as they are those known in every way."""
+    found = dict(plan)
+    for depth, updates in plan.items() if as_it_stands else ():
+        trials = [Trial(SCENARIO, (*deep(depth, updates), *words)) for words in (*WAYS.values(), SCALED)]
+        if depth not in UPDATES and any(kept_outcome(trial, kept) is None for trial in trials):
+            del found[depth]
+    return found
+
+
+def _asked(text: str) -> tuple[int, int | None]:
+    """Return depth and updates of H or H:UPDATES; ValueError for another text, as argparse wants."""
+    depth, colon, updates = text.partition(":")
+    return int(depth), int(updates) if colon else None
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure what docs/mupc.md tells.")
     parser.add_argument("--kept", type=Path, default=Path("kept-runs"), help="folder that keeps finished runs")
-    parser.add_argument("--depth", type=int, action="append", default=[], help="train so many hidden layers, too")
-    arguments = parser.parse_args()
-    kept: Path = arguments.kept
+    parser.add_argument(
+        "--depth", type=_asked, action="append", default=[], help="train H hidden layers, too: an epoch, or H:UPDATES"
+    )
+    parser.add_argument("--as-it-stands", action="store_true", help="train no added depth: write what is known of it")
+    given = parser.parse_args()
+    kept: Path = given.kept
     kept.mkdir(parents=True, exist_ok=True)
-    depths, trained = (sorted({*some, *arguments.depth}) for some in (SIGNAL_DEPTHS, UPDATES))
+    plan = dict(sorted({**UPDATES, **dict(given.depth)}.items()))
+    whole = _whole(plan, kept, as_it_stands=given.as_it_stands)
+    learned = accuracies(plan, kept, as_it_stands=given.as_it_stands)
+    depths = sorted({*SIGNAL_DEPTHS, *whole})
     starts = "\n".join(f"### {depth} hidden layers\n\n{signal_table(depth, kept)}" for depth in depths)
-    moves = "\n".join(moved_table(depth, kept) for depth in trained)
+    moves = "\n".join(moved_table(depth, updates, kept) for depth, updates in whole.items())
     page = (
         "# µPC: measured figures\n\n"
         + measured("pages/make_mupc_page.py")
         + "\n`mupc-128` with fewer hidden layers of 512: MNIST, ReLU, λ = 0.0078 (β = 0.5), as many steps as hidden "
         "layers, Adam with 0.1, batch 64, one seed.\n"
         + f"\n## An epoch\n\n{whole_epoch(kept)}"
-        + f"\n## Some updates\n\n{accuracies(trained, kept)}"
+        + f"\n## Some updates\n\n{learned}"
         + f"\n## Gradients at the start\n\nAgainst the increment form in float64.\n\n{starts}"
         + f"\n## How far training moved the weights\n\n{moves}"
     )
-    save(draw(depths, trained, kept), DOCS / "figures" / "mupc-signal.png", force=True)
+    save(draw(depths, whole, kept), DOCS / "figures" / "mupc-signal.png", force=True)
     (DOCS / "mupc-figures.md").write_text(page, encoding="utf-8")
     return 0
 

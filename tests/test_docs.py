@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 import pcsim
 from pcsim.cli import COMMANDS
 from pcsim.cli.call import call
+from pcsim.cli.commands import group
 from pcsim.resources import scenario_dir
 from pcsim.scenario import list_scenarios
 from tests.support.places import ROOT
@@ -25,6 +27,27 @@ HOW_DO_I = ROOT / "docs" / "how-do-i.md"
 def test_schema_and_scenario_reference_are_up_to_date() -> None:
     for path, text in derived().items():
         assert path.read_text() == text, f"run tools/pages/make_reference.py: {path.name} is out of date"
+
+
+def test_commands_in_the_docs_take_the_options_that_are_written_there() -> None:
+    context = click.Context(group)
+    taken = {name: {word for option in command(name).params for word in option.opts} for name in COMMANDS}
+    pages = [ROOT / "README.md", ROOT / "data" / "README.md", *(ROOT / "docs").glob("**/*.md")]
+    wrong: list[str] = []
+    for page in pages:
+        for name, rest in re.findall(r"pcsim (\w+)([^\n`|>]*)", page.read_text()):
+            if name not in taken:
+                continue
+            found = set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", rest)) - {"--help", "--debug"}
+            wrong += [f"{page.name}: pcsim {name} {word}" for word in found - taken[name]]
+    assert not wrong
+    assert all(f"pcsim {name}" in (ROOT / "docs" / "commands.md").read_text() for name in group.list_commands(context))
+
+
+def command(name: str) -> click.Command:
+    found = group.get_command(click.Context(group), name)
+    assert found is not None
+    return found
 
 
 def test_every_shipped_scenario_is_listed() -> None:

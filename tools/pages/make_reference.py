@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write what is derived from the scenario model: scenarios/pcsim.schema.json and docs/scenarios.md.
+"""Write what is derived from the code: scenarios/pcsim.schema.json, docs/scenarios.md and docs/commands.md.
 
 usage: python -m tools.pages.make_reference [--check]
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pcsim.scenario import json_schema
+from tools.pages.command_page import command_page
 from tools.pages.derived import ROOT, refresh
 
 INTRODUCTION = """# Scenarios: every key
@@ -87,6 +88,7 @@ def derived() -> dict[Path, str]:
     return {
         ROOT / "scenarios" / "pcsim.schema.json": json.dumps(schema, indent=2) + "\n",
         ROOT / "docs" / "scenarios.md": scenario_page(schema),
+        ROOT / "docs" / "commands.md": command_page(),
     }
 
 

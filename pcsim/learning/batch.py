@@ -11,7 +11,7 @@ from jaxtyping import Shaped
 
 from pcsim.inference.base import EndingInference
 from pcsim.inference.stopping import StopRule, gradient_norm
-from pcsim.learning.learner import AgainstForwardPass, Learned, Learner, Memory
+from pcsim.learning.learner import Learned, Learner, Memory
 from pcsim.learning.loop import Advance, Loop, python_loop
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.energy import Clamped, Energy, Evaluation
@@ -169,7 +169,7 @@ class Batch:
 
     def gradient(self, clamped: Clamped, point: Evaluation) -> tuple[Parameters, ...]:
         """Return ∇_θ E at a point of every layer, as a mean over the batch, with the errors that the rule asks for."""
-        if isinstance(self.learner.rule, AgainstForwardPass):
+        if self.learner.recalls_forward_pass:
             point = self._against_forward_pass(clamped, point)
         found = self._energy.parameter_gradient(self.xp, clamped, point)
         return found if self.averaged is None else self.averaged(found)

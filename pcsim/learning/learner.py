@@ -73,6 +73,11 @@ class Learner:
         """Whether weights change during inference (incremental PC)."""
         return isinstance(self.rule, AfterEveryStep)
 
+    @property
+    def recalls_forward_pass(self) -> bool:
+        """Whether weights learn from errors against the feedforward pass."""
+        return isinstance(self.rule, AgainstForwardPass)
+
     def follow(
         self,
         xp: Namespace,

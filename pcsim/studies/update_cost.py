@@ -61,14 +61,16 @@ def products(network: Network, learner: Learner) -> tuple[int, int]:
     """Return the products of an update with the weights of L layers, and its multiplications for each sample.
 
     Backpropagation takes L forward, L − 1 back and L for the gradient; a step of inference 2 L − 1, and every
-    update of the weights L. The first layer's product back is the one that is left out: nothing learns from it.
+    update of the weights L. The first layer's product back is the one that is left out: nothing learns from it. Errors
+    against the feedforward pass take this once more, two phases the predictions and the gradient of the first.
     """
     layers, whole = len(network.layers), network.multiplications
     first = sum(part.multiplications for part in network.layers[0].parts)
     if learner.inference.traits.backpropagates:
         return 3 * layers - 1, 3 * whole - first
     steps, updates = learner.steps, learner.steps if learner.updates_every_step else 1
-    return steps * (2 * layers - 1) + updates * layers, steps * (2 * whole - first) + updates * whole
+    more = updates + int(learner.recalls_forward_pass) + 2 * int(learner.inference.traits.has_phases)
+    return steps * (2 * layers - 1) + more * layers, steps * (2 * whole - first) + more * whole
 
 
 def draw(results: Results) -> Any:

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 
 import pcsim
+from pcsim.assemble import build_learner, build_network
 from pcsim.scenario import read_scenario, runs_of
 from pcsim.studies import Results, load_kind
 from pcsim.studies.attempts import Attempts
+from pcsim.studies.update_cost import products
 
 TINY = ("network.hidden.width=8", "data.samples=80", "learning.batch=64", "learning.epochs=1")
 
@@ -96,3 +99,19 @@ def test_the_objective_of_an_update_is_the_loss_where_its_size_counts_for_nothin
     np.testing.assert_allclose(sizes, np.broadcast_to(sizes[..., :1], sizes.shape), rtol=1e-6)
     assert (sizes > 0).all()
     assert [row["run"].split(",")[0] for row in rows] == ["state", "state", "sequential", "sequential"]
+
+
+@pytest.mark.parametrize(
+    ("words", "passes"),
+    [
+        ((), 0),
+        (("learning.rule=forward", "inference.form=standard"), 1),
+        (("inference.method=equilibrium-propagation",), 2),
+    ],
+)
+def test_passes_beside_inference_are_counted(words: tuple[str, ...], passes: int) -> None:
+    scenario = pcsim.read_scenario("deep-local", ["inference.steps=30", *words])
+    network = build_network(scenario)
+    count, multiplications = products(network, build_learner(scenario, network))
+    assert count == 30 * 39 + 20 * (1 + passes)
+    assert multiplications == 30 * (2 * network.multiplications - 64 * 128) + (1 + passes) * network.multiplications

@@ -46,6 +46,13 @@ METHODS = (
         (*STANDARD, "inference.error_steps=2", "inference.error_step_size=0.1"),
         (0.03, 0.1, 0.3),
     ),
+    Method("state optimization, forward update", (*STANDARD, "learning.rule=forward"), (0.03, 0.1, 0.3)),
+    Method(
+        "precisions that pass on (× 1000), forward update",
+        ("inference.method=precision-weighted", "inference.precision_spike=1000", "learning.rule=forward"),
+        (0.00056, 0.001),
+    ),
+    Method("Meta-PCN", (*STANDARD, "inference.predictions=fixed", "learning.normalise=variance"), (0.1, 0.3, 1.0)),
     Method("augmented Lagrangian", ("inference.method=augmented-lagrangian",), (0.03, 0.1, 0.3)),
     Method("incremental PC", (*STANDARD, "learning.rule=incremental"), (0.03, 0.1, 0.3)),
     Method("sequential inference", (*STANDARD, "inference.method=sequential"), (0.03, 0.1, 0.3)),

@@ -89,7 +89,7 @@ class NumpyBackend:
 
 
 def _rows_at_once(task: Task) -> int:
-    adaptive = isinstance(task.motion, Flow) and task.motion.solver != "euler"
+    adaptive = isinstance(task.motion, Flow) and task.motion.solver in ADAPTIVE
     return 1 if adaptive else len(task.x)
 
 

@@ -20,6 +20,7 @@ from pcsim.model.energy import Evaluation
 from pcsim.typing import NDArray
 from pcsim_numpy.ode.batching import join_finals, join_observations
 from pcsim_numpy.ode.euler import EulerSteps
+from pcsim_numpy.ode.heun import HeunSteps
 from pcsim_numpy.ode.sample import Sample, solver_for
 from pcsim_numpy.ode.sample_field import Pattern, SampleField
 from pcsim_numpy.ode.structure import structure_of
@@ -31,6 +32,8 @@ def integrator(xp: Namespace, task: Task, motion: Flow, to_run: Callable[[NDArra
     """Return the samples of a task at time 0, with the solver that the flow names."""
     if motion.solver == "euler":
         return EulerSteps(xp, task, motion, to_run)
+    if motion.solver == "heun":
+        return HeunSteps(xp, task, motion, to_run)
     return AdaptiveSamples(xp, task, motion, to_run)
 
 

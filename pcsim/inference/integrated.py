@@ -71,8 +71,8 @@ class Constant:
     def judge(
         self, xp: Namespace, z: States, error: States, size: Shaped[Array, " batch"]
     ) -> tuple[Bool[Array, " batch"], Shaped[Array, " batch"]]:
-        """Return that every step is taken, and the same size."""
-        return size > 0.0, size
+        """Return that every step is taken, and the whole size again."""
+        return size > 0.0, 0.0 * size + self.size
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,8 @@ class Adaptive:
         self, xp: Namespace, z: States, error: States, size: Shaped[Array, " batch"]
     ) -> tuple[Bool[Array, " batch"], Shaped[Array, " batch"]]:
         """Return whether each step is taken, and the size of the next one or of another try."""
+        if not z:  # a network of one layer
+            return size > 0.0, MOST * size
         squares = [self._square(xp, layer, wrong) for layer, wrong in zip(z, error, strict=True)]
         units = sum(layer.size // layer.shape[0] for layer in z)
         apart = xp.sqrt(xp.sum(xp.stack(squares), axis=0) / units)

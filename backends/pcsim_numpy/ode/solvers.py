@@ -11,7 +11,7 @@ from pcsim.errors import UsageError
 from pcsim_numpy.ode.structure import Structure, structure_of
 
 ADAPTIVE = ("dopri5", "dopri8", "radau", "bdf", "lsoda")
-SOLVERS = ("euler", *ADAPTIVE)
+SOLVERS = ("euler", "heun", *ADAPTIVE)
 PRECISIONS = ("float32", "float64")
 SMALLEST_RTOL = 100 * float(np.finfo(np.float64).eps)
 """SciPy raises smaller ones to this."""
@@ -34,7 +34,7 @@ def constant_steps(backend: str) -> str:
     """Return what is said of a constant step size for an adaptive solver."""
     return (
         f"{', '.join(ADAPTIVE)} adapt their steps on {backend}; drop inference.step_size, or use inference.solver = "
-        '"euler" or backend = "jax" for constant steps'
+        '"euler" or "heun", or backend = "jax", for constant steps'
     )
 
 
@@ -45,6 +45,8 @@ def check(task: Task, motion: Flow, backend: str) -> None:
         raise UsageError(wide_alone(backend))
     if motion.solver == "euler":
         _check_euler(task, motion)
+    elif motion.solver == "heun":
+        _check_noiseless(motion, backend)
     else:
         _check_adaptive(task, motion, backend)
         _check_memory(task, motion)
@@ -53,6 +55,8 @@ def check(task: Task, motion: Flow, backend: str) -> None:
 def flow_seconds(task: Task, motion: Flow) -> float:
     """Return roughly how many seconds a flow takes: how many steps a solver needs shows only on the way."""
     weights = sum(array.size for layer in task.parameters for array in layer.values())
+    if motion.solver == "heun" and motion.step_size is None:
+        return 8e-10 * weights * len(task.x) * (20.0 * motion.end + len(motion.times))
     if motion.step_size is not None:
         return 4e-10 * weights * len(task.x) * (motion.end / motion.step_size + len(motion.times))
     # One sample at a time, two products a layer read the weights from memory.
@@ -66,12 +70,16 @@ def _check_euler(task: Task, motion: Flow) -> None:
     check_noise(task, motion)
 
 
-def _check_adaptive(task: Task, motion: Flow, backend: str) -> None:
+def _check_noiseless(motion: Flow, backend: str) -> None:
     if motion.temperature > 0.0:
         raise UsageError(
             f"the solver '{motion.solver}' has no noise on {backend}: give inference.solver = \"euler\", or drop "
             "inference.noise"
         )
+
+
+def _check_adaptive(task: Task, motion: Flow, backend: str) -> None:
+    _check_noiseless(motion, backend)
     if motion.step_size is not None:
         raise UsageError(constant_steps(backend))
     for name, value, least in (("rtol", motion.rtol, SMALLEST_RTOL), ("atol", motion.atol, 0.0)):

@@ -115,7 +115,7 @@ def test_recording_does_not_change_a_trajectory() -> None:
         assert (few.flow.work.steps == many.flow.work.steps).all()
 
 
-@covering(method=METHODS, solver=["euler", *ADAPTIVE])
+@covering(method=METHODS, solver=["euler", "heun", *ADAPTIVE])
 def test_a_sample_moves_as_it_does_alone(solver: str, method: Any) -> None:
     case = make_case("tanh", batch=4)
     step_size = 0.05 if solver == "euler" else None
@@ -123,7 +123,7 @@ def test_a_sample_moves_as_it_does_alone(solver: str, method: Any) -> None:
     for b in (0, 3):
         alone, own = run(one_sample(case, b), solver, method, (0.3, 2.0), step_size=step_size, record=("states",))
         assert alone.flow.work.steps[0] == together.flow.work.steps[b]
-        bound = 1e-13 if solver == "euler" else 0.0
+        bound = 1e-13 if solver in ("euler", "heun") else 0.0
         assert distance([s[:, b : b + 1] for s in rows.states], own.states) <= bound
     assert [g["W"].shape for g in together.gradient] == [w["W"].shape for w in case.parameters]
 
@@ -137,7 +137,7 @@ def test_the_weight_gradient_is_that_of_the_final_states(method: Any) -> None:
         assert distance(ours.values(), theirs.values()) < 1e-13
 
 
-@covering(method=METHODS, solver=["euler", *ADAPTIVE])
+@covering(method=METHODS, solver=["euler", "heun", *ADAPTIVE])
 def test_samples_come_to_rest(solver: str, method: Any) -> None:
     case = make_case("tanh", batch=2, widths=(5, 4, 4, 3), gain=0.9)
     case.y[0] = case.energy.feedforward(XP, case.clamped())[1][-1][0]
@@ -168,7 +168,7 @@ def test_a_sample_that_rests_beyond_a_recorded_time_is_recorded_before() -> None
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("solver", ["euler", *ADAPTIVE])
+@pytest.mark.parametrize("solver", ["euler", "heun", *ADAPTIVE])
 def test_a_network_without_free_states_has_nothing_to_move(solver: str, method: Any) -> None:
     case, step_size = make_case(widths=(5, 3)), 0.1 if solver == "euler" else None
     settled, rows = run(case, solver, method, (0.0, 1.0), step_size=step_size)
@@ -193,6 +193,39 @@ def test_a_field_that_is_not_finite_is_reported(solver: str) -> None:
     assert "\n" not in settled.failure
 
 
+def test_heun_is_as_exact_as_it_is_asked_to_be_and_of_second_order_in_constant_steps() -> None:
+    case = make_case("linear", batch=3)
+    exact = trajectory(case)
+    there = exact.states(exact.flow(TIMES))
+    for tolerance in (1e-4, 1e-7):
+        settled, rows = run(case, "heun", times=TIMES, rtol=tolerance, atol=tolerance, record=("states",))
+        assert distance(rows.states, there) < 10 * tolerance
+        work = settled.flow.work
+        assert (work.evaluations == 2 * (work.steps + work.rejected)).all()
+    apart = [
+        distance(
+            run(case, "heun", times=(1.0,), step_size=1 / steps)[0].states[:-1],
+            [s[0] for s in exact.states(exact.flow([1.0]))],
+        )
+        for steps in (16, 32)
+    ]
+    assert np.log2(apart[0] / apart[1]) == pytest.approx(2, abs=0.2)
+
+
+def test_heun_reports_steps_that_diverge_and_tolerances_that_nothing_meets() -> None:
+    case = make_case("linear", gain=20.0)
+    task = make_task(case, motion=Flow("heun", (1000.0,), step_size=10.0))
+    with np.errstate(all="ignore"):
+        settled = NumpyBackend().settle(task, lambda block: None, lambda time: False)
+    assert settled.failure is not None
+    assert "use a smaller inference.step_size than 10" in settled.failure
+    case.y[1] = np.nan
+    task = make_task(case, motion=Flow("heun", (1.0,)))
+    settled = NumpyBackend().settle(task, lambda block: None, lambda time: False)
+    assert settled.failure is not None
+    assert "in sample 1: no step is short enough" in settled.failure
+
+
 def test_a_solver_that_takes_too_many_steps_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pcsim_numpy.ode.sample.MOST_STEPS", 20)
     settled, rows = run(make_case(), "dopri5", times=(0.1, 1e4))
@@ -202,7 +235,7 @@ def test_a_solver_that_takes_too_many_steps_is_reported(monkeypatch: pytest.Monk
     assert np.isfinite(settled.states[0]).all()
 
 
-@pytest.mark.parametrize("solver", ["euler", "dopri5", "lsoda"])
+@pytest.mark.parametrize("solver", ["euler", "heun", "dopri5", "lsoda"])
 def test_a_run_stops_when_asked(solver: str) -> None:
     case, step_size = make_case(batch=3), 0.01 if solver == "euler" else None
     asked: list[float] = []
@@ -241,6 +274,7 @@ def test_work_is_counted_for_every_sample() -> None:
         ({"solver": "euler"}, ("give inference.step_size",)),
         ({"solver": "dopri8", "step_size": 0.1}, ("drop inference.step_size", 'backend = "jax"')),
         ({"solver": "bdf", "temperature": 0.1}, ('inference.solver = "euler"',)),
+        ({"solver": "heun", "temperature": 0.1}, ('inference.solver = "euler"',)),
         ({"solver": "bdf", "rtol": 1e-15}, ("2.2e-14 or more",)),
         ({"solver": "lsoda", "atol": 0.0}, ("above 0",)),
         ({"solver": "dopri5", "inference": Backprop}, ("no continuous time",)),

@@ -40,14 +40,15 @@ class _Run:
             namespace(task.precision), inference, motion.stepper, task.stop, task.record, rows_at_once(task)
         )
         parameters, x, y, initial = arguments(task)
-        known, self._carry = self._call(program.start, parameters, x, y, initial)
+        started = self._compiler.call(program.start, self._program, parameters, x, y, initial)
+        known, self._carry = jax.block_until_ready(started)
         self._clamped = Clamped(parameters, x, y, known)
         self.step = 0
         self._before: Array = np.full((len(parameters), len(task.x)), np.inf)
         self._arrivals: Array = np.full(len(parameters), -1, dtype=np.int64)
         # Compiled before the clock starts.
-        self._compiler.prepare(program.proceed, self._program, *self._here(), np.int64(0), self._due())
-        self._compiler.prepare(program.close, self._program, *self._here())
+        self._proceed = self._compiler.prepare(program.proceed, self._program, *self._here(), np.int64(0), self._due())
+        self._close = self._compiler.prepare(program.close, self._program, *self._here())
 
     @property
     def compile_seconds(self) -> float:
@@ -67,7 +68,7 @@ class _Run:
 
     @settings()
     def look(self) -> Last:
-        seen, arrivals, met, self._final = self._call(program.close, *self._here())
+        seen, arrivals, met, self._final = jax.block_until_ready(self._close(*self._here()))
         self._record(jax.tree.map(_alone, program.rows_of(seen)), np.array([self.step], dtype=np.int64))
         return Last(np.asarray(seen.layerwise), np.asarray(arrivals), bool(met))
 
@@ -76,16 +77,13 @@ class _Run:
         return on_host(self._final, to_host)
 
     def _stretch(self, end: int, due: NDArray[np.int64]) -> Progress:
-        return self._call(program.proceed, *self._here(), np.int64(end), due)
+        return jax.block_until_ready(self._proceed(*self._here(), np.int64(end), due))
 
     def _here(self) -> tuple[Any, ...]:
         return self._clamped, self._carry, np.int64(self.step), self._before, self._arrivals
 
     def _due(self) -> NDArray[np.int64]:
         return program.padded_due(self._task.descent, self.step, self._program.rows)
-
-    def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return jax.block_until_ready(self._compiler.call(function, self._program, *arguments))
 
     def _record(self, rows: Rows, clock: NDArray[np.int64]) -> None:
         count = len(clock)
@@ -98,5 +96,5 @@ class _Run:
         )
 
 
-def _alone(array: Array) -> Array:
-    return array[None]
+def _alone(array: Array) -> NDArray[Any]:
+    return np.asarray(array)[None]

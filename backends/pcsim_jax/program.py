@@ -91,15 +91,17 @@ def proceed(
         recorded = due[now.count] == now.step
         seen = row(program, clamped, point, recorded)
         arrivals = arrived(now.arrivals, seen, now.step)
-        met = is_met(program, point, seen, now.before, arrivals)
+        flagged = ~jnp.isfinite(seen.layerwise).all() | is_met(program, point, seen, now.before, arrivals)
+        moved = program.inference.advance(program.xp, clamped, point, now.carry, program.stepper, number(now.step + 1))
         return Progress(
-            program.inference.advance(program.xp, clamped, point, now.carry, program.stepper, number(now.step + 1)),
+            # What moves then waits for the energies, which are sums of it: XLA moves it where it is, without a copy.
+            jax.tree.map(partial(jnp.where, flagged), now.carry, moved),
             now.step + 1,
             seen.layerwise,
             arrivals,
             now.count + recorded,
             written(now.rows, seen, now.count),
-            ~jnp.isfinite(seen.layerwise).all() | met,
+            flagged,
         )
 
     empty = empty_rows(program, clamped, carry)

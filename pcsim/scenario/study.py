@@ -16,6 +16,7 @@ Kind = Literal[
     "preconditioner",
     "conditioning",
     "inference-rate",
+    "activity-norms",
     "energy-to-loss",
     "forward-pass",
     "learning-curves",
@@ -49,17 +50,16 @@ class StudyTable(Table):
     distance-to-rest: of the easiest and the hardest image, from where error optimization ends; arrivals: which
     samples reach which layers, by their loss; preconditioner: gradients and a step of error optimization beside
     those of the states; conditioning: condition number of the activity Hessian; inference-rate: steps of inference
-    against that number; energy-to-loss: the loss over the energy at equilibrium; forward-pass: size of the
-    activities by layer; local-errors: squared errors by layer and step; learning-curves: losses and accuracies by
-    epoch, and losses by seconds; final-accuracy: test accuracy over steps of inference, depth or width;
-    rate-transfer: the least training loss over learning rate and step size, a map a width and depth;
-    update-sizes: how far updates move the weights of every layer; update-cost: matrix products and memory of an
-    update; proximal-objective: loss and size of the update that every step of inference would make;
-    proximal-steps: how near updates come to the implicit gradient step. Where there is
+    against that number; activity-norms: sizes of the activities and of the exact equilibrium; energy-to-loss: the
+    loss over the energy at equilibrium; forward-pass: size of the activities by layer; local-errors: squared errors
+    by layer and step; learning-curves: losses and accuracies by epoch, and losses by seconds; final-accuracy: test
+    accuracy over steps of inference, depth or width; rate-transfer: the least training loss over learning rate and
+    step size, a map a width and depth; update-sizes: how far updates move the weights of every layer; update-cost:
+    matrix products and memory of an update; proximal-objective: loss and size of the update that every step of
+    inference would make; proximal-steps: how near updates come to the implicit gradient step. Where there is
     [learning], convergence, difficulty, distance-to-rest and arrivals train by it once, then infer in every run. Of
     learning itself: activity-steps: inference of two hidden units beside trust-region steps; equilibrated-energy:
     theory beside converged inference while a deep linear network learns; saddle-escape: the loss by update;
-    saddle-landscape: loss and equilibrated energy over the weights of one hidden unit; saddle-spectrum: eigenvalues of
-    their Hessians at the origin; step-directions: where steps in weight space point;
-    update-cosines: how well updates point to the nearest optimum, batch by batch; weight-noise: what noise on trained
-    weights costs."""
+    saddle-landscape: loss and equilibrated energy over the weights of one hidden unit; saddle-spectrum: eigenvalues
+    of their Hessians at the origin; step-directions: where steps in weight space point; update-cosines: how well
+    updates point to the nearest optimum, batch by batch; weight-noise: what noise on trained weights costs."""

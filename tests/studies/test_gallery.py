@@ -69,6 +69,7 @@ SMALLER: Mapping[str, list[str]] = {
     ],
     "fig-thesis-5-6": ["sweep.network.hidden.width=[8, 64]", "network.hidden.layers=4", "data.samples=128"],
     "fig-thesis-c-12": ["network.activation=linear", "network.hidden.width=8", "network.hidden.layers=8"],
+    "fig-thesis-c-11": ["network.hidden={ layers = 3, width = 8 }", "data.batch=4", "inference.steps=3"],
     "fig-thesis-c-12-accuracy": [
         "network.hidden={ layers = 2, width = 8 }",
         "seed=0",
@@ -211,6 +212,16 @@ def test_an_indefinite_hessian_has_the_condition_number_of_the_thesis() -> None:
     low, high, kappa = (float(found[name].values[0]) for name in ("smallest", "largest", "condition"))
     assert low < 0
     assert kappa == high / -low
+
+
+def test_mupc_starts_nearer_to_the_equilibrium_which_inference_comes_to() -> None:
+    standard, mupc = (results("fig-thesis-c-11")["distance"].values[at] for at in (slice(0, 3), slice(3, 6)))
+    assert (mupc[:, 0] < standard[:, 0]).all()
+    small = ["network.hidden={ layers = 2, width = 4 }", "data.batch=4", 'sweep.network=[{ parametrisation = "mupc" }]']
+    scenario = read_scenario("fig-thesis-c-11", [*small, "inference.step_size=0.3", "inference.steps=400"])
+    *_, found = load_kind("activity-norms").compute(scenario, Attempts(runs_of(scenario)))
+    assert found["distance"].values[0, -1] < 1e-6
+    np.testing.assert_allclose(found["norm"].values[0, -1], found["rest"].values[0], rtol=1e-6)
 
 
 def test_orthogonal_weights_and_mupc_are_ill_conditioned_in_deep_networks() -> None:

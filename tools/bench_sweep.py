@@ -4,9 +4,9 @@
 usage: python tools/bench_sweep.py [--jobs 2] [--epochs 20]
 
 Trains a small network on the shipped digits. Prints the seconds of both ways, how many times faster the second is, what
-a run costs beside its own time one after another (rows on disk, the file, keys), and processor times, which others on
-the machine hardly change: those of the processes, and of the one that hands out runs and writes. Processes take half a
-second to start, which counts. Exit code 1 where the numbers of both are not the same to the bit.
+a run costs beside its own time one after another (rows on disk, the file, keys), runs an hour, and processor times,
+which others on the machine hardly change: those of the processes, and of the one that hands out runs and writes.
+Processes take half a second to start, which counts. Exit code 1 where the numbers of both are not the same to the bit.
 """
 
 import argparse
@@ -51,6 +51,11 @@ def timed(epochs: int, jobs: int, path: Path) -> tuple[Took, dict[str, bytes]]:
         return Took(wall, sum(pcsim.results(trace).seconds), here, there), numbers
 
 
+def in_an_hour(seconds: float) -> str:
+    """Return how many runs an hour gives where all take so many seconds."""
+    return f"{3600 * RUNS / seconds:,.0f}"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--jobs", type=int, default=2)
@@ -68,6 +73,10 @@ def main() -> int:
         f"in {given.jobs} processes {together.wall:.1f} s, {alone.wall / together.wall:.2f} times as fast;"
         f" of processors {together.there:.1f} s there, {together.here:.2f} s here,"
         f" {1000 * together.here / RUNS:.0f} ms a run"
+    )
+    print(
+        f"runs an hour: {in_an_hour(alone.wall)} one after another, {in_an_hour(together.wall)} in {given.jobs}"
+        f" processes, {in_an_hour(alone.here)} for every core that has nothing else to do"
     )
     return int(numbers != others)
 

@@ -26,6 +26,14 @@ def numbers(found: list[Any]) -> NDArray[np.float64]:
     return np.array([np.nan if value is None else float(value) for value in found])
 
 
+def test_nothing_is_read_where_nothing_is_new() -> None:
+    def never(rows: slice) -> NDArray[Any]:
+        raise AssertionError(f"{rows} read")
+
+    found = written(Series(9, 3, never, never), 100, since=9)
+    assert found == {"from": 9, "total": 9, "columns": 3, "x": [], "low": []}
+
+
 def test_a_page_holds_what_the_trace_does(trace: pcsim.Trace) -> None:
     page = page_of(pcsim.view([trace], "t.html"))
     (content,) = page.content["traces"]

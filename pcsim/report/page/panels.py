@@ -85,9 +85,10 @@ def _curves(trace: Trace) -> list[Panel]:
         return found
     for measure, title in (("accuracy", "Accuracy"), ("loss", "Loss")):
         names = {word: f"training/{part}_{measure}" for part, word in _PARTS.items()}
-        names = {word: name for word, name in names.items() if name in trace and np.isfinite(trace.array(name)).any()}
+        known = {word: trace.array(name) for word, name in names.items() if name in trace}
+        names = {word: names[word] for word, values in known.items() if np.isfinite(values).any()}
         if names:
-            log = measure == "loss" and is_wide(np.concatenate([trace.array(name) for name in names.values()]))
+            log = measure == "loss" and is_wide(np.concatenate([known[word] for word in names]))
             series = _along(trace, "epoch", list(names.values()))
             found.append(Panel(measure, title, "epoch", measure, list(names), series, log_y=log, ordered=False))
     return found

@@ -145,10 +145,10 @@ def test_kernels_refuse_masks() -> None:
     inside = with_free_input(METHODS["state"](case.energy), HELD)
     for inference in (METHODS["error"](masked_output(case).energy), inside):
         with pytest.raises(UsageError, match="numba has no kernels for masked inputs and outputs"):
-            numba_support.check(inference)
+            numba_support.check(inference, GradientDescent(RATE))
         with pytest.raises(UsageError, match="cupy has no kernels for masked inputs and outputs"):
             cupy_support.check(inference, GradientDescent(RATE))
-    numba_support.check(with_free_input(METHODS["state"](case.energy)))
+    numba_support.check(with_free_input(METHODS["state"](case.energy)), GradientDescent(RATE))
 
 
 def test_the_curvature_of_a_masked_loss_is_that_of_its_error() -> None:

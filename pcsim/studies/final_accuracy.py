@@ -89,7 +89,8 @@ def draw(results: Results) -> Any:
     axes.set_xlabel(AXES[across])
     axes.set_ylabel("best test accuracy (%)")
     axes.grid(alpha=0.2)
-    axes.legend(fontsize=8, frameon=False)
+    if any(_variants(results)):
+        axes.legend(fontsize=8, frameon=False)
     return figure
 
 

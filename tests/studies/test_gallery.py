@@ -24,7 +24,7 @@ SMALLER: Mapping[str, list[str]] = {
     "fig-alonso-3": ["network.hidden.width=32", "sweep.seed=[0, 1]"],
     "fig-alonso-4": ["network.hidden.width=8", "sweep.seed=[0]", "learning.epochs=1", "inference.steps=2"],
     "fig-alonso-6": ["network.widths=[64, 8, 64]", "seed=0", "learning.epochs=1", "data.samples=256"],
-    "fig-alonso-8": ["network.hidden.width=8", "seed=0", "data.samples=40", "data.batch=16", "inference.steps=3"],
+    "fig-alonso-8": ["network.hidden.width=8", "seed=0", "data.samples=12", "data.batch=4", "inference.steps=2"],
     "fig-proximal-steps": ["network.widths=[64, 3, 10]", "data.batch=1", "inference.steps=100"],
     "fig-alonso-9": ["seed=0", "learning.epochs=1", "data.samples=256"],
     "fig-preconditioner": ["sweep.network.hidden.layers=[2, 5]", "network.hidden.width=8"],

@@ -91,7 +91,7 @@ def test_accuracy_is_drawn_over_activity_decay() -> None:
 
 
 def test_the_objective_of_an_update_is_the_loss_where_its_size_counts_for_nothing() -> None:
-    changes = ["network.hidden.width=8", "seed=0", "data.samples=40", "data.batch=16", "inference.steps=3"]
+    changes = ["network.hidden.width=8", "seed=0", "data.samples=12", "data.batch=4", "inference.steps=3"]
     results, rows = study("fig-alonso-8", changes)
     objective, loss, betas = (results[name].values for name in ("objective", "loss", "beta"))
     sizes = 2 * betas * (objective - loss[..., None])

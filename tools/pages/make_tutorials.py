@@ -16,6 +16,8 @@ LIMIT = 300
 """Seconds for a cell."""
 COLOURS = 96
 """Of a picture that is kept."""
+_BUSY = re.compile(r"\nThe machine was busy: [^\n<]*")
+"""What a summary says where others used the machine, too: it is of no run but this one."""
 _INLINE = re.compile(r"(?<=data:image/png;base64,)[A-Za-z0-9+/=]+")
 
 
@@ -48,7 +50,8 @@ def kept(book: Any) -> str:
                 if "image/png" in output.data:
                     output.data["image/png"] = smaller(output.data["image/png"])
                 if "text/html" in output.data:
-                    output.data["text/html"] = _INLINE.sub(lambda found: smaller(found[0]), output.data["text/html"])
+                    shown = _BUSY.sub("", output.data["text/html"])
+                    output.data["text/html"] = _INLINE.sub(lambda found: smaller(found[0]), shown)
     book.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},

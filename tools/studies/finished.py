@@ -109,7 +109,7 @@ def finish(planned: Planned, folder: Path) -> Finished:
     try:
         trace = pcsim.run(scenario, path=None if resumed else target, force=True, resume=resumed)
     except RunFailed as error:
-        if error.trace is None:
+        if error.trace is None or error.exit_code != RunFailed.exit_code:  # broken off, not diverged
             raise
         trace = error.trace
     with trace:

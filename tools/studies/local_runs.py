@@ -79,7 +79,7 @@ def measure(planned: Planned, folder: Path) -> LocalRun:
     try:
         trace = pcsim.run(scenario, path=target, force=True)
     except RunFailed as error:
-        if error.trace is None:
+        if error.trace is None or error.exit_code != RunFailed.exit_code:  # broken off, not diverged
             raise
         trace = error.trace
     seconds = round(time.process_time() - begun, 1)

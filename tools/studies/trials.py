@@ -79,7 +79,7 @@ def _run(trial: Trial) -> dict[str, Any]:
         scenario = read_scenario(trial.scenario, trial.overrides, seed=trial.seed)
         trace, failure = pcsim.run(scenario), None
     except RunFailed as error:
-        if error.trace is None:
+        if error.trace is None or error.exit_code != RunFailed.exit_code:  # broken off, not diverged
             raise
         trace, failure = error.trace, str(error)
     with trace:

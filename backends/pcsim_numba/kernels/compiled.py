@@ -1,6 +1,7 @@
 """How this backend's functions are compiled: inlined into a few entries, which are kept on disk."""
 
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,27 @@ inlined: Callable[..., Any] = _njit(forceinline=True, **WITHIN)
 summing: Callable[..., Any] = _njit(fastmath={"reassoc", "contract"}, **WITHIN)
 """Compile a function whose sums may be taken in vectors; the order then depends on their length alone."""
 
-entry: Callable[..., Any] = _njit(cache=True, no_cfunc_wrapper=True, **PURE)
-"""Compile a function that Python calls, or load it if it was compiled before."""
+
+def entry(function: Callable[..., Any]) -> Any:
+    """Compile a function that Python calls, or load it if it was compiled before."""
+    compiled = _njit(cache=True, no_cfunc_wrapper=True, **PURE)(function)
+    file = getattr(compiled._cache, "_cache_file", None)
+    if file is not None:  # where there is a folder to write in
+        file.save = partial(save_by_key, file)
+    return compiled
+
+
+def save_by_key(file: Any, key: Any, data: Any) -> None:
+    """Keep what was compiled in a file that is named after its key, in a cache file of Numba's.
+
+    Numba counts its files, and two processes that compile for other types at the same time take the same number: the
+    index then leads from one's types to the other's code.
+    """
+    name = file._data_name(int(sha256(file._dump(key)).hexdigest()[:15], 16))
+    file._save_data(name, data)
+    index = file._load_index()
+    if index.get(key) != name:
+        file._save_index({**index, key: name})
 
 
 def _stamp() -> int:

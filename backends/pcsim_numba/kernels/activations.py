@@ -6,7 +6,7 @@
 from typing import Any
 
 from pcsim.engine.lowering import GELU, LEAKY_RELU, RELU, SIGMOID, TANH
-from pcsim_numba.kernels.compiled import inlined, part, stay_apart, stay_apart_and_wide
+from pcsim_numba.kernels.compiled import inlined, part, stay_apart
 from pcsim_numba.kernels.elementary import exp_down, fused, normal, one, tanh, zero
 
 
@@ -80,14 +80,14 @@ def _added(phi: Any) -> Any:
     return run
 
 
-def _for_all(loop: Any, apart: Any) -> Any:
-    """Return a pass that is told which activation it is of, compiled apart."""
+def _for_all(loop: Any) -> Any:
+    """Return a pass that is told which activation it is of."""
     activations = _tanh, _relu, _leaky_relu, _sigmoid, _gelu, _linear
     on_tanh, on_relu, on_leaky_relu, on_sigmoid, on_gelu, on_linear = map(loop, activations)
 
     @part
     def run(activation, negative_slope, factor, points, others, into, slopes):
-        apart()
+        stay_apart()
         slope, scale = into.dtype.type(negative_slope), into.dtype.type(factor)
         if activation == TANH:
             on_tanh(slope, scale, points, others, into, slopes)
@@ -105,12 +105,12 @@ def _for_all(loop: Any, apart: Any) -> Any:
     return run
 
 
-_activate = _for_all(_in_place, stay_apart)
+_activate = _for_all(_in_place)
 
-subtract_activated = _for_all(_subtracted, stay_apart_and_wide)
+subtract_activated = _for_all(_subtracted)
 """Write others − factor · φ(p), and φ'(p) to `slopes`."""
 
-add_activated = _for_all(_added, stay_apart_and_wide)
+add_activated = _for_all(_added)
 """Write factor · φ(p) + others, and φ'(p) to `slopes`."""
 
 

@@ -72,28 +72,20 @@ Numba's cache looks at the source of the entry alone, and what it closes over.
 """
 
 
-def _staying_apart(*attributes: str) -> Any:
-    @intrinsic
-    def stay_apart(typing: Any):
-        del typing
+@intrinsic
+def stay_apart(typing: Any):
+    """Keep the function that calls this from being copied into its callers: there are many, and it is long.
 
-        def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            del signature, arguments
-            builder.function.attributes.add("noinline")
-            # llvmlite knows no attributes that are strings, and `add` refuses them.
-            builder.function.attributes.update(attributes)
-            return context.get_dummy_value()
+    Its loops take the widest vectors. LLVM, which thinks of processors that slow down for them, would take half of
+    that; tiles do in any case.
+    """
+    del typing
 
-        return types.void(), emit
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        del signature, arguments
+        builder.function.attributes.add("noinline")
+        # llvmlite knows no attributes that are strings, and `add` refuses them.
+        builder.function.attributes.update([f'"prefer-vector-width"="{8 * VECTOR_BYTES}"'])
+        return context.get_dummy_value()
 
-    return stay_apart
-
-
-stay_apart = _staying_apart()
-"""Keep the function that calls this from being copied into its callers: there are many, and it is long."""
-
-stay_apart_and_wide = _staying_apart(f'"prefer-vector-width"="{8 * VECTOR_BYTES}"')
-"""The same, and let its loops, which are to be long, take the widest vectors: LLVM would take half of 512 bits.
-
-In loops of a few dozen numbers, as over the channels of an image, most would then be left for the loop's end.
-"""
+    return types.void(), emit

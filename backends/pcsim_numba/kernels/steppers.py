@@ -6,7 +6,7 @@
 import math
 
 from pcsim.engine.lowering import DESCENT, MOMENTUM, Motion
-from pcsim_numba.kernels.compiled import part, stay_apart, stay_apart_and_wide
+from pcsim_numba.kernels.compiled import part, stay_apart
 from pcsim_numba.kernels.elementary import root
 
 
@@ -20,7 +20,7 @@ def shortened(motion, share):
 @part
 def descend(motion, precision, errors, pulled, states):
     """Move states along γ ε − g in plain steps, of errors and what is pulled back to them."""
-    stay_apart_and_wide()
+    stay_apart()
     real = states.dtype.type
     scale, gamma = real(-motion.step_size), real(precision)
     for k in range(len(states)):
@@ -30,7 +30,7 @@ def descend(motion, precision, errors, pulled, states):
 @part
 def descend_with(motion, precision, pulled, errors):
     """Move errors along g + γ ε in plain steps, of what is pulled back to them."""
-    stay_apart_and_wide()
+    stay_apart()
     real = errors.dtype.type
     scale, gamma = real(-motion.step_size), real(precision)
     for k in range(len(errors)):
@@ -40,7 +40,7 @@ def descend_with(motion, precision, pulled, errors):
 @part
 def descend_beside(motion, precision, pulled, errors, states, changes):
     """Move states along γ ε − g in plain steps, and their errors with them; write how far."""
-    stay_apart_and_wide()
+    stay_apart()
     real = states.dtype.type
     scale, gamma = real(-motion.step_size), real(precision)
     for k in range(len(states)):

@@ -9,7 +9,7 @@ from pcsim_numba.kernels.compiled import part, stay_apart
 from pcsim_numba.kernels.increments import accumulate, anchor, increment
 from pcsim_numba.kernels.layers import affine, linear, saved, units
 from pcsim_numba.kernels.plan import ACTIVATION, LD_IN, LD_OUT, SKIP, SOURCE, WEIGHTS_FIRST
-from pcsim_numba.kernels.rows import add, clear, copy, scale, subtract
+from pcsim_numba.kernels.rows import add, copy, multiplied, scale, subtract
 from pcsim_numba.kernels.state import evaluate_states, measure, move_variable, square, state_gradient
 from pcsim_numba.kernels.steppers import descend_beside
 from pcsim_numba.kernels.unchecked_slice import unchecked_slice
@@ -77,7 +77,7 @@ def _find_change(net, block, motion, step, i, wanted, moves):
     if wanted:
         square(net, block, i)
     if moves:
-        clear(change)
+        multiplied(change, 0.0, change)
         move_variable(net, block, motion, step, i, gradient, block.totals)
 
 
@@ -97,7 +97,7 @@ def _carry_over(net, block, j, moved, source_moves, skip_moves):
         _increment(net, block, j, moved, change)
         scale(change, net.scales[j, PREMULTIPLIER])
     else:
-        clear(change)
+        multiplied(change, 0.0, change)
     if skip_moves:
         add(change, units(net, block, block.totals, net.layers[j, SKIP]))
     if j < len(net.layers) - 1:

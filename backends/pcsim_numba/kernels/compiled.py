@@ -6,16 +6,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import llvmlite.binding as llvm
 import numba
 import numba.extending
 from numba import types
 
 from pcsim.engine import lowering
-
-FEATURES = llvm.get_host_cpu_features()
-VECTOR_BYTES = 64 if FEATURES.get("avx512f") else 32 if FEATURES.get("avx") else 16
-"""Of the processor's widest vectors."""
 
 PURE: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 """No contraction of a·b + c beyond what is written: s − a·f must be zero where s was stored as a·f."""
@@ -74,18 +69,12 @@ Numba's cache looks at the source of the entry alone, and what it closes over.
 
 @intrinsic
 def stay_apart(typing: Any):
-    """Keep the function that calls this from being copied into its callers: there are many, and it is long.
-
-    Its loops take the widest vectors. LLVM, which thinks of processors that slow down for them, would take half of
-    that; tiles do in any case.
-    """
+    """Keep the function that calls this from being copied into its callers: there are many, and it is long."""
     del typing
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         del signature, arguments
         builder.function.attributes.add("noinline")
-        # llvmlite knows no attributes that are strings, and `add` refuses them.
-        builder.function.attributes.update([f'"prefer-vector-width"="{8 * VECTOR_BYTES}"'])
         return context.get_dummy_value()
 
     return types.void(), emit

@@ -18,39 +18,6 @@ def shortened(motion, share):
 
 
 @part
-def descend(motion, precision, errors, pulled, states):
-    """Move states along γ ε − g in plain steps, of errors and what is pulled back to them."""
-    stay_apart()
-    real = states.dtype.type
-    scale, gamma = real(-motion.step_size), real(precision)
-    for k in range(len(states)):
-        states[k] += scale * (gamma * errors[k] - pulled[k])
-
-
-@part
-def descend_with(motion, precision, pulled, errors):
-    """Move errors along g + γ ε in plain steps, of what is pulled back to them."""
-    stay_apart()
-    real = errors.dtype.type
-    scale, gamma = real(-motion.step_size), real(precision)
-    for k in range(len(errors)):
-        errors[k] += scale * (pulled[k] + gamma * errors[k])
-
-
-@part
-def descend_beside(motion, precision, pulled, errors, states, changes):
-    """Move states along γ ε − g in plain steps, and their errors with them; write how far."""
-    stay_apart()
-    real = states.dtype.type
-    scale, gamma = real(-motion.step_size), real(precision)
-    for k in range(len(states)):
-        change = scale * (gamma * errors[k] - pulled[k])
-        states[k] += change
-        errors[k] += change
-        changes[k] = change
-
-
-@part
 def move(motion, step, gradient, variable, first, second):
     """Move numbers along their gradient; `step` counts from 1, `first` and `second` are what the stepper remembers."""
     stay_apart()
@@ -58,12 +25,8 @@ def move(motion, step, gradient, variable, first, second):
     slowed = real(1.0 + motion.decay * (step - 1))
     if motion.kind == DESCENT:
         scale = real(-motion.step_size)
-        if slowed == real(1.0):
-            for k in range(len(variable)):
-                variable[k] += scale * gradient[k]
-        else:
-            for k in range(len(variable)):
-                variable[k] += scale * gradient[k] / slowed
+        for k in range(len(variable)):
+            variable[k] += scale * gradient[k] / slowed
     elif motion.kind == MOMENTUM:
         scale, keep = real(-motion.step_size), real(motion.keep)
         for k in range(len(variable)):

@@ -5,14 +5,15 @@ have the same energy and critical points (EO paper, C.1), so that the second goe
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
-from pcsim.inference.base import Carry, Inference, Traits, increments
+from pcsim.inference.base import Carry, Traits, increments
 from pcsim.inference.increment import Increments, carried
 from pcsim.inference.steppers import Memory, Stepper
-from pcsim.model.arrays import Array, Namespace, Parameters
-from pcsim.model.energy import Clamped, Energy, Evaluation, States
+from pcsim.inference.wrapping import Wrapping
+from pcsim.model.arrays import Array, Namespace
+from pcsim.model.energy import Clamped, Evaluation, States
 
 Chosen = TypeVar("Chosen")
 
@@ -27,7 +28,7 @@ class BranchingNamespace(Namespace, Protocol):
 
 
 @dataclass(frozen=True)
-class ErrorsFirst:
+class ErrorsFirst(Wrapping):
     """State optimization in either form whose first `steps` steps are those of error optimization, times `rate`.
 
     Such a step is ε_i ← ε_i − λ (γ_i ε_i + ∂ℓ/∂s_i), s_i = f_i(s_{i−1}) + ε_i from the input up; its step size is
@@ -35,32 +36,13 @@ class ErrorsFirst:
     states take over, the stepper begins anew: what it remembers, and the number of its step.
     """
 
-    inference: Inference
     steps: int
     rate: float = 1.0
-
-    @property
-    def name(self) -> str:
-        """The word for the method."""
-        return self.inference.name
 
     @property
     def traits(self) -> Traits:
         """What state optimization is: states are what there is to see."""
         return self.inference.traits
-
-    @property
-    def energy(self) -> Energy:
-        """The energy of both methods."""
-        return self.inference.energy
-
-    def with_energy(self, energy: Energy) -> Inference:
-        """Return the same method on another energy."""
-        return replace(self, inference=self.inference.with_energy(energy))
-
-    def clamp(self, xp: Namespace, parameters: tuple[Parameters, ...], x: Array, y: Array) -> Clamped:
-        """Hold input and target fixed."""
-        return self.inference.clamp(xp, parameters, x, y)
 
     def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Carry:
         """Return the carry of state optimization."""

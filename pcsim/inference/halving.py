@@ -8,8 +8,9 @@ from jaxtyping import Bool, Shaped
 
 from pcsim.inference.base import Carry, Inference, Traits
 from pcsim.inference.steppers import Memory, Stepper
-from pcsim.model.arrays import Array, Namespace, Parameters
-from pcsim.model.energy import Clamped, Energy, Evaluation, States
+from pcsim.inference.wrapping import Wrapping
+from pcsim.model.arrays import Array, Namespace
+from pcsim.model.energy import Clamped, Evaluation, States
 
 
 class Halved(NamedTuple):
@@ -21,36 +22,16 @@ class Halved(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Halving:
+class Halving(Wrapping):
     """Another method, each sample's step size halved whenever its total energy has risen in the last step.
 
     A sample has a step size of its own, so that its trajectory does not depend on its batch.
     """
 
-    inference: Inference
-
-    @property
-    def name(self) -> str:
-        """The word for the method."""
-        return self.inference.name
-
     @property
     def traits(self) -> Traits:
         """What the method is, with steps that are halved."""
         return replace(self.inference.traits, halves_steps=True)
-
-    @property
-    def energy(self) -> Energy:
-        """The energy of the method."""
-        return self.inference.energy
-
-    def with_energy(self, energy: Energy) -> Inference:
-        """Return the same method on another energy, its steps halved, too."""
-        return replace(self, inference=self.inference.with_energy(energy))
-
-    def clamp(self, xp: Namespace, parameters: tuple[Parameters, ...], x: Array, y: Array) -> Clamped:
-        """Hold fixed what the method does."""
-        return self.inference.clamp(xp, parameters, x, y)
 
     def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Halved:
         """Return the method's carry with whole steps; nothing has risen yet."""

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Shaped
 
-from pcsim.inference.base import Inference, Traits
+from pcsim.inference.base import Traits
 from pcsim.inference.flow import gradient_flow
 from pcsim.inference.steppers import Stepper
-from pcsim.model.arrays import Array, Namespace, Parameters
-from pcsim.model.energy import Clamped, Energy, Evaluation, States
+from pcsim.inference.wrapping import Wrapping
+from pcsim.model.arrays import Array, Namespace
+from pcsim.model.energy import Clamped, Evaluation, States
 
 FIRST = 0.1
 """Size of the first step that is tried where steps adapt."""
@@ -108,39 +109,20 @@ class Adaptive:
 
 
 @dataclass(frozen=True)
-class Integrated:
+class Integrated(Wrapping):
     """The flow of another method from time 0 to `end`, by the steps of a rule at sizes that a control decides.
 
     It has ended when every sample has got there; a step more changes nothing.
     """
 
-    inference: Inference
     end: float
     rule: Rule
     control: Constant | Adaptive
 
     @property
-    def name(self) -> str:
-        """The word for the method."""
-        return self.inference.name
-
-    @property
     def traits(self) -> Traits:
         """What the method is, whose steps end by themselves."""
         return replace(self.inference.traits, ends=True)
-
-    @property
-    def energy(self) -> Energy:
-        """The energy of the method."""
-        return self.inference.energy
-
-    def with_energy(self, energy: Energy) -> Inference:
-        """Return the same flow on another energy."""
-        return replace(self, inference=self.inference.with_energy(energy))
-
-    def clamp(self, xp: Namespace, parameters: tuple[Parameters, ...], x: Array, y: Array) -> Clamped:
-        """Hold fixed what the method does."""
-        return self.inference.clamp(xp, parameters, x, y)
 
     def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Integrating:
         """Return the variables at time 0."""

@@ -26,7 +26,8 @@ PAGE = (ROOT / "docs" / "scaling.md").read_text()
 COMMANDS = [line.partition("#")[0].strip() for line in PAGE.split("```sh\n")[1].split("```")[0].splitlines()]
 PCSIM = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m pcsim "$@"\n'
 SBATCH = """#!/bin/sh
-setsid sh "$1" > "$1.log" 2>&1 &
+kept=$(mktemp job-XXXXXX) && cp "$1" "$kept"  # as Slurm does: who submits may delete the script at once
+setsid sh "$kept" > "$kept.log" 2>&1 &
 echo "Submitted batch job $!"
 """
 SCANCEL = '#!/bin/sh\nfor job in "$@"; do kill -- -"$job"; done\n'

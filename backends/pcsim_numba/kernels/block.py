@@ -17,8 +17,8 @@ class Block(NamedTuple):
     anchor beside the slopes: `points` with their `lows`, and what is remembered `below`. `inputs` is φ(s) where a layer
     takes the activation first. The errors of the output layer and the output lie behind the other errors and states.
     `first` and `second` are what a stepper remembers. Where step sizes are halved, each row has what is left of its own
-    in `shares`, and in `highest` its total energy before the last step. `energies` and `squares` (of the gradient's
-    norms) are (layers, rows).
+    in `shares`, and in `highest` its total energy before the last step. `near` has room for three layers. `energies`
+    and `squares` (of the gradient's norms) are (layers, rows).
     """
 
     rows: int
@@ -45,6 +45,7 @@ class Block(NamedTuple):
     scratch: NDArray[Any]
     pulled: NDArray[Any]
     gradient: NDArray[Any]
+    near: NDArray[Any]
     energies: NDArray[np.float64]
     before: NDArray[np.float64]
     squares: NDArray[np.float64]
@@ -94,6 +95,7 @@ def make_block(plan: Plan, x: NDArray[Any], y: NDArray[Any], form: Form) -> Bloc
         zeros(widest),
         zeros(widest),
         zeros(widest),
+        zeros(3 * widest),
         np.zeros((count, rows)),
         np.full((count, rows), np.inf),
         np.zeros((count, rows)),

@@ -6,11 +6,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding as llvm
 import numba
 import numba.extending
 from numba import types
 
 from pcsim.engine import lowering
+
+FEATURES = llvm.get_host_cpu_features()
+VECTOR_BYTES = 64 if FEATURES.get("avx512f") else 32 if FEATURES.get("avx") else 16
+"""Of the processor's widest vectors."""
 
 PURE: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 """No contraction of a·b + c beyond what is written: s − a·f must be zero where s was stored as a·f."""
@@ -19,17 +24,47 @@ WITHIN: dict[str, Any] = {**PURE, "no_cpython_wrapper": True, "no_cfunc_wrapper"
 """Called by compiled functions alone."""
 
 _njit: Callable[..., Any] = numba.njit
+_names: set[str] = set()
 
 intrinsic: Callable[..., Any] = numba.extending.intrinsic
 """Give a function in instructions of LLVM."""
 
-part: Callable[..., Any] = _njit(**WITHIN)
+
+def by_name(**options: Any) -> Callable[..., Any]:
+    """Return a decorator that compiles functions as parts of others; raise NameError for a name that is taken.
+
+    A symbol of what is kept on disk is a name, types of arguments and a number that Numba counts in every process anew.
+    Two functions of one name, made by another, could therefore have one symbol in entries of different processes, of
+    which the one that is loaded first would serve both.
+    """
+
+    def compiled(function: Callable[..., Any]) -> Any:
+        name = f"{function.__module__}.{function.__qualname__}"
+        if name in _names:
+            raise NameError(f"{name} is the name of two functions: give each its own, as `named` does")
+        _names.add(name)
+        return _njit(**options, **WITHIN)(function)
+
+    return compiled
+
+
+def named(*what: str) -> Callable[..., Any]:
+    """Return a decorator that tells a function from others that were made by the same one."""
+
+    def renamed(function: Callable[..., Any]) -> Callable[..., Any]:
+        function.__qualname__ = "_".join((function.__qualname__, *what))
+        return function
+
+    return renamed
+
+
+part = by_name()
 """Compile a function as a part of others."""
 
-inlined: Callable[..., Any] = _njit(forceinline=True, **WITHIN)
+inlined = by_name(forceinline=True)
 """Compile a function into the loops that call it, so that they become vector instructions."""
 
-summing: Callable[..., Any] = _njit(fastmath={"reassoc", "contract"}, **WITHIN)
+summing = by_name(fastmath={"reassoc", "contract"})
 """Compile a function whose sums may be taken in vectors; the order then depends on their length alone."""
 
 
@@ -67,14 +102,28 @@ Numba's cache looks at the source of the entry alone, and what it closes over.
 """
 
 
-@intrinsic
-def stay_apart(typing: Any):
-    """Keep the function that calls this from being copied into its callers: there are many, and it is long."""
-    del typing
+def _staying_apart(*attributes: str) -> Any:
+    @intrinsic
+    def stay_apart(typing: Any):
+        del typing
 
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        del signature, arguments
-        builder.function.attributes.add("noinline")
-        return context.get_dummy_value()
+        def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            del signature, arguments
+            builder.function.attributes.add("noinline")
+            # llvmlite knows no attributes that are strings, and `add` refuses them.
+            builder.function.attributes.update(attributes)
+            return context.get_dummy_value()
 
-    return types.void(), emit
+        return types.void(), emit
+
+    return stay_apart
+
+
+stay_apart = _staying_apart()
+"""Keep the function that calls this from being copied into its callers: there are many, and it is long."""
+
+stay_apart_and_wide = _staying_apart(f'"prefer-vector-width"="{8 * VECTOR_BYTES}"')
+"""The same, and let its loops, which are to be long, take the widest vectors: LLVM would take half of 512 bits.
+
+In loops of a few dozen numbers, as over the channels of an image, most would then be left for the loop's end.
+"""

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pcsim.typing import NDArray
-from pcsim_numba.kernels.compiled import STAMP, entry, part, stay_apart
+from pcsim_numba.kernels.compiled import STAMP, VECTOR_BYTES, entry, part, stay_apart
 from pcsim_numba.kernels.endings import ended, pulled
 from pcsim_numba.kernels.frames import framed_images
-from pcsim_numba.kernels.products import TALL, VECTOR_BYTES, WIDE
+from pcsim_numba.kernels.products import TALL, WIDE
 from pcsim_numba.kernels.rows import add, clear, copy
 from pcsim_numba.kernels.unchecked_slice import unchecked_slice
 from pcsim_numba.kernels.window_tiles import made_tile

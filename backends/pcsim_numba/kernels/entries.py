@@ -11,13 +11,14 @@ import numpy as np
 from pcsim.engine.lowering import BACKPROP, ERROR, INCREMENT, SEQUENTIAL, SEQUENTIAL_INCREMENT, STATE
 from pcsim.typing import NDArray
 from pcsim_numba.kernels.borrowed import borrowed
+from pcsim_numba.kernels.chain import climb_states, descend_errors, is_plain_chain
 from pcsim_numba.kernels.compiled import STAMP, entry, part
 from pcsim_numba.kernels.error import advance_errors, evaluate_errors, measure_errors
-from pcsim_numba.kernels.increment import advance_increments, begin_increments, sweep_increments
-from pcsim_numba.kernels.layers import sample
+from pcsim_numba.kernels.increment import advance_increments, begin_increments, climb_increments, sweep_increments
+from pcsim_numba.kernels.layers import sample, units
 from pcsim_numba.kernels.plan import N_OUT
-from pcsim_numba.kernels.rows import any_nonzero, copy, sum_of_squares
-from pcsim_numba.kernels.state import advance_states, begin_block, evaluate_states, halve, sweep
+from pcsim_numba.kernels.rows import copy, sum_of_squares
+from pcsim_numba.kernels.state import advance_states, begin_block, evaluate_states, halve, has_signal, sweep
 from pcsim_numba.kernels.unchecked_slice import unchecked_slice
 
 MET, NOT_FINITE = 1, 2
@@ -78,16 +79,27 @@ def _compile_proceed(stamp: int) -> Any:
         """
         _ = stamp
         net, block, rows, watch = borrowed(net), borrowed(block), borrowed(rows), borrowed(watch)
-        row = 0
+        row, is_chain = 0, is_plain_chain(net, block, motion)
         for step in range(first, last + 1):
-            _evaluate(method, net, block)
-            _note_arrivals(net, block, watch, step)
             recorded = row < len(due) and due[row] == step
+            keeps = recorded and len(rows.states) + len(rows.errors) > 0
+            with_norms = (recorded and len(rows.norms) > 0) or not math.isnan(watch.norm)
+            at_once = method == STATE and is_chain and step < last and not (keeps or with_norms)
+            if at_once:
+                climb_states(net, block, motion, watch, step)
+            else:
+                _evaluate(method, net, block)
+                _note_arrivals(net, block, watch, step)
             if recorded:
                 _record(net, block, offset, rows, row)
             finite = _is_finite(block.energies)
-            with_norms = (recorded and len(rows.norms) > 0) or not math.isnan(watch.norm)
-            _advance(method, net, block, motion, step + 1, with_norms, step < last and finite)
+            if at_once and not finite:
+                # Errors are to be there, and to tell.
+                evaluate_states(net, block)
+            elif is_chain and step < last and finite and not with_norms and method in (ERROR, INCREMENT):
+                _advance_chain(method, net, block, motion)
+            elif not at_once:
+                _advance(method, net, block, motion, step + 1, with_norms, step < last and finite)
             if recorded:
                 _record_norms(net, block, offset, rows, row)
                 row += 1
@@ -116,6 +128,14 @@ def _evaluate(method, net, block):
         measure_errors(net, block)
     else:
         evaluate_states(net, block)
+
+
+@part
+def _advance_chain(method, net, block, motion):
+    if method == ERROR:
+        descend_errors(net, block, motion)
+    else:
+        climb_increments(net, block, motion)
 
 
 @part
@@ -151,11 +171,8 @@ def _advance_all(method, net, block, motion, step, wanted, moves):
 @part
 def _note_arrivals(net, block, watch, step):
     for i in range(len(net.layers)):
-        if watch.arrivals[i] < 0:
-            for r in range(block.rows):
-                if any_nonzero(sample(net, block, block.errors, i, r)):
-                    watch.arrivals[i] = step
-                    break
+        if watch.arrivals[i] < 0 and has_signal(net, block, i, units(net, block, block.errors, i)):
+            watch.arrivals[i] = step
 
 
 @part

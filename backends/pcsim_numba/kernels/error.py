@@ -5,7 +5,7 @@
 
 from pcsim.engine.lowering import DECAY, PRECISION
 from pcsim_numba.kernels.compiled import part
-from pcsim_numba.kernels.layers import predict, pull_back, units
+from pcsim_numba.kernels.layers import form_sum, predict, pull_back, units
 from pcsim_numba.kernels.plan import SKIP, SOURCE
 from pcsim_numba.kernels.rows import add, add_multiplied, copy, multiplied
 from pcsim_numba.kernels.state import measure, move_variable, square
@@ -17,21 +17,23 @@ def evaluate_errors(net, block):
     """Set the states s_i = ŝ_i + ε_i of a pass from the input, the output error and the energies."""
     last = len(net.layers) - 1
     for i in range(last + 1):
-        states = units(net, block, block.states, i)
+        states, errors = units(net, block, block.states, i), units(net, block, block.errors, i)
         if i < block.known:
             copy(units(net, block, block.predictions, i), states)
+            if i < last:
+                add(states, errors)
+        elif i < last:
+            form_sum(net, block, i, errors, states)
         else:
             predict(net, block, i, states)
-        if i < last:
-            add(states, units(net, block, block.errors, i))
-        measure(net, block, i)
+        measure(net, block, i, errors)
 
 
 @part
 def measure_errors(net, block):
     """Set the energies of errors on feedforward states, which never move."""
     for i in range(len(net.layers)):
-        measure(net, block, i)
+        measure(net, block, i, units(net, block, block.errors, i))
 
 
 @part

@@ -5,10 +5,10 @@
 
 from typing import Any
 
-from pcsim_numba.kernels.compiled import STAMP, entry, part, stay_apart
+from pcsim_numba.kernels.compiled import STAMP, VECTOR_BYTES, entry, part, stay_apart
 from pcsim_numba.kernels.endings import pulled
 from pcsim_numba.kernels.frames import framed_images
-from pcsim_numba.kernels.products import TALL, VECTOR_BYTES, WIDE
+from pcsim_numba.kernels.products import TALL, WIDE
 from pcsim_numba.kernels.rows import add, clear
 from pcsim_numba.kernels.unchecked_slice import unchecked_slice
 from pcsim_numba.kernels.window_tiles import gradient_tile

@@ -5,7 +5,7 @@
 
 from pcsim.engine.lowering import GELU, LEAKY_RELU, LINEAR, RELU, SIGMOID, TANH
 from pcsim.model.activations import NODES, REACH, SHARES
-from pcsim_numba.kernels.compiled import inlined, part, stay_apart
+from pcsim_numba.kernels.compiled import inlined, part, stay_apart_and_wide
 from pcsim_numba.kernels.elementary import constant, exp_down, half, normal, one, tanh, two, zero
 
 _node_0, _node_1, _node_2, _node_3 = (constant("node", node) for node in NODES)
@@ -38,7 +38,7 @@ def anchor(activation, points, below):
 @part
 def increment(activation, negative_slope, points, lows, below, changes, slopes):
     """Replace changes d of numbers p by φ(p + d) − φ(p), and move p, what is remembered of it and φ' to p + d."""
-    stay_apart()
+    stay_apart_and_wide()
     if activation == TANH:
         for k in range(len(changes)):
             d = changes[k]

@@ -10,17 +10,14 @@ not depend on the rows beside it.
 from functools import partial
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
 from pcsim.typing import NDArray
-from pcsim_numba.kernels.compiled import intrinsic, part, stay_apart
+from pcsim_numba.kernels.compiled import FEATURES, VECTOR_BYTES, intrinsic, named, part, stay_apart
 
-FEATURES = llvm.get_host_cpu_features()
-VECTOR_BYTES = 64 if FEATURES.get("avx512f") else 32 if FEATURES.get("avx") else 16
 TALL = 8 if VECTOR_BYTES == 64 or not FEATURES.get("sse2") else 4
 """Rows of the largest tile: with two vectors a row it takes half of the registers."""
 WIDE = 2
@@ -48,20 +45,35 @@ def packed(matrix: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate(panels)
 
 
-def _tile(rows: int, vectors: int) -> Any:
-    """Return a function that writes a tile of a product; arguments as in `multiply`."""
+def _tile(rows: int, vectors: int, biased: bool) -> Any:
+    """Return a function that writes a tile of a product; arguments as in `multiply` and `multiply_and_add`."""
 
     @intrinsic
-    def tile(typing: Any, a: Any, a_at: Any, a_ld: Any, b: Any, b_at: Any, depth: Any, c: Any, c_at: Any, c_ld: Any):
-        del typing
-        index = types.intp
-        return types.void(a, index, index, b, index, index, c, index, index), partial(_emit_tile, rows, vectors)
+    def tile(
+        typing: Any,
+        a: Any,
+        a_at: Any,
+        a_ld: Any,
+        b: Any,
+        b_at: Any,
+        depth: Any,
+        bias: Any,
+        bias_at: Any,
+        c: Any,
+        c_at: Any,
+        c_ld: Any,
+    ):
+        del typing, a_at, a_ld, b_at, depth, bias_at, c_at, c_ld
+        n = types.intp
+        return types.void(a, n, n, b, n, n, bias, n, c, n, n), partial(_emit_tile, rows, vectors, biased)
 
     return tile
 
 
-def _emit_tile(rows: int, vectors: int, context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    a, a_at, a_ld, b, b_at, depth, c, c_at, c_ld = arguments
+def _emit_tile(
+    rows: int, vectors: int, biased: bool, context: Any, builder: Any, signature: Any, arguments: Any
+) -> Any:
+    a, a_at, a_ld, b, b_at, depth, bias, bias_at, c, c_at, c_ld = arguments
     real = context.get_data_type(signature.args[0].dtype)
     size = 4 if signature.args[0].dtype == types.float32 else 8
     width = VECTOR_BYTES // size
@@ -85,7 +97,7 @@ def _emit_tile(rows: int, vectors: int, context: Any, builder: Any, signature: A
     def constant(value: int) -> Any:
         return ir.Constant(integer, value)
 
-    left, right, out = data(0, a, a_at), data(3, b, b_at), data(6, c, c_at)
+    left, right, above, out = data(0, a, a_at), data(3, b, b_at), data(6, bias, bias_at), data(8, c, c_at)
     starts = [moved(left, builder.mul(a_ld, constant(r))) for r in range(rows)]
     before = builder.block
     body, after = builder.append_basic_block("depth"), builder.append_basic_block("done")
@@ -128,14 +140,50 @@ def _emit_tile(rows: int, vectors: int, context: Any, builder: Any, signature: A
         total.add_incoming(zero, before)
         total.add_incoming(found[r, v], body)
         found[r, v] = total
+    if biased:
+        added = [builder.load(moved(above, constant(v * width)), typ=vector, align=size) for v in range(vectors)]
+        found = {(r, v): builder.fadd(total, added[v]) for (r, v), total in found.items()}
     for r, v in cells:
         line = moved(out, builder.add(builder.mul(c_ld, constant(r)), constant(v * width)))
         builder.store(found[r, v], builder.bitcast(line, vector.as_pointer()), align=size)
     return context.get_dummy_value()
 
 
-_tile_8_2, _tile_4_2, _tile_1_2 = _tile(8, 2), _tile(4, 2), _tile(1, 2)
-_tile_8_1, _tile_1_1 = _tile(8, 1), _tile(1, 1)
+def _product(biased: bool) -> Any:
+    shapes = (8, 2), (4, 2), (1, 2), (8, 1), (1, 1)
+    tile_8_2, tile_4_2, tile_1_2, tile_8_1, tile_1_1 = (_tile(*shape, biased) for shape in shapes)
+
+    @part
+    @named("biased" if biased else "bare")
+    def product(a, a_ld, b, rows, depth, bias, c, c_ld):
+        stay_apart()
+        one = VECTOR_BYTES // a.itemsize
+        for j in range(0, c_ld, WIDE * one):
+            if c_ld - j > one:
+                r = 0
+                while TALL >= 8 and r + 8 <= rows:
+                    tile_8_2(a, r * a_ld, a_ld, b, j * depth, depth, bias, j, c, r * c_ld + j, c_ld)
+                    r += 8
+                while r + 4 <= rows:
+                    tile_4_2(a, r * a_ld, a_ld, b, j * depth, depth, bias, j, c, r * c_ld + j, c_ld)
+                    r += 4
+                while r < rows:
+                    tile_1_2(a, r * a_ld, a_ld, b, j * depth, depth, bias, j, c, r * c_ld + j, c_ld)
+                    r += 1
+            else:
+                r = 0
+                while r + 8 <= rows:
+                    tile_8_1(a, r * a_ld, a_ld, b, j * depth, depth, bias, j, c, r * c_ld + j, c_ld)
+                    r += 8
+                while r < rows:
+                    tile_1_1(a, r * a_ld, a_ld, b, j * depth, depth, bias, j, c, r * c_ld + j, c_ld)
+                    r += 1
+
+    return product
+
+
+_bare, multiply_and_add = _product(False), _product(True)
+"""`multiply_and_add(a, a_ld, b, rows, depth, bias, c, c_ld)` writes c = a b + bias, which is c_ld numbers."""
 
 
 @part
@@ -144,25 +192,4 @@ def multiply(a, a_ld, b, rows, depth, c, c_ld):
 
     A row of a is `a_ld` numbers from the next. All c_ld columns are written, whole vectors.
     """
-    stay_apart()
-    one = VECTOR_BYTES // a.itemsize
-    for j in range(0, c_ld, WIDE * one):
-        if c_ld - j > one:
-            r = 0
-            while TALL >= 8 and r + 8 <= rows:
-                _tile_8_2(a, r * a_ld, a_ld, b, j * depth, depth, c, r * c_ld + j, c_ld)
-                r += 8
-            while r + 4 <= rows:
-                _tile_4_2(a, r * a_ld, a_ld, b, j * depth, depth, c, r * c_ld + j, c_ld)
-                r += 4
-            while r < rows:
-                _tile_1_2(a, r * a_ld, a_ld, b, j * depth, depth, c, r * c_ld + j, c_ld)
-                r += 1
-        else:
-            r = 0
-            while r + 8 <= rows:
-                _tile_8_1(a, r * a_ld, a_ld, b, j * depth, depth, c, r * c_ld + j, c_ld)
-                r += 8
-            while r < rows:
-                _tile_1_1(a, r * a_ld, a_ld, b, j * depth, depth, c, r * c_ld + j, c_ld)
-                r += 1
+    _bare(a, a_ld, b, rows, depth, c, c, c_ld)

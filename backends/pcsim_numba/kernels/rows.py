@@ -80,6 +80,21 @@ def multiplied(values, factor, into):
 
 
 @part
+def product(values, factor, factors, into):
+    """Write numbers times a factor, rounded to their type, times factors of their own."""
+    rounded = into.dtype.type(factor)
+    for k in range(len(into)):
+        into[k] = rounded * values[k] * factors[k]
+
+
+@part
+def times(into, factors):
+    """Multiply numbers by factors of their own."""
+    for k in range(len(into)):
+        into[k] *= factors[k]
+
+
+@part
 def add_multiplied(into, factor, values):
     """Add numbers times a factor, rounded to their type."""
     if factor != 0.0:

@@ -5,10 +5,18 @@
 
 from pcsim.engine.lowering import DECAY, PRECISION
 from pcsim_numba.kernels.compiled import part, stay_apart
-from pcsim_numba.kernels.layers import predict, pull_back, sample, units
+from pcsim_numba.kernels.layers import form_difference, predict, pull_back, sample, saved, units
 from pcsim_numba.kernels.losses import output_loss
 from pcsim_numba.kernels.plan import LD_OUT, N_OUT, SKIP, SOURCE
-from pcsim_numba.kernels.rows import add_multiplied, copy, difference, multiplied, subtract, sum_of_squares
+from pcsim_numba.kernels.rows import (
+    add_multiplied,
+    any_nonzero,
+    copy,
+    difference,
+    multiplied,
+    subtract,
+    sum_of_squares,
+)
 from pcsim_numba.kernels.steppers import move, shortened
 from pcsim_numba.kernels.unchecked_slice import unchecked_slice
 
@@ -28,42 +36,50 @@ def evaluate_states(net, block):
     """Form the errors ε_i = s_i − ŝ_i and the energies at the block's states."""
     for i in range(len(net.layers)):
         form_error(net, block, i)
-        measure(net, block, i)
+        measure(net, block, i, units(net, block, block.errors, i))
 
 
 @part
 def form_error(net, block, i):
     """Predict layer i from the states, and form its error; the output layer's is a matter of the loss."""
     stay_apart()
-    states = units(net, block, block.states, i)
-    is_output = i == len(net.layers) - 1
-    if i < block.known or (block.keeps and not is_output):
-        predictions = units(net, block, block.predictions, i)
-    elif is_output:
-        predictions = states
-    else:
-        predictions = unchecked_slice(block.scratch, 0, len(states))
-    if i >= block.known:
-        predict(net, block, i, predictions)
-    if not is_output:
-        difference(states, predictions, units(net, block, block.errors, i))
-    elif i < block.known:
+    states, is_output = units(net, block, block.states, i), i == len(net.layers) - 1
+    predictions = units(net, block, block.predictions, i)
+    if is_output and i < block.known:
         copy(predictions, states)
+    elif is_output:
+        predict(net, block, i, states)
+    elif i >= block.known and not block.keeps:
+        slopes = saved(net, block, block.slopes, i)
+        form_difference(net, block, i, states, units(net, block, block.errors, i), slopes)
+    else:
+        if i >= block.known:
+            predict(net, block, i, predictions)
+        difference(states, predictions, units(net, block, block.errors, i))
 
 
 @part
-def measure(net, block, i):
-    """Set the energies of layer i, and the output's error."""
+def measure(net, block, i, errors):
+    """Set the energies of layer i with these errors, which are set where it is the output."""
     stay_apart()
-    is_output = i == len(net.layers) - 1
+    is_output, ld, n = i == len(net.layers) - 1, net.layers[i, LD_OUT], net.layers[i, N_OUT]
     for r in range(block.rows):
-        errors = sample(net, block, block.errors, i, r)
+        own = unchecked_slice(errors, r * ld, n)
         if is_output:
-            target = unchecked_slice(block.y, r * net.layers[i, LD_OUT], net.layers[i, N_OUT])
-            outputs = sample(net, block, block.states, i, r)
-            block.energies[i, r] = output_loss(net.loss, net.share, outputs, target, errors)
+            target, outputs = unchecked_slice(block.y, r * ld, n), sample(net, block, block.states, i, r)
+            block.energies[i, r] = output_loss(net.loss, net.share, outputs, target, own)
         else:
-            block.energies[i, r] = 0.5 * (net.scales[i, PRECISION] * sum_of_squares(errors))
+            block.energies[i, r] = 0.5 * (net.scales[i, PRECISION] * sum_of_squares(own))
+
+
+@part
+def has_signal(net, block, i, errors):
+    """Whether any unit of layer i has an error."""
+    ld, n = net.layers[i, LD_OUT], net.layers[i, N_OUT]
+    found = False
+    for r in range(block.rows):
+        found |= any_nonzero(unchecked_slice(errors, r * ld, n))
+    return found
 
 
 @part

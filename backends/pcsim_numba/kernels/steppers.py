@@ -6,7 +6,7 @@
 import math
 
 from pcsim.engine.lowering import DESCENT, MOMENTUM, Motion
-from pcsim_numba.kernels.compiled import part, stay_apart
+from pcsim_numba.kernels.compiled import part, stay_apart, stay_apart_and_wide
 from pcsim_numba.kernels.elementary import root
 
 
@@ -18,6 +18,39 @@ def shortened(motion, share):
 
 
 @part
+def descend(motion, precision, errors, pulled, states):
+    """Move states along γ ε − g in plain steps, of errors and what is pulled back to them."""
+    stay_apart_and_wide()
+    real = states.dtype.type
+    scale, gamma = real(-motion.step_size), real(precision)
+    for k in range(len(states)):
+        states[k] += scale * (gamma * errors[k] - pulled[k])
+
+
+@part
+def descend_with(motion, precision, pulled, errors):
+    """Move errors along g + γ ε in plain steps, of what is pulled back to them."""
+    stay_apart_and_wide()
+    real = errors.dtype.type
+    scale, gamma = real(-motion.step_size), real(precision)
+    for k in range(len(errors)):
+        errors[k] += scale * (pulled[k] + gamma * errors[k])
+
+
+@part
+def descend_beside(motion, precision, pulled, errors, states, changes):
+    """Move states along γ ε − g in plain steps, and their errors with them; write how far."""
+    stay_apart_and_wide()
+    real = states.dtype.type
+    scale, gamma = real(-motion.step_size), real(precision)
+    for k in range(len(states)):
+        change = scale * (gamma * errors[k] - pulled[k])
+        states[k] += change
+        errors[k] += change
+        changes[k] = change
+
+
+@part
 def move(motion, step, gradient, variable, first, second):
     """Move numbers along their gradient; `step` counts from 1, `first` and `second` are what the stepper remembers."""
     stay_apart()
@@ -25,8 +58,12 @@ def move(motion, step, gradient, variable, first, second):
     slowed = real(1.0 + motion.decay * (step - 1))
     if motion.kind == DESCENT:
         scale = real(-motion.step_size)
-        for k in range(len(variable)):
-            variable[k] += scale * gradient[k] / slowed
+        if slowed == real(1.0):
+            for k in range(len(variable)):
+                variable[k] += scale * gradient[k]
+        else:
+            for k in range(len(variable)):
+                variable[k] += scale * gradient[k] / slowed
     elif motion.kind == MOMENTUM:
         scale, keep = real(-motion.step_size), real(motion.keep)
         for k in range(len(variable)):

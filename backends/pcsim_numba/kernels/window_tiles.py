@@ -15,8 +15,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from pcsim_numba.kernels.compiled import intrinsic
-from pcsim_numba.kernels.products import VECTOR_BYTES
+from pcsim_numba.kernels.compiled import VECTOR_BYTES, intrinsic
 
 
 def made_tile(rows: int, vectors: int) -> Any:

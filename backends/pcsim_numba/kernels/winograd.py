@@ -15,8 +15,8 @@ from typing import Any
 
 from numba import types
 
-from pcsim_numba.kernels.compiled import intrinsic, part, stay_apart
-from pcsim_numba.kernels.products import VECTOR_BYTES, WIDE, multiply
+from pcsim_numba.kernels.compiled import VECTOR_BYTES, intrinsic, part, stay_apart
+from pcsim_numba.kernels.products import WIDE, multiply
 from pcsim_numba.kernels.rows import copy
 from pcsim_numba.kernels.unchecked_slice import unchecked_slice
 from pcsim_numba.kernels.window_tiles import Emitter

@@ -10,8 +10,8 @@ from typing import Any
 
 from numba import types
 
-from pcsim_numba.kernels.compiled import intrinsic, part, stay_apart
-from pcsim_numba.kernels.products import TALL, VECTOR_BYTES, WIDE
+from pcsim_numba.kernels.compiled import VECTOR_BYTES, intrinsic, part, stay_apart
+from pcsim_numba.kernels.products import TALL, WIDE
 from pcsim_numba.kernels.unchecked_slice import unchecked_slice
 from pcsim_numba.kernels.window_tiles import Emitter, gradient_tile
 from pcsim_numba.kernels.winograd import ASIDE, FAR, NEAR, POINTS, READ, SIDE, both, spread_out, turn

@@ -7,6 +7,8 @@ from typing import TypeVar
 
 Name = TypeVar("Name")
 PAUSE = 0.3
+WARM = 0.05
+"""Seconds of a workload that do not count: threads that slept may wake on one core, where they stay for some time."""
 
 
 def medians(work: Mapping[Name, Callable[[], float]], rounds: int) -> dict[Name, float]:
@@ -18,6 +20,9 @@ def medians(work: Mapping[Name, Callable[[], float]], rounds: int) -> dict[Name,
         for name, call in work.items():
             # No workload is to pay for the one before: its threads go to sleep, then the caches are filled.
             time.sleep(PAUSE)
+            warm = time.perf_counter() + WARM
             call()
+            while time.perf_counter() < warm:
+                call()
             found[name].append(call())
     return {name: median(values) for name, values in found.items()}

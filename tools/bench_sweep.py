@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Time a sweep of 12 configurations and 3 seeds one after another and in several processes, on quiet cores.
 
-usage: python tools/bench_sweep.py [--jobs 2] [--epochs 20]
+usage: python tools/bench_sweep.py [--jobs 2] [--epochs 20] [--mnist]
 
-Trains a small network on the shipped digits. Prints the seconds of both ways, how many times faster the second is, what
-a run costs beside its own time one after another (rows on disk, the file, keys), runs an hour, and processor times,
-which others on the machine hardly change: those of the processes, and of the one that hands out runs and writes.
-Processes take half a second to start, which counts. Exit code 1 where the numbers of both are not the same to the bit.
+Trains a small network on the shipped digits, or on images of MNIST (which PCSIM_DATA leads to). Prints the seconds of
+both ways, how many times faster the second is, what a run costs beside its own time one after another (rows on disk,
+the file, keys), runs an hour, and processor times, which others on the machine hardly change: those of the processes,
+and of the one that hands out runs and writes. Processes take half a second to start, which counts. Exit code 1 where
+the numbers of both are not the same to the bit.
 """
 
 import argparse
@@ -27,6 +28,7 @@ CHANGES = [
     "sweep.inference.step_size=[0.03, 0.1, 0.3]",
     "sweep.seed=[0, 1, 2]",
 ]
+MNIST = ["data.name=mnist", "data.samples=6000", "network.widths=[784,64,64,10]"]
 RUNS = 36
 
 
@@ -39,9 +41,9 @@ class Took(NamedTuple):
     there: float
 
 
-def timed(epochs: int, jobs: int, path: Path) -> tuple[Took, dict[str, bytes]]:
+def timed(words: list[str], jobs: int, path: Path) -> tuple[Took, dict[str, bytes]]:
     """Run the sweep; return what it took, and its numbers as bytes."""
-    scenario = pcsim.read_scenario("train-digits", [*CHANGES, f"learning.epochs={epochs}"])
+    scenario = pcsim.read_scenario("train-digits", [*CHANGES, *words])
     run, before, begun = pcsim.run, os.times(), time.perf_counter()
     with run(scenario, path=path, jobs=jobs) as trace:
         wall, after = time.perf_counter() - begun, os.times()
@@ -60,10 +62,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--mnist", action="store_true", help="train on 6,000 images of MNIST")
     given = parser.parse_args()
+    words = [f"learning.epochs={given.epochs}", *(MNIST if given.mnist else [])]
     with tempfile.TemporaryDirectory() as folder:
-        alone, numbers = timed(given.epochs, 1, Path(folder) / "alone.h5")
-        together, others = timed(given.epochs, given.jobs, Path(folder) / "together.h5")
+        alone, numbers = timed(words, 1, Path(folder) / "alone.h5")
+        together, others = timed(words, given.jobs, Path(folder) / "together.h5")
     print(measured("bench_sweep.py"))
     print(
         f"one after another {alone.wall:.1f} s, beside the runs {1000 * (alone.wall - alone.runs) / RUNS:.0f} ms a run;"

@@ -5,11 +5,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
+from typing import Any
 
 from pcsim.engine.backend import LAYERS, Capabilities, Flow, Settled, Task
 from pcsim.engine.loop import check_equilibrium, expected_evaluations
 from pcsim.engine.processes import Group
 from pcsim.extensions import KINDS
+from pcsim.learning import Optimizer
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.arithmetic import check_hardware_rounding
 from pcsim.model.arrays import Array, Parameters
@@ -34,6 +36,7 @@ class JaxBackend:
             layers=LAYERS,
             own=("activation", "part", "function", "inference", "stepper", "loss", "optimizer"),
             solvers=SOLVERS,
+            lenders=("optax",),
             limits=(ARITHMETIC, FLOWS),
             rules=("pc", "forward", "incremental", "backprop"),
             problem=problem,
@@ -66,6 +69,12 @@ class JaxBackend:
         from pcsim_jax.function import Function
 
         return Function(shape, function, tuple(arrays.items()))
+
+    def optimizer(self, word: str, options: Mapping[str, Any]) -> Optimizer:
+        """Return an optimiser of Optax, by the word `optax.lion`."""
+        from pcsim_jax.optax_optimizer import optax_optimizer
+
+        return optax_optimizer(word, options)
 
     def trainer(self, task: TrainingTask) -> Trainer:
         """Return a trainer with everything on the device; raises `MemoryError` where that has too little."""

@@ -13,7 +13,16 @@ from pcsim.assemble.inputs import (
 )
 from pcsim.assemble.learning import build_learner, build_optimizer, build_schedule, speeds_of
 from pcsim.assemble.model import build_inference, build_network, method_of
-from pcsim.assemble.own import OwnWord, needs_this_process, origins, own_words, require_known, require_own
+from pcsim.assemble.own import (
+    OwnWord,
+    needs_this_process,
+    origins,
+    own_words,
+    packages_of,
+    require_known,
+    require_lent,
+    require_own,
+)
 from pcsim.assemble.roles import named
 from pcsim.assemble.step_size import CurvatureStepSize, build_step_size_finder, require_step_size
 from pcsim.assemble.task import build_initial, build_stepper, build_task, number_of_steps
@@ -54,8 +63,10 @@ __all__ = [
     "number_of_steps",
     "origins",
     "own_words",
+    "packages_of",
     "read_dataset",
     "require_known",
+    "require_lent",
     "require_own",
     "require_parameter_range",
     "require_shares",

@@ -2,8 +2,10 @@
 
 from pcsim.assemble.model import build_inference
 from pcsim.assemble.own import OwnWord, made
+from pcsim.assemble.own_code import lent_optimizer
 from pcsim.assemble.task import build_stepper, build_stop, number_of_steps
 from pcsim.errors import UsageError
+from pcsim.extensions import lender
 from pcsim.inference import Adaptive, Euler, Heun, Inference, Integrated
 from pcsim.inference import Constant as ConstantSteps
 from pcsim.inference.integrated import Rule
@@ -111,6 +113,8 @@ def build_optimizer(scenario: Scenario, table: LearningTable) -> Optimizer:
             optimizer = AdamW(table.beta1, table.beta2, table.eps, table.weight_decay)
         case "mq":
             optimizer = MQ(table.rho, table.r, table.lr_min)
+        case lent if lender("optimizer", lent) is not None:
+            optimizer = lent_optimizer(scenario, lent, table.options or {})
         case own:
             optimizer = made(scenario, OwnWord("learning.optimizer", "optimizer", own), table, {})
     if table.scale == "per-layer":

@@ -9,7 +9,7 @@ from pcsim.assemble.roles import named
 from pcsim.engine.backend import Capabilities
 from pcsim.engine.registry import others_that
 from pcsim.errors import UsageError
-from pcsim.extensions import KINDS, find, names, origin_of
+from pcsim.extensions import KINDS, find, lender, names, origin_of
 from pcsim.scenario import Scenario
 
 
@@ -25,9 +25,20 @@ def own_words(scenario: Scenario) -> tuple[OwnWord, ...]:
     """Return the words of a scenario that do not ship, in its order, each once."""
     found = dict[tuple[str, str], OwnWord]()
     for each in _words(scenario):
-        if each.word not in KINDS[each.kind].shipped:
+        if each.word not in KINDS[each.kind].shipped and lender(each.kind, each.word) is None:
             found.setdefault((each.kind, each.word), each)
     return tuple(found.values())
+
+
+def lent_words(scenario: Scenario) -> dict[OwnWord, str]:
+    """Return the words of a scenario that name things of other packages, and these packages."""
+    found = {each: lender(each.kind, each.word) for each in _words(scenario)}
+    return {each: package for each, package in found.items() if package is not None}
+
+
+def packages_of(scenario: Scenario, able: Capabilities) -> tuple[str, ...]:
+    """Return the packages whose versions decide the last bits of a scenario on a backend."""
+    return (*able.packages, *dict.fromkeys(lent_words(scenario).values()))
 
 
 def needs_this_process(scenario: Scenario) -> bool:
@@ -52,6 +63,18 @@ def require_own(scenario: Scenario, able: Capabilities) -> None:
                     f"backend '{name}' runs what it has kernels for, and not {kind} '{word}', which does not ship; "
                     f"use the backend {able_too}"
                 )
+
+
+def require_lent(scenario: Scenario, able: Capabilities) -> None:
+    """Raise `UsageError`, at its key, for a word of a package whose things a backend does not take."""
+    name = scenario.backend.name
+    for (key, kind, word), package in lent_words(scenario).items():
+        if package not in able.lenders:
+            others = " or ".join(others_that(name, lambda able, package=package: package in able.lenders)) or "jax"
+            raise UsageError(
+                f"{scenario.where(key)}: backend '{name}' takes no {kind} of {package}, and so not '{word}'; use the "
+                f"backend {others}"
+            )
 
 
 def origins(scenario: Scenario) -> str:

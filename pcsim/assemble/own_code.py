@@ -1,12 +1,15 @@
 """Layers and networks of a user's own: registered parts, and functions that a scenario names by their module."""
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
-from pcsim.engine.backend import Capabilities, FunctionBackend
+from pcsim.assemble.roles import named
+from pcsim.engine.backend import BorrowingBackend, Capabilities, FunctionBackend
 from pcsim.engine.registry import load_backend, others_that
 from pcsim.errors import UsageError
-from pcsim.extensions import find, named_thing
+from pcsim.extensions import find, lender, named_thing
+from pcsim.learning import Optimizer
 from pcsim.model.layers import Part, Shape
 from pcsim.model.network import Network
 from pcsim.scenario import Scenario
@@ -43,6 +46,21 @@ def function_part(scenario: Scenario, place: int, entry: LayerTable, shape: Shap
     if not callable(function):
         raise UsageError(f"{where}: {entry.function} is no function")
     return backend.function_part(function, shape, entry.parameters or {})
+
+
+def lent_optimizer(scenario: Scenario, word: str, options: Mapping[str, Any]) -> Optimizer:
+    """Return an optimiser of another package by its name, made with some options.
+
+    Raises `UsageError` where no backend takes such, and as backends do.
+    """
+    here, package = scenario.backend.name, lender("optimizer", word)
+    # What a trace is learned from need not run where the trace was made.
+    found = (load_backend(name) for name in (here, *others_that(here, lambda able: package in able.lenders)))
+    backend = next((each for each in found if isinstance(each, BorrowingBackend)), None)
+    with named(scenario, "learning.optimizer"):
+        if backend is None:
+            raise UsageError(f"no backend that is installed here takes optimizers of {package}; jax does")
+        return backend.optimizer(word, options)
 
 
 def takes_functions(able: Capabilities) -> bool:

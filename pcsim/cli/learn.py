@@ -1,6 +1,7 @@
 """`pcsim learn`: the local weight update of a trace's states and errors."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -11,6 +12,7 @@ from pcsim.cli.terminal import PrintableConsole, echo
 from pcsim.recorded.local_update import WORDS, LocalUpdate, learn_from
 from pcsim.report.tables import new_table, print_table
 from pcsim.scenario import LearningTable
+from pcsim.scenario.toml_text import toml_value
 from pcsim.trace import open_trace
 from pcsim.weights import check_weights_target
 from pcsim.words import count, layers
@@ -46,9 +48,13 @@ def learning_words(table: LearningTable) -> str:
     """Return how an update is made: `adam, lr 0.001, clip 1`; what is as without the word is left out."""
     usual = LearningTable()
     changed = [word for word in WORDS[2:] if getattr(table, word) != getattr(usual, word)]
-    words = [f"{word.replace('_', ' ')} {getattr(table, word)}" for word in changed]
+    words = [f"{word.replace('_', ' ')} {_shown(getattr(table, word))}" for word in changed]
     rates = table.lr if isinstance(table.lr, tuple) else (table.lr,)
     return ", ".join([table.optimizer, f"lr {' '.join(f'{rate:g}' for rate in rates)}", *words])
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else toml_value(value)
 
 
 def _whose(update: LocalUpdate) -> str:

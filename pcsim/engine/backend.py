@@ -12,6 +12,7 @@ from pcsim.engine.processes import Group
 from pcsim.inference import Inference
 from pcsim.inference.steppers import Stepper
 from pcsim.inference.stopping import StopRule
+from pcsim.learning import Optimizer
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.arithmetic import Arithmetic
 from pcsim.model.arrays import Array, Parameters
@@ -209,9 +210,9 @@ class Capabilities:
     `solvers` are those for continuous time and `rules` those of learning, none if it has none; `bounds` says that
     energies come with rigorous error bounds; `packages` are those besides numpy and SciPy whose versions decide the
     last bits; `devices` is the number of devices here that can share the batches of training, 0 where it trains on one
-    alone; `own` are the kinds of things of users' own, written over the namespace, that it runs. `limits` are
-    sentences on what is refused beyond that, in the words of the refusal. The precision "exact" stands for any number
-    of bits.
+    alone; `own` are the kinds of things of users' own, written over the namespace, that it runs, `lenders` packages
+    whose optimisers it takes by name. `limits` are sentences on what is refused beyond that, in the words of the
+    refusal. The precision "exact" stands for any number of bits.
     """
 
     device: str
@@ -226,6 +227,7 @@ class Capabilities:
     packages: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
+    lenders: tuple[str, ...] = ()
     devices: int = 0
 
 
@@ -266,6 +268,18 @@ class TrainingBackend(Backend, Protocol):
 
     def trainer(self, task: TrainingTask) -> Trainer:
         """Return a trainer that stands before the first update."""
+        ...
+
+
+@runtime_checkable
+class BorrowingBackend(TrainingBackend, Protocol):
+    """A backend that takes optimisers of other packages."""
+
+    def optimizer(self, word: str, options: Mapping[str, Any]) -> Optimizer:
+        """Return an optimiser by its name, as `optax.lion`, made with some options.
+
+        Raises `UsageError` where the package is missing, and for what it has not or does not take.
+        """
         ...
 
 

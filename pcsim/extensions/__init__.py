@@ -1,7 +1,7 @@
 """What users add to pcsim, by kind and name. Everything that knows words asks here for those that do not ship."""
 
 from pcsim.extensions.importing import import_allowed, imported, named_thing, place_in_users_code
-from pcsim.extensions.kinds import KINDS
+from pcsim.extensions.kinds import KINDS, lender
 from pcsim.extensions.registry import Origin, find, names, origin_of, register
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "find",
     "import_allowed",
     "imported",
+    "lender",
     "named_thing",
     "names",
     "origin_of",

@@ -1,7 +1,7 @@
 """The kinds of things that join by a name: the words that ship, and what a user's own must have."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 PART_NEEDS = (
     "parameters multiplications output_shape forward pullback pushforward gradient second bend anchor increment"
@@ -12,7 +12,8 @@ PART_NEEDS = (
 class Kind:
     """A kind: its words that ship, the methods and fields that its objects need, and the base class that has most.
 
-    An object is `given`, or what makes one for every run: a class, or a function.
+    An object is `given`, or what makes one for every run: a class, or a function. `lenders` are packages whose own go
+    by their names there, `optax.lion`, where a backend takes them.
     """
 
     name: str
@@ -20,6 +21,7 @@ class Kind:
     needs: tuple[str, ...]
     advice: str
     given: Literal["object", "class", "function"] = "class"
+    lenders: tuple[str, ...] = ()
 
 
 KINDS = {
@@ -58,6 +60,7 @@ KINDS = {
             ("sgd", "momentum", "adam", "adamw", "mq"),
             ("begin", "update"),
             "derive it from pcsim.bases.PlainOptimizer, which needs update",
+            lenders=("optax",),
         ),
         Kind(
             "loss",
@@ -98,3 +101,9 @@ KINDS = {
         ),
     )
 }
+
+
+def lender(kind: str, word: Any) -> str | None:
+    """Return the package that a word names a thing of, `optax` of `optax.lion`; None for all other words."""
+    package, dot, _ = word.partition(".") if isinstance(word, str) else ("", "", "")
+    return package if dot and package in KINDS[kind].lenders else None

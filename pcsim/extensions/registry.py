@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pcsim.errors import UsageError, did_you_mean
-from pcsim.extensions.kinds import KINDS, Kind
+from pcsim.extensions.kinds import KINDS, Kind, lender
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -42,6 +42,8 @@ def register(kind: str, name: str, thing: Any) -> None:
         raise UsageError(f"{kind} {name!r}: a name begins with a letter and has letters, digits and _ . + - alone")
     if name in KINDS[kind].shipped:
         raise UsageError(f"{kind} '{name}' ships with pcsim; choose another name")
+    if (package := lender(kind, name)) is not None:
+        raise UsageError(f"{kind} '{name}' is one of the package {package}; choose a name without '{package}.'")
     thing = _checked(KINDS[kind], name, thing)
     known = REGISTERED.get((kind, name))
     if known is not None and origin_of(known) != origin_of(thing):

@@ -30,6 +30,7 @@ from pcsim.weights import write_weights
 WORDS = (
     "optimizer",
     "lr",
+    "options",
     "scale",
     "normalise",
     "clip",
@@ -144,7 +145,7 @@ def _words(scenario: Scenario, embedded: Embedded, overrides: str | Sequence[str
     """Return how to learn: as the scenario says, or by plain SGD, and as the overrides change it."""
     for override in parse_overrides(overrides):
         table, _, word = ".".join(override.path).partition(".")
-        if table != "learning" or word not in WORDS:
+        if table != "learning" or word.partition(".")[0] not in WORDS:
             allowed = ", ".join(f"learning.{word}" for word in WORDS)
             hint = did_you_mean(word or table, list(WORDS))
             raise UsageError(f"{override.typed}: an update goes by {allowed} alone; the rest is as in the trace{hint}")

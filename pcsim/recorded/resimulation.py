@@ -149,6 +149,6 @@ def as_many_threads(trace: Trace) -> AbstractContextManager[Any]:
 def is_same_place(trace: Trace, simulation: Simulation) -> bool:
     """Return whether a new simulation runs where the trace was made, and has to give the same bits."""
     able, attributes = simulation.capabilities, trace.attributes
-    machine = all(trace.provenance.get(key) == value for key, value in describe_machine(able.packages).items())
+    machine = all(trace.provenance.get(key) == value for key, value in describe_machine(simulation.packages).items())
     place = (simulation.scenario.backend.name, simulation.task.precision, able.device)
     return machine and place == tuple(attributes[key] for key in ("backend", "precision", "device"))

@@ -15,7 +15,9 @@ from pcsim.assemble import (
     build_training_setup,
     load_inputs,
     named,
+    packages_of,
     read_dataset,
+    require_lent,
     require_own,
     require_shares,
     require_step_size,
@@ -47,6 +49,11 @@ class Simulation:
     """What is learned before that, if anything."""
     step_size: float | None = None
     """What `step_size = "auto"` has come to, None where a number was given."""
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Those whose versions decide the last bits."""
+        return packages_of(self.scenario, self.capabilities)
 
     @property
     def training_seconds(self) -> float:
@@ -111,6 +118,7 @@ def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
     try:
         setup = None
         if inputs is None:
+            require_lent(scenario, capabilities)
             dataset = read_dataset(scenario)
             inputs = load_inputs(scenario, network, dataset)
             setup = build_training_setup(scenario, network, dataset, inputs, precision)

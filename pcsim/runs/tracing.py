@@ -66,7 +66,7 @@ def _beginning(simulation: Simulation, run_id: str | None = None) -> Beginning:
         **simulation.inputs.digests,
         **({"extensions": found} if (found := origins(scenario)) else {}),
         "command": " ".join(sys.argv),
-        **describe_machine(simulation.capabilities.packages),
+        **describe_machine(simulation.packages),
     }
     dtype = dtype_of(task.precision)
     given = {

@@ -68,7 +68,7 @@ def train(
 
 def origin_of(simulation: Simulation) -> Origin:
     """Return what tells a training run from others."""
-    versions = describe_machine(simulation.capabilities.packages)["versions"]
+    versions = describe_machine(simulation.packages)["versions"]
     scenario = simulation.scenario
     text, digests = scenario_text(scenario, relative=True), simulation.inputs.digests
     return Origin(text, scenario.backend.name, simulation.task.precision, versions, **digests)

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, core_schema
 
-from pcsim.extensions import KINDS, names
+from pcsim.extensions import KINDS, lender, names
 
 # TOML promises 64-bit integers, and so do the attributes of a trace
 LARGEST = 2**63 - 1
@@ -26,6 +26,8 @@ class Allowed:
 class OpenWord:
     """One of the words of a kind that ship, or a user's own; the JSON Schema names those that ship.
 
+    Words of another package, where the kind has such, are known to the backends that take them.
+
     The context of a validation may be a set of further words, those of a text that a run has written: whether anything
     is registered by them is asked when they are to run again.
     """
@@ -36,19 +38,24 @@ class OpenWord:
     def allowed(self) -> Allowed:
         """The words there are now."""
         words = (*KINDS[self.kind].shipped, *names(self.kind))
-        return Allowed("one of " + ", ".join(words), words)
+        lent = "".join(f", or {package}.NAME by a name of that package" for package in KINDS[self.kind].lenders)
+        return Allowed("one of " + ", ".join(words) + lent, words)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
         return core_schema.with_info_plain_validator_function(self._check)
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
-        return {"enum": list(KINDS[self.kind].shipped), "type": "string"}
+        shipped = {"enum": list(KINDS[self.kind].shipped), "type": "string"}
+        lent = [{"pattern": rf"^{package}\.", "type": "string"} for package in KINDS[self.kind].lenders]
+        return {"anyOf": [shipped, *lent]} if lent else shipped
 
     def _check(self, value: Any, info: core_schema.ValidationInfo) -> str:
         if not isinstance(value, str):
             raise ValueError
+        if value in KINDS[self.kind].shipped or value in (info.context or ()) or lender(self.kind, value) is not None:
+            return value
         # What is installed is looked for last: that takes longer than all the rest.
-        if value in KINDS[self.kind].shipped or value in (info.context or ()) or value in names(self.kind):
+        if value in names(self.kind):
             return value
         raise ValueError
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StrictBool, StrictInt
 
 from pcsim.extensions import KINDS
 from pcsim.scenario.augment import AugmentWord
@@ -15,6 +15,7 @@ from pcsim.scenario.fields import (
     Fraction,
     Inconsistency,
     NonNegative,
+    Number,
     OpenWord,
     Positive,
     Table,
@@ -53,7 +54,8 @@ class LearningTable(Table):
     """Update after inference, after it with errors against the feedforward pass, after every step of it, or by
     backpropagation; if not given, as inference.method asks."""
     optimizer: Annotated[str, OpenWord("optimizer")] = "adam"
-    """How an update follows the gradient; adamw has decoupled weight decay, mq one adaptive rate for each layer."""
+    """How an update follows the gradient; adamw has decoupled weight decay, mq one adaptive rate for each layer. On the
+    backend jax also any optimizer of Optax that moves each array by its own gradient, as in "optax.lion"."""
     lr: Annotated[
         Positive | Annotated[tuple[Positive, ...], Field(min_length=1)],
         Allowed("a number greater than 0, or a list of them, one for each layer, the output's last"),
@@ -76,6 +78,11 @@ class LearningTable(Table):
     """Decay of the second moment of adam and adamw."""
     eps: Positive = 1e-8
     """Safeguard of adam and adamw against division by zero."""
+    options: Annotated[
+        dict[str, StrictBool | StrictInt | Number] | None,
+        Allowed("a table of numbers and flags by the names that Optax gives them, as in { b1 = 0.95 }"),
+    ] = None
+    """What an optimizer of Optax is made with beside lr; without it as Optax makes it."""
     rho: Fraction = 0.9999
     """Largest share of its former value that mq's moving average of gradient sizes keeps; 0.999 for convolutions."""
     r: Positive = 1e-6

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pcsim.extensions import KINDS
+from pcsim.extensions import KINDS, lender
 from pcsim.model.arithmetic import NARROW
 from pcsim.scenario.fields import Table, allowed_by
 from pcsim.scenario.flow import ADAPTIVE, CONSTANT, SOLVERS
@@ -29,6 +29,8 @@ _COSINE_KEYS = ("learning.schedule.warmup", "learning.schedule.peak", "learning.
 _STEP_SCHEDULE_KEYS = ("learning.schedule.every", "learning.schedule.factor")
 _FROM_FILES = ("mnist", "fashion-mnist", "emnist", "svhn", "cifar-10", "cifar-100", "npz")
 _PRESENT = "present"
+_ANY = "NAME"
+"""Of what a package has, in `used_with`."""
 _OPEN = {
     "network.activation": "activation",
     "data.name": "dataset",
@@ -55,6 +57,8 @@ class Rule:
 
     def uses(self, value: Any) -> bool:
         """Tell whether the keys are used beside a value of the decider."""
+        if (package := _lender(self.decider, value)) is not None:
+            return f"{package}.{_ANY}" in self.used_with
         return value in self.used_with or (self.own and value not in KINDS[_OPEN[self.decider]].shipped)
 
 
@@ -102,6 +106,7 @@ RULES = (
     Rule(("data.samples", "data.validation", "data.validation_seed", "backend.devices"), "learning", (_PRESENT,)),
     Rule(("learning.momentum",), "learning.optimizer", ("momentum",), own=True),
     Rule(_LEARNING_ADAM_KEYS, "learning.optimizer", ("adam", "adamw"), own=True),
+    Rule(("learning.options",), "learning.optimizer", (f"optax.{_ANY}",)),
     Rule(_LEARNING_MQ_KEYS, "learning.optimizer", ("mq",), own=True),
     Rule(("learning.weight_decay",), "learning.optimizer", ("sgd", "momentum", "adam", "adamw"), own=True),
     # a common factor cancels where every gradient is divided by its own size
@@ -176,7 +181,12 @@ def _is_valid(decider: str, value: Any) -> bool:
     if value is None:
         return _field(decider).default is None
     words = allowed_by(_field(decider)).words
-    return value in words if words else isinstance(value, str)
+    return value in words or _lender(decider, value) is not None if words else isinstance(value, str)
+
+
+def _lender(decider: str, value: Any) -> str | None:
+    """Return the package that the decider's value names a thing of, None where it is another word."""
+    return lender(_OPEN[decider], value) if decider in _OPEN else None
 
 
 def _decider_place(tree: Tree, rule: Rule) -> Place | None:
@@ -207,6 +217,8 @@ def _named(rule: Rule) -> str:
 
 def _advice(rule: Rule, value: Any) -> str:
     table, _, key = rule.decider.rpartition(".")
+    if _lender(rule.decider, value) is not None:
+        return f"remove it, or give what the optimizer takes in {table}.options"
     if _PRESENT in rule.used_with:
         return f"remove it, or add the table {_named(rule)}"
     if value is None:

@@ -123,7 +123,7 @@ POSITIVE = "give a number greater than 0, or a list of them, one for each layer,
         (
             'optimizer = "gd"',
             "19:13: learning.optimizer: \"gd\" is not allowed; did you mean 'sgd'? "
-            "Give one of sgd, momentum, adam, adamw, mq",
+            "Give one of sgd, momentum, adam, adamw, mq, or optax.NAME by a name of that package",
         ),
         (
             'scale = "per_layer"',

@@ -34,6 +34,7 @@ class CupyBackend:
                 KERNELS.masks,
                 KERNELS.clipping,
                 KERNELS.errors_first,
+                KERNELS.noise,
                 KERNELS.weighting,
                 ROUNDING,
                 TRAINING.format("cupy"),

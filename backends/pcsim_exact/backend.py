@@ -15,6 +15,7 @@ HALVING = (
     "the exact backend has no inference.step_halving: whether an energy has risen cannot be told where balls overlap; "
     'write step_halving = false, or use backend = "numpy"'
 )
+NOISE = 'the exact backend draws no noise; write noise = 0, or use backend = "numpy"'
 
 
 class ExactBackend:
@@ -32,7 +33,7 @@ class ExactBackend:
             problem="python-flint is not installed" if missing else None,
             fix="install it with: pip install 'pcsim[exact]'" if missing else None,
             bounds=True,
-            limits=(HALVING,),
+            limits=(HALVING, NOISE),
             packages=("python-flint",),
         )
 
@@ -40,7 +41,7 @@ class ExactBackend:
         """Return about how many seconds the task takes at the working precision that its bits are guessed to need.
 
         Raises `UsageError` if the bits are out of range, the run would take too long, or it asks for narrow rounding
-        or halved step sizes.
+        halved step sizes or noise.
         """
         from pcsim_exact.cost import estimated_seconds, refuse_if_too_long
         from pcsim_exact.number.precision import bits_asked, first_guess
@@ -48,6 +49,8 @@ class ExactBackend:
         check_arithmetic(task.precision, task.arithmetic)
         if task.inference.traits.halves_steps:
             raise UsageError(HALVING)
+        if task.inference.traits.draws:
+            raise UsageError(NOISE)
         working = first_guess(task, bits_asked(task.precision))
         refuse_if_too_long(task, working)
         return estimated_seconds(task, working)

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from pcsim.engine.backend import LAYERS, Capabilities, Flow, Settled, Task
-from pcsim.engine.loop import check_equilibrium, expected_evaluations
+from pcsim.engine.loop import check_draws, check_equilibrium, expected_evaluations, wide_noise
 from pcsim.engine.processes import Group
 from pcsim.extensions import KINDS
 from pcsim.learning import Optimizer
@@ -37,7 +37,7 @@ class JaxBackend:
             own=("activation", "part", "function", "inference", "stepper", "loss", "optimizer"),
             solvers=SOLVERS,
             lenders=("optax",),
-            limits=(ARITHMETIC, FLOWS),
+            limits=(ARITHMETIC, FLOWS, wide_noise("jax")),
             rules=("pc", "forward", "incremental", "backprop"),
             problem=problem,
             fix=fix,
@@ -56,6 +56,7 @@ class JaxBackend:
         rate = 3.3e-10 if convolves else 8e-11
         evaluations = 1000 if isinstance(task.motion, Flow) else expected_evaluations(task)
         check_equilibrium(task, "jax", ("float32", "float64"))
+        check_draws(task, "jax")
         if isinstance(task.motion, Flow):
             from pcsim_jax import flow
 

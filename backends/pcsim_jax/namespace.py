@@ -30,6 +30,7 @@ class JaxNamespace:
     sqrt = staticmethod(jnp.sqrt)
     abs = staticmethod(jnp.abs)
     normal_cdf = staticmethod(jax.scipy.special.ndtr)
+    normal_quantile = staticmethod(jax.scipy.special.ndtri)
     maximum = staticmethod(jnp.maximum)
     zeros_like = staticmethod(jnp.zeros_like)
     stack = staticmethod(jnp.stack)

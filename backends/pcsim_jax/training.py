@@ -50,11 +50,12 @@ class Learning(NamedTuple):
     step_size: Array
     black: Array | None
 
-    def batch(self, program: TrainingProgram, rows: Array, moves: Moves | None) -> Batch:
-        """Return the learner before some of the samples, moved so."""
+    def batch(self, program: TrainingProgram, rows: Array, moves: Moves | None, update: Array) -> Batch:
+        """Return the learner before some of the samples, moved so, in an update."""
         x = self.x[rows]
         x = x if moves is None else moved(program.xp, x, moves, self.black)
-        return program.batch(x, self.y[rows], self.step_size)
+        batch = program.batch(x, self.y[rows], self.step_size)
+        return replace(batch, learner=batch.learner.drawing_for(rows, update))
 
 
 class TrainingProgress(NamedTuple):
@@ -111,7 +112,8 @@ def diagnosis(program: TrainingProgram, now: Learning, rows: Array, moves: Moves
     """Return what the next update does with the samples in some rows."""
 
     def one(now: Learning, rows: Array, moves: Moves | None, rate: Array) -> Diagnosis:
-        return diagnose(now.batch(program, rows, moves), now.parameters, now.memory, rate, number(now.updates + 1))
+        update = number(now.updates + 1)
+        return diagnose(now.batch(program, rows, moves, update), now.parameters, now.memory, rate, update)
 
     if program.devices is None:
         return one(now, rows, moves, rate)
@@ -139,9 +141,10 @@ def _updated(
 
     def one(now: TrainingProgress) -> TrainingProgress:
         i = now.done
-        batch = start.batch(program, order[i], at(moves, i))
+        update = number(start.updates + i + 1)
+        batch = start.batch(program, order[i], at(moves, i), update)
         xp, learner = batch.xp, batch.learner
-        learned = batch.learn(now.parameters, now.memory, rates[i], number(start.updates + i + 1))
+        learned = batch.learn(now.parameters, now.memory, rates[i], update)
         loss = learner.inference.energy.bare.loss.value(xp, learned.output, batch.y).mean()
         return TrainingProgress(
             learned.parameters,

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 
 from pcsim.engine.backend import LAYERS, Capabilities, Flow, Settled, Task
-from pcsim.engine.loop import check_equilibrium, expected_evaluations, settle, settle_equilibrium
+from pcsim.engine.loop import (
+    check_draws,
+    check_equilibrium,
+    expected_evaluations,
+    settle,
+    settle_equilibrium,
+    wide_noise,
+)
 from pcsim.engine.loop.flow import settle_flow
 from pcsim.extensions import KINDS
 from pcsim.learning.trainer import Trainer, TrainingTask
@@ -39,14 +46,14 @@ class NumpyBackend:
             own=("activation", "part", "inference", "stepper", "loss", "optimizer"),
             rules=("pc", "forward", "incremental", "backprop"),
             solvers=SOLVERS,
-            limits=(TRAINING.format("numpy"), wide_alone("numpy"), constant_steps("numpy")),
+            limits=(TRAINING.format("numpy"), wide_alone("numpy"), constant_steps("numpy"), wide_noise("numpy")),
         )
 
     def estimate(self, task: Task) -> float:
         """Return about how many seconds the task takes: two products a layer and step at some 10 GFLOP/s.
 
         Raises `UsageError` for a rounding or an accumulator that the precision has no use for, where Adam's ε is 0 in
-        it, for a flow that none of the solvers can run, and for an equilibrium in a narrow format.
+        it, for a flow that none of the solvers can run, and for an equilibrium or noise in a narrow format.
         """
         check_arithmetic(task.precision, task.arithmetic)
         if isinstance(task.motion, Flow):
@@ -54,6 +61,7 @@ class NumpyBackend:
             return flow_seconds(task, task.motion)
         check_eps(task.precision, task.descent.stepper)
         check_equilibrium(task, "numpy", tuple(DTYPES))
+        check_draws(task, "numpy")
         products = task.inference.energy.network.multiplications
         narrow = 1.0
         if task.precision in FORMATS:

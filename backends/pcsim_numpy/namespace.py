@@ -26,6 +26,7 @@ class NumpyNamespace(Gathered):
     tanh = staticmethod(np.tanh)
     sqrt = staticmethod(np.sqrt)
     normal_cdf = staticmethod(scipy.special.ndtr)
+    normal_quantile = staticmethod(scipy.special.ndtri)
     abs = staticmethod(np.abs)
     maximum = staticmethod(np.maximum)
     zeros_like = staticmethod(np.zeros_like)

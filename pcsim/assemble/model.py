@@ -21,6 +21,7 @@ from pcsim.inference import (
     IncrementSequentialStateOptimization,
     IncrementStateOptimization,
     Inference,
+    Langevin,
     PrecisionWeighted,
     SequentialStateOptimization,
     StateOptimization,
@@ -70,6 +71,8 @@ def build_inference(scenario: Scenario, network: Network, masked: tuple[bool, ..
     method = kind(energy.bare if kind.traits.backpropagates else energy, **_words(scenario, kind))
     if scenario.inference.error_steps > 0:
         method = ErrorsFirst(method, scenario.inference.error_steps, scenario.inference.error_rate)
+    if scenario.inference.noise > 0 and scenario.inference.solver is None:
+        method = Langevin(method, scenario.inference.noise, scenario.seed)
     return Halving(method) if scenario.inference.step_halving else method
 
 

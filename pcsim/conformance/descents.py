@@ -11,7 +11,7 @@ from pcsim.conformance.covering import ALL, FEW, covering
 from pcsim.conformance.subject import Subject
 from pcsim.engine.backend import Backend, Task
 from pcsim.engine.free_input import FreeInputBackend
-from pcsim.inference import ErrorsFirst, Halving, Inference
+from pcsim.inference import ErrorsFirst, Halving, Inference, Langevin
 from pcsim.inference.steppers import Adam, Clipped, Decaying, GradientDescent, Momentum, Stepper
 from pcsim.inference.stopping import StopRule
 from pcsim.model.arithmetic import NARROW, Arithmetic
@@ -150,6 +150,13 @@ def _errors_first(method: str, precision: str) -> Task:
     return _plain(case, ErrorsFirst(inference, 2, 0.5) if method in ("state", "increment") else inference, precision)
 
 
+def _noisy(method: str, precision: str) -> Task:
+    """Of state and error optimization; others have no noise and are taken as they are."""
+    case = _small(decays=True, precisions=True)
+    inference = METHODS[method](case.energy)
+    return _plain(case, Langevin(inference, 0.5, 7) if method in ("state", "error") else inference, precision)
+
+
 def _output_precision(loss: str) -> Callable[[str, str], Task]:
     def task(method: str, precision: str) -> Task:
         case = _small(loss=loss)
@@ -193,6 +200,7 @@ VARIANTS: dict[str, Callable[[str, str], Task]] = {
     "output-precision": _output_precision("squared-error"),
     "output-precision-ce": _output_precision("cross-entropy"),
     "errors-first": _errors_first,
+    "noise": _noisy,
 }
 FREE_INPUTS: dict[str, tuple[bool, ...]] = {"free-input": (), "masked-input": (True, False, False, True)}
 """The units of the input that are held where it is free."""

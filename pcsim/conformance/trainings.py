@@ -11,7 +11,7 @@ from pcsim.conformance.agreement import assert_close
 from pcsim.conformance.cases import METHODS, make_case
 from pcsim.conformance.covering import FEW, covering
 from pcsim.conformance.subject import Subject
-from pcsim.inference import ErrorsFirst, Halving, with_free_input
+from pcsim.inference import ErrorsFirst, Halving, Langevin, with_free_input
 from pcsim.inference.steppers import Clipped, GradientDescent
 from pcsim.inference.stopping import StopRule
 from pcsim.learning import MQ, SGD, Adam, AdamW, AtTheEnd, Learner, Momentum, PerLayer
@@ -63,6 +63,8 @@ VARIANTS = (
     *RULES,
     "clipped",
     "errors-first",
+    "noise",
+    "incremental-noise",
 )
 
 
@@ -139,6 +141,8 @@ def _changed_learner(what: str, learner: Learner) -> Learner | None:
         return replace(learner, stepper=Clipped(GradientDescent(0.2), 0.3))
     if what == "errors-first":
         return replace(learner, inference=ErrorsFirst(learner.inference, 2, 0.5))
+    if what.endswith("noise"):
+        return replace(learner, inference=Langevin(learner.inference, 0.05, 7))
     if what.endswith("halving"):
         return replace(learner, inference=Halving(learner.inference), stepper=GradientDescent(1.5))
     return replace(learner, stop=RULES[what]) if what in RULES else None

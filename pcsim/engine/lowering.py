@@ -99,6 +99,11 @@ class Kernels(NamedTuple):
         return self.without("inference.error_steps")
 
     @property
+    def noise(self) -> str:
+        """The line on steps with noise."""
+        return self.without("inference.noise in discrete steps")
+
+    @property
     def clipping(self) -> str:
         """The line on clipped gradients."""
         return self.without("inference.clip")
@@ -133,6 +138,8 @@ def lowered_method(kernels: Kernels, inference: Inference) -> int:
         raise UsageError(kernels.masks)
     if inference.traits.ends:
         raise UsageError(kernels.without("inference.solver in training"))
+    if inference.traits.draws:
+        raise UsageError(kernels.noise)
     if isinstance(inference, ErrorsFirst):
         raise UsageError(kernels.errors_first)
     if type(inference) not in METHODS:

@@ -11,6 +11,7 @@ from pcsim.inference.halving import Halving, unhalved
 from pcsim.inference.increment import IncrementSequentialStateOptimization, IncrementStateOptimization
 from pcsim.inference.integrated import Adaptive, Constant, Euler, Heun, Integrated
 from pcsim.inference.lagrangian import AugmentedLagrangian
+from pcsim.inference.langevin import Langevin, drawing_for, without_noise
 from pcsim.inference.propagation import EquilibriumPropagation
 from pcsim.inference.sequential import SequentialStateOptimization
 from pcsim.inference.state import FixedPredictions, StateOptimization
@@ -35,15 +36,18 @@ __all__ = [
     "IncrementStateOptimization",
     "Inference",
     "Integrated",
+    "Langevin",
     "PrecisionWeighted",
     "SequentialStateOptimization",
     "StateOptimization",
     "Traits",
     "VectorField",
+    "drawing_for",
     "first_variable",
     "gradient_flow",
     "is_masked",
     "search_of",
     "unhalved",
     "with_free_input",
+    "without_noise",
 ]

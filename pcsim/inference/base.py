@@ -29,7 +29,8 @@ class Traits:
     that a sample's step size shrinks where its energy rises; `has_multipliers` that a hidden layer's error is s − ŝ and
     a multiplier that it has gathered; `weighs_errors` that steps follow the gradient of another energy than is shown;
     `has_phases` that the first steps, without the target, end at what the network answers, and that weights learn from
-    two phases; `ends` that its steps end by themselves, as its `ended` says of what it carries (`EndingInference`).
+    two phases; `ends` that its steps end by themselves, as its `ended` says of what it carries (`EndingInference`);
+    `draws` that every step has noise.
     """
 
     moves_errors: bool = False
@@ -43,17 +44,18 @@ class Traits:
     weighs_errors: bool = False
     has_phases: bool = False
     ends: bool = False
+    draws: bool = False
 
     @property
     def has_flow(self) -> bool:
         """Whether its steps are the discrete map of a gradient flow."""
-        steps_alone = self.is_sequential or self.backpropagates or self.searches
+        steps_alone = self.is_sequential or self.backpropagates or self.searches or self.draws
         return not (steps_alone or self._changes_energy)
 
     @property
     def descends(self) -> bool:
         """Whether every step follows the gradient of one and the same energy."""
-        return not (self.freezes_predictions or self.searches or self._changes_energy)
+        return not (self.freezes_predictions or self.searches or self.draws or self._changes_energy)
 
     @property
     def _changes_energy(self) -> bool:

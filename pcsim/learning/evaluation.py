@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float, Shaped
 
-from pcsim.inference import with_free_input
+from pcsim.inference import with_free_input, without_noise
 from pcsim.learning.batch import Batch
 from pcsim.learning.pixels import Samples, whole
 from pcsim.model.arrays import Array, Parameters
@@ -100,8 +100,9 @@ def _inferred_input(batch: Batch, parameters: tuple[Parameters, ...]) -> Array:
 
 
 def _settled(batch: Batch, parameters: tuple[Parameters, ...]) -> Evaluation:
-    """Return where the learner's steps of inference end."""
-    xp, learner = batch.xp, batch.learner
+    """Return where the learner's steps of inference end, without noise."""
+    xp = batch.xp
+    learner = replace(batch.learner, inference=without_noise(batch.learner.inference))
     clamped = learner.inference.clamp(xp, parameters, batch.x, batch.y)
 
     def one_step(step: Any, carry: Any) -> Any:

@@ -72,6 +72,7 @@ class HostTrainer(ABC):
         with self._computing(batches.shape[1]):
             for batch, rate in zip(batches, rates.tolist(), strict=True):
                 self._updates += 1
+                self._learner = self._learner.drawing_for(batch, self._updates)
                 rows.append(self._learn(*self._chosen(batch, self._updates), rate))
             *columns, steps = zip(*rows, strict=True)
             return Updates(*map(self._stacked, columns), steps=np.array(steps, np.int64))
@@ -80,6 +81,7 @@ class HostTrainer(ABC):
         """Return what `run` would do next with one batch."""
         with self._computing(len(batch)):
             known, number = (self._parameters, self._by_layer(self._memory)), self._updates + 1
+            self._learner = self._learner.drawing_for(batch, number)
             return self._on_host(diagnose(self._batch(*self._chosen(batch, number)), *known, rate, number))
 
     def evaluate(self, x: Samples, y: NDArray[np.float64]) -> Outcome:

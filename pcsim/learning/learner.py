@@ -1,10 +1,10 @@
 """The learner: how a network learns from a batch, what that leaves behind, and how its optimiser moves weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from pcsim.errors import UsageError
-from pcsim.inference import Inference
+from pcsim.inference import Inference, drawing_for
 from pcsim.inference.steppers import Stepper
 from pcsim.inference.stopping import StopRule
 from pcsim.learning.clipping import clip_to_norm
@@ -77,6 +77,12 @@ class Learner:
     def recalls_forward_pass(self) -> bool:
         """Whether weights learn from errors against the feedforward pass."""
         return isinstance(self.rule, AgainstForwardPass)
+
+    def drawing_for(self, samples: Array, update: Any) -> "Learner":
+        """Return the learner before samples (batch,), by number, in an update: what inference draws is theirs."""
+        if not self.inference.traits.draws:
+            return self
+        return replace(self, inference=drawing_for(self.inference, samples, update))
 
     def follow(
         self,

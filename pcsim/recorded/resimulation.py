@@ -100,7 +100,9 @@ def with_recorded_step(trace: Trace, scenario: Scenario) -> Scenario:
 
 def _require_same_noise(trace: Trace, simulation: Simulation) -> None:
     kept = (trace.attributes["backend"], trace.attributes["precision"])
-    if "noise" in trace.attributes and kept != (simulation.scenario.backend.name, simulation.task.precision):
+    here = (simulation.scenario.backend.name, simulation.task.precision)
+    # Discrete steps draw the same everywhere.
+    if kept != here and {"noise", "solver"} <= trace.attributes.keys():
         raise UsageError(
             f"{trace.path}: has noise, which another backend or precision draws otherwise; verify it on {kept[0]} in "
             f"{kept[1]}"

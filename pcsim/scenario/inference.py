@@ -24,6 +24,7 @@ from pcsim.scenario.fields import (
 from pcsim.scenario.flow import ADAPTIVE, SOLVERS, TOLERANCES, LogTimes, Solver, implied_end, must_ascend
 from pcsim.scenario.flow_problems import flow_problems
 from pcsim.scenario.stop import Stop, single_steps_problems
+from pcsim.scenario.toml_text import toml_value
 
 MOST_EVALUATIONS = 1000
 """Of a search for equilibria that names no steps."""
@@ -100,7 +101,8 @@ class InferenceTable(Table):
     """Times to record besides t_end, where constant steps are cut short: a list, or a number of logarithmically spaced
     ones; without it up to 101 from 0 on, whole steps apart where steps are constant."""
     noise: NonNegative = 0.0
-    """Temperature T of Langevin dynamics, dz = -grad E dt + sqrt(2 T) dW; needs constant steps."""
+    """Temperature T of Langevin dynamics, dz = -grad E dt + sqrt(2 T) dW, in discrete steps z - step_size grad E +
+    sqrt(2 step_size T) xi; needs constant steps."""
     stop: Annotated[Stop | None, Allowed("a table, as in { grad_norm = 1e-6 }")] = None
     """Rule for stopping before the last step or time; with [learning] in every update, too."""
     curvature: Flag = False
@@ -172,6 +174,7 @@ class InferenceTable(Table):
             _errors_first_problems,
             _free_problems,
             _auto_problems,
+            _noise_problems,
             flow_problems,
         )
         require_consistent([found for problems_of in parts for found in problems_of(self)])
@@ -210,6 +213,27 @@ def _errors_first_problems(table: InferenceTable) -> Iterator[Inconsistency]:
 def _auto_problems(table: InferenceTable) -> Iterator[Inconsistency]:
     if table.step_size == "auto":
         yield from automatic_step_problems(dict(table))
+
+
+def _noise_problems(table: InferenceTable) -> Iterator[Inconsistency]:
+    """Yield what discrete steps with noise do not go with; for those of a solver see `flow_problems`."""
+    if table.noise == 0 or table.solver is not None:
+        return
+    reasons = {
+        "form": ("standard", ", whose errors are variables without noise of their own"),
+        "optimizer": ("gd", ", whose noise would need another size"),
+        "step_decay": (0.0, ": it needs constant steps"),
+        "step_halving": (False, ": it makes energies rise"),
+        "clip": (None, ", under which samples would have another law"),
+        "error_steps": (0, ", whose noise would need another size"),
+        "stop": (None, ", which noise never lets come to rest"),
+    }
+    for key, (without, why) in reasons.items():
+        value = getattr(table, key)
+        if value != without:
+            shown = "" if key == "stop" else f" = {toml_value(value)}"
+            advice = f"remove {key}" if without is None else f"write {key} = {toml_value(without)}"
+            yield clash(f"inference.noise = {table.noise}", f"{key}{shown}{why}", f"{advice}, or write noise = 0")
 
 
 def _equilibrium_problems(table: InferenceTable) -> Iterator[Inconsistency]:

@@ -56,9 +56,8 @@ def theory_of(trace: Trace) -> Overlay:
     """
     scenario, network, inputs = setting_in_double(trace)
     task, table = build_task(scenario, network, inputs, "float64"), scenario.inference
-    temperature = task.motion.temperature if isinstance(task.motion, Flow) else 0.0
     for found, needed in (
-        (f"noise = {temperature:g}", "noise = 0"),
+        (f"noise = {table.noise:g}", "noise = 0"),
         (f'method = "{table.method}"', 'method = "state"'),
         (f'optimizer = "{table.optimizer}"', 'optimizer = "gd"'),
         (f'input = "{table.input}"', 'input = "clamped"'),

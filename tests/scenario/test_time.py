@@ -205,7 +205,7 @@ def test_every_solver_can_run_without_noise(files: Files):
         assert files.read(HEUN + "t_end = 1\nstop = { grad_norm = 1 }", change).inference.solver == "heun"
 
 
-@pytest.mark.parametrize("line", ["t_end = 1", "rtol = 1", "atol = 1", "save_at = [1]", "noise = 1"])
+@pytest.mark.parametrize("line", ["t_end = 1", "rtol = 1", "atol = 1", "save_at = [1]"])
 def test_words_that_need_a_solver(files: Files, line: str):
     key = line.split(" ", maxsplit=1)[0]
     assert files.problems(TEXT + line) == [

@@ -1,6 +1,6 @@
 """The host's side of a run: what is looked at after every step or at every recorded time, and when it ends."""
 
-from pcsim.engine.loop.descent import settle, settled_arrays
+from pcsim.engine.loop.descent import check_draws, settle, settled_arrays, wide_noise
 from pcsim.engine.loop.equilibrium import check_equilibrium, expected_evaluations, settle_equilibrium
 from pcsim.engine.loop.failure import divergence, looser_or_implicit
 from pcsim.engine.loop.flow import Integrator, Reached, check_flow, check_noise, settle_flow
@@ -8,6 +8,7 @@ from pcsim.engine.loop.flow import Integrator, Reached, check_flow, check_noise,
 __all__ = [
     "Integrator",
     "Reached",
+    "check_draws",
     "check_equilibrium",
     "check_flow",
     "check_noise",
@@ -18,4 +19,5 @@ __all__ = [
     "settle_equilibrium",
     "settle_flow",
     "settled_arrays",
+    "wide_noise",
 ]

@@ -9,13 +9,26 @@ import numpy as np
 
 from pcsim.engine.backend import Ending, Settled, Task
 from pcsim.engine.loop.failure import divergence
+from pcsim.errors import UsageError
 from pcsim.inference.observables import finish, gradient_norms, on_host
 from pcsim.inference.stopping import gradient_norm
+from pcsim.model.arithmetic import NARROW
 from pcsim.model.arrays import Array, Namespace
 from pcsim.model.energy import Clamped, Evaluation
 from pcsim.trace.layout import Block
 from pcsim.trace.recording import Recorder
 from pcsim.typing import NDArray
+
+
+def wide_noise(backend: str) -> str:
+    """Return what is said of noise in a narrow format."""
+    return f"{backend} draws noise in float32 and float64 alone; use one of these, or write inference.noise = 0"
+
+
+def check_draws(task: Task, backend: str) -> None:
+    """Raise `UsageError` for discrete steps with noise in a format whose rounding would be noise of its own."""
+    if task.inference.traits.draws and task.precision in NARROW:
+        raise UsageError(wide_noise(backend))
 
 
 def settle(

@@ -18,6 +18,7 @@ from pcsim.inference.observables import Observation, observe
 from pcsim.model.arrays import Array, Namespace
 from pcsim.model.energy import Evaluation
 from pcsim.typing import NDArray
+from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.ode.batching import join_finals, join_observations
 from pcsim_numpy.ode.euler import EulerSteps
 from pcsim_numpy.ode.heun import HeunSteps
@@ -28,7 +29,9 @@ from pcsim_numpy.ode.structure import structure_of
 STEPS_PER_POLL = 50
 
 
-def integrator(xp: Namespace, task: Task, motion: Flow, to_run: Callable[[NDArray[np.float64]], Array]) -> Integrator:
+def integrator(
+    xp: NumpyNamespace, task: Task, motion: Flow, to_run: Callable[[NDArray[np.float64]], Array]
+) -> Integrator:
     """Return the samples of a task at time 0, with the solver that the flow names."""
     if motion.solver == "euler":
         return EulerSteps(xp, task, motion, to_run)

@@ -33,12 +33,12 @@ def simulation_of(
     """Return the simulation a trace came from, made of what the trace holds, up to its last recorded step or time.
 
     In the place of the trace a flow goes on as it would have: its solver must not know of another end. Raises
-    `UsageError` for a trace that lacks something, whose arrays do not fit its scenario, or whose noise another backend
-    or precision would draw otherwise.
+    `UsageError` for a trace that lacks something, whose arrays do not fit its scenario, or whose noise is
+    drawn otherwise now.
     """
     scenario, _, inputs = setting_of(trace, backend, precision, allow, network)
     simulation = prepare(scenario, inputs)
-    _require_same_noise(trace, simulation)
+    _require_known_noise(trace)
     return replace(simulation, task=_up_to_the_end(trace, simulation))
 
 
@@ -98,14 +98,10 @@ def with_recorded_step(trace: Trace, scenario: Scenario) -> Scenario:
     return scenario.at_step_size(float(found))
 
 
-def _require_same_noise(trace: Trace, simulation: Simulation) -> None:
-    kept = (trace.attributes["backend"], trace.attributes["precision"])
-    here = (simulation.scenario.backend.name, simulation.task.precision)
-    # Discrete steps draw the same everywhere.
-    if kept != here and {"noise", "solver"} <= trace.attributes.keys():
+def _require_known_noise(trace: Trace) -> None:
+    if "noise" in trace.attributes and "draws" not in trace.attributes:
         raise UsageError(
-            f"{trace.path}: has noise, which another backend or precision draws otherwise; verify it on {kept[0]} in "
-            f"{kept[1]}"
+            f"{trace.path}: has noise that an older version drew otherwise than it is drawn now; run it again"
         )
 
 

@@ -80,7 +80,7 @@ def verify(
     is not repeated: inference starts from the trained parameters. `tell` is called with a line on the data file that
     the trace names, before that is read. Code that it names is run where it is registered, or in a module that `allow`
     names, one or several, which are imported; a `network` that was given to the run is given again.
-    Raises `UsageError` for a trace that lacks what is needed, and for one with noise that would be drawn otherwise.
+    Raises `UsageError` for a trace that lacks what is needed, and for one with noise that is drawn otherwise now.
     """
     require_run(trace)
     if len(trace.steps) == 0:

@@ -128,8 +128,8 @@ def _attributes(simulation: Simulation) -> Attributes:
         attributes["stop"] = str(task.stop)
     if isinstance(task.motion, Flow):
         attributes |= solver_attributes(task.motion)
-    elif scenario.inference.noise > 0:
-        attributes["noise"] = scenario.inference.noise
+    if scenario.inference.noise > 0:
+        attributes |= {"noise": scenario.inference.noise, "draws": "threefry"}
     return attributes | step_attributes(simulation)
 
 

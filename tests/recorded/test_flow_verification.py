@@ -69,9 +69,24 @@ def test_elsewhere_solvers_agree_to_the_tolerance_asked_for(
     assert result.tolerance == pytest.approx(SOLVER_MARGIN * off)
 
 
-def test_noise_is_not_verified_where_it_would_be_drawn_otherwise(files: Files) -> None:
-    with run(files, *NOISE) as trace, pytest.raises(UsageError, match="has noise, which another backend or precision"):
-        pcsim.verify(trace, precision="float32")
+def test_noise_is_drawn_the_same_elsewhere(files: Files) -> None:
+    with run(files, *NOISE) as trace:
+        assert pcsim.verify(trace, precision="float32").agrees
+
+
+@pytest.mark.exhaustive
+def test_noise_is_drawn_the_same_on_jax(files: Files) -> None:
+    with run(files, *NOISE) as trace, run(files, *NOISE, "backend.name=jax") as other:
+        assert abs(trace.energy - other.energy).max() < 1e-12
+        assert pcsim.verify(trace, backend="jax").agrees
+
+
+def test_noise_of_older_versions_is_not_verified(files: Files) -> None:
+    run(files, *NOISE, path="s.h5").close()
+    with h5py.File("s.h5", "r+") as file:
+        del file.attrs["draws"]
+    with pcsim.open_trace("s.h5") as trace, pytest.raises(UsageError, match="has noise that an older version drew"):
+        pcsim.verify(trace)
 
 
 def test_a_diverged_flow_is_verified_as_far_as_it_went(files: Files) -> None:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from pcsim.inference import IncrementFlow, Inference, VectorField, gradient_flow
+from pcsim.inference.draws import normals
 from pcsim.inference.observables import Final, Observation, finish, observe
 from pcsim.model.arrays import Array, Parameters
 from pcsim.model.energy import Clamped, Evaluation, States
@@ -243,12 +244,10 @@ def _first_step(layout: Flat, variables: Array, velocity: Array, numbers: Number
 
 
 def _noise(sample: Sample, h: Array, numbers: Numbers) -> Array:
-    """Return √(2Th) ξ; it depends on seed, sample and step alone, and so not on the batch."""
-    key = jax.random.wrap_key_data(numbers.seed, impl="threefry2x32")
-    key = jax.random.fold_in(jax.random.fold_in(key, sample.index), sample.steps)
+    """Return √(2Th) ξ."""
     dtype = sample.variables.dtype
-    normal = jax.random.normal(key, sample.variables.shape, dtype)
-    return jnp.sqrt(2.0 * numbers.temperature * h).astype(dtype) * normal
+    drawn = normals(XP, numbers.seed, 0, sample.index[None], sample.steps + 1, sample.variables.size)
+    return jnp.sqrt(2.0 * numbers.temperature * h).astype(dtype) * drawn[0].astype(dtype)
 
 
 def _chosen(which: Array, yes: Sample, no: Sample) -> Sample:

@@ -10,11 +10,13 @@ from pcsim.engine.backend import Flow, SolverWork, Task
 from pcsim.engine.loop.descent import settled_arrays
 from pcsim.engine.loop.flow import Reached
 from pcsim.inference import gradient_flow
+from pcsim.inference.draws import normals, seed_words
 from pcsim.inference.observables import Observation, observe
-from pcsim.model.arrays import Array, Namespace
+from pcsim.model.arrays import Array
 from pcsim.model.energy import States
 from pcsim.model.flat import Flat
 from pcsim.typing import NDArray
+from pcsim_numpy.namespace import NumpyNamespace
 
 STEPS_PER_POLL = 50
 NEGLIGIBLE = 1e-9
@@ -22,12 +24,11 @@ NEGLIGIBLE = 1e-9
 
 
 class EulerSteps:
-    """z ← z + h v(z), with √(2Th) ξ more at a temperature T > 0; `time` is that of all samples.
+    """z ← z + h v(z), with √(2Th) ξ more at a temperature T > 0; `time` is that of all samples."""
 
-    Each sample has a generator of its own, which depends on the seed and its index alone.
-    """
-
-    def __init__(self, xp: Namespace, task: Task, motion: Flow, to_run: Callable[[NDArray[np.float64]], Array]) -> None:
+    def __init__(
+        self, xp: NumpyNamespace, task: Task, motion: Flow, to_run: Callable[[NDArray[np.float64]], Array]
+    ) -> None:
         if motion.step_size is None:
             raise TypeError("Euler's method takes constant steps, and the flow has no step size")
         self._xp, self._task, self._step, self._temperature = xp, task, motion.step_size, motion.temperature
@@ -37,7 +38,7 @@ class EulerSteps:
         self._variables: States = self._field.begin(xp, self._clamped, initial)
         self._moving = len(task.inference.energy.network.state_shapes)
         batch = len(task.x)
-        self._random = [np.random.default_rng([motion.seed, 2, b]) for b in range(batch)]
+        self._seed, self._samples = seed_words(motion.seed), np.arange(batch)
         self._time = 0.0
         self._velocity: States | None = None
         self._resting: NDArray[np.bool_] = np.zeros(batch, dtype=np.bool_)
@@ -108,9 +109,9 @@ class EulerSteps:
         self._resting |= np.sqrt(squares) <= threshold
 
     def _noise(self) -> list[NDArray[Any]]:
-        """Return standard normal numbers for every variable, a sample's all in one draw."""
+        """Return standard normal numbers for every variable."""
         layout = Flat(tuple(z.shape[1:] for z in self._variables))
-        drawn = np.stack([random.standard_normal(layout.size) for random in self._random])
+        drawn = normals(self._xp, self._seed, 0, self._samples, self._steps[:, None] + 1, layout.size)
         return [noise.astype(z.dtype) for noise, z in zip(layout.split(drawn), self._variables, strict=True)]
 
     def _failure(self, moved: States) -> str:

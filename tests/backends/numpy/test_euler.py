@@ -9,6 +9,7 @@ import pytest
 from pcsim.inference import (
     ErrorOptimization,
     IncrementStateOptimization,
+    Langevin,
     StateOptimization,
 )
 from pcsim.linear import linear_system
@@ -37,6 +38,14 @@ def test_euler_is_gradient_descent(method: Any) -> None:
     # The increment form of a flow linearises each step, that of the descent does not.
     bound = 0.05 if method is IncrementStateOptimization else 1e-13
     assert distance(settled.states, descended.states) < bound
+
+
+@pytest.mark.parametrize("method", [StateOptimization, ErrorOptimization])
+def test_with_noise_euler_is_gradient_descent_with_noise(method: Any) -> None:
+    case = make_case("tanh")
+    settled, _ = run(case, "euler", method, (1.0,), step_size=0.1, temperature=0.2, seed=5)
+    descended, _ = settle(make_task(case, Langevin(method(case.energy), 0.2, 5), steps=10))
+    assert distance(settled.states, descended.states) < 1e-13
 
 
 @pytest.mark.parametrize(

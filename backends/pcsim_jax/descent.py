@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -19,7 +19,7 @@ from pcsim_jax import program
 from pcsim_jax.arrays import arguments, namespace, settings, to_host
 from pcsim_jax.compiled import Compiler
 from pcsim_jax.number.pinned import with_pinned_predictions
-from pcsim_jax.program import Program, Progress, Rows
+from pcsim_jax.program import End, Program, Rows
 
 
 def settle(task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
@@ -29,7 +29,7 @@ def settle(task: Task, sink: Callable[[Block], None], poll: Callable[[float], bo
 
 
 class _Run:
-    """One task on its way: where it stands is `_carry` at `step`."""
+    """One task on its way: where it stands are the arrays `_at`, of which `step` is on the host, too."""
 
     @settings()
     def __init__(self, task: Task, recorder: Recorder) -> None:
@@ -41,14 +41,14 @@ class _Run:
         )
         parameters, x, y, initial = arguments(task)
         started = self._compiler.call(program.start, self._program, parameters, x, y, initial)
-        known, self._carry = jax.block_until_ready(started)
+        known, carry = jax.block_until_ready(started)
         self._clamped = Clamped(parameters, x, y, known)
         self.step = 0
-        self._before: Array = np.full((len(parameters), len(task.x)), np.inf)
-        self._arrivals: Array = np.full(len(parameters), -1, dtype=np.int64)
+        before, arrivals = np.full((len(parameters), len(task.x)), np.inf), np.full(len(parameters), -1, dtype=np.int64)
+        self._at: tuple[Any, ...] = carry, *jax.device_put((np.int64(0), before, arrivals))
+        self._end: End | None = None
         # Compiled before the clock starts.
-        self._proceed = self._compiler.prepare(program.proceed, self._program, *self._here(), np.int64(0), self._due())
-        self._close = self._compiler.prepare(program.close, self._program, *self._here())
+        self._proceed = self._compiler.prepare(program.proceed, self._program, *self._given(0, 0))
 
     @property
     def compile_seconds(self) -> float:
@@ -56,34 +56,33 @@ class _Run:
 
     @settings()
     def proceed(self, end: int) -> Judged:
-        due, first = self._due(), self.step
-        now = self._stretch(end, due)
-        flagged = bool(now.flagged)
-        if flagged:
-            # The step before should have been the last: the same stretch once more, up to there.
-            now = self._stretch(int(now.step) - 1, due)
-        self._carry, self.step, self._before, self._arrivals = now.carry, int(now.step), now.before, now.arrivals
-        self._record(now.rows, due[: int(now.count)])
-        return Judged(self.step - first, flagged)
+        first = self.step
+        self._stretch(end, self._task.descent.steps)
+        return Judged(self.step - first, self._end is not None)
 
     @settings()
     def look(self) -> Last:
-        seen, arrivals, met, self._final = jax.block_until_ready(self._close(*self._here()))
-        self._record(jax.tree.map(_alone, program.rows_of(seen)), np.array([self.step], dtype=np.int64))
-        return Last(np.asarray(seen.layerwise), np.asarray(arrivals), bool(met))
+        if self._end is None:
+            # There are no steps, or somebody has stopped the run.
+            self._stretch(self.step, self.step)
+        end = cast("End", self._end)
+        self._record(jax.tree.map(_alone, end.row), np.array([self.step], dtype=np.int64))
+        return Last(np.asarray(end.row.layerwise), np.asarray(end.arrivals), bool(end.met))
 
     @settings()
     def finish(self) -> dict[str, Any]:
-        return on_host(self._final, to_host)
+        return on_host(cast("End", self._end).final, to_host)
 
-    def _stretch(self, end: int, due: NDArray[np.int64]) -> Progress:
-        return jax.block_until_ready(self._proceed(*self._here(), np.int64(end), due))
+    def _stretch(self, end: int, last: int) -> None:
+        given = self._given(end, last)
+        now, seen = jax.block_until_ready(self._proceed(*given))
+        self._at, self.step = (now.carry, now.step, now.before, now.arrivals), int(now.step)
+        self._end = seen if now.ended else None
+        self._record(now.rows, given[-1][: int(now.count)])
 
-    def _here(self) -> tuple[Any, ...]:
-        return self._clamped, self._carry, np.int64(self.step), self._before, self._arrivals
-
-    def _due(self) -> NDArray[np.int64]:
-        return program.padded_due(self._task.descent, self.step, self._program.rows)
+    def _given(self, end: int, last: int) -> tuple[Any, ...]:
+        due = program.padded_due(self._task.descent, self.step, self._program.rows)
+        return self._clamped, *self._at, np.int64(end), np.int64(last), due
 
     def _record(self, rows: Rows, clock: NDArray[np.int64]) -> None:
         count = len(clock)

@@ -1,5 +1,6 @@
 """What is compiled of a discrete run: its start, many steps at once with the rows they leave, and its end."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -43,8 +44,8 @@ class Rows(NamedTuple):
 class Progress(NamedTuple):
     """Where a run stands: `carry` belongs to `step`, `count` rows are valid, `before` are the energies before `step`.
 
-    `flagged` says that the step before, at which energies were not finite or the stop rule was met, should have been
-    the last.
+    `ended` says that this is the last step, at the latest the first one at which the stop rule is met or energies are
+    not finite.
     """
 
     carry: Any
@@ -53,13 +54,22 @@ class Progress(NamedTuple):
     arrivals: Array
     count: Array
     rows: Rows
-    flagged: Array
+    ended: Array
+
+
+class End(NamedTuple):
+    """What there is to see at the last step: its row, arrival steps, whether the stop rule is met, what is kept."""
+
+    row: Rows
+    arrivals: Array
+    met: Array
+    final: Final
 
 
 def padded_due(motion: Descent, step: int, rows: int) -> NDArray[np.int64]:
     """Return the next steps (rows,) to record from `step` on, filled up with −1, which never comes."""
     due = next_due(motion, step, rows)
-    return np.pad(due, (0, rows - len(due)), constant_values=-1)
+    return np.concatenate([due, np.full(rows - len(due), -1)])
 
 
 def start(program: Program, parameters: tuple[Parameters, ...], x: Array, y: Array, initial: States | None) -> Any:
@@ -76,48 +86,45 @@ def proceed(
     before: Array,
     arrivals: Array,
     end: Array,
+    last: Array,
     due: Array,
-) -> Progress:
-    """Go from `step` towards `end`, recording the ascending steps in `due` (rows,), until that is full or a flag.
+) -> tuple[Progress, End]:
+    """Go from `step` towards `end`, recording the ascending steps in `due` (rows,), until that is full or the run ends.
 
-    The step `end` itself is reached but not looked at.
+    It ends at the step `last` at the latest. There is nothing but zeros to see where it has not.
     """
 
     def goes_on(now: Progress) -> Array:
-        return (now.step < end) & (now.count < program.rows) & ~now.flagged
+        return (now.step < end) & (now.count < program.rows) & ~now.ended
 
     def one_step(now: Progress) -> Progress:
         point = program.inference.evaluate(program.xp, clamped, now.carry)
         recorded = due[now.count] == now.step
         seen = row(program, clamped, point, recorded)
         arrivals = arrived(now.arrivals, seen, now.step)
-        flagged = ~jnp.isfinite(seen.layerwise).all() | is_met(program, point, seen, now.before, arrivals)
+        ended = ~jnp.isfinite(seen.layerwise).all() | is_met(program, point, seen, now.before, arrivals)
         moved = program.inference.advance(program.xp, clamped, point, now.carry, program.stepper, number(now.step + 1))
-        return Progress(
-            # What moves then waits for the energies, which are sums of it: XLA moves it where it is, without a copy.
-            jax.tree.map(partial(jnp.where, flagged), now.carry, moved),
-            now.step + 1,
-            seen.layerwise,
-            arrivals,
-            now.count + recorded,
-            written(now.rows, seen, now.count),
-            flagged,
-        )
+        here = now.carry, now.step, now.before, now.arrivals, now.count
+        ahead = moved, now.step + 1, seen.layerwise, arrivals, now.count + recorded
+        # What moves then waits for the energies, which are sums of it: XLA moves it where it is, without a copy.
+        carry, step, before, arrivals, count = jax.tree.map(partial(jnp.where, ended), here, ahead)
+        return Progress(carry, step, before, arrivals, count, written(now.rows, seen, now.count), ended)
 
     empty = empty_rows(program, clamped, carry)
     start = Progress(carry, step, before, arrivals, jnp.int32(0), empty, jnp.bool_(False))
-    return jax.lax.while_loop(goes_on, one_step, start)
+    now = jax.lax.while_loop(goes_on, one_step, start)
+    now = now._replace(ended=now.ended | (now.step == last))
+    look = partial(looked_at, program, clamped, now)
+    return now, jax.lax.cond(now.ended, look, partial(zeros, look))
 
 
-def close(
-    program: Program, clamped: Clamped, carry: Any, step: Array, before: Array, arrivals: Array
-) -> tuple[Observation, Array, Array, Final]:
-    """Return the last row, the arrival steps, whether the stop rule is met and the arrays that are kept."""
-    point = program.inference.evaluate(program.xp, clamped, carry)
+def looked_at(program: Program, clamped: Clamped, now: Progress) -> End:
+    """Return what there is to see where a run stands."""
+    point = program.inference.evaluate(program.xp, clamped, now.carry)
     seen = observe(program.xp, program, clamped, point)
-    arrivals = arrived(arrivals, seen, step)
-    met = is_met(program, point, seen, before, arrivals)
-    return seen, arrivals, met, finish(program.xp, program, clamped, point)
+    arrivals = arrived(now.arrivals, seen, now.step)
+    met = is_met(program, point, seen, now.before, arrivals)
+    return End(rows_of(seen), arrivals, met, finish(program.xp, program, clamped, point))
 
 
 def is_met(program: Program, point: Evaluation, seen: Observation, before: Array, arrivals: Array) -> Array:
@@ -157,8 +164,14 @@ def empty_rows(program: Program, clamped: Clamped, carry: Any) -> Rows:
         point = program.inference.evaluate(program.xp, clamped, carry)
         return rows_of(row(program, clamped, point, jnp.bool_(True)))
 
-    def empty(row: Array) -> Array:
-        return jnp.zeros((program.rows, *row.shape), row.dtype)
+    return zeros(look, program.rows)
+
+
+def zeros(look: Callable[[], Any], *count: int) -> Any:
+    """Return zeros, so many rows of them, in the place of all arrays that a function would return."""
+
+    def empty(array: Array) -> Array:
+        return jnp.zeros((*count, *array.shape), array.dtype)
 
     return jax.tree.map(empty, jax.eval_shape(look))
 

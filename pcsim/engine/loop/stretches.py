@@ -16,6 +16,7 @@ FIRST_STRETCH = 64
 SECONDS = 0.25
 """Aimed at between two looks at the host's wishes."""
 BYTES_OF_ROWS = 8 * 2**20
+BYTES_OF_ENERGIES = 2 * 2**20
 MOST_ROWS = 1024
 
 
@@ -99,5 +100,6 @@ def next_due(motion: Descent, step: int, count: int) -> NDArray[np.int64]:
 def rows_at_once(task: Task) -> int:
     """Return how many rows to hold, 2 or more: their number must not depend on that of the steps."""
     shapes = task.inference.energy.network.layer_shapes
-    units = sum(map(prod, shapes)) * len({"states", "errors"} & task.record)
-    return max(2, min(MOST_ROWS, BYTES_OF_ROWS // (8 * len(task.x) * (2 * len(shapes) + units))))
+    energies = 8 * len(task.x) * 2 * len(shapes)
+    units = 8 * len(task.x) * sum(map(prod, shapes)) * len({"states", "errors"} & task.record)
+    return max(2, min(MOST_ROWS, BYTES_OF_ENERGIES // energies, BYTES_OF_ROWS // (energies + units)))

@@ -37,6 +37,7 @@ class JaxBackend:
             own=("activation", "part", "function", "inference", "stepper", "loss", "optimizer"),
             solvers=SOLVERS,
             lenders=("optax",),
+            learns_precisions=True,
             limits=(ARITHMETIC, FLOWS, wide_noise("jax")),
             rules=("pc", "forward", "incremental", "backprop"),
             problem=problem,

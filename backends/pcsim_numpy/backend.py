@@ -45,6 +45,7 @@ class NumpyBackend:
             layers=LAYERS,
             own=("activation", "part", "inference", "stepper", "loss", "optimizer"),
             rules=("pc", "forward", "incremental", "backprop"),
+            learns_precisions=True,
             solvers=SOLVERS,
             limits=(TRAINING.format("numpy"), wide_alone("numpy"), constant_steps("numpy"), wide_noise("numpy")),
         )

@@ -11,8 +11,8 @@ from pcsim.assemble.inputs import (
     read_dataset,
     require_parameter_range,
 )
-from pcsim.assemble.learning import build_learner, build_optimizer, build_schedule, speeds_of
-from pcsim.assemble.model import build_inference, build_network, method_of
+from pcsim.assemble.learning import build_learner, build_optimizer, build_precision_rule, build_schedule, speeds_of
+from pcsim.assemble.model import build_inference, build_network, inferring_with, method_of
 from pcsim.assemble.own import (
     OwnWord,
     needs_this_process,
@@ -46,6 +46,7 @@ __all__ = [
     "build_learner",
     "build_network",
     "build_optimizer",
+    "build_precision_rule",
     "build_schedule",
     "build_step_size_finder",
     "build_stepper",
@@ -53,6 +54,7 @@ __all__ = [
     "build_training_setup",
     "class_boundary",
     "data_sha256",
+    "inferring_with",
     "initial_parameters",
     "load_inputs",
     "load_samples",

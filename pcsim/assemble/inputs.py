@@ -11,6 +11,7 @@ import numpy as np
 from pcsim.assemble.digests import data_sha256, parameters_sha256
 from pcsim.assemble.initialisers import build_initialisers
 from pcsim.assemble.masks import build_mask
+from pcsim.assemble.model import precisions_of
 from pcsim.assemble.roles import fitted, named, with_labels_checked
 from pcsim.assemble.room import require_memory
 from pcsim.assemble.scaling import with_scaling
@@ -19,7 +20,7 @@ from pcsim.errors import UsageError
 from pcsim.learning.pixels import pixels, whole
 from pcsim.learning.samples import DataParts, Split, hold_out
 from pcsim.model.initialisers import Initialiser
-from pcsim.model.network import Network
+from pcsim.model.network import PRECISION, Network
 from pcsim.scenario import Scenario
 from pcsim.typing import NDArray
 from pcsim.weights import read_parameters
@@ -157,9 +158,20 @@ def initial_parameters(scenario: Scenario, network: Network) -> tuple[dict[str, 
         found = network.draw_parameters(each, scenario.seed)
     else:
         found = tuple(dict(layer) for layer in _drawn(network, each, scenario.seed))
+    found = _with_precisions(scenario, network, found)
     with named(scenario, "network.init"):
         require_parameter_range(found, precision, f'init = "{scenario.network.init}"')
     return found
+
+
+def _with_precisions(
+    scenario: Scenario, network: Network, drawn: tuple[dict[str, NDArray[np.float64]], ...]
+) -> tuple[dict[str, NDArray[np.float64]], ...]:
+    """Return parameters with precisions that are learned where the scenario has them start."""
+    if not network.learns_precisions:
+        return drawn
+    starts = precisions_of(scenario, network)
+    return tuple({**own, PRECISION: np.array([starts[i]])} if PRECISION in own else own for i, own in enumerate(drawn))
 
 
 def require_parameter_range(

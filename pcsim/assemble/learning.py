@@ -19,11 +19,14 @@ from pcsim.learning import (
     AgainstForwardPass,
     AtTheEnd,
     Constant,
+    GradientRule,
     Learner,
     Momentum,
+    NaturalRule,
     Normalised,
     Optimizer,
     PerLayer,
+    PrecisionRule,
     Schedule,
     StepDecay,
     WarmupCosine,
@@ -54,6 +57,7 @@ def build_learner(scenario: Scenario, network: Network) -> Learner:
         clip=table.clip,
         stop=build_stop(scenario),
         speeds=speeds_of(scenario, table, network),
+        precisions=_precision_rule(scenario, table),
     )
 
 
@@ -87,6 +91,22 @@ def speeds_of(scenario: Scenario, table: LearningTable, network: Network) -> tup
         raise UsageError(f"{where}: all layers are frozen, and nothing learns; leave one out of the list")
     found = [0.0 if i in frozen else rate / table.largest_lr for i, rate in enumerate(rates)]
     return None if all(speed == 1.0 for speed in found) else ((1.0,) * first + tuple(found))
+
+
+def build_precision_rule(table: LearningTable) -> PrecisionRule | None:
+    """Return how the words of `[learning]` let precisions learn, None where they stay."""
+    rules = {"gradient": GradientRule, "natural": NaturalRule}
+    return None if table.precisions is None else rules[table.precisions](table.precision_lr)
+
+
+def _precision_rule(scenario: Scenario, table: LearningTable) -> PrecisionRule | None:
+    found = build_precision_rule(table)
+    if found is not None and scenario.backend.precision_name == "bfloat16":
+        raise UsageError(
+            f"{scenario.where('learning.precisions')}: most updates of a precision are lost in bfloat16; use "
+            'backend.precision = "float32", or remove it'
+        )
+    return found
 
 
 def build_schedule(scenario: Scenario, updates: int) -> Schedule:

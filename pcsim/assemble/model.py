@@ -1,7 +1,7 @@
 """From a scenario's words to what is simulated: network, loss, energy, inference."""
 
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 from pcsim.assemble.coupling import require_independent_samples
@@ -29,7 +29,7 @@ from pcsim.inference import (
 from pcsim.inference.base import OnEnergy
 from pcsim.model import losses
 from pcsim.model.energy import Energy
-from pcsim.model.network import Network, dense_chain
+from pcsim.model.network import PRECISION, Network, dense_chain
 from pcsim.scenario import Scenario
 
 RESIDUALS = {"float32": 2e-4, "float64": 1e-8}
@@ -38,6 +38,11 @@ RESIDUALS = {"float32": 2e-4, "float64": 1e-8}
 
 def build_network(scenario: Scenario) -> Network:
     """Return the network a scenario describes."""
+    learning = scenario.learning
+    return replace(_network(scenario), learns_precisions=learning is not None and learning.precisions is not None)
+
+
+def _network(scenario: Scenario) -> Network:
     table = scenario.network
     if table.layers is not None or table.built is not None:
         network = build_listed(scenario) if table.built is None else built_network(scenario)
@@ -74,6 +79,17 @@ def build_inference(scenario: Scenario, network: Network, masked: tuple[bool, ..
     if scenario.inference.noise > 0 and scenario.inference.solver is None:
         method = Langevin(method, scenario.inference.noise, scenario.seed)
     return Halving(method) if scenario.inference.step_halving else method
+
+
+def inferring_with(inference: Inference, parameters: Sequence[Mapping[str, Any]]) -> Inference:
+    """Return the method with the precisions, as numbers, that are among parameters on the host."""
+    numbers = [{PRECISION: float(own[PRECISION][0])} if PRECISION in own else {} for own in parameters]
+    return inference.with_energy(inference.energy.at(numbers))
+
+
+def precisions_of(scenario: Scenario, network: Network) -> tuple[float, ...]:
+    """Return the precision of every hidden layer, where it starts if it is learned."""
+    return _per_layer(scenario, "precisions", len(network.layers) - 1)
 
 
 def method_of(scenario: Scenario) -> type[OnEnergy]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pcsim.assemble.model import build_inference
+from pcsim.assemble.model import build_inference, inferring_with
 from pcsim.assemble.task import build_stepper
 from pcsim.curvature.steps import automatic_step, largest_curvature, looked_at
 from pcsim.engine.host import host_namespace
@@ -45,7 +45,7 @@ class CurvatureStepSize:
         rows = looked_at(self.inference.energy, len(x))
         x, y, initial = x[rows], y[rows], initial and tuple(each[rows] for each in initial)
         wide = tuple({name: array.astype(np.float64) for name, array in layer.items()} for layer in parameters)
-        inference = self.inference
+        inference = inferring_with(self.inference, wide)
         if self.has_free_input:
             inference, wide = with_free_input(inference), ({}, *wide)
             initial = None if initial is None else (first_variable(inference, x), *initial)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pcsim.assemble.inputs import Inputs
-from pcsim.assemble.model import build_inference, method_of, residual_of
+from pcsim.assemble.model import build_inference, inferring_with, method_of, residual_of
 from pcsim.assemble.own import OwnWord, made
 from pcsim.engine.backend import Descent, Flow, Task
 from pcsim.errors import UsageError
@@ -30,7 +30,7 @@ def build_task(scenario: Scenario, network: Network, inputs: Inputs, precision: 
     table, hidden = scenario.inference, inputs.hidden
     masked = tuple(hidden.mask.tolist()) if hidden is not None and table.output == "masked" else ()
     return Task(
-        inference=build_inference(scenario, network, masked),
+        inference=inferring_with(build_inference(scenario, network, masked), inputs.parameters),
         motion=_descent(scenario) if table.solver is None else _flow(scenario, table.solver),
         stop=build_stop(scenario),
         parameters=inputs.parameters,

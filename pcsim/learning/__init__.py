@@ -4,6 +4,7 @@ from pcsim.learning.batch import Batch
 from pcsim.learning.learner import AfterEveryStep, AgainstForwardPass, AtTheEnd, Learned, Learner, fresh
 from pcsim.learning.normalising import Normalised
 from pcsim.learning.optimizers import MQ, SGD, Adam, AdamW, Momentum, Optimizer
+from pcsim.learning.precisions import GradientRule, NaturalRule, PrecisionRule
 from pcsim.learning.scaling import PerLayer
 from pcsim.learning.schedules import Constant, Schedule, StepDecay, WarmupCosine
 
@@ -17,12 +18,15 @@ __all__ = [
     "AtTheEnd",
     "Batch",
     "Constant",
+    "GradientRule",
     "Learned",
     "Learner",
     "Momentum",
+    "NaturalRule",
     "Normalised",
     "Optimizer",
     "PerLayer",
+    "PrecisionRule",
     "Schedule",
     "StepDecay",
     "WarmupCosine",

@@ -59,14 +59,22 @@ class Batch:
         if self.learner.updates_every_step:
             learned = self.learn_after_every_step(held, memory, rate, number)
         else:
-            clamped, point, output, steps = self.settle(held)
-            after, memory = self.updated(clamped, point, memory, rate, number)
-            layerwise, has_signal = self._seen(clamped, point)
+            here = self.at(held)
+            clamped, point, output, steps = here.settle(held)
+            after, memory = here.updated(clamped, point, memory, rate, number)
+            layerwise, has_signal = here._seen(clamped, point)
             learned = Learned(after, memory, layerwise, output, has_signal, steps)
         if seen is None:
             return learned
         after = with_statistics(learned.parameters, running(parameters, seen.counted))
         return learned._replace(parameters=after)
+
+    def at(self, parameters: tuple[Parameters, ...]) -> "Batch":
+        """Return the same with the precisions that are among the parameters, where they are learned."""
+        energy = self._energy.at(parameters)
+        if energy is self._energy:
+            return self
+        return replace(self, learner=replace(self.learner, inference=self.learner.inference.with_energy(energy)))
 
     def statistics(self, parameters: tuple[Parameters, ...]) -> Seen | None:
         """Return the statistics of the batch, which norms hold while it is learned from; None without norms."""

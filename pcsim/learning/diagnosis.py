@@ -57,6 +57,7 @@ def diagnose(batch: Batch, parameters: tuple[Parameters, ...], memory: Memory, r
     xp, learner = batch.xp, batch.learner
     if (seen := batch.statistics(parameters)) is not None:
         parameters = with_statistics(parameters, seen.held)
+    batch = batch.at(parameters)
     clamped, point, *_ = batch.settle(parameters)
     if learner.updates_every_step:
         after = batch.learn_after_every_step(parameters, memory, rate, number).parameters

@@ -67,6 +67,7 @@ class LabelInference(Scoring):
     ) -> tuple[Shaped[Array, " samples"], Shaped[Array, "samples ..."]]:
         """Return the losses of the outputs, and the inferred inputs."""
         losses, _ = _forward(batch, parameters, batch.x)
+        batch = batch.at(parameters)
         learner = replace(batch.learner, inference=with_free_input(batch.learner.inference))
         inside = replace(batch, learner=learner, x=batch.xp.zeros_like(batch.x))
         return losses, _inferred_input(inside, ({}, *parameters))
@@ -84,7 +85,7 @@ class Reconstruction(Scoring):
         self, batch: Batch, parameters: tuple[Parameters, ...]
     ) -> tuple[Shaped[Array, " samples"], Shaped[Array, "samples outputs"]]:
         """Return the losses of the reconstructions, and the reconstructions."""
-        return _forward(batch, parameters, _inferred_input(batch, parameters))
+        return _forward(batch, parameters, _inferred_input(batch.at(parameters), parameters))
 
 
 def _forward(batch: Batch, parameters: tuple[Parameters, ...], x: Array) -> tuple[Array, Array]:

@@ -1,6 +1,7 @@
 """The learner: how a network learns from a batch, what that leaves behind, and how its optimiser moves weights."""
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any, NamedTuple
 
 from pcsim.errors import UsageError
@@ -9,6 +10,7 @@ from pcsim.inference.steppers import Stepper
 from pcsim.inference.stopping import StopRule
 from pcsim.learning.clipping import clip_to_norm
 from pcsim.learning.optimizers import Optimizer, update_layer
+from pcsim.learning.precisions import PrecisionRule, with_moved_precisions
 from pcsim.model.arrays import Array, Namespace, Parameters
 
 Memory = tuple[dict[str, Any], ...]
@@ -43,7 +45,8 @@ class Learner:
     """How a network learns from a batch: inference, its number of steps, the weights' optimiser and when it acts.
 
     `clip` is the largest norm of the gradient of all parameters together; with `stop` inference ends as soon as that
-    is met on the batch; `speeds` are the layers' learning rates in units of the common one, 0 where a layer is frozen.
+    is met on the batch; `speeds` are the layers' learning rates in units of the common one, 0 where a layer is frozen;
+    `precisions` is how these are learned that the network has among its parameters.
     Raises `UsageError` for fewer than one step, and where weights change during inference for a stop rule and for
     errors that do not follow from the states.
     """
@@ -56,6 +59,7 @@ class Learner:
     clip: float | None = None
     stop: StopRule | None = None
     speeds: tuple[float, ...] | None = None
+    precisions: PrecisionRule | None = None
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -99,6 +103,9 @@ class Learner:
         """
         speeds = self.speeds or (1.0,) * len(parameters)
         gradient = tuple(own if speed else {} for own, speed in zip(gradient, speeds, strict=True))
+        if self.precisions is not None:
+            units = [prod(shape) for shape in self.inference.energy.network.layer_shapes]
+            parameters, gradient = with_moved_precisions(xp, self.precisions, parameters, gradient, units)
         if self.clip is not None:
             gradient = clip_to_norm(xp, gradient, self.clip)
         moved, remembered = list[Parameters](), list[dict[str, Any]]()

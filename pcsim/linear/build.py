@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pcsim.assemble import build_inference, build_network, load_inputs, read_dataset
+from pcsim.assemble import build_inference, build_network, inferring_with, load_inputs, read_dataset
 from pcsim.errors import UsageError
 from pcsim.linear.trajectory import LinearSystem
 from pcsim.model.activations import Linear
@@ -36,7 +36,8 @@ def system(source: Scenario | Trace | str | Path) -> LinearSystem:
         raise UsageError(
             f"{scenario.where('data.mask')}: the theory of deep linear networks needs whole samples; remove the mask"
         )
-    energy, parameters = build_inference(scenario, network).energy, inputs.parameters
+    parameters = inputs.parameters
+    energy = inferring_with(build_inference(scenario, network), parameters).energy
     if scenario.inference.input == "free":
         energy, parameters = energy.with_free_input(), ({}, *parameters)
     return linear_system(energy, parameters, inputs.x, inputs.y)

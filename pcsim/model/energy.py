@@ -1,12 +1,14 @@
 """The energy of a network: predictions, errors, layerwise energies and gradients, as pure functions of arrays.
 
 E = Σ_i γ_i/2 ‖ε_i‖² + ℓ(ŷ, y) + Σ_i δ_i/2 ‖s_i‖² for every sample on its own (model: section 1). Everything is
-in input-to-output order; no gradient with respect to states or errors carries 1/B.
+in input-to-output order; no gradient with respect to states or errors carries 1/B. Where precisions are learned,
+−Σ_i n_i/2 log γ_i belongs to it: that is a constant while states move, and left out of what is recorded.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 from typing import NamedTuple
 
 from jaxtyping import Shaped
@@ -14,7 +16,7 @@ from jaxtyping import Shaped
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.layers import Layer, Saved
 from pcsim.model.losses import Loss, unweighted
-from pcsim.model.network import Network
+from pcsim.model.network import PRECISION, Network
 
 States = tuple[Array, ...]
 """One array (batch, *units) a layer."""
@@ -57,11 +59,14 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Energy:
-    """The energy of a `Network` with an output loss, precisions γ and activity decays δ (one a free state)."""
+    """The energy of a `Network` with an output loss, precisions γ and activity decays δ (one a free state).
+
+    Precisions are numbers, or arrays (1,) in the type of the run while they are learned.
+    """
 
     network: Network
     loss: Loss
-    precisions: tuple[float, ...]
+    precisions: tuple[Array, ...]
     decays: tuple[float, ...]
 
     @property
@@ -69,6 +74,13 @@ class Energy:
         """The same energy with all precisions 1 and δ = 0: of feedforward states it is the loss alone."""
         ones, zeros = (1.0,) * len(self.precisions), (0.0,) * len(self.decays)
         return replace(self, loss=unweighted(self.loss), precisions=ones, decays=zeros)
+
+    def at(self, parameters: Sequence[Mapping[str, Array]]) -> "Energy":
+        """Return the energy with the precisions that are among the parameters, itself where there are none."""
+        if not any(PRECISION in own for own in parameters):
+            return self
+        pairs = zip(parameters, self.precisions, strict=False)
+        return replace(self, precisions=tuple(own.get(PRECISION, gamma) for own, gamma in pairs))
 
     def with_free_input(self, held: tuple[bool, ...] = ()) -> "Energy":
         """Return the energy of the network whose input is one more state, with no term of its own (model: section 1).
@@ -123,7 +135,7 @@ class Energy:
 
     def weighted_error(self, errors: Sequence[Array], i: int) -> Array:
         """Return γ_i ε_i, the output's with γ = 1."""
-        if i == len(self.precisions) or self.precisions[i] == 1.0:
+        if i == len(self.precisions) or _is_one(self.precisions[i]):
             return errors[i]
         return self.precisions[i] * errors[i]
 
@@ -203,7 +215,7 @@ class Energy:
         """Return E_i of every layer and sample in the wide type; the last row is the output loss."""
         doubled = [xp.sum_of_squares(error) for error in point.errors[:-1]]
         for i, gamma in enumerate(self.precisions):
-            if gamma != 1.0:
+            if not _is_one(gamma):
                 doubled[i] = gamma * doubled[i]
         return 0.5 * xp.stack([*doubled, 2.0 * self.loss.value(xp, point.output, clamped.y)])
 
@@ -220,7 +232,7 @@ class Energy:
         if point.slopes is not None:
             return point.slopes(point)
         scale = -1.0 / clamped.x.shape[0]
-        return tuple(
+        found = tuple(
             {
                 name: scale * value
                 for name, value in layer.gradient(
@@ -229,6 +241,21 @@ class Energy:
             }
             for i, layer in enumerate(self.network.layers)
         )
+        for i, own in enumerate(clamped.parameters):
+            if PRECISION in own:
+                found[i][PRECISION] = self._precision_slope(xp, own[PRECISION], point.errors[i])
+        return found
+
+    def _precision_slope(self, xp: Namespace, gamma: Shaped[Array, "1"], error: Array) -> Shaped[Array, "1"]:
+        """Return ∂E/∂γ = (‖ε‖² − n/γ)/2, the mean over the batch."""
+        batch, *units = error.shape
+        mean = xp.sum(xp.sum_of_squares(error), axis=0, keepdims=True) / batch
+        return (0.5 * (mean - prod(units) / xp.wide(gamma))).astype(gamma.dtype)
+
+
+def _is_one(gamma: Array) -> bool:
+    """Tell whether a precision is the number 1; one that is learned is an array."""
+    return isinstance(gamma, int | float) and gamma == 1.0
 
 
 def inputs(clamped: Clamped, states: Sequence[Array], layer: Layer) -> dict[int, Array]:

@@ -15,16 +15,21 @@ from pcsim.model.initialisers import Initialiser, drawn
 from pcsim.model.layers import Branch, Chain, Dense, DenseLayer, Layer, Parameter, Shape, Start, dense_layer
 from pcsim.typing import NDArray
 
+PRECISION = "precision"
+"""The name of a layer's precision γ, (1,), among its parameters."""
+
 
 @dataclass(frozen=True)
 class Network:
     """N predictive layers; layer i predicts state i, the last one the output.
 
-    `input_shape` is the shape of one sample. States s_0 … s_{N−2} are free, the input is state −1.
+    `input_shape` is the shape of one sample. States s_0 … s_{N−2} are free, the input is state −1. With
+    `learns_precisions` the precision of every hidden layer is one of its parameters.
     """
 
     input_shape: tuple[int, ...]
     layers: tuple[Layer, ...]
+    learns_precisions: bool = False
 
     @property
     def state_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -77,7 +82,7 @@ class Network:
             for layer in self.layers
         )
         start = Layer((Branch(-1, Chain((Start(held),))),))
-        return Network(self.input_shape, (start, *layers))
+        return replace(self, layers=(start, *layers))
 
     @cached_property
     def readers(self) -> tuple[tuple[int, ...], ...]:
@@ -98,7 +103,12 @@ class Network:
     @cached_property
     def parameters(self) -> tuple[Mapping[str, Parameter], ...]:
         """What there is to know of every layer's parameters, by name."""
-        return tuple(layer.parameters for layer in self.layers)
+        every = [layer.parameters for layer in self.layers]
+        if not self.learns_precisions:
+            return tuple(every)
+        hidden = range(int(self.has_free_input), len(every) - 1)
+        more = {PRECISION: Parameter((1,), "ones")}
+        return tuple({**own, **more} if i in hidden else own for i, own in enumerate(every))
 
     @property
     def multiplications(self) -> int:

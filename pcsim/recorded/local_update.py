@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from pcsim.assemble import build_inference, build_network, build_optimizer, speeds_of
+from pcsim.assemble import (
+    build_inference,
+    build_network,
+    build_optimizer,
+    build_precision_rule,
+    inferring_with,
+    speeds_of,
+)
 from pcsim.engine.host import host_namespace
 from pcsim.errors import UsageError, did_you_mean
 from pcsim.inference.state import evaluate_states
@@ -99,7 +106,8 @@ def learn_from(
     table = _words(scenario, embedded, overrides)
     built = build_network(scenario)
     recorded = read_point(trace, built)
-    inference, xp = build_inference(scenario, built, _masked(trace, scenario, built)), host_namespace()
+    inference = build_inference(scenario, built, _masked(trace, scenario, built))
+    inference, xp = inferring_with(inference, recorded.parameters), host_namespace()
     if inference.traits.has_phases:
         raise UsageError(
             f'{called(trace)}: method "{inference.name}" learns from two phases, of which a trace holds the end of the '
@@ -112,7 +120,10 @@ def learn_from(
         point = replace(point, errors=recorded.errors)
         gradient = inference.energy.parameter_gradient(xp, clamped, point)
         optimizer, speeds = build_optimizer(scenario, table), speeds_of(scenario, table, built)
-        learner = Learner(inference, GradientDescent(1.0), 1, optimizer, clip=table.clip, speeds=speeds)
+        rule = build_precision_rule(table)
+        learner = Learner(
+            inference, GradientDescent(1.0), 1, optimizer, clip=table.clip, speeds=speeds, precisions=rule
+        )
         memory = fresh(xp, learner.optimizer, recorded.parameters)
         after, _ = learner.follow(xp, recorded.parameters, gradient, memory, table.largest_lr, 1)
         names, nothing = weight_names(built), np.zeros(1)

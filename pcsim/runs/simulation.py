@@ -13,6 +13,7 @@ from pcsim.assemble import (
     build_step_size_finder,
     build_task,
     build_training_setup,
+    inferring_with,
     load_inputs,
     named,
     packages_of,
@@ -24,7 +25,7 @@ from pcsim.assemble import (
 )
 from pcsim.engine.backend import Backend, Capabilities, Task, TrainingBackend
 from pcsim.engine.free_input import FreeInputBackend
-from pcsim.engine.registry import load_backend, methods_of, require, trainers_besides
+from pcsim.engine.registry import load_backend, methods_of, others_that, require, trainers_besides
 from pcsim.errors import UsageError, out_of_memory
 from pcsim.inference.steppers import with_step_size
 from pcsim.learning.trainer import AdjustableTrainer, AugmentingTrainer, Trainer
@@ -93,7 +94,8 @@ class Simulation:
 
     def with_trained(self, parameters: tuple[dict[str, NDArray[np.float64]], ...]) -> Self:
         """Return the inference with parameters that were learned, its step size found anew where that is automatic."""
-        task = replace(self.task, parameters=parameters)
+        inference = inferring_with(self.task.inference, parameters)
+        task = replace(self.task, parameters=parameters, inference=inference)
         scenario = self.scenario
         found = _automatic(scenario, self.network, replace(self.inputs, parameters=parameters))
         if found is None:
@@ -175,4 +177,10 @@ def _check_rule(scenario: Scenario, able: Capabilities) -> None:
         raise UsageError(
             f"{scenario.where('learning.rule')}: backend '{name}' has no rule '{rule}': {has}; use the backend "
             f"{trainers_besides(name, rule)}"
+        )
+    if scenario.learning is not None and scenario.learning.precisions is not None and not able.learns_precisions:
+        name, others = scenario.backend.name, others_that(scenario.backend.name, lambda able: able.learns_precisions)
+        raise UsageError(
+            f"{scenario.where('learning.precisions')}: backend '{name}' learns no precisions; remove it, or use the "
+            f"backend {' or '.join(others)}"
         )

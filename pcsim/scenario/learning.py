@@ -110,6 +110,13 @@ class LearningTable(Table):
     normalise: Literal["none", "variance"] = "none"
     """Whether weights are divided after every update by (√m + √n) times the standard deviation of their entries, m × n
     a matrix, which makes their spectral norm about 1."""
+    precisions: Annotated[
+        Literal["gradient", "natural"] | None, Allowed('"gradient" or "natural"', ("gradient", "natural"))
+    ] = None
+    """How the precisions of hidden layers are learned beside the weights, from network.precisions on: by the gradient
+    of the energy with respect to log γ, or by the natural gradient; without it they stay."""
+    precision_lr: Positive = 1e-2
+    """Learning rate of the precisions, less than 1 where precisions = "natural"."""
     seeds: Annotated[
         Annotated[tuple[CountOrZero, ...], Field(min_length=1), AfterValidator(_must_differ)] | None,
         Allowed("a list of whole numbers, 0 or more, each once, as in [0, 1, 2]"),
@@ -158,6 +165,8 @@ def learning_problems(learning: LearningTable, inference: InferenceTable, task: 
     yield from _free_problems(inference, task)
     if inference.solver is not None:
         yield from _solver_problems(learning, inference)
+    if learning.precisions is not None:
+        yield from _precision_problems(learning, inference)
     if inference.stop is not None and learning.rule == "incremental":
         why = "weights that change after every step need the same number of steps in every update"
         yield clash("inference.stop", f'learning.rule = "incremental": {why}', 'write rule = "pc", or remove stop')
@@ -176,6 +185,19 @@ def learning_problems(learning: LearningTable, inference: InferenceTable, task: 
     if inference.steps == 0:
         advice = "write steps = 1 or more, or remove [learning]"
         yield clash("inference.steps = 0", "[learning], which needs settled errors", advice)
+
+
+def _precision_problems(learning: LearningTable, inference: InferenceTable) -> Iterator[Inconsistency]:
+    chosen = f'learning.precisions = "{learning.precisions}"'
+    methods = ("state", "error", "sequential", "equilibrium")
+    if inference.method not in methods:
+        other = f'inference.method = "{inference.method}"'
+        yield clash(chosen, other, f"choose {' or '.join(methods)}, or remove precisions")
+    elif learning.rule != "pc":
+        yield clash(chosen, f'rule = "{learning.rule}"', 'write rule = "pc", or remove precisions')
+    if learning.precisions == "natural" and learning.precision_lr >= 1.0:
+        other = f"precision_lr = {learning.precision_lr}, from which variances can become negative"
+        yield clash(chosen, other, "write a rate less than 1")
 
 
 def _free_problems(inference: InferenceTable, task: str) -> Iterator[Inconsistency]:

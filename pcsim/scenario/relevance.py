@@ -106,6 +106,7 @@ RULES = (
     Rule(("data.samples", "data.validation", "data.validation_seed", "backend.devices"), "learning", (_PRESENT,)),
     Rule(("learning.momentum",), "learning.optimizer", ("momentum",), own=True),
     Rule(_LEARNING_ADAM_KEYS, "learning.optimizer", ("adam", "adamw"), own=True),
+    Rule(("learning.precision_lr",), "learning.precisions", ("gradient", "natural")),
     Rule(("learning.options",), "learning.optimizer", (f"optax.{_ANY}",)),
     Rule(_LEARNING_MQ_KEYS, "learning.optimizer", ("mq",), own=True),
     Rule(("learning.weight_decay",), "learning.optimizer", ("sgd", "momentum", "adam", "adamw"), own=True),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pcsim.assemble import build_inference, build_network
+from pcsim.assemble import build_inference, build_network, inferring_with
 from pcsim.curvature import Extremes, extremes, state_curvature
 from pcsim.engine.host import host_namespace
 from pcsim.scenario import Run, Scenario
@@ -27,7 +27,8 @@ def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
 def _extremes(each: Run, place: Place) -> Measures:
     """Return the extreme eigenvalues of the Hessian over the states of the first sample at the feedforward pass."""
     inputs, scenario = trained_inputs(each, place), without_learning(each)
-    energy, xp = build_inference(scenario, build_network(scenario)).energy, host_namespace()
+    inference, xp = build_inference(scenario, build_network(scenario)), host_namespace()
+    energy = inferring_with(inference, inputs.parameters).energy
     clamped = energy.clamp(xp, inputs.parameters, inputs.x[:1], inputs.y[:1])
     found = extremes(state_curvature(xp, energy, clamped, energy.feedforward(xp, clamped)[0]))
     return {"smallest": found.smallest, "largest": found.largest, "condition": _condition_number(found)}

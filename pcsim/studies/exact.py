@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pcsim.assemble import Inputs, build_inference, build_network
+from pcsim.assemble import Inputs, build_inference, build_network, inferring_with
 from pcsim.linear import LinearSystem, LinearTrajectory, linear_system
 from pcsim.model.arrays import Values
 from pcsim.scenario import Scenario
@@ -38,5 +38,5 @@ def distance_left(path: LinearTrajectory, step: int, step_size: float) -> float:
 
 def system_of(scenario: Scenario, inputs: Inputs) -> LinearSystem:
     """Return a scenario's network as the linear system that it is; `UsageError` where it is none."""
-    energy = build_inference(scenario, build_network(scenario)).energy
+    energy = inferring_with(build_inference(scenario, build_network(scenario)), inputs.parameters).energy
     return linear_system(energy, inputs.parameters, inputs.x, inputs.y)

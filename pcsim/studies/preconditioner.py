@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from pcsim.assemble import build_inference, build_network
+from pcsim.assemble import build_inference, build_network, inferring_with
 from pcsim.engine.host import host_namespace
 from pcsim.errors import UsageError
 from pcsim.figures.axes import as_text, new_figure
@@ -51,7 +51,8 @@ def _compared(each: Run, place: Place) -> Measures:
     inputs, scenario = trained_inputs(each, place), without_learning(each).on(precision="float64")
     with settle(scenario, inputs) as trace:
         errors = tuple(np.asarray(error, dtype=np.float64)[:1] for error in trace.final_errors[:-1])
-    energy, xp = build_inference(scenario, build_network(scenario)).energy, host_namespace()
+    inference, xp = build_inference(scenario, build_network(scenario)), host_namespace()
+    energy = inferring_with(inference, inputs.parameters).energy
     clamped = energy.clamp(xp, inputs.parameters, inputs.x[:1], inputs.y[:1])
     method = ErrorOptimization(energy)
 

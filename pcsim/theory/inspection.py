@@ -15,6 +15,7 @@ from pcsim.assemble import (
     build_network,
     build_step_size_finder,
     build_stepper,
+    inferring_with,
     load_inputs,
     read_dataset,
 )
@@ -213,7 +214,8 @@ def _of_scenario(source: Scenario | str | Path, xp: Namespace) -> _Setting:
     scenario = source if isinstance(source, Scenario) else read_scenario(source)
     network = build_network(scenario)
     inputs = load_inputs(scenario, network, read_dataset(scenario))
-    inference, parameters = build_inference(scenario, network), inputs.parameters
+    parameters = inputs.parameters
+    inference = inferring_with(build_inference(scenario, network), parameters)
     initial = build_initial(scenario, network, len(inputs.x))
     moving = initial
     if scenario.inference.input == "free":
@@ -229,7 +231,8 @@ def _of_scenario(source: Scenario | str | Path, xp: Namespace) -> _Setting:
 def _of_trace(trace: Trace, allowed: tuple[str, ...]) -> _Setting:
     scenario, network, _ = setting_in_double(trace, allowed)
     recorded = read_point(trace, network)
-    inference, parameters, states = build_inference(scenario, network), recorded.parameters, recorded.states
+    parameters, states = recorded.parameters, recorded.states
+    inference = inferring_with(build_inference(scenario, network), parameters)
     energy = inference.energy
     if scenario.inference.input == "free":
         energy, parameters, states = energy.with_free_input(), ({}, *parameters), (recorded.x, *states)

@@ -9,7 +9,7 @@ import numpy as np
 
 from pcsim.datasets.archive import check_present, read_arrays
 from pcsim.errors import PcsimWarning, UsageError
-from pcsim.model.network import Network
+from pcsim.model.network import PRECISION, Network
 from pcsim.trace import open_trace
 from pcsim.trace.opening import is_hdf5
 from pcsim.trace.training import GROUP
@@ -19,7 +19,7 @@ from pcsim.weights.layout import PCSIM, TORCH, all_square, from_torch, torch_sha
 from pcsim.weights.tensors import SUFFIX, read_tensors
 
 _OF_PARTS = ("W", "b", "gamma", "beta", "mean", "variance")
-_KNOWN = (*_OF_PARTS, *(f"S{name}" for name in _OF_PARTS))
+_KNOWN = (*_OF_PARTS, *(f"S{name}" for name in _OF_PARTS), PRECISION)
 """Names of arrays that belong to some network."""
 
 

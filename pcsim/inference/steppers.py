@@ -152,8 +152,8 @@ def innermost(stepper: Stepper) -> Stepper:
     return innermost(stepper.stepper) if isinstance(stepper, Decaying | Clipped) else stepper
 
 
-def step_size_of(stepper: Stepper) -> float:
-    """Return the step size of a stepper, that of the first step where it decays."""
+def step_size_of(stepper: Stepper) -> Array:
+    """Return the step size of a stepper, that of the first step where it decays; compiled training traces it."""
     return cast("Any", innermost(stepper)).step_size
 
 

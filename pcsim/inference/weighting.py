@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 from pcsim.inference.base import Moving, Traits, increments
 from pcsim.inference.state import StateOptimization
-from pcsim.inference.steppers import Stepper, innermost
+from pcsim.inference.steppers import Stepper, step_size_of
 from pcsim.model.arrays import Namespace
 from pcsim.model.energy import Clamped, Evaluation
 from pcsim.model.network import Network
@@ -41,10 +41,7 @@ class PrecisionWeighted(StateOptimization):
         self, xp: Namespace, clamped: Clamped, point: Evaluation, carry: Moving, stepper: Stepper, step: Any
     ) -> Moving:
         """Move every state along the gradient of the energy with the precisions of this step."""
-        # Compiled training traces the step size.
-        spike: Any = self.precision_spike
-        if spike is None:
-            spike = 1.0 / cast("Any", innermost(stepper)).step_size
+        spike = 1.0 / step_size_of(stepper) if self.precision_spike is None else self.precision_spike
         weighted = tuple(
             self._weight(spike - 1.0, step - distance - 1) * error
             for error, distance in zip(point.errors, self._distances, strict=True)

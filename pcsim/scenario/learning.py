@@ -220,7 +220,7 @@ def _solver_problems(learning: LearningTable, inference: InferenceTable) -> Iter
         yield clash(solver, f'learning.rule = "{learning.rule}"', 'write rule = "pc", or steps and step_size')
     if inference.noise > 0:
         other = "[learning], which draws no noise in continuous time"
-        yield clash(f"inference.noise = {inference.noise}", other, "write noise = 0, or remove [learning]")
+        yield clash(f"inference.noise = {inference.noise}", other, "write noise = 0, or steps and step_size")
 
 
 def _rule_problems(learning: LearningTable, inference: InferenceTable) -> Iterator[Inconsistency]:

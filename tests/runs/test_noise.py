@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import pcsim
+from pcsim.datasets import load_dataset
 from pcsim.errors import Interrupted, UsageError
 from pcsim.report.findings import findings
 from tests.support.scenario_files import TEXT, Files
@@ -51,3 +52,43 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(files: Files, monkeypa
 def test_a_narrow_format_is_refused(files: Files) -> None:
     with pytest.raises(UsageError, match="numpy draws noise in float32 and float64 alone; use one of these"):
         pcsim.run(files.read(TEXT, NOISE, 'backend.precision="float16"'))
+
+
+VARIANCE = """
+[network]
+widths = [1, 1, 1]
+activation = "linear"
+[data]
+name = "gaussian-line"
+slope = 0.0
+noise = 2.236
+samples = 4096
+[inference]
+method = "state"
+loss = "squared-error"
+steps = 40
+step_size = 0.2
+[learning]
+optimizer = "sgd"
+lr = 0.03
+batch = 256
+epochs = 60
+schedule = { kind = "cosine" }
+[backend]
+name = "jax"
+precision = "float64"
+"""
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("temperature", [0.5, 1.0])
+def test_samples_learn_the_variance_of_the_data(temperature: float, files: Files) -> None:
+    """With H = 1 + w² a sample has mean w y/H and variance T/(H (1 − λH/2)): w rests where H (T + λσ²/2) = σ²."""
+    scenario = files.read(VARIANCE, f"inference.noise={temperature}")
+    variance = np.var(load_dataset("gaussian-line", seed=0, samples=4096, slope=0.0, noise=2.236).y)
+    with pcsim.run(scenario) as trace:
+        learned = 1.0 + trace.array("final/network/W_1").item() ** 2
+    assert learned == pytest.approx(variance / (temperature + 0.1 * variance), rel=0.02)
+    # Without samples no variance is large enough but for the step size: 1 + w² goes to 2/λ.
+    with pcsim.run(files.read(VARIANCE)) as trace:
+        assert 1.0 + trace.array("final/network/W_1").item() ** 2 > 9.5

@@ -19,7 +19,7 @@ from pcsim.learning import GradientRule, NaturalRule, PrecisionRule
 from pcsim.model.network import PRECISION
 from tests.support.cases import XP, make_case
 from tests.support.covering import sampled
-from tests.support.learning import RATE, STEP_SIZE, STEPS, UPDATES, batches, learner_on, train
+from tests.support.learning import RATE, STEP_SIZE, STEPS, UPDATES, batches, combined, learner_on, train
 from tests.support.own import scenario_with
 from tests.support.training_files import assert_same_bits, interrupting
 
@@ -62,12 +62,12 @@ def learned(weights: Any, logs: Any, x: Any, y: Any, *, by_errors: bool, natural
     start = zeros if by_errors else states_of(zeros, weights, x)
 
     def step(_: int, z: Any) -> Any:
-        return jax.tree.map(lambda a, g: a - STEP_SIZE * g, z, jax.grad(function)(z, weights, logs, x, y))
+        return combined(lambda a, g: a - STEP_SIZE * g, z, jax.grad(function)(z, weights, logs, x, y))
 
     settled = jax.lax.fori_loop(0, STEPS, step, start)
     states = states_of(settled, weights, x) if by_errors else settled
     by_weights, by_logs = jax.grad(energy, argnums=(1, 2))(states, weights, logs, x, y)
-    after = jax.tree.map(lambda w, g: w - RATE * g / len(x), weights, by_weights)
+    after = combined(lambda w, g: w - RATE * g / len(x), weights, by_weights)
     if not natural:
         return after, [log - ETA * slope / len(x) for log, slope in zip(logs, by_logs, strict=True)]
     errors = [s - p for s, p in zip(states, predictions(weights, states, x)[:-1], strict=True)]

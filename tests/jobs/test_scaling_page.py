@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +109,9 @@ def test_an_array_of_slurm_goes_on_by_the_same_command_after_its_time_is_up(fold
     assert in_file("sweep.h5") == whole(LONGER)
 
 
+# The package is not imported here: it takes over Ctrl-C, for all tests that follow.
+@pytest.mark.skipif(find_spec("dask_jobqueue") is None, reason="needs dask-jobqueue: pip install 'pcsim[cluster]'")
 def test_workers_that_a_queue_starts(folder: Path) -> None:
-    pytest.importorskip("dask_jobqueue")
     shutil.copy(ROOT / "docs/slurm/cluster.py", "cluster.py")
     log = json.dumps(str(folder))
     environment = {**os.environ, "DASK_JOBQUEUE__SLURM__LOCAL_DIRECTORY": log, "DASK_JOBQUEUE__SLURM__INTERFACE": "lo"}

@@ -44,14 +44,6 @@ class ErrorsFirst(Wrapping):
         """What state optimization is: states are what there is to see."""
         return self.inference.traits
 
-    def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Carry:
-        """Return the carry of state optimization."""
-        return self.inference.begin(xp, clamped, initial, stepper)
-
-    def evaluate(self, xp: Namespace, clamped: Clamped, carry: Carry) -> Evaluation:
-        """Return the evaluation of state optimization."""
-        return self.inference.evaluate(xp, clamped, carry)
-
     def advance(
         self, xp: Namespace, clamped: Clamped, point: Evaluation, carry: Carry, stepper: Stepper, step: Any
     ) -> Carry:

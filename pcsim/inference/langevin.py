@@ -5,12 +5,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from pcsim.inference.base import Carry, Inference, Moving, Traits
+from pcsim.inference.base import Inference, Moving, Traits
 from pcsim.inference.draws import DrawingNamespace, normals, seed_words
 from pcsim.inference.steppers import Stepper, step_size_of
 from pcsim.inference.wrapping import Wrapping
 from pcsim.model.arrays import Array, Namespace
-from pcsim.model.energy import Clamped, Evaluation, States
+from pcsim.model.energy import Clamped, Evaluation
 from pcsim.model.flat import Flat
 
 
@@ -36,14 +36,6 @@ class Langevin(Wrapping):
     def traits(self) -> Traits:
         """What the method is, with variables that move at random."""
         return replace(self.inference.traits, draws=True)
-
-    def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Moving:
-        """Return the method's carry."""
-        return self.inference.begin(xp, clamped, initial, stepper)
-
-    def evaluate(self, xp: Namespace, clamped: Clamped, carry: Carry) -> Evaluation:
-        """Return the method's evaluation."""
-        return self.inference.evaluate(xp, clamped, carry)
 
     def advance(
         self, xp: Namespace, clamped: Clamped, point: Evaluation, carry: Moving, stepper: Stepper, step: Any

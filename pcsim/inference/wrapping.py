@@ -3,14 +3,15 @@
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from pcsim.inference.base import Inference
+from pcsim.inference.base import Carry, Inference
+from pcsim.inference.steppers import Stepper
 from pcsim.model.arrays import Array, Namespace, Parameters
-from pcsim.model.energy import Clamped, Energy
+from pcsim.model.energy import Clamped, Energy, Evaluation, States
 
 
 @dataclass(frozen=True)
 class Wrapping:
-    """The base of methods on another method: its name, its energy, and what it holds fixed."""
+    """The base of methods on another method: its name and energy, what it holds fixed, carries and sees."""
 
     inference: Inference
 
@@ -31,3 +32,11 @@ class Wrapping:
     def clamp(self, xp: Namespace, parameters: tuple[Parameters, ...], x: Array, y: Array) -> Clamped:
         """Hold fixed what the method does."""
         return self.inference.clamp(xp, parameters, x, y)
+
+    def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Carry:
+        """Return the carry of the method."""
+        return self.inference.begin(xp, clamped, initial, stepper)
+
+    def evaluate(self, xp: Namespace, clamped: Clamped, carry: Carry) -> Evaluation:
+        """Return the evaluation of the method."""
+        return self.inference.evaluate(xp, clamped, carry)

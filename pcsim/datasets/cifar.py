@@ -10,6 +10,7 @@ from jaxtyping import Int64, UInt8
 from pcsim.datasets.archive import open_data
 from pcsim.datasets.checks import require_classes
 from pcsim.datasets.dataset import Dataset
+from pcsim.datasets.kept import kept
 from pcsim.datasets.places import first_folder, located
 from pcsim.datasets.scaling import PixelScaling
 from pcsim.errors import UsageError
@@ -80,16 +81,20 @@ def load_cifar(which: Cifar, file: Path | None) -> Dataset:
     looks in `user_data_dir()`. Raises `UsageError` when nothing is found, or for a file that holds something else.
     Source: A. Krizhevsky (2009), "Learning multiple layers of features from tiny images".
     """
-    path = _locate(which, file)
+    return _read(_locate(which, file), which)
+
+
+@kept
+def _read(path: Path, which: Cifar) -> Dataset:
     if not path.is_dir():
-        x, y = _read(which, path)
+        x, y = _part(which, path)
         return Dataset(which.name, x, y, None, None, f"{which.name} from {path}", _SCALING)
     missing = [name for name in (*which.training, which.test) if not (path / name).is_file()]
     if missing:
         raise UsageError(f"{path}: lacks {', '.join(missing)}; all files are needed, or name one; {which.origin}")
-    parts = [_read(which, path / name) for name in which.training]
+    parts = [_part(which, path / name) for name in which.training]
     x, y = (np.concatenate(column) for column in zip(*parts, strict=True))
-    x_test, y_test = _read(which, path / which.test)
+    x_test, y_test = _part(which, path / which.test)
     return Dataset(which.name, x, y, x_test, y_test, f"{which.name} from {path}", _SCALING)
 
 
@@ -112,7 +117,7 @@ def _pickled(which: Cifar, path: Path) -> str:
     return f"{path}: is of the python version, which is pickled and never loaded; {which.origin}"
 
 
-def _read(which: Cifar, path: Path) -> tuple[UInt8[np.ndarray, "samples 32 32 3"], Int64[np.ndarray, " samples"]]:
+def _part(which: Cifar, path: Path) -> tuple[UInt8[np.ndarray, "samples 32 32 3"], Int64[np.ndarray, " samples"]]:
     """Return the images of a file, stored channel by channel, channels last, and their labels."""
     with open_data(path, which.needed) as handle:
         length, first = os.fstat(handle.fileno()).st_size, handle.read(1)

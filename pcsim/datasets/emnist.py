@@ -8,6 +8,7 @@ from jaxtyping import Int64, UInt8
 from pcsim.datasets.checks import require_classes, same_length
 from pcsim.datasets.dataset import Dataset
 from pcsim.datasets.idx import read_idx
+from pcsim.datasets.kept import kept
 from pcsim.datasets.places import first_folder, located
 from pcsim.datasets.scaling import PixelScaling
 from pcsim.errors import UsageError
@@ -38,7 +39,11 @@ def load_emnist(file: Path | None) -> Dataset:
     path = located(
         "emnist", file, search, [first, *(f"{name}/{first}" for name in _FOLDERS)], _NEEDED, f"{_ORIGIN} has it"
     )
-    folder, split = (path, DEFAULT_SPLIT) if path.is_dir() else (path.parent, _split_of(path))
+    return _read(path, DEFAULT_SPLIT) if path.is_dir() else _read(path.parent, _split_of(path))
+
+
+@kept
+def _read(folder: Path, split: str) -> Dataset:
     x, y = _part(folder, split, "train")
     x_test, y_test = _part(folder, split, "test")
     return Dataset("emnist", x, y, x_test, y_test, f"emnist, split {split}, from {folder}", _SCALING)

@@ -8,6 +8,7 @@ from pcsim.datasets.archive import read_arrays
 from pcsim.datasets.checks import labels_or_targets, real_array, same_length
 from pcsim.datasets.dataset import Dataset
 from pcsim.datasets.idx import read_idx
+from pcsim.datasets.kept import kept
 from pcsim.datasets.places import located
 from pcsim.datasets.scaling import PixelScaling
 from pcsim.errors import UsageError
@@ -55,7 +56,11 @@ def load_image_set(images: ImageSet, file: Path | None) -> Dataset:
     `file` is an .npz file, a folder with the four IDX files, or a data folder; None looks in
     `user_data_dir()`. Raises UsageError when nothing is found, or for a file that holds something else.
     """
-    path = _locate(images, file)
+    return _read(_locate(images, file), images)
+
+
+@kept
+def _read(path: Path, images: ImageSet) -> Dataset:
     arrays = _read_idx_folder(path) if path.is_dir() else read_arrays(path, _KEYS, needed=_NEEDED)
     x, y = _part(arrays, "x_train", "y_train", path)
     x_test, y_test = _part(arrays, "x_test", "y_test", path)

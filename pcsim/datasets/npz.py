@@ -5,8 +5,10 @@ from pathlib import Path
 from pcsim.datasets.archive import read_arrays
 from pcsim.datasets.arrays import KERAS, Channels, dataset_of
 from pcsim.datasets.dataset import Dataset
+from pcsim.datasets.kept import kept
 
 
+@kept
 def load_npz(path: Path, channels: Channels = "last") -> Dataset:
     """Return the data of an .npz file, whose arrays are those of `dataset_of`.
 

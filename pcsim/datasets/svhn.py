@@ -7,6 +7,7 @@ from jaxtyping import Int64, UInt8
 
 from pcsim.datasets.checks import require_classes
 from pcsim.datasets.dataset import Dataset
+from pcsim.datasets.kept import kept
 from pcsim.datasets.mat import read_mat
 from pcsim.datasets.places import first_folder, located
 from pcsim.datasets.scaling import PixelScaling
@@ -33,17 +34,22 @@ def load_svhn(file: Path | None) -> Dataset:
     path = located(
         "svhn", file, search, [_TRAIN, *(f"{name}/{_TRAIN}" for name in _FOLDERS)], _NEEDED, f"{_ORIGIN} has it"
     )
+    return _read(path)
+
+
+@kept
+def _read(path: Path) -> Dataset:
     if not path.is_dir():
-        x, y = _read(path)
+        x, y = _part(path)
         return Dataset("svhn", x, y, None, None, f"svhn from {path}", _SCALING)
     missing = [name for name in (_TRAIN, _TEST) if not (path / name).is_file()]
     if missing:
         raise UsageError(f"{path}: lacks {missing[0]}; both files are needed, or name one ({_ORIGIN} has them)")
-    (x, y), (x_test, y_test) = _read(path / _TRAIN), _read(path / _TEST)
+    (x, y), (x_test, y_test) = _part(path / _TRAIN), _part(path / _TEST)
     return Dataset("svhn", x, y, x_test, y_test, f"svhn from {path}", _SCALING)
 
 
-def _read(path: Path) -> tuple[UInt8[np.ndarray, "samples 32 32 3"], Int64[np.ndarray, " samples"]]:
+def _part(path: Path) -> tuple[UInt8[np.ndarray, "samples 32 32 3"], Int64[np.ndarray, " samples"]]:
     found = read_mat(path, _NEEDED, _ORIGIN)
     x, y = found.get("X"), found.get("y")
     if x is None or y is None:

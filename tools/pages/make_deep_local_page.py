@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
 """Measure what docs/deep-local.md tells: writes docs/deep-local-figures.md and docs/figures/deep-local.png.
 
-usage: PCSIM_DATA=FOLDER python -m tools.pages.make_deep_local_page [--kept FOLDER]
+usage: PCSIM_DATA=FOLDER python -m tools.pages.make_deep_local_page
 
-Needs pcsim[jax] and MNIST; about an hour on two cores. Every run is kept in FOLDER, so that it can be broken off.
+Needs pcsim[jax] and MNIST; about an hour on two cores. Every run is kept in docs/runs, so that it can be broken off.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,7 +75,7 @@ ACTIVATIONS = {
 LONG = "learning.epochs=14"
 
 
-def by_depth(kept: Path) -> tuple[str, dict[str, list[tuple[int, list[float]]]]]:
+def by_depth() -> tuple[str, dict[str, list[tuple[int, list[float]]]]]:
     """Return a table of accuracies by depth, and them for the figure."""
     drawn: dict[str, list[tuple[int, list[float]]]] = {}
     rows: list[list[str]] = []
@@ -86,7 +85,7 @@ def by_depth(kept: Path) -> tuple[str, dict[str, list[tuple[int, list[float]]]]]
             if depth.layers > DEEPEST.get(way.name, 64):
                 cells.append("–")
                 continue
-            found = outcomes(SCENARIO, depth.overrides(way), depth.seeds, kept)
+            found = outcomes(SCENARIO, depth.overrides(way), depth.seeds)
             cells.append(f"{accuracy(found)}{silent(found)}")
             drawn.setdefault(way.name, []).append((depth.layers, accuracies(found)))
         rows.append([way.name, *cells])
@@ -94,33 +93,33 @@ def by_depth(kept: Path) -> tuple[str, dict[str, list[tuple[int, list[float]]]]]
     return table(header, rows), drawn
 
 
-def by_activation(kept: Path) -> str:
+def by_activation() -> str:
     """Return a table of accuracies by activation at 20 layers."""
     rows = [
-        [way.name, *(accuracy(outcomes(SCENARIO, [*how, *way.overrides], SEEDS, kept)) for how in ACTIVATIONS.values())]
+        [way.name, *(accuracy(outcomes(SCENARIO, [*how, *way.overrides], SEEDS)) for how in ACTIVATIONS.values())]
         for way in (STANDARD, LOCAL, BACKPROP)
     ]
     return table(["20 layers", *ACTIVATIONS], rows)
 
 
-def by_precision(kept: Path) -> str:
+def by_precision() -> str:
     """Return a table of accuracies by precision at 20 layers."""
     rows = [
         [
             way.name,
-            accuracy(outcomes(SCENARIO, way.overrides, SEEDS[:1], kept)),
-            accuracy(outcomes(SCENARIO, ["backend.precision=bfloat16", *way.overrides], SEEDS[:1], kept)),
+            accuracy(outcomes(SCENARIO, way.overrides, SEEDS[:1])),
+            accuracy(outcomes(SCENARIO, ["backend.precision=bfloat16", *way.overrides], SEEDS[:1])),
         ]
         for way in (STANDARD, LOCAL, BACKPROP)
     ]
     return table(["20 layers", "float32", "bfloat16"], rows)
 
 
-def over_epochs(kept: Path) -> tuple[str, dict[str, list[float]]]:
+def over_epochs() -> tuple[str, dict[str, list[float]]]:
     """Return a table of accuracies over a full training run, and the curves."""
     curves: dict[str, list[float]] = {}
     for way in (LOCAL, BACKPROP):
-        found = outcomes(SCENARIO, [LONG, *way.overrides], SEEDS[:1], kept)[0]
+        found = outcomes(SCENARIO, [LONG, *way.overrides], SEEDS[:1])[0]
         curves[way.name] = [100 * value for value in found["test_accuracy"]]
     epochs = (1, 2, 5, 10, 14)
     rows = [[name, *(f"{curve[e - 1]:.2f}" for e in epochs)] for name, curve in curves.items()]
@@ -163,12 +162,9 @@ def draw(depths: dict[str, list[tuple[int, list[float]]]], curves: dict[str, lis
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure what docs/deep-local.md tells.")
-    parser.add_argument("--kept", type=Path, default=Path("kept-runs"), help="folder that keeps finished runs")
-    kept: Path = parser.parse_args().kept
-    kept.mkdir(parents=True, exist_ok=True)
-    depths, drawn = by_depth(kept)
-    epochs, curves = over_epochs(kept)
+    argparse.ArgumentParser(description="Measure what docs/deep-local.md tells.").parse_args()
+    depths, drawn = by_depth()
+    epochs, curves = over_epochs()
     save(draw(drawn, curves), DOCS / "figures" / "deep-local.png", force=True)
     page = (
         "# Deep networks by local rules: measured figures\n\n"
@@ -176,7 +172,7 @@ def main() -> int:
         + "\nTest accuracy on MNIST in per cent, mean ± standard deviation of 3 seeds (64 layers, precision, full run: "
         "one seed); width 128, orthogonal weights, cross-entropy, batch 64, Adam 1e-4, one epoch (937 updates), "
         "float32 and tanh where nothing else is said.\n\n"
-        f"## Depth\n\n{depths}\n## Activations\n\n{by_activation(kept)}\n## Precision\n\n{by_precision(kept)}\n"
+        f"## Depth\n\n{depths}\n## Activations\n\n{by_activation()}\n## Precision\n\n{by_precision()}\n"
         f"## A full training run (14 epochs, one seed)\n\n{epochs}"
     )
     (DOCS / "deep-local-figures.md").write_text(page, encoding="utf-8")

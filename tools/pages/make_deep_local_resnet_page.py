@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
 """Measure what docs/deep-local.md tells of residual networks: writes docs/deep-local-resnet-figures.md.
 
-usage: PCSIM_DATA=FOLDER python -m tools.pages.make_deep_local_resnet_page [--kept FOLDER]
+usage: PCSIM_DATA=FOLDER python -m tools.pages.make_deep_local_resnet_page
 
-Needs pcsim[numba] and Fashion-MNIST; some two hours of processor time. Every run is kept in FOLDER, so that it can be
-broken off; the page is written after each and says what is missing.
+Needs pcsim[numba] and Fashion-MNIST; some two hours of processor time. Every run is kept in docs/runs, so that it can
+be broken off; the page is written after each and says what is missing.
 """
 
 import argparse
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tools.studies.pages import DOCS, measured, table
@@ -49,10 +48,10 @@ WITH_NORMS = (
 HEADER = ["", "test accuracy", "seeds", "test loss", "layers without signal", "lowest ‖ΔW‖/‖W‖ of a layer"]
 
 
-def row(way: Way, kept: Path) -> list[str]:
+def row(way: Way) -> list[str]:
     """Return the line of a way to train, of as many seeds as there are."""
     trials = [Trial(way.scenario, way.overrides, seed) for seed in SEEDS]
-    found = [run for trial in trials if (run := kept_outcome(trial, kept)) is not None]
+    found = [run for trial in trials if (run := kept_outcome(trial)) is not None]
     if not found:
         return [way.name, "not measured", "–", "–", "–", "–"]
     return [way.name, accuracy(found), str(len(found)), losses(found), silent(found), f"{moved(found):.1e}"]
@@ -73,7 +72,7 @@ def moved(found: list[dict[str, Any]]) -> float:
     return min(value for run in found for value in run["moved"])
 
 
-def write(kept: Path) -> None:
+def write() -> None:
     """Write the page of what there is."""
     page = (
         "# Residual networks by local rules: measured figures\n\n"
@@ -81,22 +80,19 @@ def write(kept: Path) -> None:
         + "\nResNet-18 an eighth as wide (18 layers, 176,000 parameters) on Fashion-MNIST after 300 updates of 64 "
         "samples: test accuracy in per cent and loss (cross-entropy), mean ± standard deviation over seeds; Adam 1e-3, "
         "float32. SO takes 18 steps at λ = 0.1. How far weights moved is over all updates.\n\n"
-        f"## Without norms\n\n{table(HEADER, [row(way, kept) for way in WITHOUT_NORMS])}\n"
-        f"## With batch normalisation, live statistics\n\n{table(HEADER, [row(way, kept) for way in WITH_NORMS])}"
+        f"## Without norms\n\n{table(HEADER, [row(way) for way in WITHOUT_NORMS])}\n"
+        f"## With batch normalisation, live statistics\n\n{table(HEADER, [row(way) for way in WITH_NORMS])}"
     )
     (DOCS / "deep-local-resnet-figures.md").write_text(page, encoding="utf-8")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure what docs/deep-local.md tells of residual networks.")
-    parser.add_argument("--kept", type=Path, default=Path("kept-runs"), help="folder that keeps finished runs")
-    kept: Path = parser.parse_args().kept
-    kept.mkdir(parents=True, exist_ok=True)
-    write(kept)
+    argparse.ArgumentParser(description="Measure what docs/deep-local.md tells of residual networks.").parse_args()
+    write()
     for seed in SEEDS:
         for way in (*WITHOUT_NORMS, *WITH_NORMS):
-            outcome(Trial(way.scenario, way.overrides, seed), kept)
-            write(kept)
+            outcome(Trial(way.scenario, way.overrides, seed))
+            write()
     return 0
 
 

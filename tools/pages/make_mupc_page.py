@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Measure what docs/mupc.md tells: writes docs/mupc-figures.md and docs/figures/mupc-signal.png.
 
-usage: PCSIM_DATA=FOLDER python -m tools.pages.make_mupc_page [--kept FOLDER] [--depth H[:UPDATES]]... [--as-it-stands]
+usage: PCSIM_DATA=FOLDER python -m tools.pages.make_mupc_page [--depth H[:UPDATES]]... [--as-it-stands]
 
-Needs pcsim[jax] and MNIST; a quarter of an hour on two cores. Every run is kept in FOLDER, so that it can be broken
+Needs pcsim[jax] and MNIST; a quarter of an hour on two cores. Every run is kept in docs/runs, so that it can be broken
 off, and depths can be added: --depth 128 trains 128 hidden layers for an epoch in every way, for days on a CPU,
 --depth 128:30 for 30 updates. With --as-it-stands no depth that is added is trained: the page has what is kept of it.
 """
@@ -12,7 +12,6 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ import pcsim
 from pcsim.report.plotting import save
 from pcsim.scenario import read_scenario, scenario_text
 from tools.studies.pages import DOCS, measured, table
-from tools.studies.trials import Trial, accuracy, kept_outcome, outcomes
+from tools.studies.trials import KEPT, Trial, accuracy, kept_outcome, outcomes
 
 SCENARIO = "mupc-128"
 ADAM_EPS = 1e-8
@@ -58,9 +57,9 @@ def _network(depth: int, updates: int | None) -> list[str]:
     return [layers] if updates is None else [layers, f"data.samples={64 * updates}"]
 
 
-def signal(depth: int, kept: Path) -> dict[str, Any]:
+def signal(depth: int) -> dict[str, Any]:
     """Return every weight matrix's gradient at the start: its true size, and each way's size and cosine to it."""
-    path = kept / f"signal-{depth}.json"
+    path = KEPT / f"signal-{depth}.json"
     said = scenario_text(_at_the_start(depth, ()))
     found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if found.get("scenario") != said:
@@ -97,9 +96,9 @@ def _cosine(ours: Any, true: Any) -> float | None:
     return float(np.sum(a * b) / (np.linalg.norm(a) * np.linalg.norm(b)))
 
 
-def signal_table(depth: int, kept: Path) -> str:
+def signal_table(depth: int) -> str:
     """Return a table of gradients at the start."""
-    found = signal(depth, kept)
+    found = signal(depth)
     rows: list[list[str]] = []
     for i in reversed(range(depth + 1)):
         cosines = [found[way]["cosine"][i] for way in WAYS]
@@ -112,19 +111,19 @@ def _layer(i: int, depth: int) -> str:
     return "output" if i == depth else f"layer {i}"
 
 
-def whole_epoch(kept: Path) -> str:
+def whole_epoch() -> str:
     """Return a table of an epoch of the shallowest network, and of backpropagation in it."""
     rows = [
         [way, accuracy(found), f"{np.mean(found[0]['loss'][-50:]):.4f}"]
         for way, found in (
-            ("µPC, float32", outcomes(SCENARIO, deep(EPOCH_OF), (0,), kept)),
-            ("backpropagation", outcomes(SCENARIO, backpropagated(EPOCH_OF), (0,), kept)),
+            ("µPC, float32", outcomes(SCENARIO, deep(EPOCH_OF), (0,))),
+            ("backpropagation", outcomes(SCENARIO, backpropagated(EPOCH_OF), (0,))),
         )
     ]
     return table([f"{EPOCH_OF} hidden layers, 937 updates", "test accuracy, %", "loss of the last 50 updates"], rows)
 
 
-def accuracies(plan: Mapping[int, int | None], kept: Path, *, as_it_stands: bool) -> str:
+def accuracies(plan: Mapping[int, int | None], *, as_it_stands: bool) -> str:
     """Return a table of test accuracies after training in every way, and of backpropagation."""
     ways = {**WAYS, "float32, increment form, per layer": SCALED}
     rows: list[list[str]] = []
@@ -132,10 +131,10 @@ def accuracies(plan: Mapping[int, int | None], kept: Path, *, as_it_stands: bool
         cells: list[str] = []
         for depth, updates in plan.items():
             words = [*deep(depth, updates), *ways[way]] if way in ways else backpropagated(depth, updates)
-            if as_it_stands and depth not in UPDATES and kept_outcome(Trial(SCENARIO, tuple(words)), kept) is None:
+            if as_it_stands and depth not in UPDATES and kept_outcome(Trial(SCENARIO, tuple(words))) is None:
                 cells += ["not measured", "–"]
                 continue
-            found = outcomes(SCENARIO, words, (0,), kept)
+            found = outcomes(SCENARIO, words, (0,))
             cells += [accuracy(found), f"{np.mean(found[0]['loss'][-10:]):.4f}"]
         rows.append([way, *cells])
     header = ["µPC"]
@@ -148,10 +147,10 @@ def _course(depth: int, updates: int | None) -> str:
     return f"{depth} hidden layers, " + ("an epoch" if updates is None else f"{updates} updates")
 
 
-def moved_table(depth: int, updates: int | None, kept: Path) -> str:
+def moved_table(depth: int, updates: int | None) -> str:
     """Return a table of how far training moved the weights of every layer."""
-    moved = {way: _moved(depth, updates, WAYS[way], kept) for way in WAYS} | {
-        "float32, increment form, per layer": _moved(depth, updates, SCALED, kept)
+    moved = {way: _moved(depth, updates, WAYS[way]) for way in WAYS} | {
+        "float32, increment form, per layer": _moved(depth, updates, SCALED)
     }
     rows = [
         [_layer(i, depth), *(f"{values[i]:.1e}" if values[i] else "0" for values in moved.values())]
@@ -160,16 +159,16 @@ def moved_table(depth: int, updates: int | None, kept: Path) -> str:
     return table([f"‖ΔW‖/‖W‖, {_course(depth, updates)}", *moved], rows)
 
 
-def _moved(depth: int, updates: int | None, overrides: Sequence[str], kept: Path) -> list[float]:
-    return outcomes(SCENARIO, [*deep(depth, updates), *overrides], (0,), kept)[0]["moved"]
+def _moved(depth: int, updates: int | None, overrides: Sequence[str]) -> list[float]:
+    return outcomes(SCENARIO, [*deep(depth, updates), *overrides], (0,))[0]["moved"]
 
 
-def draw(depths: Sequence[int], plan: Mapping[int, int | None], kept: Path) -> Figure:
+def draw(depths: Sequence[int], plan: Mapping[int, int | None]) -> Figure:
     """Draw gradients at the start by layer, filled where their direction is right, and how far weights moved."""
     figure = Figure(figsize=(4.2 * len(depths), 7.2), layout="constrained")
     panels = figure.subplots(2, len(depths), squeeze=False)
     for column, depth in zip(panels.T, depths, strict=True):
-        layers, found = np.arange(depth + 1), signal(depth, kept)
+        layers, found = np.arange(depth + 1), signal(depth)
         top, bottom = column
         top.plot(layers, np.maximum(found["true"], 1e-60), color="0.6", linewidth=3, label=REFERENCE)
         for way, colour in COLOURS.items():
@@ -186,7 +185,7 @@ def draw(depths: Sequence[int], plan: Mapping[int, int | None], kept: Path) -> F
         top.set_ylim(1e-40, 1e-2)
         top.set_title(f"{depth} hidden layers, at the start", fontsize=9)
         for way, colour in COLOURS.items() if depth in plan else ():
-            moved = np.array(_moved(depth, plan[depth], WAYS[way], kept))
+            moved = np.array(_moved(depth, plan[depth], WAYS[way]))
             bottom.plot(layers[moved > 0], moved[moved > 0], "o-", color=colour, linewidth=1, markersize=SIZES[way])
         bottom.set_yscale("log")
         bottom.set_ylim(1e-18, 1e2)
@@ -201,12 +200,12 @@ def draw(depths: Sequence[int], plan: Mapping[int, int | None], kept: Path) -> F
     return figure
 
 
-def _whole(plan: Mapping[int, int | None], kept: Path, *, as_it_stands: bool) -> dict[int, int | None]:
+def _whole(plan: Mapping[int, int | None], *, as_it_stands: bool) -> dict[int, int | None]:
     """Return the depths to compare layer by layer: all, or where depths stand as they are those known in every way."""
     found = dict(plan)
     for depth, updates in plan.items() if as_it_stands else ():
         trials = [Trial(SCENARIO, (*deep(depth, updates), *words)) for words in (*WAYS.values(), SCALED)]
-        if depth not in UPDATES and any(kept_outcome(trial, kept) is None for trial in trials):
+        if depth not in UPDATES and any(kept_outcome(trial) is None for trial in trials):
             del found[depth]
     return found
 
@@ -219,31 +218,28 @@ def _asked(text: str) -> tuple[int, int | None]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure what docs/mupc.md tells.")
-    parser.add_argument("--kept", type=Path, default=Path("kept-runs"), help="folder that keeps finished runs")
     parser.add_argument(
         "--depth", type=_asked, action="append", default=[], help="train H hidden layers, too: an epoch, or H:UPDATES"
     )
     parser.add_argument("--as-it-stands", action="store_true", help="train no added depth: write what is known of it")
     given = parser.parse_args()
-    kept: Path = given.kept
-    kept.mkdir(parents=True, exist_ok=True)
     plan = dict(sorted({**UPDATES, **dict(given.depth)}.items()))
-    whole = _whole(plan, kept, as_it_stands=given.as_it_stands)
-    learned = accuracies(plan, kept, as_it_stands=given.as_it_stands)
+    whole = _whole(plan, as_it_stands=given.as_it_stands)
+    learned = accuracies(plan, as_it_stands=given.as_it_stands)
     depths = sorted({*SIGNAL_DEPTHS, *whole})
-    starts = "\n".join(f"### {depth} hidden layers\n\n{signal_table(depth, kept)}" for depth in depths)
-    moves = "\n".join(moved_table(depth, updates, kept) for depth, updates in whole.items())
+    starts = "\n".join(f"### {depth} hidden layers\n\n{signal_table(depth)}" for depth in depths)
+    moves = "\n".join(moved_table(depth, updates) for depth, updates in whole.items())
     page = (
         "# µPC: measured figures\n\n"
         + measured("pages/make_mupc_page.py")
         + "\n`mupc-128` with fewer hidden layers of 512: MNIST, ReLU, λ = 0.0078 (β = 0.5), as many steps as hidden "
         "layers, Adam with 0.1, batch 64, one seed.\n"
-        + f"\n## An epoch\n\n{whole_epoch(kept)}"
+        + f"\n## An epoch\n\n{whole_epoch()}"
         + f"\n## Some updates\n\n{learned}"
         + f"\n## Gradients at the start\n\nAgainst the increment form in float64.\n\n{starts}"
         + f"\n## How far training moved the weights\n\n{moves}"
     )
-    save(draw(depths, whole, kept), DOCS / "figures" / "mupc-signal.png", force=True)
+    save(draw(depths, whole), DOCS / "figures" / "mupc-signal.png", force=True)
     (DOCS / "mupc-figures.md").write_text(page, encoding="utf-8")
     return 0
 

@@ -1,10 +1,9 @@
-"""Training runs that a page of figures needs, each run once and kept as a small JSON file."""
+"""Training runs that a page of figures needs, each run once and kept as a small JSON file in docs/runs."""
 
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,10 @@ import pcsim
 from pcsim.errors import RunFailed
 from pcsim.scenario import read_scenario, scenario_text
 from pcsim.trace import Trace
+from tools.studies.pages import DOCS
 
-KEPT = ("test_accuracy", "test_loss", "train_accuracy", "train_loss", "wall_seconds")
-LAYERWISE = ("cosine", "norm_ratio", "update_ratio")
+KEPT = DOCS / "runs"
+MEASURES = ("test_accuracy", "test_loss")
 
 
 @dataclass(frozen=True)
@@ -33,21 +33,21 @@ class Trial:
         return re.sub(r"[^A-Za-z0-9.=_-]+", "_", words)
 
 
-def kept_outcome(trial: Trial, folder: Path) -> dict[str, Any] | None:
+def kept_outcome(trial: Trial) -> dict[str, Any] | None:
     """Return what came of a trial that was run before, with the same scenario; None where there is nothing."""
-    kept = folder / f"{trial.name}.json"
+    kept = KEPT / f"{trial.name}.json"
     found = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
     return found if found.get("scenario") == _text(trial) else None
 
 
-def outcome(trial: Trial, folder: Path) -> dict[str, Any]:
-    """Return what came of a trial, from `folder` if the same scenario has been run before."""
-    found = kept_outcome(trial, folder)
+def outcome(trial: Trial) -> dict[str, Any]:
+    """Return what came of a trial, from docs/runs if the same scenario has been run before."""
+    found = kept_outcome(trial)
     if found is None:
         found = _run(trial) | {"scenario": _text(trial)}
-        kept = folder / f"{trial.name}.json"
+        kept = KEPT / f"{trial.name}.json"
         unfinished = kept.with_suffix(".tmp")
-        unfinished.write_text(json.dumps(found), encoding="utf-8")
+        unfinished.write_text(json.dumps(found) + "\n", encoding="utf-8")
         unfinished.replace(kept)
     return found
 
@@ -56,9 +56,9 @@ def _text(trial: Trial) -> str:
     return scenario_text(read_scenario(trial.scenario, trial.overrides, seed=trial.seed))
 
 
-def outcomes(scenario: str, overrides: Sequence[str], seeds: Sequence[int], folder: Path) -> list[dict[str, Any]]:
+def outcomes(scenario: str, overrides: Sequence[str], seeds: Sequence[int]) -> list[dict[str, Any]]:
     """Return what came of a scenario with overrides for several seeds."""
-    return [outcome(Trial(scenario, tuple(overrides), seed), folder) for seed in seeds]
+    return [outcome(Trial(scenario, tuple(overrides), seed)) for seed in seeds]
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
@@ -98,12 +98,7 @@ def _moved(trace: Trace, name: str) -> float:
 
 def _measures(trace: Trace) -> dict[str, Any]:
     history = trace.training
-    found: dict[str, Any] = {name: history[name].tolist() for name in KEPT}
-    found |= {name: history[name].tolist() for name in LAYERWISE if name in history}
-    energy = history["energy"]
-    found["last_energy"] = energy[-1].tolist() if len(energy) else []
-    found["loss"] = history["loss"].tolist()
+    found: dict[str, Any] = {name: history[name].tolist() for name in MEASURES}
     found["moved"] = [_moved(trace, f"W_{i}") for i in range(len(trace.layer_names)) if f"W_{i}" in trace.network]
     found["silent"] = str(trace.attributes.get("silent_layers", ""))
-    found["compile_seconds"] = float(trace.attributes.get("compile_seconds", 0.0))
     return found

@@ -18,6 +18,17 @@ HALVING = (
 NOISE = 'the exact backend draws no noise; write noise = 0, or use backend = "numpy"'
 
 
+METHODS = (
+    "state",
+    "error",
+    "sequential",
+    "precision-weighted",
+    "augmented-lagrangian",
+    "equilibrium-propagation",
+    "backprop",
+)
+
+
 class ExactBackend:
     """Runs the core on arrays of balls; energies come with rigorous bounds, arrivals without rounding."""
 
@@ -27,7 +38,7 @@ class ExactBackend:
         return Capabilities(
             device=f"cpu ({platform.machine()})",
             precisions=("exact",),
-            methods=("state", "error", "sequential", "backprop"),
+            methods=METHODS,
             layers=LAYERS,
             own=("activation", "part", "inference", "stepper", "loss"),
             problem="python-flint is not installed" if missing else None,

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from flint import arb, ctx
@@ -43,6 +44,16 @@ def settle(task: Task, sink: Callable[[Block], None], poll: Callable[[float], bo
             if end.required is None or failure is not None:
                 return run.settled(end, failure, time.perf_counter() - start)
             working = end.required
+
+
+class Step(arb):
+    """The number of a step as a ball: Adam's bias corrections β^t are then as exact as the rest."""
+
+    def __sub__(self, other: Any) -> "Step":
+        return Step(super().__sub__(other))
+
+    def __mod__(self, other: int) -> int:
+        return int(float(self)) % other
 
 
 @dataclass(frozen=True)
@@ -92,8 +103,7 @@ class _Run:
             if end is not None:
                 return end
             step += 1
-            # The step as a ball: Adam's bias corrections β^t are then as exact as the rest.
-            carry = inference.advance(xp, clamped, point, carry, task.descent.stepper, arb(step))
+            carry = inference.advance(xp, clamped, point, carry, task.descent.stepper, Step(step))
 
     def _deliver(self, step: int, clamped: Clamped, point: Evaluation, layerwise: Balls) -> _End | None:
         """Note and record a step, unless an earlier attempt did; return the end if this is the last step."""

@@ -57,10 +57,11 @@ class ExactNamespace(Gathered):
         """The larger of two; the hull where that is open."""
         return Balls(_larger(a.entries, entries_of(b)))
 
-    def where(self, condition: Verdict | NDArray[np.bool_], a: Operand, b: Operand, /) -> Balls:
+    def where(self, condition: Verdict | NDArray[np.bool_] | bool, a: Operand, b: Operand, /) -> Balls:
         """Return a where the condition holds and b elsewhere; the hull of both where that is open."""
-        verdict = condition if isinstance(condition, Verdict) else Verdict(condition, ~condition)
-        return Balls(verdict.choose(entries_of(a), entries_of(b)))
+        if not isinstance(condition, Verdict):
+            condition = Verdict(np.asarray(condition), np.asarray(np.logical_not(condition)))
+        return Balls(condition.choose(entries_of(a), entries_of(b)))
 
     def either(self, condition: bool, a: Callable[[], Chosen], b: Callable[[], Chosen], /) -> Chosen:
         """Return a() if the condition holds, else b()."""

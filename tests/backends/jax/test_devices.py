@@ -101,7 +101,7 @@ def test_four_devices_learn_what_one_does_with_one_sum_an_update(tmp_path: Path)
     "words",
     [
         "learning.drop_last=false",
-        "inference.noise=0.01",
+        "inference.method=state inference.noise=0.01 learning.precisions=natural learning.optimizer=optax.lion",
         "learning.rule=incremental inference.method=state",
         "inference.method=equilibrium inference.steps=20 data.samples=320",
     ],

@@ -19,7 +19,7 @@ from pcsim_jax.arrays import namespace, samples_to_run, settings, to_host, to_ru
 from pcsim_jax.compiled import Compiler
 from pcsim_jax.devices import Devices
 from pcsim_jax.memory import memory_errors
-from pcsim_jax.number.master import MasterWeights
+from pcsim_jax.number.master import with_master_weights
 from pcsim_jax.number.narrow import Narrow
 from pcsim_jax.number.pinned import with_pinned_predictions
 from pcsim_jax.training import Learning, TrainingProgram, TrainingProgress, at, stored
@@ -34,12 +34,11 @@ class JaxTrainer:
 
     def __init__(self, task: TrainingTask) -> None:
         self._precision = task.precision
-        optimizer = task.learner.optimizer
+        given = with_master_weights(task.learner) if task.precision == "bfloat16" else task.learner
         learner = replace(
-            task.learner,
-            inference=with_pinned_predictions(task.learner.inference),
-            optimizer=MasterWeights(optimizer) if task.precision == "bfloat16" else optimizer,
-            stepper=with_step_size(task.learner.stepper, 1.0),
+            given,
+            inference=with_pinned_predictions(given.inference),
+            stepper=with_step_size(given.stepper, 1.0),
         )
         self._step_size = step_size_of(task.learner.stepper)
         devices = Devices.first(task.devices) if task.devices > 1 else None

@@ -84,7 +84,7 @@ class TrainingProgress(NamedTuple):
 
 def begin(program: TrainingProgram, parameters: tuple[Parameters, ...]) -> Any:
     """Return what the optimiser remembers before the first update."""
-    return fresh(program.xp, program.learner.optimizer, parameters)
+    return fresh(program.xp, program.learner, parameters)
 
 
 def evaluate(

@@ -46,6 +46,7 @@ class NumpyBackend:
             own=("activation", "part", "inference", "stepper", "loss", "optimizer"),
             rules=("pc", "forward", "incremental", "backprop"),
             learns_precisions=True,
+            amortises=True,
             solvers=SOLVERS,
             limits=(TRAINING.format("numpy"), wide_alone("numpy"), constant_steps("numpy"), wide_noise("numpy")),
         )

@@ -1,5 +1,6 @@
 """From a scenario's words to the objects of a run: network, data, energy, inference, motion, task, learner."""
 
+from pcsim.assemble.amortiser import build_amortiser_rule, require_amortiser
 from pcsim.assemble.devices import require_shares
 from pcsim.assemble.digests import data_sha256
 from pcsim.assemble.inputs import (
@@ -40,6 +41,7 @@ __all__ = [
     "Inputs",
     "OwnWord",
     "TrainingSetup",
+    "build_amortiser_rule",
     "build_evaluation",
     "build_inference",
     "build_initial",
@@ -67,6 +69,7 @@ __all__ = [
     "own_words",
     "packages_of",
     "read_dataset",
+    "require_amortiser",
     "require_known",
     "require_lent",
     "require_own",

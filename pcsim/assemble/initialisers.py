@@ -21,16 +21,21 @@ def build_initialisers(scenario: Scenario, layers: int) -> tuple[Initialiser, ..
 
 
 def _initialiser(table: NetworkTable | LayerTable, word: str) -> Initialiser:
-    kind, _, law = word.partition("-")
-    match kind:
+    match word:
         case "normal":
             return initialisers.Normal(_given(table.std))
         case "uniform":
             return initialisers.Uniform(_given(table.low), _given(table.high))
-        case "pytorch":
-            return initialisers.PyTorch()
         case _:
-            gain = GAINS[kind] if table.gain is None else table.gain
+            return initialiser_of(word, table.gain)
+
+
+def initialiser_of(word: str, gain: float | None = None) -> Initialiser:
+    """Return an initialiser that needs no more than its word, with the gain that is usual if None."""
+    kind, _, law = word.partition("-")
+    if kind == "pytorch":
+        return initialisers.PyTorch()
+    gain = GAINS[kind] if gain is None else gain
     if kind == "orthogonal":
         return initialisers.Orthogonal(gain)
     return (initialisers.Kaiming if kind == "kaiming" else initialisers.Xavier)(law in ("", "uniform"), gain)

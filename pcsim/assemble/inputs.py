@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pcsim.assemble.amortiser import with_drawn_amortiser
 from pcsim.assemble.digests import data_sha256, parameters_sha256
 from pcsim.assemble.initialisers import build_initialisers
 from pcsim.assemble.masks import build_mask
@@ -154,11 +155,12 @@ def initial_parameters(scenario: Scenario, network: Network) -> tuple[dict[str, 
     count = sum(prod(shape) for _, _, shape in network.parameter_names)
     require_memory(scenario, "network.widths", count, f"{count:,} parameters")
     each = build_initialisers(scenario, len(network.layers))
+    alone = replace(network, amortiser=None)
     if count > MOST_KEPT:
-        found = network.draw_parameters(each, scenario.seed)
+        found = alone.draw_parameters(each, scenario.seed)
     else:
-        found = tuple(dict(layer) for layer in _drawn(network, each, scenario.seed))
-    found = _with_precisions(scenario, network, found)
+        found = tuple(dict(layer) for layer in _drawn(alone, each, scenario.seed))
+    found = with_drawn_amortiser(scenario, network, _with_precisions(scenario, network, found))
     with named(scenario, "network.init"):
         require_parameter_range(found, precision, f'init = "{scenario.network.init}"')
     return found

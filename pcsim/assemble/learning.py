@@ -1,5 +1,6 @@
 """From a scenario's words to how its network learns: learner, optimiser, schedule."""
 
+from pcsim.assemble.amortiser import build_amortiser_rule
 from pcsim.assemble.model import build_inference
 from pcsim.assemble.own import OwnWord, made
 from pcsim.assemble.own_code import lent_optimizer
@@ -58,6 +59,7 @@ def build_learner(scenario: Scenario, network: Network) -> Learner:
         stop=build_stop(scenario),
         speeds=speeds_of(scenario, table, network),
         precisions=_precision_rule(scenario, table),
+        amortiser=build_amortiser_rule(scenario),
     )
 
 

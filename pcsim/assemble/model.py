@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from pcsim.assemble.amortiser import build_amortiser
 from pcsim.assemble.coupling import require_independent_samples
 from pcsim.assemble.layers import build_activation, build_listed
 from pcsim.assemble.own_code import built_network
@@ -39,7 +40,8 @@ RESIDUALS = {"float32": 2e-4, "float64": 1e-8}
 def build_network(scenario: Scenario) -> Network:
     """Return the network a scenario describes."""
     learning = scenario.learning
-    return replace(_network(scenario), learns_precisions=learning is not None and learning.precisions is not None)
+    learns_precisions = learning is not None and learning.precisions is not None
+    return replace(_network(scenario), learns_precisions=learns_precisions, amortiser=build_amortiser(scenario))
 
 
 def _network(scenario: Scenario) -> Network:

@@ -121,6 +121,8 @@ def _words(scenario: Scenario) -> Iterator[OwnWord]:
     network, inference = scenario.network, scenario.inference
     if network.activation is not None:
         yield OwnWord("network.activation", "activation", network.activation)
+    if scenario.amortiser is not None and scenario.amortiser.activation is not None:
+        yield OwnWord("amortiser.activation", "activation", scenario.amortiser.activation)
     for i, layer in enumerate(network.layers or ()):
         if layer.activation is not None:
             yield OwnWord(f"network.layers[{i}].activation", "activation", layer.activation)

@@ -137,8 +137,11 @@ def build_stop(scenario: Scenario) -> StopRule | None:
 
 
 def build_initial(scenario: Scenario, network: Network, batch: int) -> tuple[NDArray[np.float64], ...] | None:
-    """Return the variables at the start of inference, one array (batch, *units) each; None for a feedforward pass."""
-    if scenario.inference.start == "feedforward":
+    """Return the variables at the start of inference, one array (batch, *units) each.
+
+    None for a feedforward pass, and where an amortiser guesses them: there inference starts by itself.
+    """
+    if scenario.inference.start in ("feedforward", "amortised"):
         return None
     layout = Flat(network.state_shapes)
     if scenario.inference.start == "zeros":

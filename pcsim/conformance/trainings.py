@@ -14,10 +14,13 @@ from pcsim.conformance.subject import Subject
 from pcsim.inference import ErrorsFirst, Halving, Langevin, with_free_input
 from pcsim.inference.steppers import Clipped, GradientDescent
 from pcsim.inference.stopping import StopRule
-from pcsim.learning import MQ, SGD, Adam, AdamW, AtTheEnd, Learner, Momentum, PerLayer
+from pcsim.learning import MQ, SGD, Adam, AdamW, AmortiserRule, AtTheEnd, Learner, Momentum, PerLayer
 from pcsim.learning.evaluation import Reconstruction
 from pcsim.learning.pixels import pixels
 from pcsim.learning.trainer import TrainingTask
+from pcsim.model.activations import Tanh
+from pcsim.model.initialisers import Orthogonal
+from pcsim.model.network import AMORTISER, dense_chain
 from pcsim.typing import NDArray
 
 SAMPLES, BATCH, UPDATES = 24, 6, 6
@@ -65,6 +68,7 @@ VARIANTS = (
     "errors-first",
     "noise",
     "incremental-noise",
+    "amortised",
 )
 
 
@@ -93,6 +97,7 @@ def training_variants_of(subject: Subject, strength: int) -> list[str]:
     """Return what a backend that learns by predictive coding may be asked for beside that."""
     learners = _learners(subject)
     found = [what for what in VARIANTS if ("incremental" if what.startswith("incremental") else "state") in learners]
+    found = [what for what in found if what != "amortised" or subject.able.amortises]
     return [] if strength == FEW else found
 
 
@@ -126,6 +131,8 @@ def variant_task(what: str, precision: str) -> TrainingTask:
         draw = np.random.default_rng(4)
         stored = draw.integers(256, size=task.x.shape, dtype=np.uint8)
         return replace(task, x=pixels(stored, draw.standard_normal((256, task.x.shape[1]))))
+    if what == "amortised":
+        return _with_amortiser(task)
     changed = _changed_learner(what, learner)
     if changed is not None:
         return replace(task, learner=changed)
@@ -146,6 +153,18 @@ def _changed_learner(what: str, learner: Learner) -> Learner | None:
     if what.endswith("halving"):
         return replace(learner, inference=Halving(learner.inference), stepper=GradientDescent(1.5))
     return replace(learner, stop=RULES[what]) if what in RULES else None
+
+
+def _with_amortiser(task: TrainingTask) -> TrainingTask:
+    """Return a task that starts from what an amortiser guesses, which learns by an optimiser of its own."""
+    energy = task.learner.inference.energy
+    widths = (*energy.network.input_shape, *(units for (units,) in energy.network.layer_shapes))
+    back = dense_chain(widths[::-1], Tanh())
+    drawn = [{f"{AMORTISER}{k}": v for k, v in own.items()} for own in back.draw_parameters(Orthogonal(1.0), 3)]
+    inference = task.learner.inference.with_energy(replace(energy, network=replace(energy.network, amortiser=back)))
+    learner = replace(task.learner, inference=inference, amortiser=AmortiserRule(SGD(), 0.03))
+    both = tuple(own | more for own, more in zip(task.parameters, reversed(drawn), strict=True))
+    return replace(task, learner=learner, parameters=both)
 
 
 def leaves(tree: Any) -> Iterator[NDArray[Any]]:

@@ -71,7 +71,7 @@ def largest_curvature(
     """Return the largest curvature that inference is to reckon with from its start, over all samples of a batch.
 
     To a relative accuracy of 1e-2. Over states or errors, whichever the inference moves; `initial` are the variables at
-    the start, None after a feedforward pass. Arrays are numpy's, in float64.
+    the start, None where it starts by itself. Arrays are numpy's, in float64.
     """
     found: list[float] = []
     for loss in (inference.energy.loss, _AtItsBound(inference.energy.loss)):
@@ -84,8 +84,8 @@ def largest_curvature(
 def curvature_of(
     xp: Namespace, inference: Inference, energy: Energy, clamped: Clamped, initial: States | None
 ) -> Curvature:
-    """Return the Hessian over what the inference moves, at given variables or after a feedforward pass."""
-    states = energy.feedforward(xp, clamped)[0] if initial is None else initial
+    """Return the Hessian over what the inference moves, at given variables or where it starts by itself."""
+    states = energy.first_states(xp, clamped) if initial is None else initial
     if inference.traits.moves_errors:
         errors = tuple(xp.zeros_like(s) for s in states) if initial is None else initial
         return error_curvature(xp, energy, clamped, errors)

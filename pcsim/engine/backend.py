@@ -211,8 +211,9 @@ class Capabilities:
     energies come with rigorous error bounds; `packages` are those besides numpy and SciPy whose versions decide the
     last bits; `devices` is the number of devices here that can share the batches of training, 0 where it trains on one
     alone; `own` are the kinds of things of users' own, written over the namespace, that it runs, `lenders` packages
-    whose optimisers it takes by name; `learns_precisions` says that it learns these, too. `limits` are sentences on
-    what is refused beyond that, in the words of the refusal. The precision "exact" stands for any number of bits.
+    whose optimisers it takes by name; `learns_precisions` says that it learns these, too, `amortises` that inference
+    may start from what an amortiser guesses, which it trains. `limits` are sentences on what is refused beyond that,
+    in the words of the refusal. The precision "exact" stands for any number of bits.
     """
 
     device: str
@@ -229,6 +230,7 @@ class Capabilities:
     own: tuple[str, ...] = ()
     lenders: tuple[str, ...] = ()
     learns_precisions: bool = False
+    amortises: bool = False
     devices: int = 0
 
 

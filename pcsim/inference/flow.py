@@ -87,11 +87,11 @@ class IncrementFlow:
 
     def begin(self, xp: Namespace, clamped: Clamped, initial: States | None) -> States:
         """Return the initial states and their errors, exact zeros after a feedforward pass."""
-        if initial is None:
-            states = self.energy.feedforward(xp, clamped)[0]
+        states = self.energy.first_states(xp, clamped) if initial is None else initial
+        if initial is None and self.energy.network.amortiser is None:
             return (*states, *(xp.zeros_like(s) for s in states))
-        predictions, _ = self.energy.predict_all(xp, clamped, initial)
-        return (*initial, *(s - p for s, p in zip(initial, predictions[:-1], strict=True)))
+        predictions, _ = self.energy.predict_all(xp, clamped, states)
+        return (*states, *(s - p for s, p in zip(states, predictions[:-1], strict=True)))
 
     def evaluate(self, xp: Namespace, clamped: Clamped, variables: States) -> Evaluation:
         """Return the evaluation that states and carried errors make up."""

@@ -60,7 +60,7 @@ class IncrementStateOptimization(OnEnergy):
 
     def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Increments:
         """Return the initial states, their errors (exact zeros after a feedforward pass) and an anchor a layer."""
-        states = self.energy.feedforward(xp, clamped)[0] if initial is None else initial
+        states = self.energy.first_states(xp, clamped) if initial is None else initial
         predictions, saved = self.energy.predict_all(xp, clamped, states)
         errors = tuple(s - p for s, p in zip(states, predictions[:-1], strict=True))
         memory = tuple(stepper.begin(xp, s) for s in states)

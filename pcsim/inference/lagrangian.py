@@ -44,7 +44,7 @@ class AugmentedLagrangian(OnEnergy):
 
     def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Multiplied:
         """Return the initial states, multipliers of zero and no memory of steps."""
-        states = self.energy.feedforward(xp, clamped)[0] if initial is None else initial
+        states = self.energy.first_states(xp, clamped) if initial is None else initial
         nothing = tuple(xp.zeros_like(s) for s in states)
         return Multiplied(states, nothing, tuple(stepper.begin(xp, s) for s in states))
 

@@ -31,7 +31,7 @@ class StateOptimization(Simultaneous):
 
     def begin(self, xp: Namespace, clamped: Clamped, initial: States | None, stepper: Stepper) -> Moving:
         """Return the initial states at rest."""
-        states = self.energy.feedforward(xp, clamped)[0] if initial is None else initial
+        states = self.energy.first_states(xp, clamped) if initial is None else initial
         return at_rest(xp, states, stepper)
 
     def evaluate(self, xp: Namespace, clamped: Clamped, carry: Moving) -> Evaluation:

@@ -1,5 +1,6 @@
 """Learning: settled errors become weight changes. Inference knows nothing of it, and it knows nothing of layers."""
 
+from pcsim.learning.amortising import AmortiserRule
 from pcsim.learning.batch import Batch
 from pcsim.learning.learner import AfterEveryStep, AgainstForwardPass, AtTheEnd, Learned, Learner, fresh
 from pcsim.learning.normalising import Normalised
@@ -15,6 +16,7 @@ __all__ = [
     "AdamW",
     "AfterEveryStep",
     "AgainstForwardPass",
+    "AmortiserRule",
     "AtTheEnd",
     "Batch",
     "Constant",

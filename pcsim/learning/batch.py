@@ -28,7 +28,7 @@ class _Progress(NamedTuple):
     has_signal: tuple[Array, ...]
 
 
-class _Watched(NamedTuple):
+class Watched(NamedTuple):
     """Where inference under a stop rule stands, and what the rule needs to know of the steps so far."""
 
     carry: Any
@@ -101,16 +101,16 @@ class Batch:
             carry, output = self.loop(self.learner.steps, one_step, (begun, xp.zeros_like(self.y)))
             point = inference.evaluate(xp, clamped, carry)
             return clamped, point, self._shown(clamped, point, output), None
-        end, steps = self._until(self.learner.stop, clamped, begun)
+        end, steps = self.until(self.learner.stop, clamped, begun)
         point = inference.evaluate(xp, clamped, end.carry)
         output = xp.where(steps == 0, point.output, end.output)
         return clamped, point, self._shown(clamped, point, output), steps
 
-    def _until(self, stop: StopRule | None, clamped: Clamped, begun: Any) -> tuple[_Watched, Array]:
+    def until(self, stop: StopRule | None, clamped: Clamped, begun: Any) -> tuple[Watched, Array]:
         """Infer until the rule is met or the method has ended; return where that is, and the number of steps taken."""
         xp, inference, stepper = self.xp, self.learner.inference, self.learner.stepper
 
-        def one_step(step: Any, now: _Watched) -> tuple[Array, Advance]:
+        def one_step(step: Any, now: Watched) -> tuple[Array, Advance]:
             point = inference.evaluate(xp, clamped, now.carry)
             layerwise, present = self._seen(clamped, point)
             arrived = tuple(a | b for a, b in zip(now.arrived, present, strict=True))
@@ -122,16 +122,16 @@ class Batch:
                 reasons.append(cast("EndingInference", inference).ended(now.carry))
             met = reduce(or_, reasons)
 
-            def advance() -> _Watched:
+            def advance() -> Watched:
                 carry = inference.advance(xp, clamped, point, now.carry, stepper, step)
-                return _Watched(carry, xp.where(step == 1, point.output, now.output), layerwise, arrived)
+                return Watched(carry, xp.where(step == 1, point.output, now.output), layerwise, arrived)
 
             return met, advance
 
         nothing, layers = xp.zeros_like(self.y), len(clamped.parameters)
         # From infinity no energy changes by little: not before the first step.
         before = xp.stack([xp.sum_of_squares(nothing)] * layers) + math.inf
-        start = _Watched(begun, nothing, before, (xp.any(nothing),) * layers)
+        start = Watched(begun, nothing, before, (xp.any(nothing),) * layers)
         return self.loop.until(self.learner.steps, one_step, start)
 
     def learn_after_every_step(
@@ -161,9 +161,15 @@ class Batch:
         return Learned(end.parameters, end.memory, end.layerwise, output, end.has_signal)
 
     def _shown(self, clamped: Clamped, end: Evaluation, output: Array) -> Array:
-        """Return the output of the start; where the input is free, that of the input inferred by the end."""
+        """Return the output of the feedforward pass; where the input is free, that from the input inferred by the end.
+
+        `output` is that of the start, where inference starts at that pass.
+        """
         network = self._energy.network
-        return network.outputs(self.xp, clamped.parameters, end.states[0]) if network.has_free_input else output
+        if network.has_free_input:
+            return network.outputs(self.xp, clamped.parameters, end.states[0])
+        # An amortiser has seen the target.
+        return output if network.amortiser is None else network.outputs(self.xp, clamped.parameters, clamped.x)
 
     def _clamped(self, parameters: tuple[Parameters, ...]) -> Clamped:
         return self.learner.inference.clamp(self.xp, parameters, self.x, self.y)

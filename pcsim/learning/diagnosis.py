@@ -80,7 +80,7 @@ def diagnose(batch: Batch, parameters: tuple[Parameters, ...], memory: Memory, r
 def weight_names(network: Network) -> tuple[tuple[str, ...], ...]:
     """Return the names of every layer's weights: what initialisers draw, or the first array that is learned."""
     found: list[tuple[str, ...]] = []
-    for own in network.parameters:
+    for own in replace(network, amortiser=None).parameters:
         learned = [name for name, each in own.items() if each.trained]
         drawn = [name for name in learned if own[name].start == "drawn"]
         found.append(tuple(drawn or learned[:1]))

@@ -110,5 +110,9 @@ def _settled(batch: Batch, parameters: tuple[Parameters, ...]) -> Evaluation:
         point = learner.inference.evaluate(xp, clamped, carry)
         return learner.inference.advance(xp, clamped, point, carry, learner.stepper, step)
 
-    carry = batch.loop(learner.steps, one_step, learner.inference.begin(xp, clamped, None, learner.stepper))
+    carry = learner.inference.begin(xp, clamped, None, learner.stepper)
+    if learner.inference.traits.ends:
+        carry = replace(batch, learner=learner).until(None, clamped, carry)[0].carry
+    else:
+        carry = batch.loop(learner.steps, one_step, carry)
     return learner.inference.evaluate(xp, clamped, carry)

@@ -64,7 +64,7 @@ class HostTrainer(ABC):
         self.augmentation = task.augmentation
         self._black = None if task.augmentation is None else self._to_run(np.array(task.augmentation.black))
         self._learned, self._updates = learned, 0
-        self._memory: Any = fresh(xp, task.learner.optimizer, learned)
+        self._memory: Any = fresh(xp, task.learner, learned)
 
     def run(self, batches: NDArray[np.int64], rates: NDArray[np.float64]) -> Updates:
         """Update the parameters on one batch after another."""

@@ -8,13 +8,15 @@ from pcsim.errors import UsageError
 from pcsim.inference import Inference, drawing_for
 from pcsim.inference.steppers import Stepper
 from pcsim.inference.stopping import StopRule
+from pcsim.learning.amortising import AmortiserRule
 from pcsim.learning.clipping import clip_to_norm
 from pcsim.learning.optimizers import Optimizer, update_layer
 from pcsim.learning.precisions import PrecisionRule, with_moved_precisions
 from pcsim.model.arrays import Array, Namespace, Parameters
+from pcsim.model.network import AMORTISER
 
 Memory = tuple[dict[str, Any], ...]
-"""What the optimiser remembers, arranged like the parameters."""
+"""What the optimisers remember, arranged like the parameters."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Learner:
 
     `clip` is the largest norm of the gradient of all parameters together; with `stop` inference ends as soon as that
     is met on the batch; `speeds` are the layers' learning rates in units of the common one, 0 where a layer is frozen;
-    `precisions` is how these are learned that the network has among its parameters.
+    `precisions` is how these are learned that the network has among its parameters, `amortiser` how that learns which
+    it has beside it: clipping, speeds and the rates of updates are not for these.
     Raises `UsageError` for fewer than one step, and where weights change during inference for a stop rule and for
     errors that do not follow from the states.
     """
@@ -60,6 +63,7 @@ class Learner:
     stop: StopRule | None = None
     speeds: tuple[float, ...] | None = None
     precisions: PrecisionRule | None = None
+    amortiser: AmortiserRule | None = None
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -101,6 +105,8 @@ class Learner:
 
         Arrays without a gradient, statistics of norms, stay, and so do those of layers that are frozen.
         """
+        if self.amortiser is not None:
+            parameters, gradient, memory = self.amortiser.follow(xp, parameters, gradient, memory, number)
         speeds = self.speeds or (1.0,) * len(parameters)
         gradient = tuple(own if speed else {} for own, speed in zip(gradient, speeds, strict=True))
         if self.precisions is not None:
@@ -122,8 +128,8 @@ class Learned(NamedTuple):
     """What a batch leaves behind, in the type of the run unless said.
 
     `layerwise` energies (layers, batch) in the wide type at the end of inference, from where the last gradient was
-    taken; `output` ŷ (batch, outputs) of the feedforward pass at the start, where the input is free of that from the
-    input inferred; `has_signal` says for every layer whether any error at that end is not zero, a boolean scalar each;
+    taken; `output` ŷ (batch, outputs) of the feedforward pass, where the input is free of that from the input
+    inferred; `has_signal` says for every layer whether any error at that end is not zero, a boolean scalar each;
     `steps` counts those of inference under a stop rule.
     """
 
@@ -135,9 +141,15 @@ class Learned(NamedTuple):
     steps: Array | None = None
 
 
-def fresh(xp: Namespace, optimizer: Optimizer, parameters: tuple[Parameters, ...]) -> Memory:
-    """Return what an optimiser remembers before its first update."""
-    return tuple({name: optimizer.begin(xp, array) for name, array in own.items()} for own in parameters)
+def fresh(xp: Namespace, learner: Learner, parameters: tuple[Parameters, ...]) -> Memory:
+    """Return what a learner's optimisers remember before their first update."""
+    rule = learner.amortiser
+
+    def begun(name: str, array: Array) -> Any:
+        optimizer = learner.optimizer if rule is None or not name.startswith(AMORTISER) else rule.optimizer
+        return optimizer.begin(xp, array)
+
+    return tuple({name: begun(name, array) for name, array in own.items()} for own in parameters)
 
 
 def _errors_follow_from_states(inference: Inference) -> bool:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from jaxtyping import Shaped
 
+from pcsim.model.amortiser import guess_gradient, guessed
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.layers import Layer, Saved
 from pcsim.model.losses import Loss, unweighted
@@ -127,6 +128,14 @@ class Energy:
             states.append(prediction if errors is None or i >= len(errors) else prediction + errors[i])
         return tuple(states[:-1]), tuple(predictions), tuple(saved)
 
+    def first_states(self, xp: Namespace, clamped: Clamped) -> States:
+        """Return where inference starts by itself: what an amortiser guesses, without one the feedforward pass."""
+        network = self.network
+        if network.amortiser is None:
+            return self.feedforward(xp, clamped)[0]
+        guesses = guessed(xp, network, clamped.parameters, clamped.y).states[::-1]
+        return guesses if network.has_free_input else guesses[1:]
+
     def error(self, xp: Namespace, clamped: Clamped, states: Sequence[Array], prediction: Array, i: int) -> Array:
         """Return ε_i = s_i − ŝ_i of a free state, −∂ℓ/∂ŷ of the output layer."""
         if i == len(states):
@@ -228,7 +237,7 @@ class Energy:
         return total
 
     def parameter_gradient(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> tuple[Parameters, ...]:
-        """Return ∇_θ E of every layer, −(∂f_i/∂θ)ᵀ γ_i ε_i, as a mean over the batch."""
+        """Return ∇_θ E of every layer, −(∂f_i/∂θ)ᵀ γ_i ε_i, a mean over the batch; an amortiser's of its own loss."""
         if point.slopes is not None:
             return point.slopes(point)
         scale = -1.0 / clamped.x.shape[0]
@@ -244,6 +253,12 @@ class Energy:
         for i, own in enumerate(clamped.parameters):
             if PRECISION in own:
                 found[i][PRECISION] = self._precision_slope(xp, own[PRECISION], point.errors[i])
+        if self.network.amortiser is not None:
+            free = self.network.has_free_input
+            settled = point.states if free else (clamped.x, *point.states)
+            slopes = guess_gradient(xp, self.network, clamped.parameters, clamped.y, settled)
+            for own, more in zip(found[int(free) :], slopes, strict=True):
+                own.update(more)
         return found
 
     def _precision_slope(self, xp: Namespace, gamma: Shaped[Array, "1"], error: Array) -> Shaped[Array, "1"]:

@@ -17,6 +17,8 @@ from pcsim.typing import NDArray
 
 PRECISION = "precision"
 """The name of a layer's precision γ, (1,), among its parameters."""
+AMORTISER = "A"
+"""What stands before the names of an amortiser's parameters among those of the layer that it goes back through."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,14 @@ class Network:
     """N predictive layers; layer i predicts state i, the last one the output.
 
     `input_shape` is the shape of one sample. States s_0 … s_{N−2} are free, the input is state −1. With
-    `learns_precisions` the precision of every hidden layer is one of its parameters.
+    `learns_precisions` the precision of every hidden layer is one of its parameters. An `amortiser` is a network from
+    the output down to the input, a layer for every layer here, whose parameters are among theirs.
     """
 
     input_shape: tuple[int, ...]
     layers: tuple[Layer, ...]
     learns_precisions: bool = False
+    amortiser: "Network | None" = None
 
     @property
     def state_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -103,12 +107,14 @@ class Network:
     @cached_property
     def parameters(self) -> tuple[Mapping[str, Parameter], ...]:
         """What there is to know of every layer's parameters, by name."""
-        every = [layer.parameters for layer in self.layers]
-        if not self.learns_precisions:
-            return tuple(every)
-        hidden = range(int(self.has_free_input), len(every) - 1)
-        more = {PRECISION: Parameter((1,), "ones")}
-        return tuple({**own, **more} if i in hidden else own for i, own in enumerate(every))
+        every, first = [dict(layer.parameters) for layer in self.layers], int(self.has_free_input)
+        if self.learns_precisions:
+            for own in every[first:-1]:
+                own[PRECISION] = Parameter((1,), "ones")
+        if self.amortiser is not None:
+            for own, back in zip(every[first:], reversed(self.amortiser.layers), strict=True):
+                own |= {AMORTISER + name: each for name, each in back.parameters.items()}
+        return tuple(every)
 
     @property
     def multiplications(self) -> int:
@@ -126,7 +132,7 @@ class Network:
         return predictions[-1]
 
     def draw_parameters(
-        self, initialisers: Initialiser | Sequence[Initialiser], seed: int
+        self, initialisers: Initialiser | Sequence[Initialiser], seed: int | Sequence[int]
     ) -> tuple[dict[str, NDArray[np.float64]], ...]:
         """Draw the parameters of every layer from the seed, in float64, with one initialiser for all or one for each.
 

@@ -20,6 +20,7 @@ from pcsim.assemble import (
     number_of_classes,
     number_of_steps,
     read_dataset,
+    require_amortiser,
     require_parameter_range,
     require_step_size,
 )
@@ -185,6 +186,7 @@ def _training_backend(scenario: Scenario) -> TrainingBackend:
             raise UsageError(f"backend '{name}' cannot be used here: {able.problem}; {able.fix}")
         if not able.rules:
             raise UsageError(f"backend '{name}' cannot evaluate on data sets; use --backend {trainers_besides(name)}")
+    require_amortiser(scenario, able)
     # What trains says so in its capabilities.
     return cast("TrainingBackend", backend)
 

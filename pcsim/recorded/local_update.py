@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from pcsim.assemble import (
+    build_amortiser_rule,
     build_inference,
     build_network,
     build_optimizer,
@@ -122,9 +123,16 @@ def learn_from(
         optimizer, speeds = build_optimizer(scenario, table), speeds_of(scenario, table, built)
         rule = build_precision_rule(table)
         learner = Learner(
-            inference, GradientDescent(1.0), 1, optimizer, clip=table.clip, speeds=speeds, precisions=rule
+            inference,
+            GradientDescent(1.0),
+            1,
+            optimizer,
+            clip=table.clip,
+            speeds=speeds,
+            precisions=rule,
+            amortiser=build_amortiser_rule(scenario),
         )
-        memory = fresh(xp, learner.optimizer, recorded.parameters)
+        memory = fresh(xp, learner, recorded.parameters)
         after, _ = learner.follow(xp, recorded.parameters, gradient, memory, table.largest_lr, 1)
         names, nothing = weight_names(built), np.zeros(1)
         pairs = chosen(names, zip(recorded.parameters, after, strict=True), nothing)
@@ -164,7 +172,7 @@ def _words(scenario: Scenario, embedded: Embedded, overrides: str | Sequence[str
         # Whatever inference came before, an update can follow: its words are read beside one that goes with training.
         plain = InferenceTable(method="state", loss="squared-error", steps=1)
         whole = scenario.data.model_copy(update={"mask": None})
-        text = scenario_text(scenario.model_copy(update={"inference": plain, "data": whole}))
+        text = scenario_text(scenario.model_copy(update={"inference": plain, "data": whole, "amortiser": None}))
         embedded = replace(embedded, text=text)
         given = (overrides,) if isinstance(overrides, str) else overrides
         overrides = ("learning.optimizer=sgd", *given)

@@ -18,6 +18,7 @@ from pcsim.assemble import (
     named,
     packages_of,
     read_dataset,
+    require_amortiser,
     require_lent,
     require_own,
     require_shares,
@@ -116,6 +117,7 @@ def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
     with named(scenario, _blamed(scenario, backend.capabilities())):
         capabilities = require(name, backend, precision, scenario.inference.method, scenario.inference.solver)
     require_own(scenario, capabilities)
+    require_amortiser(scenario, capabilities)
     network = build_network(scenario)
     try:
         setup = None

@@ -3,6 +3,7 @@
 The only place that knows the words of the files; everything else sees the frozen `Scenario`.
 """
 
+from pcsim.scenario.amortiser import AmortiserTable
 from pcsim.scenario.arithmetic import BackendTable, Bits
 from pcsim.scenario.catalogue import list_scenarios
 from pcsim.scenario.flow import LogTimes
@@ -10,7 +11,7 @@ from pcsim.scenario.given import Given, GivenNetwork, network_of, scenario_of
 from pcsim.scenario.inference import InferenceTable
 from pcsim.scenario.learning import LearningTable, RateSchedule
 from pcsim.scenario.mask import Masked
-from pcsim.scenario.model import DataTable, LogSpaced, Scenario, TraceTable
+from pcsim.scenario.model import DataTable, Scenario
 from pcsim.scenario.network import NetworkTable
 from pcsim.scenario.read import Run, parse_scenario, read_scenario, run_with, runs_of
 from pcsim.scenario.scaling import ChannelScaling
@@ -19,10 +20,12 @@ from pcsim.scenario.search import Range, SearchTable
 from pcsim.scenario.sources import is_piped
 from pcsim.scenario.stop import Stop
 from pcsim.scenario.study import StudyTable
+from pcsim.scenario.trace import LogSpaced, TraceTable
 from pcsim.scenario.words import homes_of
 from pcsim.scenario.write import scenario_text
 
 __all__ = [
+    "AmortiserTable",
     "BackendTable",
     "Bits",
     "ChannelScaling",

@@ -30,6 +30,10 @@ MOST_EVALUATIONS = 1000
 """Of a search for equilibria that names no steps."""
 
 
+AMORTISED = ("state", "sequential", "precision-weighted", "augmented-lagrangian")
+"""Methods that may start from states that are guessed."""
+
+
 class InferenceTable(Table):
     """What moves during inference and how (`[inference]`)."""
 
@@ -41,8 +45,8 @@ class InferenceTable(Table):
     """Compute errors from states, or carry the errors themselves so that small ones survive rounding."""
     loss: Annotated[str, OpenWord("loss")]
     """Energy of the output layer, summed over its units; the two entropies take logits."""
-    start: Literal["feedforward", "zeros", "normal"] = "feedforward"
-    """States (or errors) before the first step."""
+    start: Literal["feedforward", "zeros", "normal", "amortised"] = "feedforward"
+    """States (or errors) before the first step; amortised: what [amortiser] guesses from the target."""
     steps: CountOrZero = 64
     """Number of inference steps; for the method equilibrium the most evaluations, 1000 if not given."""
     step_size: Annotated[Positive | Literal["auto"], Allowed('"auto" or a number greater than 0', ("auto",))] = 0.1
@@ -172,6 +176,7 @@ class InferenceTable(Table):
             _equilibrium_problems,
             _form_problems,
             _errors_first_problems,
+            _amortised_problems,
             _free_problems,
             _auto_problems,
             _noise_problems,
@@ -208,6 +213,24 @@ def _errors_first_problems(table: InferenceTable) -> Iterator[Inconsistency]:
     if table.step_size == "auto":
         other = 'step_size = "auto", which is found for states alone'
         yield clash("inference.error_steps", other, "write error_steps = 0 or give a number")
+
+
+def _amortised_problems(table: InferenceTable) -> Iterator[Inconsistency]:
+    if table.start != "amortised":
+        return
+    chosen = 'inference.start = "amortised"'
+    if table.method not in AMORTISED:
+        other = f'method = "{table.method}"'
+        yield clash(chosen, other, f"choose {' or '.join(AMORTISED)}, or another start")
+    if table.error_steps > 0:
+        other = f"error_steps = {table.error_steps}, which begin with errors"
+        yield clash(chosen, other, "write error_steps = 0, or choose another start")
+    if table.output != "clamped":
+        other = f'output = "{table.output}", of which it would be guessed'
+        yield clash(chosen, other, 'write output = "clamped", or choose another start')
+    if table.input == "masked":
+        other = 'input = "masked", of which some units are known'
+        yield clash(chosen, other, 'write input = "clamped" or "free", or choose another start')
 
 
 def _auto_problems(table: InferenceTable) -> Iterator[Inconsistency]:

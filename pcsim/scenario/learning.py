@@ -170,7 +170,7 @@ def learning_problems(learning: LearningTable, inference: InferenceTable, task: 
     if inference.stop is not None and learning.rule == "incremental":
         why = "weights that change after every step need the same number of steps in every update"
         yield clash("inference.stop", f'learning.rule = "incremental": {why}', 'write rule = "pc", or remove stop')
-    if inference.start != "feedforward":
+    if inference.start not in ("feedforward", "amortised"):
         advice = 'write start = "feedforward", or remove [learning]'
         yield clash(
             f'inference.start = "{inference.start}"', "[learning], which starts at the feedforward pass", advice

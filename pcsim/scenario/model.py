@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, PrivateAttr, model_validator
+from pydantic import PrivateAttr, model_validator
 
 from pcsim.model.arithmetic import NARROW
 from pcsim.model.network import Network
+from pcsim.scenario.amortiser import AmortiserTable, amortiser_problems
 from pcsim.scenario.arithmetic import BackendTable
 from pcsim.scenario.augment import augment_problems
 from pcsim.scenario.fields import (
     Allowed,
-    AtLeastTwo,
     Count,
     CountOrZero,
     FilePath,
@@ -35,13 +35,8 @@ from pcsim.scenario.search import EXAMPLE as EXAMPLE_OF_SEARCH
 from pcsim.scenario.search import SearchTable, search_problems
 from pcsim.scenario.study import StudyTable
 from pcsim.scenario.sweep import EXAMPLE, Sweep
+from pcsim.scenario.trace import TraceTable
 from pcsim.words import Shown, count
-
-Recordable = Literal[
-    "energy", "grad_norm", "states", "errors", "energy_per_sample", "weight_gradient", "arrival_per_sample"
-]
-Loggable = Literal["csv", "tensorboard"]
-T = TypeVar("T")
 
 
 class DataTable(Table):
@@ -90,42 +85,6 @@ class DataTable(Table):
         return self
 
 
-class LogSpaced(Table):
-    """Steps that are evenly spaced on a logarithmic scale, `every = { log = 200 }`."""
-
-    log: AtLeastTwo
-    """How many steps to record at most, 0 among them; the last step comes in any case."""
-
-
-def _each_once(names: tuple[T, ...]) -> tuple[T, ...]:
-    return tuple(dict.fromkeys(names))
-
-
-class TraceTable(Table):
-    """What is recorded, and how often (`[trace]`)."""
-
-    record: Annotated[
-        tuple[Recordable, ...],
-        AfterValidator(_each_once),
-        Allowed(
-            'a list of words, as in ["energy", "states"], out of ' + ", ".join(Recordable.__args__), Recordable.__args__
-        ),
-    ] = ("energy", "grad_norm")
-    """Quantities to record."""
-    every: Annotated[
-        Count | LogSpaced,
-        Allowed("a whole number, 1 or more, or a table, as in { log = 200 }, with 2 or more"),
-    ] = 1
-    """Record every so many steps, or a number of logarithmically spaced steps."""
-    log: Annotated[
-        Annotated[tuple[Loggable, ...], Field(min_length=1), AfterValidator(_each_once)] | None,
-        Allowed('a list of words, as in ["csv"], out of ' + ", ".join(Loggable.__args__), Loggable.__args__),
-    ] = None
-    """What else is written beside the trace while the run goes on, for other programs: csv, a file a clock
-    (NAME-epoch.csv, NAME-update.csv, NAME-step.csv), tensorboard, events in the folder NAME.tensorboard; without it
-    nothing."""
-
-
 @dataclass(frozen=True)
 class Reading:
     """How a scenario was read: notes for the user, and where keys were written; no part of its identity.
@@ -159,6 +118,8 @@ class Scenario(Table, Shown):
     learning: Annotated[LearningTable | None, Allowed("a table: write [learning] on a line of its own")] = None
     """How the weights are trained before the inference run; without it they are not. [trace] and data.batch are for the
     run that follows training."""
+    amortiser: Annotated[AmortiserTable | None, Allowed("a table: write [amortiser] on a line of its own")] = None
+    """The chain that guesses where inference starts, where inference.start = "amortised"."""
     trace: Annotated[TraceTable, Allowed("a table: write [trace] on a line of its own")] = TraceTable()
     """What is recorded, and how often."""
     backend: Annotated[BackendTable, Allowed("a table: write [backend] on a line of its own")] = BackendTable()
@@ -256,6 +217,14 @@ class Scenario(Table, Shown):
 
     @model_validator(mode="before")
     @classmethod
+    def _imply_amortiser(cls, given: Any) -> Any:
+        """Resolve a table of which all keys were left out."""
+        inference = given.get("inference") if isinstance(given, dict) else None
+        starts = isinstance(inference, dict) and inference.get("start") == "amortised"
+        return {"amortiser": {}, **given} if starts else given
+
+    @model_validator(mode="before")
+    @classmethod
     def _imply_rule(cls, given: Any) -> Any:
         """Resolve what the method implies for learning; values of the wrong type are left to be found."""
         tables = [given.get(name) for name in ("inference", "learning")] if isinstance(given, dict) else [None]
@@ -284,6 +253,8 @@ class Scenario(Table, Shown):
         kind = None if self.study is None else self.study.kind
         found += search_problems(self.search, kind, self.sweep is not None, self.learning, self.data.validation)
         found += mask_problems(self.data.mask, self.data.task, self.inference)
+        if self.inference.start == "amortised":
+            found += amortiser_problems(self.network, self.inference, self.learning)
         if self.learning is not None:
             found += learning_problems(self.learning, self.inference, self.data.task)
             found += augment_problems(self.learning.augment, self.network.input, self.data.task)

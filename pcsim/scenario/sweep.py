@@ -11,7 +11,7 @@ from pcsim.scenario.overrides import Override
 from pcsim.scenario.tree import Place, Tree
 
 EXAMPLE = "keys with a list of values each, as in inference.step_size = [0.1, 0.2]"
-SWEPT = ("seed", "network", "data", "inference", "learning", "trace", "backend")
+SWEPT = ("seed", "network", "data", "inference", "learning", "amortiser", "trace", "backend")
 """What a sweep may change: everything but what the runs have in common."""
 TOGETHER = "together"
 """The key of a sweep whose values are tables of keys from anywhere in the file, that change together."""

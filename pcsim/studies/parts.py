@@ -10,7 +10,7 @@ from pcsim.runs.sample_arrivals import SampleArrivals
 from pcsim.runs.simulation import Simulation, prepare
 from pcsim.runs.tracing import create_trace, final_arrays, outcome_of, status_of
 from pcsim.scenario import Run, Scenario
-from pcsim.scenario.model import Recordable
+from pcsim.scenario.trace import Recordable
 from pcsim.studies.place import NOWHERE, Place
 from pcsim.trace import Trace
 

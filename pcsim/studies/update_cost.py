@@ -50,7 +50,7 @@ def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
 def _cost(each: Run, place: Place) -> Measures:
     network = build_network(each.scenario)
     learner, parameters = build_learner(each.scenario, network), inputs_of(each.scenario).parameters
-    memory = fresh(host_namespace(), learner.optimizer, parameters)
+    memory = fresh(host_namespace(), learner, parameters)
     learned = [own[name].size for own, named in zip(parameters, network.parameters, strict=True) for name in named]
     remembered = [array.size for own in memory for arrays in own.values() for array in arrays]
     counts = (*products(network, learner), sum(learned), sum(remembered))

@@ -223,7 +223,10 @@ def _of_scenario(source: Scenario | str | Path, xp: Namespace) -> _Setting:
         moving = None if initial is None else (first_variable(inference, inputs.x), *initial)
     energy, traits = inference.energy, inference.traits
     clamped = energy.clamp(xp, parameters, inputs.x, inputs.y)
-    states = energy.feedforward(xp, clamped, moving)[0] if moving is None or traits.moves_errors else moving
+    if moving is None:
+        states = energy.first_states(xp, clamped)
+    else:
+        states = energy.feedforward(xp, clamped, moving)[0] if traits.moves_errors else moving
     place = "at the start of inference"
     return _Setting(scenario, energy, parameters, inputs.x, inputs.y, states, place, initial, traits)
 

@@ -8,10 +8,12 @@ from jaxtyping import Float64
 
 from pcsim.assemble import build_task
 from pcsim.engine.backend import Descent, Flow, Task
+from pcsim.engine.host import host_namespace
 from pcsim.errors import UsageError
 from pcsim.inference import StateOptimization
 from pcsim.inference.steppers import GradientDescent
 from pcsim.linear import is_linear, linear_system
+from pcsim.model.energy import States
 from pcsim.model.losses import SoftClampedSquaredError, SquaredError, unweighted
 from pcsim.model.network import Network
 from pcsim.recorded.resimulation import setting_in_double
@@ -85,11 +87,19 @@ def _is_linear(task: Task) -> bool:
 
 def _exact(task: Task, clock: NDArray[Any], step_size: float) -> Overlay:
     system = linear_system(task.inference.energy, task.parameters, task.x, task.y)
-    trajectory = system.trajectory(task.initial)
+    trajectory = system.trajectory(_start(task))
     flows = isinstance(task.motion, Flow)
     motion = trajectory.flow(clock) if flows else trajectory.descent(clock, step_size)
     energy, resolution = trajectory.energies(motion), trajectory.resolution(motion)
     return Overlay(EXACT, np.where(energy > resolution[:, None], energy, np.nan))
+
+
+def _start(task: Task) -> States | None:
+    """Return the states at the start, None at a feedforward pass."""
+    energy, xp = task.inference.energy, host_namespace()
+    if energy.network.amortiser is None:
+        return task.initial
+    return energy.first_states(xp, energy.clamp(xp, task.parameters, task.x, task.y))
 
 
 def _profile(task: Task, clock: NDArray[Any], table: InferenceTable) -> Overlay:

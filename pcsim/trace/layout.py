@@ -18,7 +18,7 @@ EQUILIBRIUM = ("residual", "energy", "evaluations", "converged", "stalled", "sma
 """Arrays of the group `equilibrium`, one value a sample each."""
 INPUT_STATES = "states/input"
 ARRIVALS = "arrival_per_sample"
-_BY_LAYER = re.compile(r"(?:final/)?(?:\w+)/(layer|W|b)_(\d+)")
+_BY_LAYER = re.compile(r"(?:final/)?(?:\w+)/(layer|W|b|AW|Ab)_(\d+)")
 
 
 @dataclass(frozen=True)
@@ -168,8 +168,9 @@ class Dimensions:
         layer = int(match[2]) if match else 0
         if match is None or layer >= len(self.layout.unit_shapes):
             return self._fixed.get(path, ())
-        units = self._units[layer]
-        return {"layer": ("sample", *units), "W": (*self._units[layer - 1], *units), "b": units}[match[1]]
+        units, below = self._units[layer], self._units[layer - 1]
+        wanted = {"layer": ("sample", *units), "W": (*below, *units), "b": units, "AW": (*units, *below), "Ab": below}
+        return wanted[match[1]]
 
     @cached_property
     def _all_sizes(self) -> dict[str, int]:

@@ -4,15 +4,16 @@ from typing import Any
 
 import numpy as np
 
-from pcsim.model.network import Network
+from pcsim.model.network import AMORTISER, Network
 from pcsim.typing import NDArray
 
 PCSIM, TORCH = "pcsim", "torch"
+MATRICES = ("W", "SW", AMORTISER + "W")
 
 
 def to_torch(network: Network, name: str, layer: int, array: NDArray[Any]) -> NDArray[Any]:
     """Return a parameter of a layer in PyTorch's order; what is neither matrix nor kernel has the same in both."""
-    if name not in ("W", "SW"):
+    if name not in MATRICES:
         return array
     if array.ndim == 4:
         return array.transpose(3, 2, 0, 1)
@@ -25,7 +26,7 @@ def to_torch(network: Network, name: str, layer: int, array: NDArray[Any]) -> ND
 
 def from_torch(network: Network, name: str, layer: int, array: NDArray[Any]) -> NDArray[Any]:
     """Return a parameter in pcsim's order: (in, out), (k, k, in, out), images flattened as height, width, channels."""
-    if name not in ("W", "SW"):
+    if name not in MATRICES:
         return array
     if array.ndim == 4:
         return array.transpose(2, 3, 1, 0)
@@ -38,7 +39,7 @@ def from_torch(network: Network, name: str, layer: int, array: NDArray[Any]) -> 
 
 def torch_shape(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape that a parameter of this one has in PyTorch's order."""
-    if name not in ("W", "SW"):
+    if name not in MATRICES:
         return shape
     return (shape[3], shape[2], *shape[:2]) if len(shape) == 4 else shape[::-1]
 

@@ -114,7 +114,7 @@ def test_bfloat16_on_jax_and_stochastic_rounding_on_numpy_converge_too() -> None
 def test_it_goes_with_learning(rule: Any) -> None:
     case = make_case("linear")
     learner = Learner(halving(case), GradientDescent(TOO_LARGE), 60, SGD(), rule)
-    memory = fresh(XP, learner.optimizer, case.parameters)
+    memory = fresh(XP, learner, case.parameters)
     learned = Batch(XP, learner, case.x, case.y).learn(case.parameters, memory, 1e-3, 1)
     assert np.isfinite(learned.layerwise).all()
     assert learned.layerwise.sum() < 100 * len(case.x)

@@ -111,7 +111,7 @@ def test_ten_updates_follow_automatic_differentiation(name: str, method: str) ->
     case, updated = textbook(name, method)
     learner = learner_on(langevin(METHODS[method](case.energy)), optimizer=SGD())
     parameters: Any = case.parameters
-    ours, memory = case.parameters, fresh(XP, learner.optimizer, case.parameters)
+    ours, memory = case.parameters, fresh(XP, learner, case.parameters)
     units = Flat(case.energy.network.state_shapes).size
     for k, (x, y) in enumerate(batches(case), 1):
         samples = 3 * np.arange(len(x)) + k

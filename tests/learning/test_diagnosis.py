@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("jax_in_double")
 def diagnosed(case: Case, learner: Learner, precision: str = "float64", number: int = 1) -> Diagnosis:
     dtype = np.dtype(precision)
     parameters = tuple({k: v.astype(dtype) for k, v in own.items()} for own in case.parameters)
-    memory, data = fresh(XP, learner.optimizer, parameters), (case.x.astype(dtype), case.y.astype(dtype))
+    memory, data = fresh(XP, learner, parameters), (case.x.astype(dtype), case.y.astype(dtype))
     with np.errstate(all="ignore"):
         return diagnose(Batch(XP, learner, *data), parameters, memory, RATE, number)
 
@@ -64,7 +64,7 @@ def test_the_whole_update_is_measured(rule: str) -> None:
         options["rule"] = AfterEveryStep()
     inference = Backprop(case.energy) if rule == "backprop" else StateOptimization(case.energy)
     learner = learner_on(inference, **options)
-    memory = fresh(XP, learner.optimizer, case.parameters)
+    memory = fresh(XP, learner, case.parameters)
     learned = Batch(XP, learner, case.x, case.y).learn(case.parameters, memory, RATE, 1)
     changes = [
         {"W": after["W"] - before["W"]} for after, before in zip(learned.parameters, case.parameters, strict=True)

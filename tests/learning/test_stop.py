@@ -34,7 +34,7 @@ RULES = {
 
 
 def learn_once(case: Case, learner: Learner) -> Learned:
-    memory = fresh(XP, learner.optimizer, case.parameters)
+    memory = fresh(XP, learner, case.parameters)
     return Batch(XP, learner, case.x, case.y).learn(case.parameters, memory, RATE, 1)
 
 

@@ -59,8 +59,8 @@ from tests.support.scenario_files import TEXT, Files, changed
         (
             "[data]",
             "[zzz]\n[data]",
-            "8:1: unknown table [zzz]; the tables are [network], [data], [inference], [learning], [trace], [backend], "
-            "[sweep], [search], [study]",
+            "8:1: unknown table [zzz]; the tables are [network], [data], [inference], [learning], [amortiser], "
+            "[trace], [backend], [sweep], [search], [study]",
         ),
         (
             'method = "state"\nform = "standard"\n',

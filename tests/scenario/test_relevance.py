@@ -107,7 +107,7 @@ def test_a_misspelt_choice_is_the_only_problem(files: Files):
 
 
 def test_every_rule_names_keys_that_exist():
-    scenario = parse_scenario(TEXT + '[learning]\nschedule = { kind = "step" }')
+    scenario = parse_scenario(TEXT + 'start = "amortised"\n[learning]\nschedule = { kind = "step" }')
     for rule in RULES:
         for key in (*rule.keys, rule.decider):
             attrgetter(key)(scenario)

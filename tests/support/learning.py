@@ -41,7 +41,7 @@ def batches(case: Case) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]
 def train(case: Case, learner: Learner, precision: str = "float64") -> list[Learned]:
     dtype = np.dtype(precision)
     parameters = tuple({k: v.astype(dtype) for k, v in own.items()} for own in case.parameters)
-    memory, found = fresh(XP, learner.optimizer, parameters), []
+    memory, found = fresh(XP, learner, parameters), []
     for k, (x, y) in enumerate(batches(case), 1):
         batch = Batch(XP, learner, x.astype(dtype), y.astype(dtype))
         found.append(batch.learn(parameters, memory, RATE, k))

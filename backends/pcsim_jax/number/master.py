@@ -5,10 +5,10 @@ Most updates are smaller than half a unit in the last place of a bfloat16 weight
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from pcsim.learning import Optimizer
+from pcsim.learning import Learner, Optimizer
 from pcsim.learning.optimizers import LayerOptimizer, Memory, update_layer
 from pcsim.model.arrays import Namespace, Parameters
 from pcsim_jax.number.narrow import Narrow, rounded
@@ -39,3 +39,10 @@ class MasterWeights(LayerOptimizer):
         moved, known = update_layer(xp, self.optimizer, copies, slopes, known, rate, number)
         rounded_off = {name: rounded(array) for name, array in moved.items()}
         return rounded_off, {name: (array, known[name]) for name, array in moved.items()}
+
+
+def with_master_weights(learner: Learner) -> Learner:
+    """Return a learner whose optimisers move such copies."""
+    rule = learner.amortiser
+    rule = rule and replace(rule, optimizer=MasterWeights(rule.optimizer))
+    return replace(learner, optimizer=MasterWeights(learner.optimizer), amortiser=rule)

@@ -42,7 +42,7 @@ def train_compiled(case: Case, learner: Learner, precision: str) -> list[Learned
     with settings():
         parameters: Any = tuple({k: to_run(v, precision) for k, v in own.items()} for own in case.parameters)
         rate = jnp.asarray(RATE, jnp.float64 if precision == "float64" else jnp.float32)
-        memory, found = fresh(xp, learner.optimizer, parameters), []
+        memory, found = fresh(xp, learner, parameters), []
         for k, (x, y) in enumerate(batches(case), 1):
             arguments = to_run(x, precision), to_run(y, precision), rate, jnp.int32(k)
             found.append(update(parameters, memory, *arguments))

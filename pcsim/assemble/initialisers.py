@@ -15,8 +15,10 @@ def build_initialisers(scenario: Scenario, layers: int) -> tuple[Initialiser, ..
     if table.layers is None:
         return (_initialiser(table, table.init),) * layers
     return tuple(
-        _initialiser(table, table.init) if layer.init is None else _initialiser(layer, layer.init)
-        for _, layer in expanded(table.layers)
+        _initialiser(table, table.init)
+        if entry.words is None or entry.words.init is None
+        else _initialiser(entry.words, entry.words.init)
+        for entry in expanded(table.layers)
     )
 
 

@@ -26,7 +26,7 @@ from pcsim.model.layers import (
 from pcsim.model.network import Network, premultiplier
 from pcsim.model.windows import Window
 from pcsim.scenario import Scenario
-from pcsim.scenario.layers import Add, LayerTable, Norm, expanded
+from pcsim.scenario.layers import Add, Entry, LayerTable, Norm, expanded
 
 SHIPPED: Mapping[str, activations.Activation] = {
     "linear": activations.Linear(),
@@ -51,12 +51,14 @@ def build_listed(scenario: Scenario) -> Network:
     given = table.input if isinstance(table.input, tuple) else (table.input or 0,)
     shapes: dict[int, Shape] = {-1: given}
     layers: list[Layer] = []
-    for i, (place, entry) in enumerate(entries):
+    for i, entry in enumerate(entries):
         try:
-            layer = _Builder(scenario, place, entry, i, len(entries), shapes).layer()
+            layer = Layer((Branch(entry.reads),))
+            if entry.words is not None:
+                layer = _Builder(scenario, entry, entry.words, i, len(entries), shapes).layer()
             shapes[i] = layer.output_shape(shapes)
         except ValueError as error:
-            where = scenario.where(f"network.layers[{place}]")
+            where = scenario.where(f"network.layers[{entry.place}]")
             raise UsageError(f"{where}: layer {i} {error}") from None
         layers.append(layer)
     last = shapes[len(layers) - 1]
@@ -69,17 +71,23 @@ def build_listed(scenario: Scenario) -> Network:
 
 
 class _Builder:
-    """One layer of a list: its place there, its words, its number, and the shapes of what is below."""
+    """One layer of a list: what it reads, its words, its number, and the shapes of what is below."""
 
     def __init__(
-        self, scenario: Scenario, place: int, entry: LayerTable, number: int, count: int, shapes: Mapping[int, Shape]
+        self,
+        scenario: Scenario,
+        place: Entry,
+        entry: LayerTable,
+        number: int,
+        count: int,
+        shapes: Mapping[int, Shape],
     ) -> None:
         self._scenario, self._table, self._place, self._entry = scenario, scenario.network, place, entry
         self._number, self._count, self._shapes = number, count, shapes
 
     def layer(self) -> Layer:
         """Return the layer; raises `ValueError` where it does not fit."""
-        entry, source = self._entry, self._number - 1
+        entry, source = self._entry, self._place.reads
         weighted = self._weighted(self._shapes[source])
         first = self._table.order == "activation-first"
         if first:
@@ -104,16 +112,17 @@ class _Builder:
             part = (
                 registered_part(entry, shape)
                 if entry.function is None
-                else function_part(self._scenario, self._place, entry, shape)
+                else function_part(self._scenario, self._place.place, entry, shape)
             )
             return (part, *_norm(entry.norm, part.output_shape(shape)[-1]))
         channels, window = entry.conv, Window(entry.kernel or 0, entry.stride, entry.padding)
         return (Convolution(_image(shape), channels, window, biased), *_norm(entry.norm, channels))
 
     def _added(self, add: Add) -> Branch:
-        state = self._number - add.back
+        state = self._place.adds
         if state < 0:
-            reach = f"add = 1 to {self._number} reach one" if self._number else "below it is the input alone"
+            below = self._place.below
+            reach = f"add = 1 to {below} reach one" if below else "below it is the input alone"
             raise ValueError(f"adds what is {add.back} layers below it, which is no state: {reach}")
         if add.conv is None:
             return Branch(state, prefix="S")

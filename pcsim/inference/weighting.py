@@ -27,8 +27,8 @@ class PrecisionWeighted(StateOptimization):
 
     Source: arXiv 2506.23800, and what others say of its authors' program: precisions α away from the wavefront and 1
     where it is, which are ours for steps of α times its state learning rate and p = 1/α. Its decaying form was not to
-    be found; the geometric one is ours. Where skips make ways of several lengths, the shortest counts: there are no
-    auxiliary neurons that delay the others.
+    be found; the geometric one is ours. Where skips make ways of several lengths, the shortest counts; auxiliary
+    neurons (`add = { back = 2, auxiliary = true }`) make them one.
     """
 
     precision_decay: float = 0.0

@@ -1,7 +1,7 @@
 """The words of `network.layers`: one table a predictive layer."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, model_serializer
 
@@ -91,10 +91,12 @@ class Add(_Written):
     """Width of the zeros around the image."""
     norm: NormWord = None
     """Batch normalisation after the convolution."""
+    auxiliary: Flag = False
+    """Whether the state passes a state of its own for every layer it goes beside, as auxiliary neurons."""
 
     def unused(self) -> tuple[str, ...]:
-        """Return what belongs to convolutions where there is none."""
-        return OF_CONVOLUTIONS if self.conv is None else ()
+        """Return what belongs to convolutions where there is none, and what is off."""
+        return (OF_CONVOLUTIONS if self.conv is None else ()) + (() if self.auxiliary else ("auxiliary",))
 
 
 class LayerTable(_Written):
@@ -230,6 +232,32 @@ def _init_problems(i: int, layer: LayerTable) -> Iterator[Inconsistency]:
             yield Inconsistency((f"network.layers[{i}].{key}",), text)
 
 
-def expanded(layers: tuple[LayerTable, ...]) -> tuple[tuple[int, LayerTable], ...]:
-    """Return every predictive layer with its place in the list, those that repeat as often as they do."""
-    return tuple((place, layer) for place, layer in enumerate(layers) for _ in range(layer.repeat))
+class Entry(NamedTuple):
+    """A predictive layer: its place in the list, its words, and the numbers of the states that it reads and adds.
+
+    −1 is the input. Auxiliary neurons have no words: they are what they read. `below` are the layers of the list, those
+    that repeat counted, that it could add.
+    """
+
+    place: int
+    words: LayerTable | None
+    below: int
+    reads: int
+    adds: int = -1
+
+
+def expanded(layers: tuple[LayerTable, ...]) -> tuple[Entry, ...]:
+    """Return every predictive layer, those that repeat as often as they do, auxiliary neurons before what adds them."""
+    found: list[Entry] = []
+    states = [-1]  # the input, and what each layer of the list becomes
+    repeated = [(place, each) for place, each in enumerate(layers) for _ in range(each.repeat)]
+    for place, layer in repeated:
+        adds, below = -1, len(states) - 1
+        if layer.add is not None and layer.add.back <= below:
+            adds = states[-layer.add.back]
+            for _ in range(layer.add.back - 1 if layer.add.auxiliary else 0):
+                found.append(Entry(place, None, below, adds))
+                adds = len(found) - 1
+        found.append(Entry(place, layer, below, states[-1], adds))
+        states.append(len(found) - 1)
+    return tuple(found)

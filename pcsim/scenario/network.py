@@ -177,7 +177,10 @@ class NetworkTable(Table):
             return ()
         if self.layers is None:
             return (self.activation or "linear",)
-        found = [layer.activation or self.activation or "linear" for _, layer in expanded(self.layers)]
+        found = [
+            "linear" if entry.words is None else entry.words.activation or self.activation or "linear"
+            for entry in expanded(self.layers)
+        ]
         return tuple(dict.fromkeys(found[:-1] or found))
 
     @property

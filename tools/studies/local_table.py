@@ -132,24 +132,26 @@ def draw(found: Found) -> Any:
             points = [(layers, runs) for layers, runs in points if accuracies(runs)]
             if not points:
                 continue
-            colour = "black" if method is BACKPROPAGATION else f"C{number - 1}"
+            # Beside each other in every depth, and no two of one colour and mark.
+            colour, mark = "black" if method is BACKPROPAGATION else f"C{number - 1}", "os^D"[number // 10]
             right = [list(accuracies(runs).values()) for _, runs in points]
             spreads = [np.std(values, ddof=1) if len(values) > 1 else 0.0 for values in right]
             means = [np.mean(values) for values in right]
-            depths = [layers for layers, _ in points]
-            panels[0][column].errorbar(depths, means, spreads, color=colour, marker="o", capsize=3, label=method.name)
+            depths = [layers * 1.04 ** (number - len(METHODS) // 2) for layers, _ in points]
+            panels[0][column].errorbar(depths, means, spreads, color=colour, marker=mark, capsize=3, label=method.name)
             lowest = [[run.lowest_to_backprop for run in runs.values()] for _, runs in points]
             drawn = [float(np.mean([value for value in each if value is not None] or [np.nan])) for each in lowest]
-            panels[1][column].plot(depths, drawn, color=colour, marker="o")
+            panels[1][column].plot(depths, drawn, color=colour, marker=mark)
         panels[0][column].set_title(data, fontsize=10)
         panels[0][column].set_ylabel("test accuracy (%)")
-        panels[1][column].set_ylabel("lowest cosine to backpropagation of any layer")
+        panels[1][column].set_ylabel("lowest cosine to backpropagation")
         panels[1][column].set_xlabel("layers")
         panels[1][column].set_xscale("log")
         panels[1][column].set_xticks(list(STEPS), [str(layers) for layers in STEPS])
         panels[1][column].minorticks_off()
         for axes in (panels[0][column], panels[1][column]):
             axes.grid(alpha=0.2)
-    if panels[0][0].get_legend_handles_labels()[0]:
-        panels[0][0].legend(fontsize=8)
+    handles, labels = panels[0][0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, fontsize=8, ncols=3, loc="outside lower center")
     return figure

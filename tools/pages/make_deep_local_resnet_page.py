@@ -18,7 +18,8 @@ from tools.studies.trials import Trial, accuracy, kept_outcome, outcome, spread
 SEEDS = (0, 1, 2)
 PLAIN, NORMS = "deep-local-resnet", "deep-local-resnet-norms"
 ADAM = "learning.scale=none"
-ERRORS = ("inference.method=error", "inference.steps=5", "inference.step_size=0.001")
+ERRORS = ("inference.method=error", "inference.steps=5")
+LARGE, SMALL = "inference.step_size=0.001", "inference.step_size=0.0001"
 BACKPROP = "inference.method=backprop"
 
 
@@ -37,12 +38,14 @@ WITHOUT_NORMS = (
     Way("SO, increment form", PLAIN, (ADAM,)),
     Way("SO, standard form", PLAIN, ("inference.form=standard", ADAM)),
     Way("SO, standard form, per layer", PLAIN, ("inference.form=standard",)),
-    Way("EO, λ = 0.001, T = 5", PLAIN, (*ERRORS, ADAM)),
+    Way("EO, λ = 0.001, T = 5", PLAIN, (*ERRORS, LARGE, ADAM)),
+    Way("EO, λ = 0.0001, T = 5", PLAIN, (*ERRORS, SMALL, ADAM)),
 )
 WITH_NORMS = (
     Way("backpropagation", NORMS, (BACKPROP,)),
     Way("backpropagation, statistics held", NORMS, (BACKPROP, "network.statistics=held")),
-    Way("EO, λ = 0.001, T = 5", NORMS, ERRORS),
+    Way("EO, λ = 0.001, T = 5", NORMS, (*ERRORS, LARGE)),
+    Way("EO, λ = 0.0001, T = 5", NORMS, (*ERRORS, SMALL)),
     Way("SO, standard form", NORMS),
 )
 HEADER = ["", "test accuracy", "seeds", "test loss", "layers without signal", "lowest ‖ΔW‖/‖W‖ of a layer"]

@@ -177,10 +177,8 @@ class NetworkTable(Table):
             return ()
         if self.layers is None:
             return (self.activation or "linear",)
-        found = [
-            "linear" if entry.words is None else entry.words.activation or self.activation or "linear"
-            for entry in expanded(self.layers)
-        ]
+        words = [entry.words for entry in expanded(self.layers) if entry.words is not None]
+        found = [each.activation or self.activation or "linear" for each in words]
         return tuple(dict.fromkeys(found[:-1] or found))
 
     @property

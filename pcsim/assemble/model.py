@@ -13,6 +13,7 @@ from pcsim.extensions import KINDS, find
 from pcsim.inference import (
     AugmentedLagrangian,
     Backprop,
+    Bidirectional,
     Equilibrium,
     EquilibriumPropagation,
     ErrorOptimization,
@@ -41,7 +42,10 @@ def build_network(scenario: Scenario) -> Network:
     """Return the network a scenario describes."""
     learning = scenario.learning
     learns_precisions = learning is not None and learning.precisions is not None
-    return replace(_network(scenario), learns_precisions=learns_precisions, amortiser=build_amortiser(scenario))
+    network = _network(scenario)
+    if scenario.inference.method == "bidirectional":
+        network = _with_top_down(scenario, network)
+    return replace(network, learns_precisions=learns_precisions, amortiser=build_amortiser(scenario))
 
 
 def _network(scenario: Scenario) -> Network:
@@ -63,6 +67,15 @@ def _network(scenario: Scenario) -> Network:
     )
 
 
+def _with_top_down(scenario: Scenario, network: Network) -> Network:
+    """Return a dense chain with top-down predictions by a chain of the same words from its output to its input."""
+    table = scenario.network
+    activation = build_activation(table.activation, table.negative_slope)
+    first = table.order == "activation-first"
+    mirror = dense_chain(tuple(reversed(table.widths)), activation, activation_first=first, bias=table.bias)
+    return network.with_top_down(mirror)
+
+
 def build_inference(scenario: Scenario, network: Network, masked: tuple[bool, ...] = ()) -> Inference:
     """Return the inference method on the scenario's energy; `masked` output units (a flag each) have no target."""
     free = len(network.layers) - 1
@@ -71,6 +84,7 @@ def build_inference(scenario: Scenario, network: Network, masked: tuple[bool, ..
         _loss(scenario, masked),
         _per_layer(scenario, "precisions", free),
         _per_layer(scenario, "activity_decay", free),
+        scenario.inference.top_down,
     )
     kind: Any = method_of(scenario)
     if kind.traits.searches:
@@ -105,6 +119,7 @@ def method_of(scenario: Scenario) -> type[OnEnergy]:
         "precision-weighted": PrecisionWeighted,
         "augmented-lagrangian": AugmentedLagrangian,
         "equilibrium-propagation": EquilibriumPropagation,
+        "bidirectional": Bidirectional,
         "equilibrium": Equilibrium,
         "sequential": IncrementSequentialStateOptimization if increment else SequentialStateOptimization,
         "backprop": Backprop,

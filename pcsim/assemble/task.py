@@ -139,11 +139,13 @@ def build_stop(scenario: Scenario) -> StopRule | None:
 def build_initial(scenario: Scenario, network: Network, batch: int) -> tuple[NDArray[np.float64], ...] | None:
     """Return the variables at the start of inference, one array (batch, *units) each.
 
-    None for a feedforward pass, and where an amortiser guesses them: there inference starts by itself.
+    None for a feedforward pass, and where an amortiser guesses them: there inference starts by itself. Where top-down
+    predictions move a free output, that is the last.
     """
     if scenario.inference.start in ("feedforward", "amortised"):
         return None
-    layout = Flat(network.state_shapes)
+    moves_output = scenario.inference.output == "free" and method_of(scenario).traits.predicts_down
+    layout = Flat(network.layer_shapes if moves_output else network.state_shapes)
     if scenario.inference.start == "zeros":
         drawn = np.zeros((batch, layout.size))
     else:

@@ -11,7 +11,14 @@ from pcsim.assemble.step_size import build_step_size_finder
 from pcsim.datasets import Dataset
 from pcsim.errors import UsageError
 from pcsim.learning.augmentation import Augmentation
-from pcsim.learning.evaluation import ForwardPass, FreePhase, LabelInference, Reconstruction, Scoring
+from pcsim.learning.evaluation import (
+    ForwardPass,
+    FreePhase,
+    LabelInference,
+    OutputInference,
+    Reconstruction,
+    Scoring,
+)
 from pcsim.learning.pixels import whole
 from pcsim.learning.plan import TrainingPlan, batches_of
 from pcsim.learning.samples import DataParts, Split
@@ -106,7 +113,9 @@ def build_evaluation(scenario: Scenario, dataset: Dataset, train: Split) -> Scor
         return FreePhase(scenario.inference.free_steps)
     moves = not method_of(scenario).traits.freezes_predictions
     infers_labels = moves and scenario.data.task == "generative" and _are_classes(whole(train.x), dataset)
-    return LabelInference() if infers_labels else ForwardPass()
+    if infers_labels:
+        return LabelInference()
+    return OutputInference() if method_of(scenario).traits.predicts_down else ForwardPass()
 
 
 def number_of_classes(scenario: Scenario, dataset: Dataset, truth: NDArray[np.float64]) -> int:

@@ -11,6 +11,7 @@ from pcsim.engine.registry import load_backend
 from pcsim.inference import (
     AugmentedLagrangian,
     Backprop,
+    Bidirectional,
     EquilibriumPropagation,
     ErrorOptimization,
     FixedPredictions,
@@ -57,6 +58,7 @@ METHODS = {
     "precision-weighted": PrecisionWeighted,
     "augmented-lagrangian": AugmentedLagrangian,
     "equilibrium-propagation": SoonNudged,
+    "bidirectional": Bidirectional,
     "fixed": FixedPredictions,
     "backprop": Backprop,
 }
@@ -119,6 +121,18 @@ def make_case(
     return Case(network, Energy(network, chosen, gammas, deltas), equations, parameters, x, y, states)
 
 
+def mirrored(case: Case, inference: Inference) -> tuple[Inference, tuple[dict[str, NDArray[np.float64]], ...]]:
+    """Return a method on a case's network, with top-down predictions where it has them, and the parameters."""
+    if not inference.traits.predicts_down:
+        return inference, case.parameters
+    plain = inference.energy.network
+    widths = (case.x.shape[1], *(units for (units,) in plain.layer_shapes))
+    network = plain.with_top_down(dense_chain(widths[::-1], ACTIVATIONS["tanh"]))
+    drawn = network.draw_parameters(Orthogonal(0.8), 5)
+    parameters = tuple(more | own for more, own in zip(drawn, case.parameters, strict=True))
+    return inference.with_energy(replace(inference.energy, network=network)), parameters
+
+
 def make_task(
     case: Case,
     inference: Inference | None = None,
@@ -131,15 +145,16 @@ def make_task(
     **options: Any,
 ) -> Task:
     """Return a task of discrete steps, or whatever the options make of it."""
+    inference, parameters = mirrored(case, StateOptimization(case.energy) if inference is None else inference)
     task = Task(
-        inference=StateOptimization(case.energy) if inference is None else inference,
+        inference=inference,
         motion=Descent(
             GradientDescent(0.1) if stepper is None else stepper,
             steps,
             every_so_many(steps, 1) if recorded is None else recorded,
         ),
         stop=None,
-        parameters=case.parameters,
+        parameters=parameters,
         x=case.x,
         y=case.y,
         initial=None,

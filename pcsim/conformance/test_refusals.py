@@ -39,6 +39,8 @@ def test_what_is_not_claimed_is_refused(subject: Subject, unclaimed: tuple[str, 
         changes.append(f'backend.precision="{subject.precision}"')
     if word == "euler":
         changes.append("inference.step_size=0.1")
+    if word == "bidirectional":
+        changes.append("inference.loss=squared-error")
     if what == "rule":
         method = {"backprop": "backprop", "incremental": "state"}.get(word, subject.able.methods[0])
         changes.append(f'inference.method="{method}"')

@@ -8,7 +8,7 @@ import numpy as np
 
 from pcsim.assemble.learning import RULES as LEARNING_RULES
 from pcsim.conformance.agreement import assert_close
-from pcsim.conformance.cases import METHODS, make_case
+from pcsim.conformance.cases import METHODS, make_case, mirrored
 from pcsim.conformance.covering import FEW, covering
 from pcsim.conformance.subject import Subject
 from pcsim.inference import ErrorsFirst, Halving, Langevin, with_free_input
@@ -35,6 +35,7 @@ LEARNERS: dict[str, tuple[str, str]] = {
     "augmented-lagrangian": ("pc", "augmented-lagrangian"),
     "precision-weighted": ("pc", "precision-weighted"),
     "equilibrium-propagation": ("pc", "equilibrium-propagation"),
+    "bidirectional": ("pc", "bidirectional"),
     "forward": ("forward", "state"),
     "incremental": ("incremental", "state"),
     "incremental-sequential": ("incremental", "sequential"),
@@ -110,15 +111,16 @@ def training_task(which: TrainingCase) -> TrainingTask:
     """Return the task of some updates."""
     rule, form = LEARNERS[which.learner]
     case = make_case("gelu", widths=(5, 6, 6, 3), loss="cross-entropy", batch=SAMPLES)
+    inference, parameters = mirrored(case, METHODS[form](case.energy))
     learner = Learner(
-        METHODS[form](case.energy),
+        inference,
         GradientDescent(0.2),
         1 if rule == "backprop" else 7,
         OPTIMIZERS[which.optimizer],
         LEARNING_RULES.get(rule, AtTheEnd()),
         clip=0.5,
     )
-    return TrainingTask(learner, case.parameters, case.x, case.y, which.precision)
+    return TrainingTask(learner, parameters, case.x, case.y, which.precision)
 
 
 def variant_task(what: str, precision: str) -> TrainingTask:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from pcsim.errors import UsageError
 from pcsim.inference.base import Moving
 from pcsim.inference.error import ErrorOptimization
 from pcsim.inference.state import evaluate_states
@@ -39,7 +40,12 @@ class Curvature(Protocol):
 
 
 def state_curvature(xp: Namespace, energy: Energy, clamped: Clamped, states: States) -> "StateCurvature":
-    """Return the Hessian over the states at given `states`, one array (batch, *units) each."""
+    """Return the Hessian over the states at given `states`, one array (batch, *units) each.
+
+    Raises `UsageError` for a network with top-down predictions.
+    """
+    if energy.network.top_down:
+        raise UsageError("the curvature of top-down predictions is not known here; use another method")
     point = evaluate_states(xp, energy, clamped, states)
     return StateCurvature(xp, energy, clamped, point, _seconds(xp, energy, clamped, states))
 

@@ -49,6 +49,7 @@ KINDS = {
                 "precision-weighted",
                 "augmented-lagrangian",
                 "equilibrium-propagation",
+                "bidirectional",
                 "equilibrium",
                 "backprop",
             ),

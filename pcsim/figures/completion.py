@@ -60,8 +60,11 @@ def _completed(trace: Trace) -> list[str]:
 
 
 def _undetermined(trace: Trace) -> list[str]:
-    """A free input that is wider than what it has to explain: the energy is flat along some of its directions."""
-    if "final/input" not in trace:
+    """A free input that is wider than what it has to explain: the energy is flat along some of its directions.
+
+    Not where it is predicted from above.
+    """
+    if "final/input" not in trace or "network/TW_0" in trace:
         return []
     masked = str(trace.attributes.get("masked", "")).split()
     hidden = int(np.count_nonzero(trace.array("data/mask"))) if masked else 0

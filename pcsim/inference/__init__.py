@@ -2,11 +2,13 @@
 
 from pcsim.inference.backprop import Backprop
 from pcsim.inference.base import Inference, Traits
+from pcsim.inference.bidirectional import Bidirectional
 from pcsim.inference.equilibrium import Equilibrium, search_of
 from pcsim.inference.error import ErrorOptimization
 from pcsim.inference.errors_first import ErrorsFirst
 from pcsim.inference.flow import GradientFlow, IncrementFlow, VectorField, gradient_flow
 from pcsim.inference.free_input import first_variable, is_masked, with_free_input
+from pcsim.inference.free_output import with_free_output
 from pcsim.inference.halving import Halving, unhalved
 from pcsim.inference.increment import IncrementSequentialStateOptimization, IncrementStateOptimization
 from pcsim.inference.integrated import Adaptive, Constant, Euler, Heun, Integrated
@@ -21,6 +23,7 @@ __all__ = [
     "Adaptive",
     "AugmentedLagrangian",
     "Backprop",
+    "Bidirectional",
     "Constant",
     "Equilibrium",
     "EquilibriumPropagation",
@@ -49,5 +52,6 @@ __all__ = [
     "search_of",
     "unhalved",
     "with_free_input",
+    "with_free_output",
     "without_noise",
 ]

@@ -30,7 +30,8 @@ class Traits:
     a multiplier that it has gathered; `weighs_errors` that steps follow the gradient of another energy than is shown;
     `has_phases` that the first steps, without the target, end at what the network answers, and that weights learn from
     two phases; `ends` that its steps end by themselves, as its `ended` says of what it carries (`EndingInference`);
-    `draws` that every step has noise.
+    `draws` that every step has noise; `predicts_down` that its network has top-down predictions, which move a free
+    output as well.
     """
 
     moves_errors: bool = False
@@ -45,12 +46,13 @@ class Traits:
     has_phases: bool = False
     ends: bool = False
     draws: bool = False
+    predicts_down: bool = False
 
     @property
     def has_flow(self) -> bool:
         """Whether its steps are the discrete map of a gradient flow."""
         steps_alone = self.is_sequential or self.backpropagates or self.searches or self.draws
-        return not (steps_alone or self._changes_energy)
+        return not (steps_alone or self.predicts_down or self._changes_energy)
 
     @property
     def descends(self) -> bool:

@@ -49,7 +49,7 @@ def observe(xp: Namespace, task: Watched, clamped: Clamped, point: Evaluation) -
     layerwise = task.inference.energy.layerwise(xp, clamped, point)
     return Observation(
         layerwise,
-        _present(xp, layerwise, point.errors),
+        _present(xp, layerwise, point),
         gradient_norms(xp, point) if "grad_norm" in task.record else None,
         point.states if "states" in task.record else None,
         point.errors if "errors" in task.record else None,
@@ -68,10 +68,17 @@ def finish(xp: Namespace, task: Watched, clamped: Clamped, point: Evaluation) ->
     )
 
 
-def _present(xp: Namespace, layerwise: Array, errors: States) -> tuple[Array, ...]:
-    """Tell the layers with a signal: by their energies where no square can underflow in a type so much wider."""
+def _present(xp: Namespace, layerwise: Array, point: Evaluation) -> tuple[Array, ...]:
+    """Tell the layers with a signal: by their energies where no square can underflow in a type so much wider.
+
+    Where there are top-down predictions, theirs are among the energies.
+    """
+    errors = point.errors
     output = xp.any(errors[-1])
     narrow = errors[-1].dtype.itemsize < layerwise.dtype.itemsize
+    if point.downward and not narrow:
+        rows = xp.max(layerwise, axis=1)[:-1] != 0
+        return (*(rows[i] | xp.any(error) for i, error in enumerate(errors[:-1])), output)
     # Without its last row, that of the loss, the array can be empty.
     hidden = xp.max(layerwise, axis=1)[:-1] != 0 if narrow else map(xp.any, errors[:-1])
     return (*hidden, output)

@@ -7,6 +7,7 @@ from pcsim.inference.base import Moving, Simultaneous, Traits, at_rest
 from pcsim.inference.steppers import Stepper
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.energy import Clamped, Energy, Evaluation, States
+from pcsim.model.top_down import AllDownward
 
 
 def evaluate_states(xp: Namespace, energy: Energy, clamped: Clamped, states: States) -> Evaluation:
@@ -14,12 +15,20 @@ def evaluate_states(xp: Namespace, energy: Energy, clamped: Clamped, states: Sta
     predictions, saved = energy.predict_all(xp, clamped, states)
     gradient = partial(state_gradient, xp, energy, clamped)
     errors = tuple(energy.error(xp, clamped, states, p, i) for i, p in enumerate(predictions))
-    return Evaluation(states, errors, predictions[-1], saved, gradient, predictions)
+    downward: AllDownward = ()
+    if energy.network.top_down:
+        known = {-1: clamped.x, **dict(enumerate(states)), len(states): clamped.y}
+        downward = energy.top_down.at(xp, clamped.parameters, known)
+    return Evaluation(states, errors, predictions[-1], saved, gradient, predictions, downward=downward)
 
 
 def state_gradient(xp: Namespace, energy: Energy, clamped: Clamped, point: Evaluation) -> States:
     """Return ∇_s E of every free state."""
-    return energy.state_gradients(xp, clamped, point.states, point.errors, point.saved)
+    found = energy.state_gradients(xp, clamped, point.states, point.errors, point.saved)
+    if not point.downward:
+        return found
+    moved = energy.top_down.added_to_gradients(xp, clamped.parameters, found, point.downward)
+    return tuple(energy.released(xp, dict(enumerate(moved))).values())
 
 
 @dataclass(frozen=True)

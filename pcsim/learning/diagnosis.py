@@ -1,6 +1,7 @@
 """Diagnosis of an update: each layer's weight gradient beside backpropagation's, and how far its weights move.
 
-Of every layer it looks at its weights, those of a branch that is added included. A bias is left out: its gradient sums
+Of every layer it looks at its weights, those of a branch that is added included, those of a top-down prediction not:
+backpropagation has none. A bias is left out: its gradient sums
 the same errors over the batch without the states below them, and its norm, zero at first, gives no ratio.
 """
 
@@ -80,9 +81,9 @@ def diagnose(batch: Batch, parameters: tuple[Parameters, ...], memory: Memory, r
 def weight_names(network: Network) -> tuple[tuple[str, ...], ...]:
     """Return the names of every layer's weights: what initialisers draw, or the first array that is learned."""
     found: list[tuple[str, ...]] = []
-    for own in replace(network, amortiser=None).parameters:
+    for layer, own in zip(network.layers, replace(network, amortiser=None).parameters, strict=True):
         learned = [name for name, each in own.items() if each.trained]
-        drawn = [name for name in learned if own[name].start == "drawn"]
+        drawn = [name for name in layer.parameters if own[name].start == "drawn" and own[name].trained]
         found.append(tuple(drawn or learned[:1]))
     return tuple(found)
 

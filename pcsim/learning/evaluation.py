@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float, Shaped
 
-from pcsim.inference import with_free_input, without_noise
+from pcsim.inference import with_free_input, with_free_output, without_noise
 from pcsim.learning.batch import Batch
 from pcsim.learning.pixels import Samples, whole
 from pcsim.model.arrays import Array, Parameters
@@ -52,6 +52,20 @@ class FreePhase(Scoring):
         """Return the losses of the outputs, and the outputs."""
         output = _settled(replace(batch, learner=replace(batch.learner, steps=self.steps)), parameters).output
         return batch.learner.inference.energy.loss.value(batch.xp, output, batch.y), output
+
+
+@dataclass(frozen=True)
+class OutputInference(Scoring):
+    """The outputs that the learner's inference infers where top-down predictions move them, from a forward pass on."""
+
+    def measure(
+        self, batch: Batch, parameters: tuple[Parameters, ...]
+    ) -> tuple[Shaped[Array, " samples"], Shaped[Array, "samples outputs"]]:
+        """Return the losses of the outputs, and the outputs."""
+        loss = batch.learner.inference.energy.bare.loss
+        learner = replace(batch.learner, inference=with_free_output(batch.learner.inference))
+        output = _settled(replace(batch, learner=learner), (*parameters, {})).output
+        return loss.value(batch.xp, output, batch.y), output
 
 
 @dataclass(frozen=True)

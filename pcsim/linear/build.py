@@ -50,6 +50,8 @@ def linear_system(energy: Energy, parameters: Sequence[Mapping[str, Values]], x:
     (batch, outputs). Either activation order, skips, premultipliers, biases, precisions, activity decay, hard and
     soft clamping, free ends. Raises `UsageError` for a network that is not linear, or another loss.
     """
+    if energy.network.top_down:
+        raise UsageError("the theory of deep linear networks knows no top-down predictions; use another method")
     output_weight = _output_weight(energy)
     layers = [_linear(layer, i) for i, layer in enumerate(energy.network.layers)]
     units = tuple(prod(shape) for shape in energy.network.layer_shapes)

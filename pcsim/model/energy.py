@@ -2,7 +2,8 @@
 
 E = Σ_i γ_i/2 ‖ε_i‖² + ℓ(ŷ, y) + Σ_i δ_i/2 ‖s_i‖² for every sample on its own (model: section 1). Everything is
 in input-to-output order; no gradient with respect to states or errors carries 1/B. Where precisions are learned,
-−Σ_i n_i/2 log γ_i belongs to it: that is a constant while states move, and left out of what is recorded.
+−Σ_i n_i/2 log γ_i belongs to it: that is a constant while states move, and left out of what is recorded. Networks
+that predict top-down have the terms of `pcsim.model.top_down` as well.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -18,6 +19,7 @@ from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.layers import Layer, Saved
 from pcsim.model.losses import Loss, unweighted
 from pcsim.model.network import PRECISION, Network
+from pcsim.model.top_down import AllDownward, TopDown
 
 States = tuple[Array, ...]
 """One array (batch, *units) a layer."""
@@ -41,7 +43,8 @@ class Evaluation:
 
     `states` s_0 … s_{N−2}, `errors` ε_0 … ε_{N−1} (the last is −∂ℓ/∂ŷ), the `output` ŷ and the layers' `saved`;
     `differentiate` computes the gradient of the moving variables when somebody asks for it. `predictions` ŝ_0 … ŷ
-    are there where errors are formed from them; `slopes` compute ∇_θ where it is not that of these errors.
+    are there where errors are formed from them; `slopes` compute ∇_θ where it is not that of these errors; `downward`
+    are the top-down predictions, where there are any.
     """
 
     states: States
@@ -51,6 +54,7 @@ class Evaluation:
     differentiate: Callable[["Evaluation"], States]
     predictions: States = ()
     slopes: Callable[["Evaluation"], tuple[Parameters, ...]] | None = None
+    downward: AllDownward = ()
 
     @cached_property
     def gradient(self) -> States:
@@ -62,13 +66,20 @@ class Evaluation:
 class Energy:
     """The energy of a `Network` with an output loss, precisions γ and activity decays δ (one a free state).
 
-    Precisions are numbers, or arrays (1,) in the type of the run while they are learned.
+    Precisions are numbers, or arrays (1,) in the type of the run while they are learned. `top_down_weight` is α, that
+    of the terms of a network that predicts top-down.
     """
 
     network: Network
     loss: Loss
     precisions: tuple[Array, ...]
     decays: tuple[float, ...]
+    top_down_weight: float = 1.0
+
+    @property
+    def top_down(self) -> TopDown:
+        """The top-down terms, none where the network predicts nothing from above."""
+        return TopDown(self.network.top_down, self.top_down_weight)
 
     @property
     def bare(self) -> "Energy":
@@ -89,7 +100,8 @@ class Energy:
         Its parameters have none for the new first layer in front, its x is where the input starts; units that are
         `held` (a flag each, none where empty) stay there.
         """
-        return Energy(self.network.with_free_input(held), self.loss, (0.0, *self.precisions), (0.0, *self.decays))
+        network, precisions = self.network.with_free_input(held), (0.0, *self.precisions)
+        return replace(self, network=network, precisions=precisions, decays=(0.0, *self.decays))
 
     def clamp(
         self, xp: Namespace, parameters: tuple[Parameters, ...], x: Shaped[Array, "batch ..."], y: Array
@@ -221,12 +233,15 @@ class Energy:
         return pulled
 
     def layerwise(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> Shaped[Array, "layers batch"]:
-        """Return E_i of every layer and sample in the wide type; the last row is the output loss."""
+        """Return E_i of every layer and sample in the wide type, last the output loss, top-down terms added."""
         doubled = [xp.sum_of_squares(error) for error in point.errors[:-1]]
         for i, gamma in enumerate(self.precisions):
             if not _is_one(gamma):
                 doubled[i] = gamma * doubled[i]
-        return 0.5 * xp.stack([*doubled, 2.0 * self.loss.value(xp, point.output, clamped.y)])
+        doubled.append(2.0 * self.loss.value(xp, point.output, clamped.y))
+        for i, more in self.top_down.doubled_energies(xp, point.downward).items():
+            doubled[i] = doubled[i] + more
+        return 0.5 * xp.stack(doubled)
 
     def total(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> Shaped[Array, " batch"]:
         """Return the energy of every sample in the wide type, that of the activity decay included."""
@@ -250,6 +265,8 @@ class Energy:
             }
             for i, layer in enumerate(self.network.layers)
         )
+        for i, slopes in self.top_down.parameter_gradients(xp, clamped.parameters, point.downward).items():
+            found[i].update({name: scale * value for name, value in slopes.items()})
         for i, own in enumerate(clamped.parameters):
             if PRECISION in own:
                 found[i][PRECISION] = self._precision_slope(xp, own[PRECISION], point.errors[i])

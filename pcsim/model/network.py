@@ -13,6 +13,7 @@ from pcsim.model.activations import Activation, Linear, Sigmoid
 from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.initialisers import Initialiser, drawn
 from pcsim.model.layers import Branch, Chain, Dense, DenseLayer, Layer, Parameter, Shape, Start, dense_layer
+from pcsim.model.top_down import TOP_DOWN
 from pcsim.typing import NDArray
 
 PRECISION = "precision"
@@ -27,13 +28,15 @@ class Network:
 
     `input_shape` is the shape of one sample. States s_0 … s_{N−2} are free, the input is state −1. With
     `learns_precisions` the precision of every hidden layer is one of its parameters. An `amortiser` is a network from
-    the output down to the input, a layer for every layer here, whose parameters are among theirs.
+    the output down to the input, a layer for every layer here, whose parameters are among theirs. `top_down` are the
+    top-down predictions, one a layer from its own state, or none at all (`pcsim.model.top_down`).
     """
 
     input_shape: tuple[int, ...]
     layers: tuple[Layer, ...]
     learns_precisions: bool = False
     amortiser: "Network | None" = None
+    top_down: tuple[Branch | None, ...] = ()
 
     @property
     def state_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -86,7 +89,18 @@ class Network:
             for layer in self.layers
         )
         start = Layer((Branch(-1, Chain((Start(held),))),))
-        return replace(self, layers=(start, *layers))
+        shifted = [branch and replace(branch, source=branch.source + 1) for branch in self.top_down]
+        return replace(self, layers=(start, *layers), top_down=(None, *shifted) if shifted else ())
+
+    def with_free_output(self) -> "Network":
+        """Return the network with its output as one more state, which is what the new last layer predicts."""
+        last = Layer((Branch(len(self.layers) - 1),))
+        return replace(self, layers=(*self.layers, last), top_down=(*self.top_down, None) if self.top_down else ())
+
+    def with_top_down(self, mirror: "Network") -> "Network":
+        """Return the network with top-down predictions: those of a chain `mirror` from its output to its input."""
+        chains = [layer.branches[0].chain for layer in reversed(mirror.layers)]
+        return replace(self, top_down=tuple(Branch(i, chain, TOP_DOWN) for i, chain in enumerate(chains)))
 
     @cached_property
     def readers(self) -> tuple[tuple[int, ...], ...]:
@@ -114,12 +128,15 @@ class Network:
         if self.amortiser is not None:
             for own, back in zip(every[first:], reversed(self.amortiser.layers), strict=True):
                 own |= {AMORTISER + name: each for name, each in back.parameters.items()}
+        for own, branch in zip(every, self.top_down, strict=False):
+            own.update({} if branch is None else branch.parameters)
         return tuple(every)
 
     @property
     def multiplications(self) -> int:
-        """How many numbers of one sample are multiplied with weights in a forward pass."""
-        return sum(part.multiplications for layer in self.layers for part in layer.parts)
+        """How many numbers of one sample are multiplied with weights to predict everything once."""
+        down = (part for branch in self.top_down if branch is not None for part in branch.chain.parts)
+        return sum(part.multiplications for part in (*down, *(part for layer in self.layers for part in layer.parts)))
 
     def outputs(
         self, xp: Namespace, parameters: Sequence[Parameters], x: Shaped[Array, "batch ..."]
@@ -136,13 +153,17 @@ class Network:
     ) -> tuple[dict[str, NDArray[np.float64]], ...]:
         """Draw the parameters of every layer from the seed, in float64, with one initialiser for all or one for each.
 
-        Weights are drawn; biases are zero unless the initialiser draws them too.
+        Weights are drawn; biases are zero unless the initialiser draws them too. Those of top-down predictions are
+        drawn apart, so that the others are what they are without.
         """
-        rng = np.random.default_rng(seed)
+        rng, apart = np.random.default_rng(seed), np.random.default_rng([*np.atleast_1d(seed), 9])
         each = initialisers if isinstance(initialisers, Sequence) else [initialisers] * len(self.layers)
         return tuple(
-            {name: drawn(initialiser, rng, parameter) for name, parameter in parameters.items()}
-            for initialiser, parameters in zip(each, self.parameters, strict=True)
+            {
+                name: drawn(initialiser, rng if name in layer.parameters else apart, parameter)
+                for name, parameter in parameters.items()
+            }
+            for initialiser, layer, parameters in zip(each, self.layers, self.parameters, strict=True)
         )
 
 

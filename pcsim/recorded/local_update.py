@@ -114,6 +114,8 @@ def learn_from(
             f'{called(trace)}: method "{inference.name}" learns from two phases, of which a trace holds the end of the '
             "second alone; train with [learning] instead"
         )
+    if inference.traits.predicts_down and scenario.inference.output == "free":
+        raise UsageError(f"{called(trace)}: weights learn from targets, and its output is free; clamp it")
     with np.errstate(all="ignore"):
         clamped = inference.clamp(xp, recorded.parameters, recorded.x, recorded.y)
         point = evaluate_states(xp, inference.energy, clamped, recorded.states)

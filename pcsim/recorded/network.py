@@ -8,6 +8,7 @@ from pcsim.datasets import require_range
 from pcsim.errors import UsageError, did_you_mean
 from pcsim.model.arithmetic import FORMATS, dtype_of, is_exact
 from pcsim.model.network import AMORTISER, Network
+from pcsim.model.top_down import TOP_DOWN
 from pcsim.trace import Trace
 from pcsim.trace.training import GROUP
 from pcsim.typing import NDArray
@@ -71,9 +72,10 @@ def check_parameters(
     check_layers(trace, network)
     layers: list[dict[str, NDArray[np.float64]]] = [{} for _ in network.layers]
     expected = {f"{name}_{i}" for name, i, _ in network.parameter_names}
-    # An amortiser is left behind where inference starts without.
-    left = {name for name in given if name.startswith((f"{AMORTISER}W_", f"{AMORTISER}b_"))}
-    for name in sorted(given.keys() - expected - (set() if network.amortiser is not None else left)):
+    # An amortiser is left behind where inference starts without, and so are top-down predictions.
+    missing = [*(() if network.amortiser else (AMORTISER,)), *(() if network.top_down else (TOP_DOWN,))]
+    left = {name for prefix in missing for name in given if name.startswith((f"{prefix}W_", f"{prefix}b_"))}
+    for name in sorted(given.keys() - expected - left):
         raise UsageError(
             f"{called(trace)}: {name} has no place in the network of its scenario, which has "
             f"{len(network.layers)} layers; fit network.widths or network.bias, or leave the array out"

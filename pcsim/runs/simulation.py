@@ -26,6 +26,7 @@ from pcsim.assemble import (
 )
 from pcsim.engine.backend import Backend, Capabilities, Task, TrainingBackend
 from pcsim.engine.free_input import FreeInputBackend
+from pcsim.engine.free_output import FreeOutputBackend
 from pcsim.engine.registry import load_backend, methods_of, others_that, require, trainers_besides
 from pcsim.errors import UsageError, out_of_memory
 from pcsim.inference.steppers import with_step_size
@@ -134,6 +135,8 @@ def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
         task = build_task(started, network, inputs, precision)
     except MemoryError as error:
         raise UsageError(out_of_memory(error, "use a smaller network, data.batch or data set")) from error
+    if task.inference.traits.predicts_down and scenario.inference.output == "free":
+        backend = FreeOutputBackend(backend)
     if scenario.inference.input != "clamped":
         backend = FreeInputBackend(backend, _held(scenario, inputs))
     estimate = backend.estimate(task)

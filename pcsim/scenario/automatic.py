@@ -13,7 +13,11 @@ def automatic_step_problems(inference: Mapping[str, Any]) -> Iterator[Inconsiste
     """Yield what in an `[inference]` table, by key, does not go with an automatic step size."""
     own = inference["optimizer"] not in KINDS["stepper"].shipped
     why = "of which nobody knows where it is stable" if own else "which scales every gradient by its own size"
-    methods = {"precision-weighted": "whose precisions rise to 1 / step_size", "equilibrium-propagation": NOT_LOOKED_AT}
+    methods = {
+        "precision-weighted": "whose precisions rise to 1 / step_size",
+        "equilibrium-propagation": NOT_LOOKED_AT,
+        "bidirectional": NOT_LOOKED_AT,
+    }
     reasons = {
         "optimizer": (own or inference["optimizer"] == "adam", why, 'optimizer = "gd"'),
         "predictions": (

@@ -39,8 +39,8 @@ class InferenceTable(Table):
 
     method: Annotated[str, OpenWord("inference")]
     """State optimization, error optimization, sequential state optimization, state optimization with precisions that
-    rise where the signal passes or with a multiplier for every layer's error (PC-ALM), equilibrium propagation,
-    straight to the equilibrium, or plain backpropagation."""
+    rise where the signal passes or with a multiplier for every layer's error (PC-ALM), equilibrium propagation, states
+    between predictions from below and from above, straight to the equilibrium, or plain backpropagation."""
     form: Literal["standard", "increment"] = "standard"
     """Compute errors from states, or carry the errors themselves so that small ones survive rounding."""
     loss: Annotated[str, OpenWord("loss")]
@@ -77,6 +77,8 @@ class InferenceTable(Table):
     1 / step_size, which hands errors down undiminished."""
     precision_decay: Fraction = 0.0
     """Share of what a precision has risen by that is left after each further step; 0: it rises for one step alone."""
+    top_down: NonNegative = 1.0
+    """Weight of the top-down predictions' errors in the energy of method = "bidirectional"."""
     nudge: Positive = 0.1
     """Weight of the loss in the second phase of method = "equilibrium-propagation"."""
     free_steps: Count = 20
@@ -117,8 +119,9 @@ class InferenceTable(Table):
     """Clamped: the data give the input. Free: it moves as one more state, from zero or (start = "normal") a draw.
     Masked: the units in data.mask do so, the others are clamped."""
     output: Literal["clamped", "free", "masked"] = "clamped"
-    """Clamped: the data give the target. Free: there is none, nor a loss, and the feedforward pass is at rest. Masked:
-    the units in data.mask have no target, the others do."""
+    """Clamped: the data give the target. Free: there is none, nor a loss, and the feedforward pass is at rest; with the
+    method bidirectional the output moves as one more state. Masked: the units in data.mask have no target, the others
+    do."""
     clamp: Literal["hard", "soft"] = "hard"
     """Hard: the target is the output state. Soft: the output state is drawn to the target."""
     clamp_precision: Positive = 1.0
@@ -281,7 +284,7 @@ def _free_problems(table: InferenceTable) -> Iterator[Inconsistency]:
     if table.output == "free" and table.input == "free":
         text = 'inference.input and inference.output are both "free", and nothing is given; clamp one of them'
         yield Inconsistency(("inference.input", "inference.output"), text)
-    elif table.output == "free":
+    elif table.output == "free" and table.method != "bidirectional":
         other = 'output = "free", which says nothing of the masked units'
         yield clash(given, other, 'write output = "clamped"')
     if table.predictions == "fixed":

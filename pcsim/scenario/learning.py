@@ -154,7 +154,7 @@ def fits(rule: str, method: str) -> bool:
     methods = {
         "backprop": ("backprop",),
         "incremental": ("state", "sequential"),
-        "forward": tuple(word for word in at_the_end if word != "equilibrium-propagation"),
+        "forward": tuple(word for word in at_the_end if word not in ("equilibrium-propagation", "bidirectional")),
     }
     return method in methods.get(rule, at_the_end)
 

@@ -11,6 +11,7 @@ from pcsim.model.network import Network
 from pcsim.scenario.amortiser import AmortiserTable, amortiser_problems
 from pcsim.scenario.arithmetic import BackendTable
 from pcsim.scenario.augment import augment_problems
+from pcsim.scenario.bidirectional import bidirectional_problems
 from pcsim.scenario.fields import (
     Allowed,
     Count,
@@ -253,6 +254,7 @@ class Scenario(Table, Shown):
         kind = None if self.study is None else self.study.kind
         found += search_problems(self.search, kind, self.sweep is not None, self.learning, self.data.validation)
         found += mask_problems(self.data.mask, self.data.task, self.inference)
+        found += bidirectional_problems(self.network, self.inference)
         if self.inference.start == "amortised":
             found += amortiser_problems(self.network, self.inference, self.learning)
         if self.learning is not None:

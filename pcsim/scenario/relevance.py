@@ -18,7 +18,7 @@ _OF_LAYERS = ("widths", "skip", "output", "activation", "negative_slope", "order
 _SEARCH_KEYS = ("inference.start", "inference.steps")
 _STEP_KEYS = ("inference.step_size", "inference.step_decay", "inference.clip", "inference.optimizer")
 _ERRORS_FIRST_KEYS = ("inference.error_steps", "inference.error_step_size")
-_STEPPING = ("state", "error", "sequential", "precision-weighted", "augmented-lagrangian")
+_STEPPING = ("state", "error", "sequential", "precision-weighted", "augmented-lagrangian", "bidirectional")
 _ENERGY_METHODS = (*_STEPPING, "equilibrium")
 _PHASES = "equilibrium-propagation"
 _DISCRETE_KEYS = ("inference.steps", *_STEP_KEYS[1:], "inference.step_halving", *_ERRORS_FIRST_KEYS)
@@ -77,10 +77,12 @@ RULES = (
     Rule(("data.channels",), "data.name", ("npz",)),
     Rule(("data.slope", "data.noise"), "data.name", ("gaussian-line",)),
     # backpropagation descends the loss alone
+    Rule(("network.precisions", "network.activity_decay"), "inference.method", _ENERGY_METHODS, own=True),
+    # a free output that is a state would need it without a loss
     Rule(
-        ("network.precisions", "network.activity_decay", "inference.output_precision"),
+        ("inference.output_precision",),
         "inference.method",
-        _ENERGY_METHODS,
+        tuple(word for word in _ENERGY_METHODS if word != "bidirectional"),
         own=True,
     ),
     Rule(("inference.form",), "inference.method", ("state", "sequential")),
@@ -95,6 +97,7 @@ RULES = (
     # what multipliers gather, and precisions that rise, let the energy rise
     Rule(("inference.step_halving",), "inference.method", ("state", "error", "sequential"), own=True),
     Rule(("inference.precision_spike", "inference.precision_decay"), "inference.method", ("precision-weighted",)),
+    Rule(("inference.top_down",), "inference.method", ("bidirectional",)),
     Rule(("inference.dual_step", "inference.dual_every"), "inference.method", ("augmented-lagrangian",)),
     Rule(("inference.solver", *_TIME_KEYS, "inference.noise"), "inference.method", ("state", "error")),
     Rule((*_DISCRETE_KEYS, *_OPTIMIZER_KEYS, "trace.every"), "inference.solver", (None,)),

@@ -58,6 +58,7 @@ SYNONYMS: dict[str, str | tuple[str, ...]] = {
     "so": "state",
     "eo": "error",
     "bp": "backprop",
+    "bpc": "bidirectional",
     "pc_alm": "augmented-lagrangian",
     "pcalm": "augmented-lagrangian",
     "alm": "augmented-lagrangian",

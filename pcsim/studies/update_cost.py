@@ -63,9 +63,13 @@ def products(network: Network, learner: Learner) -> tuple[int, int]:
     Backpropagation takes L forward, L − 1 back and L for the gradient; a step of inference 2 L − 1, and every
     update of the weights L. The first layer's product back is the one that is left out: nothing learns from it. Errors
     against the feedforward pass take this once more, two phases the predictions and the gradient of the first.
+    Top-down predictions take as many products as the others: it is the last layer's that is not pulled back.
     """
     layers, whole = len(network.layers), network.multiplications
     first = sum(part.multiplications for part in network.layers[0].parts)
+    if (last := next(reversed(network.top_down), None)) is not None:
+        steps, first = learner.steps, first + sum(part.multiplications for part in last.chain.parts)
+        return 2 * (steps * (2 * layers - 1) + layers), steps * (2 * whole - first) + whole
     if learner.inference.traits.backpropagates:
         return 3 * layers - 1, 3 * whole - first
     steps, updates = learner.steps, learner.steps if learner.updates_every_step else 1

@@ -159,7 +159,7 @@ def inspect(source: Scenario | Trace | str | Path, *, allow: str | Sequence[str]
 def _inspect(source: Scenario | Trace | str | Path, allowed: tuple[str, ...]) -> Inspection:
     xp = host_namespace()
     at = _of_trace(source, allowed) if isinstance(source, Trace) else _of_scenario(source, xp)
-    if at.traits.has_phases:
+    if at.traits.has_phases or at.traits.predicts_down:
         method = at.scenario.inference.method
         raise UsageError(f'method "{method}" descends another energy than that whose curvature is looked at here')
     shapes = at.energy.network.state_shapes

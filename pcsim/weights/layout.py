@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 
 from pcsim.model.network import AMORTISER, Network
+from pcsim.model.top_down import TOP_DOWN
 from pcsim.typing import NDArray
 
 PCSIM, TORCH = "pcsim", "torch"
-MATRICES = ("W", "SW", AMORTISER + "W")
+MATRICES = ("W", "SW", AMORTISER + "W", TOP_DOWN + "W")
 
 
 def to_torch(network: Network, name: str, layer: int, array: NDArray[Any]) -> NDArray[Any]:

@@ -20,7 +20,8 @@ from pcsim.weights.tensors import SUFFIX, read_tensors
 
 _OF_PARTS = ("W", "b", "gamma", "beta", "mean", "variance")
 _KNOWN = (*_OF_PARTS, *(f"S{name}" for name in _OF_PARTS), PRECISION)
-"""Names of arrays that belong to some network; those of an amortiser are left behind where inference starts without."""
+"""Names of arrays that belong to some network; those of an amortiser and of top-down predictions are left behind where
+there are none."""
 
 
 def read_parameters(

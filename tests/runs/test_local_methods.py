@@ -19,6 +19,7 @@ WAYS = {
         "network.init=orthogonal",
         "network.gain=0.5",
     ),
+    "bidirectional": ("inference.method=bidirectional", "inference.loss=squared-error", "inference.top_down=0.3"),
     "forward": ("learning.rule=forward",),
     "meta": ("inference.predictions=fixed", "learning.normalise=variance"),
 }
@@ -82,6 +83,9 @@ def test_words_that_do_not_go_together_are_refused(files: Files, changes: tuple[
     assert any(problem in found for found in files.problems(TEXT + LEARNING, *changes))
 
 
-def test_a_backend_without_a_method_refuses_it_in_one_line(files: Files) -> None:
-    with pytest.raises(UsageError, match="has no method 'augmented-lagrangian'"):
-        pcsim.run(files.read(TEXT, "inference.method=augmented-lagrangian", 'backend.name="numba"'))
+@pytest.mark.parametrize(
+    ("backend", "name"), [("numba", "augmented-lagrangian"), ("numba", "bidirectional"), ("exact", "bidirectional")]
+)
+def test_other_backends_refuse_the_methods_in_one_line(files: Files, backend: str, name: str) -> None:
+    with pytest.raises(UsageError, match=f"has no method '{name}'"):
+        pcsim.run(files.read(TEXT, *WAYS[name], f'backend.name="{backend}"'))

@@ -101,12 +101,13 @@ def test_ten_updates_are_those_of_automatic_differentiation(files: Files, backen
     with pcsim.run(files.read(TEXT + LEARNING, "data.samples=32"), backend=backend) as trace:
         w: Any = {name: jnp.asarray(values) for name, values in trace.network.items()}
         x, y = (jnp.asarray(trace.array(f"data/{name}")) for name in ("x", "y"))
+        of_states, of_weights = (jax.jit(jax.grad(energy, argnums=k)) for k in (0, 1))
         for _ in range(UPDATES):
             states = forward(w, x)
             for _ in range(STEPS):
-                slopes = jax.grad(energy)(states, w, x, y)
+                slopes = of_states(states, w, x, y)
                 states = [s - STEP_SIZE * slope for s, slope in zip(states, slopes, strict=True)]
-            slopes = jax.grad(energy, argnums=1)(states, w, x, y)
+            slopes = of_weights(states, w, x, y)
             w = {name: value - RATE * slopes[name] / len(x) for name, value in w.items()}
         for name, value in w.items():
             np.testing.assert_allclose(trace.trained[name], value, rtol=1e-9, atol=1e-12)

@@ -53,16 +53,10 @@ def guesses(arrays: dict[str, NDArray[Any]], y: NDArray[Any]) -> list[NDArray[An
 WAYS: dict[str, dict[str, Any]] = {
     "state": {},
     "increment": {"form": "increment"},
-    "sequential": {"method": "sequential"},
     "sequential increment": {"method": "sequential", "form": "increment"},
     "augmented-lagrangian": {"method": "augmented-lagrangian"},
-    "precision-weighted": {"method": "precision-weighted"},
-    "fixed": {"predictions": "fixed"},
-    "halving": {"step_halving": True},
     "automatic": {"step_size": "auto"},
-    "noise": {"noise": 0.01},
     "stop": {"stop": {"relative_change": 0.05}},
-    "soft": {"clamp": "soft"},
 }
 
 

@@ -10,7 +10,7 @@ from pcsim.trace import open_trace
 from tests.support.faults import faults
 
 # A study writes by the same few calls over and over: every eighth of its changes fails, by one of the kinds in turn.
-FAULTS = {f"{kind}-{part}": (kind, part) for part, kind in zip(range(3, 24, 8), ("full", "error", "full"), strict=True)}
+FAULTS = {f"{kind}-{part}": (kind, part) for part, kind in zip(range(3, 24, 12), ("full", "error"), strict=True)}
 
 
 @pytest.mark.exhaustive

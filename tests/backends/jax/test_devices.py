@@ -100,9 +100,8 @@ def test_four_devices_learn_what_one_does_with_one_sum_an_update(tmp_path: Path)
 @pytest.mark.parametrize(
     "words",
     [
-        "learning.drop_last=false",
         "inference.method=state inference.noise=0.01 learning.precisions=natural learning.optimizer=optax.lion",
-        "learning.rule=incremental inference.method=state",
+        "learning.rule=incremental inference.method=state learning.drop_last=false",
         "inference.method=equilibrium inference.steps=20 data.samples=320",
     ],
 )

@@ -66,7 +66,6 @@ class _Run:
             # There are no steps, or somebody has stopped the run.
             self._stretch(self.step, self.step)
         end = cast("End", self._end)
-        self._record(jax.tree.map(_alone, end.row), np.array([self.step], dtype=np.int64))
         return Last(np.asarray(end.row.layerwise), np.asarray(end.arrivals), bool(end.met))
 
     @settings()
@@ -77,23 +76,28 @@ class _Run:
         given = self._given(end, last)
         now, seen = jax.block_until_ready(self._proceed(*given))
         self._at, self.step = (now.carry, now.step, now.before, now.arrivals), int(now.step)
-        self._end = seen if now.ended else None
-        self._record(now.rows, given[-1][: int(now.count)])
+        clock = given[-1][: int(now.count)]
+        rows = _on_host(now.rows, slice(len(clock)))
+        if now.ended:
+            self._end, clock = seen, np.append(clock, self.step)
+            rows = jax.tree.map(lambda *parts: np.concatenate(parts), rows, _on_host(seen.row, None))
+        norms = None if rows.norms is None else rows.norms.mean(axis=2)
+        self._recorder.add_rows(clock, rows.layerwise, norms, rows.states, rows.errors)
 
     def _given(self, end: int, last: int) -> tuple[Any, ...]:
         due = program.padded_due(self._task.descent, self.step, self._program.rows)
         return self._clamped, *self._at, np.int64(end), np.int64(last), due
 
-    def _record(self, rows: Rows, clock: NDArray[np.int64]) -> None:
-        count = len(clock)
-        self._recorder.add_rows(
-            clock,
-            np.asarray(rows.layerwise)[:count],
-            None if rows.norms is None else np.asarray(rows.norms)[:count].mean(axis=2),
-            rows.states and tuple(to_host(s)[:count] for s in rows.states),
-            rows.errors and tuple(to_host(e)[:count] for e in rows.errors),
-        )
 
+def _on_host(rows: Rows, which: slice | None) -> Rows:
+    """Return some of the rows on the host, or one row as several."""
 
-def _alone(array: Array) -> NDArray[Any]:
-    return np.asarray(array)[None]
+    def chosen(array: Array) -> NDArray[Any]:
+        return to_host(array)[which]
+
+    return Rows(
+        chosen(rows.layerwise),
+        None if rows.norms is None else chosen(rows.norms),
+        rows.states and tuple(map(chosen, rows.states)),
+        rows.errors and tuple(map(chosen, rows.errors)),
+    )

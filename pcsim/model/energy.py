@@ -239,8 +239,9 @@ class Energy:
             if not _is_one(gamma):
                 doubled[i] = gamma * doubled[i]
         doubled.append(2.0 * self.loss.value(xp, point.output, clamped.y))
-        for i, more in self.top_down.doubled_energies(xp, point.downward).items():
-            doubled[i] = doubled[i] + more
+        if point.downward:
+            for i, more in self.top_down.doubled_energies(xp, point.downward).items():
+                doubled[i] = doubled[i] + more
         return 0.5 * xp.stack(doubled)
 
     def total(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> Shaped[Array, " batch"]:

@@ -76,52 +76,52 @@ class _Builder:
     def __init__(
         self,
         scenario: Scenario,
-        place: Entry,
-        entry: LayerTable,
+        entry: Entry,
+        words: LayerTable,
         number: int,
         count: int,
         shapes: Mapping[int, Shape],
     ) -> None:
-        self._scenario, self._table, self._place, self._entry = scenario, scenario.network, place, entry
+        self._scenario, self._table, self._entry, self._words = scenario, scenario.network, entry, words
         self._number, self._count, self._shapes = number, count, shapes
 
     def layer(self) -> Layer:
         """Return the layer; raises `ValueError` where it does not fit."""
-        entry, source = self._entry, self._place.reads
+        words, source = self._words, self._entry.reads
         weighted = self._weighted(self._shapes[source])
         first = self._table.order == "activation-first"
         if first:
             return Layer((Branch(source, Chain((self._activation(), *weighted, *self._scale(weighted)))),))
-        if entry.add is None:
+        if words.add is None:
             activated = (*weighted, self._activation(), *self._scale(weighted))
             shape = Chain(activated).output_shape(self._shapes[source])
             return Layer((Branch(source, Chain((*activated, *self._pool(shape)))),))
         shape = Chain(weighted).output_shape(self._shapes[source])
-        branches = (Branch(source, Chain(weighted)), self._added(entry.add))
+        branches = (Branch(source, Chain(weighted)), self._added(words.add))
         return Layer(branches, Chain((self._activation(), *self._pool(shape))))
 
     def _weighted(self, shape: Shape) -> tuple[Part, ...]:
-        entry = self._entry
-        biased = entry.bias if entry.bias is not None else self._table.bias and entry.norm is None
-        if entry.dense is not None:
+        words = self._words
+        biased = words.bias if words.bias is not None else self._table.bias and words.norm is None
+        if words.dense is not None:
             size = math.prod(shape)
-            parts: tuple[Part, ...] = (Dense(size, entry.dense, biased),)
+            parts: tuple[Part, ...] = (Dense(size, words.dense, biased),)
             parts = (Flatten(shape), *parts) if len(shape) > 1 else parts
-            return (*parts, *_norm(entry.norm, entry.dense))
-        if entry.conv is None:
+            return (*parts, *_norm(words.norm, words.dense))
+        if words.conv is None:
             part = (
-                registered_part(entry, shape)
-                if entry.function is None
-                else function_part(self._scenario, self._place.place, entry, shape)
+                registered_part(words, shape)
+                if words.function is None
+                else function_part(self._scenario, self._entry.place, words, shape)
             )
-            return (part, *_norm(entry.norm, part.output_shape(shape)[-1]))
-        channels, window = entry.conv, Window(entry.kernel or 0, entry.stride, entry.padding)
-        return (Convolution(_image(shape), channels, window, biased), *_norm(entry.norm, channels))
+            return (part, *_norm(words.norm, part.output_shape(shape)[-1]))
+        channels, window = words.conv, Window(words.kernel or 0, words.stride, words.padding)
+        return (Convolution(_image(shape), channels, window, biased), *_norm(words.norm, channels))
 
     def _added(self, add: Add) -> Branch:
-        state = self._place.adds
+        state = self._entry.adds
         if state < 0:
-            below = self._place.below
+            below = self._entry.below
             reach = f"add = 1 to {below} reach one" if below else "below it is the input alone"
             raise ValueError(f"adds what is {add.back} layers below it, which is no state: {reach}")
         if add.conv is None:
@@ -131,11 +131,11 @@ class _Builder:
         return Branch(state, Chain((convolution, *_norm(add.norm, add.conv))), "S")
 
     def _activation(self) -> Part:
-        entry, table = self._entry, self._table
+        words, table = self._words, self._table
         if table.order == "activation-first" and self._number == 0:
             return Pointwise(activations.Linear())
-        slope = table.negative_slope if entry.negative_slope is None else entry.negative_slope
-        return Pointwise(build_activation(entry.activation or table.activation, slope))
+        slope = table.negative_slope if words.negative_slope is None else words.negative_slope
+        return Pointwise(build_activation(words.activation or table.activation, slope))
 
     def _scale(self, weighted: tuple[Part, ...]) -> tuple[Part, ...]:
         """Return the premultiplier of the parametrisation without skips (thesis Table 5.1)."""
@@ -147,13 +147,13 @@ class _Builder:
         return () if named == "standard" and scale == 1.0 else (Scale(scale),)
 
     def _pool(self, shape: Shape) -> tuple[Part, ...]:
-        pool = self._entry.pool
+        pool = self._words.pool
         if pool is None:
             return ()
         image = _image(shape)
         if pool == "global":
             return (AveragePool(image, *image[:2]),)
-        kind = MaxPool if self._entry.pool_kind == "max" else AveragePool
+        kind = MaxPool if self._words.pool_kind == "max" else AveragePool
         return (kind(image, pool, pool),)
 
 

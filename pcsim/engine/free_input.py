@@ -11,6 +11,7 @@ from typing import cast
 import numpy as np
 
 from pcsim.engine.backend import Backend, Capabilities, Settled, Task, TrainingBackend
+from pcsim.engine.outside import WITHOUT_FIRST, block_of, settled_of
 from pcsim.inference import first_variable, with_free_input
 from pcsim.learning.diagnosis import Diagnosis
 from pcsim.learning.pixels import Samples
@@ -95,29 +96,8 @@ class FreeInputTrainer:
 
 
 def _block(block: Block) -> Block:
-    def without_input(array: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
-        return None if array is None else array[:, 1:]
-
-    return replace(
-        block,
-        energy=without_input(block.energy),
-        grad_norm=without_input(block.grad_norm),
-        energy_per_sample=without_input(block.energy_per_sample),
-        energy_bound=without_input(block.energy_bound),
-        states=block.states and block.states[1:],
-        errors=block.errors and block.errors[1:],
-        input=block.states and block.states[0],
-    )
+    return replace(block_of(block, WITHOUT_FIRST), input=block.states and block.states[0])
 
 
 def _settled(settled: Settled) -> Settled:
-    flow = settled.flow
-    return replace(
-        settled,
-        states=settled.states[1:],
-        errors=settled.errors[1:],
-        gradient=settled.gradient and settled.gradient[1:],
-        arrival_steps=settled.arrival_steps[1:],
-        flow=flow and replace(flow, arrival_times=flow.arrival_times[1:]),
-        input=settled.states[0],
-    )
+    return replace(settled_of(settled, WITHOUT_FIRST), input=settled.states[0])

@@ -9,13 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import cast
 
-import numpy as np
-
 from pcsim.engine.backend import Backend, Capabilities, Settled, Task, TrainingBackend
+from pcsim.engine.outside import WITHOUT_LAST, block_of, settled_of
 from pcsim.inference import with_free_output
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.trace.layout import Block
-from pcsim.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,8 @@ class FreeOutputBackend:
 
     def settle(self, task: Task, sink: Callable[[Block], None], poll: Callable[[float], bool]) -> Settled:
         """Run inference; the output left behind is its state."""
-        return _settled(self.backend.settle(_inside(task), lambda block: sink(_block(block)), poll))
+        settled = self.backend.settle(_inside(task), lambda block: sink(block_of(block, WITHOUT_LAST)), poll)
+        return settled_of(settled, WITHOUT_LAST)
 
     def trainer(self, task: TrainingTask) -> Trainer:
         """Return a trainer, as the backend does: there are targets to learn from."""
@@ -43,27 +42,3 @@ class FreeOutputBackend:
 
 def _inside(task: Task) -> Task:
     return replace(task, inference=with_free_output(task.inference), parameters=(*task.parameters, {}))
-
-
-def _block(block: Block) -> Block:
-    def without_last(array: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
-        return None if array is None else array[:, :-1]
-
-    return replace(
-        block,
-        energy=without_last(block.energy),
-        grad_norm=without_last(block.grad_norm),
-        energy_per_sample=without_last(block.energy_per_sample),
-        states=block.states and block.states[:-1],
-        errors=block.errors and block.errors[:-1],
-    )
-
-
-def _settled(settled: Settled) -> Settled:
-    return replace(
-        settled,
-        states=settled.states[:-1],
-        errors=settled.errors[:-1],
-        gradient=settled.gradient and settled.gradient[:-1],
-        arrival_steps=settled.arrival_steps[:-1],
-    )

@@ -57,6 +57,7 @@ def test_digits_train_and_test_images_are_learnable_and_agree():
     assert accuracy > 0.9
 
 
+@pytest.mark.exhaustive
 def test_digits_file_is_what_the_tool_writes(tmp_path: Path):
     pytest.importorskip("sklearn", reason="scikit-learn, needed by tools/data/make_digits.py, is not installed")
     made = tmp_path / "digits.npz"

@@ -212,8 +212,8 @@ def test_a_stop_rule_waits_for_the_input() -> None:
     ("backend", "method"),
     [
         *((NumpyBackend(), method) for method in MOVING),
-        pytest.param(JaxBackend(), "state", marks=pytest.mark.exhaustive),
-        pytest.param(JaxBackend(), "error", marks=pytest.mark.exhaustive),
+        pytest.param(JaxBackend(), "state", marks=[pytest.mark.exhaustive, pytest.mark.xla]),
+        pytest.param(JaxBackend(), "error", marks=[pytest.mark.exhaustive, pytest.mark.xla]),
     ],
 )
 def test_without_a_target_the_feedforward_pass_is_at_rest(method: str, backend: Backend) -> None:

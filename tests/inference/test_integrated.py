@@ -94,7 +94,8 @@ def test_constant_steps_have_the_order_of_their_rule(rule: Any, order: int, form
     assert np.log2(distance(32) / distance(64)) == pytest.approx(order, abs=0.2)
 
 
-@pytest.mark.parametrize("form", ["state", *(pytest.param(form, marks=pytest.mark.exhaustive) for form in FORMS[1:])])
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("form", FORMS)
 def test_tight_tolerances_learn_what_the_equilibrium_does(form: str) -> None:
     case = make_case("tanh", widths=(4, 5, 3), batch=2)
     learner = learner_of(case, form, Heun(), Adaptive(1e-6, 1e-9), 1e4, StopRule(grad_norm=1e-8))
@@ -107,7 +108,7 @@ def test_tight_tolerances_learn_what_the_equilibrium_does(form: str) -> None:
     assert_same(found[0], found[1], 1e-6)
 
 
-@pytest.mark.parametrize("tolerance", [1e-4, 1e-7])
+@pytest.mark.parametrize("tolerance", [1e-4, pytest.param(1e-7, marks=pytest.mark.exhaustive)])
 def test_adaptive_steps_keep_within_their_tolerance_sample_by_sample(tolerance: float) -> None:
     case = make_case("linear", batch=5)
     exact = linear_system(case.energy, case.parameters, case.x, case.y).trajectory()

@@ -119,6 +119,7 @@ def test_masked_targets_are_as_if_their_units_were_not_there(method: str, clamp_
     assert not ours.gradient[-1]["W"][:, ~known].any()
 
 
+@pytest.mark.exhaustive
 def test_a_flow_moves_masked_units_alone() -> None:
     case = masked_output(make_case("linear", widths=(5, 6, 3), batch=2, gain=1.0))
     task = task_of(case, motion=Flow("dopri5", (0.0, 2.0), rtol=1e-8, atol=1e-10))

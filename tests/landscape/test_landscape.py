@@ -101,6 +101,7 @@ def test_values_gradients_and_hessians_are_the_derivatives(name: str, energy: bo
     assert scaled(hessian(of, given), np.stack(differences) / 2e-5) < 1e-8
 
 
+@pytest.mark.exhaustive
 def test_the_energys_hessian_is_the_automatic_one() -> None:
     of, weights = make("deep-skip", batch=2)
     exact = jax.jit(jax.hessian(oracle(of, energy=True)))(flat(weights))

@@ -106,6 +106,7 @@ def test_updates_see_moved_images_and_evaluation_does_not(files: Files):
     assert_same_bits("update", ours.run(BATCHES[:1], RATES[:1]), other.run(rows[None], RATES[:1]))
 
 
+@pytest.mark.exhaustive
 def test_jax_sees_the_same_images_and_goes_on_from_a_snapshot(files: Files):
     task = task_of(files, "backend.precision=float64", "network.layers=[{dense=10, activation='linear'}]")
     ours, theirs = (trainer(task, name) for name in ("jax", "numpy"))

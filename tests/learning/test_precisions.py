@@ -3,6 +3,7 @@
 import signal
 from dataclasses import replace
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from pcsim.inference import ErrorOptimization, StateOptimization
 from pcsim.learning import GradientRule, NaturalRule, PrecisionRule
 from pcsim.model.network import PRECISION
 from tests.support.cases import XP, make_case
-from tests.support.covering import sampled
 from tests.support.learning import RATE, STEP_SIZE, STEPS, UPDATES, batches, combined, learner_on, train
 from tests.support.own import scenario_with
 from tests.support.training_files import assert_same_bits, interrupting
@@ -188,8 +188,8 @@ WAYS: dict[str, dict[str, Any]] = {
 DROPPED = {"equilibrium": ("step_size",)}
 
 
-@pytest.mark.parametrize("way", sampled(WAYS.keys(), []))
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("way", "rule"), [*zip(WAYS, cycle(RULES)), ("state", "natural")])
 def test_jax_learns_what_numpy_learns(way: str, rule: str) -> None:
     found = [scenario(backend, WAYS[way], precisions=rule) for backend in ("numpy", "jax")]
     for tables in found:

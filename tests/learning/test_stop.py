@@ -99,7 +99,7 @@ def test_backprop_drops_the_rule_of_an_older_layer(files: Files) -> None:
 DEEP = ("network.widths=[64,5,5,5,10]", "inference.steps=9", "learning.epochs=1")
 
 
-@pytest.mark.parametrize("backend", sampled(["numpy", "jax"], ["numpy"]))
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("jax", marks=[pytest.mark.exhaustive, pytest.mark.xla])])
 def test_a_trace_holds_the_steps_of_every_update(files: Files, backend: str) -> None:
     with pcsim.run(files.read(TRAINING, *DEEP, "inference.stop={arrival=true}"), backend=backend) as trace:
         np.testing.assert_array_equal(trace.training["steps"], np.full(22, 3))

@@ -8,7 +8,6 @@ from pcsim_jax import flow
 from pcsim.linear import linear_system
 from tests.backends.jax.test_flow import flow_task, settle
 from tests.support.cases import Case, make_case
-from tests.support.covering import sampled
 
 END = 0.5
 # Powers of 1/2 between which the order is measured: small enough steps for the leading term, errors above rounding.
@@ -46,7 +45,8 @@ def test_every_solver_has_an_order() -> None:
     assert set(ORDERS) == set(flow.SOLVERS) == set(flow.METHODS)
 
 
-@pytest.mark.parametrize("solver", sampled(["heun", "kvaerno3"], ["heun"]))
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("solver", ["heun", "kvaerno3"])
 def test_order_on_a_nonlinear_network(solver: str) -> None:
     expected, powers = ORDERS[solver]
     order = measured(CASES["tanh"], solver, powers, end(CASES["tanh"], "dopri8", 8))

@@ -52,15 +52,14 @@ def guesses(arrays: dict[str, NDArray[Any]], y: NDArray[Any]) -> list[NDArray[An
 
 WAYS: dict[str, dict[str, Any]] = {
     "state": {},
-    "increment": {"form": "increment"},
+    "increment, automatic": {"form": "increment", "step_size": "auto"},
     "sequential increment": {"method": "sequential", "form": "increment"},
-    "augmented-lagrangian": {"method": "augmented-lagrangian"},
-    "automatic": {"step_size": "auto"},
-    "stop": {"stop": {"relative_change": 0.05}},
+    "augmented-lagrangian, stop": {"method": "augmented-lagrangian", "stop": {"relative_change": 0.05}},
 }
 
 
-@pytest.mark.parametrize("way", sampled(WAYS.keys(), ["state", "increment"]))
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("way", WAYS)
 def test_jax_learns_what_numpy_learns_and_both_start_at_the_guess(way: str) -> None:
     ours, theirs = (pcsim.run(scenario(WAYS[way], backend={"name": name})) for name in ("numpy", "jax"))
     assert any(name.startswith("A") for name in ours.trained)

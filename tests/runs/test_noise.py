@@ -25,6 +25,7 @@ def test_a_run_says_its_temperature_and_is_verified_to_the_bit(files: Files) -> 
 
 
 @pytest.mark.exhaustive
+@pytest.mark.xla
 def test_another_backend_draws_the_same(files: Files) -> None:
     words = NOISE, 'backend.precision="float64"'
     with pcsim.run(files.read(TEXT, *words)) as trace, pcsim.run(files.read(TEXT, *words, 'backend.name="jax"')) as jax:

@@ -153,6 +153,7 @@ def test_any_number_of_threads_gives_the_same_within_rounding(threads: int) -> N
     np.testing.assert_allclose(present(rows.energy), present(reference.energy), rtol=1e-13)
 
 
+@pytest.mark.exhaustive
 @needs_compiler
 def test_no_kernel_leaves_its_arrays() -> None:
     found = subprocess.run([str(GXX), "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)

@@ -56,7 +56,7 @@ def train(folder: Path, words: str = "") -> Path:
     runs = ["four.h5", f"backend.devices={DEVICES} {words}", "one.h5", f"backend.devices=1 {words}"]
     environment = {
         **os.environ,
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={DEVICES}",
+        "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={DEVICES}",
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
     }
     command = [sys.executable, "-m", "tests.support.on_devices", "s.toml", *runs]
@@ -100,8 +100,9 @@ def test_four_devices_learn_what_one_does_with_one_sum_an_update(tmp_path: Path)
 @pytest.mark.parametrize(
     "words",
     [
-        "inference.method=state inference.noise=0.01 learning.precisions=natural learning.optimizer=optax.lion",
-        "learning.rule=incremental inference.method=state learning.drop_last=false",
+        "inference.method=state inference.noise=0.01 learning.precisions=natural learning.optimizer=optax.lion"
+        " learning.drop_last=false",
+        "learning.rule=incremental inference.method=state",
         "inference.method=equilibrium inference.steps=20 data.samples=320",
     ],
 )

@@ -167,6 +167,7 @@ def test_a_trajectory_does_not_depend_on_its_batch() -> None:
 
 
 @pytest.mark.exhaustive
+@pytest.mark.xla
 @pytest.mark.parametrize(("form", "precision"), [("standard", "float32"), ("increment", "float64")])
 def test_start_has_no_errors(form: str, precision: str) -> None:
     case = make_case("tanh", widths=(17, *(33,) * 4, 5), batch=7, mupc=True, skip=1)

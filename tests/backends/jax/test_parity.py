@@ -18,6 +18,8 @@ from pcsim.trace import Block
 from tests.support.cases import LOSSES, METHODS, Case, make_case, make_task, settle
 from tests.support.compilations import compilations
 
+pytestmark = pytest.mark.xla
+
 
 def jax_settle(task: Task) -> tuple[Settled, Block]:
     return settle_on(JaxBackend(), task)

@@ -62,6 +62,7 @@ def digests() -> dict[str, str]:
 
 
 @pytest.mark.exhaustive
+@pytest.mark.xla
 def test_runs_have_the_same_bits_under_foreign_settings() -> None:
     child = [sys.executable, "-c", f"import json; from {__name__} import digests; print(json.dumps(digests()))"]
     ended = subprocess.run(child, cwd=ROOT, env=os.environ | FOREIGN, capture_output=True, text=True, check=False)

@@ -39,7 +39,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave Numba's own tests to the end, when its kernels are compiled and nobody waits for them."""
+    """Leave what runs on Numba to the end, when its kernels are compiled and nobody waits for them."""
     items.sort(key=_is_numbas)
 
 
@@ -50,7 +50,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def _is_numbas(item: pytest.Item) -> bool:
-    return "numba" in item.path.parts
+    return "numba" in item.path.parts or "numba" in item.name
 
 
 def _warm(config: pytest.Config) -> None:

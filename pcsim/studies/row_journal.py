@@ -94,11 +94,16 @@ class RowJournal:
     def _opened(self, keep: bool) -> BinaryIO:
         try:
             file = self._path.open("r+b" if self._path.exists() else "x+b")
+        except OSError as error:
+            raise RunFailed(f"cannot write {self._path}: {why(error)}") from None
+        try:
             if fcntl is not None:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"{self._study} is being written by another process; stop that, or choose -o") from None
         except OSError as error:
+            file.close()
+            if isinstance(error, BlockingIOError):
+                text = f"{self._study} is being written by another process; stop that, or choose -o"
+                raise UsageError(text) from None
             raise RunFailed(f"cannot write {self._path}: {why(error)}") from None
         end = max((end for _, end in _frames(file)), default=0) if keep else 0
         file.seek(end)

@@ -2,11 +2,10 @@
 
 import pytest
 
-from tests.support.images import REST, SMALL
+from tests.support.images import SMALL, named
 from tests.support.scenario_files import Files
 
-NETWORK = 'architecture = "vgg-5"\nwidth = 0.125\noutput = 10\ninput = [32, 32, 3]\nactivation = "gelu"\n'
-NAMED = SMALL[: SMALL.index("input")] + NETWORK + REST.removeprefix("]\n")
+NAMED = named("vgg-5")
 
 
 @pytest.mark.parametrize(
@@ -17,7 +16,7 @@ NAMED = SMALL[: SMALL.index("input")] + NETWORK + REST.removeprefix("]\n")
             '"vgg-6"',
             "network.architecture: \"vgg-6\" is not allowed; did you mean 'vgg-9'? Give one of vgg-5, vgg-7,",
         ),
-        ("width = 0.125", "width = -1", "width"),
+        ("width = 0.125", "width = -1", "network.width: -1 is not allowed; give a number greater than 0"),
         ("input = [32, 32, 3]\n", "widths = [64, 10]\n", "network.widths and network.architecture both give the sizes"),
     ],
 )

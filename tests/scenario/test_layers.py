@@ -7,7 +7,7 @@ import pcsim
 from pcsim.assemble import build_network
 from pcsim.errors import UsageError
 from pcsim.scenario import scenario_text
-from tests.support.images import HEAD, REST, SMALL, WITH_NORMS
+from tests.support.images import HEAD, REST, SMALL, WITH_NORMS, named
 from tests.support.scenario_files import Files
 
 DENSE = "{ dense = 10 }"
@@ -106,9 +106,7 @@ def test_live_statistics_go_with_samples_in_batches_alone(files: Files, word: st
 
 @pytest.mark.parametrize("architecture", ["vgg-5", "vgg-7", "vgg-9", "resnet-18"])
 def test_architectures_stand_for_lists_that_read_as_they_are_written(files: Files, architecture: str) -> None:
-    text = SMALL[: SMALL.index("input")] + f'architecture = "{architecture}"\nwidth = 0.125\noutput = 10\n'
-    text += 'input = [32, 32, 3]\nactivation = "gelu"\n' + REST.removeprefix("]\n")
-    scenario = files.read(text)
+    scenario = files.read(named(architecture))
     assert files.read(scenario_text(scenario)) == scenario
     network = build_network(scenario)
     layers, outputs = {"vgg-5": (5, 10), "vgg-7": (7, 10), "vgg-9": (9, 10), "resnet-18": (18, 10)}[architecture]

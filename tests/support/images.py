@@ -52,3 +52,9 @@ batch = 16
 """
 WITH_NORMS = HEAD + RESIDUAL + REST
 SMALL = HEAD + PLAIN + REST
+
+
+def named(architecture: str) -> str:
+    """Return the small scenario with an architecture in place of its layers, an eighth as wide."""
+    network = f'architecture = "{architecture}"\nwidth = 0.125\noutput = 10\ninput = [32, 32, 3]\nactivation = "gelu"\n'
+    return SMALL[: SMALL.index("input")] + network + REST.removeprefix("]\n")

@@ -5,11 +5,14 @@ usage: python tools/bench_methods.py [--backend jax] [--layers 20] [--rounds 7] 
 
 The methods are those of tools/studies/local_methods.py, as many steps each as its bench gives them. What is compared
 is time over multiplications with weights; 15 % more of it than state optimization takes is the aim. Workloads take
-turns in one process; medians.
+turns in one process, which has one core, and then in one that has all; medians. Needs Linux, which gives cores away.
 """
 
 import argparse
+import os
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
@@ -73,6 +76,15 @@ def chosen(only: str) -> list[Method]:
     return [method for method in fixed if only in method.name or method is STATE]
 
 
+def rows_on(cores: frozenset[int], name: str, layers: int, only: str, rounds: int) -> list[list[str]]:
+    """Return the table of a backend that has these cores; called in a process of its own."""
+    os.sched_setaffinity(0, cores)
+    backend = usable_backends([name])[0][name]
+    if not isinstance(backend, TrainingBackend):
+        raise SystemExit(f"the backend {name} does not train")
+    return compared(backend, [Cell(method, layers, "MNIST") for method in chosen(only)], rounds)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time an update of every local method.")
     parser.add_argument("--backend", default="jax")
@@ -81,20 +93,19 @@ def main() -> None:
     parser.add_argument("--only", default="", help="methods with this text in their name")
     parser.add_argument("--markdown", type=Path, help="write the page to this file, too")
     given = parser.parse_args()
-    backend = usable_backends([given.backend])[0][given.backend]
-    if not isinstance(backend, TrainingBackend):
-        raise SystemExit(f"the backend {given.backend} does not train")
-    cells = [Cell(method, given.layers, "MNIST") for method in chosen(given.only)]
-    header = [
-        f"{given.backend}, {given.layers} layers of 128, tanh, batch {BATCH}",
-        "one update",
-        "million multiplications of a sample",
-        f"time for each, state optimization 1, aim {AIM}",
-    ]
-    text = (
-        f"# Local methods: measured speed\n\n{measured('bench_methods.py')}Medians of {given.rounds} rounds.\n\n"
-        + table(header, compared(backend, cells, given.rounds))
-    )
+    every = frozenset(os.sched_getaffinity(0))
+    text = f"# Local methods: measured speed\n\n{measured('bench_methods.py')}Medians of {given.rounds} rounds.\n"
+    for cores in dict.fromkeys([frozenset([min(every)]), every]):
+        with ProcessPoolExecutor(1, get_context("spawn")) as process:
+            told = given.backend, given.layers, given.only, given.rounds
+            rows = process.submit(rows_on, cores, *told).result()
+        header = [
+            f"{given.backend}, {given.layers} layers of 128, tanh, batch {BATCH}",
+            "one update",
+            "million multiplications of a sample",
+            f"time for each, state optimization 1, aim {AIM}",
+        ]
+        text += f"\n## {'one core' if len(cores) == 1 else f'{len(cores)} cores'}\n\n" + table(header, rows)
     print(text, end="")
     if given.markdown:
         given.markdown.write_text(text, encoding="utf-8")

@@ -161,4 +161,4 @@ def _near(path: Path, word: str) -> str:
         return f"; did you mean '{beside[close[0]]}'?"
     if close := difflib.get_close_matches(stem, shipped(), n=1):
         return f"; did you mean '{close[0]}', which ships with pcsim?"
-    return f"; the scenarios that ship are {', '.join(shipped())}" if shipped() else ""
+    return "; 'pcsim scenarios' lists those that ship"

@@ -62,7 +62,8 @@ def products(network: Network, learner: Learner) -> tuple[int, int]:
 
     Backpropagation takes L forward, L − 1 back and L for the gradient; a step of inference 2 L − 1, and every
     update of the weights L. The first layer's product back is the one that is left out: nothing learns from it. Errors
-    against the feedforward pass take this once more, two phases the predictions and the gradient of the first.
+    against the feedforward pass take this once more, two phases the predictions and the gradient of the first. Updates
+    after every step take L − 1 more each, for predictions at the states reached (Table 5 has them at those before).
     Top-down predictions take as many products as the others: it is the last layer's that is not pulled back.
     """
     layers, whole = len(network.layers), network.multiplications
@@ -74,7 +75,12 @@ def products(network: Network, learner: Learner) -> tuple[int, int]:
         return 3 * layers - 1, 3 * whole - first
     steps, updates = learner.steps, learner.steps if learner.updates_every_step else 1
     more = updates + int(learner.recalls_forward_pass) + 2 * int(learner.inference.traits.has_phases)
-    return steps * (2 * layers - 1) + more * layers, steps * (2 * whole - first) + more * whole
+    # A step's products, and those of predictions after it: with new weights the first layer's are taken once in both.
+    twice = updates if learner.updates_every_step else 0
+    return (
+        steps * (2 * layers - 1) + more * layers + twice * (layers - 1),
+        steps * (2 * whole - first) + more * whole + twice * (whole - first),
+    )
 
 
 def draw(results: Results) -> Any:

@@ -1,12 +1,18 @@
 """Studies of runs that train: what each measures is what a run by itself comes to."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
 import pcsim
 from pcsim.assemble import build_learner, build_network
+from pcsim.engine.host import host_namespace
+from pcsim.learning import fresh
+from pcsim.learning.batch import Batch
+from pcsim.model.initialisers import Orthogonal
+from pcsim.model.layers.dense import Dense
 from pcsim.scenario import read_scenario, runs_of
 from pcsim.studies import Results, load_kind
 from pcsim.studies.attempts import Attempts
@@ -50,6 +56,29 @@ def test_an_update_costs_what_the_paper_counts() -> None:
     multiplications = results["multiplications"].values.reshape(3, 3)[:, 0]
     assert multiplications.tolist() == [3 * whole - first, 7 * whole - 3 * first, 31 * whole - 15 * first]
     assert [row["memory"] for row in rows[:3]] == ["1.000 M", "1.000 M", "3.000 M"]
+
+
+def test_products_of_updates_after_every_step_are_those_that_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    for name in ("forward", "pullback", "gradient"):
+        own = getattr(Dense, name)
+
+        def counted(*arguments: Any, own: Any = own, name: str = name) -> Any:
+            done.append(name)
+            return own(*arguments)
+
+        monkeypatch.setattr(Dense, name, counted)
+    scenario = read_scenario(
+        "train-digits", [*TINY, "inference.method=state", "learning.rule=incremental", "inference.steps=5"]
+    )
+    network = build_network(scenario)
+    layers, learner = len(network.layers), build_learner(scenario, network)
+    x, y = np.ones((2, 64)), np.eye(10)[:2]
+    python = Batch(host_namespace(), learner, x, y)
+    parameters = network.draw_parameters(Orthogonal(), 0)
+    python.learn(parameters, fresh(host_namespace(), learner, parameters), 1e-3, 1)
+    start = 1 + 2 * (layers - 1)  # where inference starts, and what is there to see of it
+    assert len(done) == products(network, learner)[0] + start
 
 
 def test_the_best_rates_of_the_first_network_are_held_against_those_of_the_others() -> None:

@@ -20,6 +20,7 @@ TRIED_SEED = 100
 TRIED = ("data.samples=12800", "data.validation=0.1")
 """On what step sizes are tried: 180 updates of a seed that is not reported, measured on samples held out."""
 STANDARD = ("inference.form=standard",)
+SQUARED = "inference.loss=squared-error"
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,12 @@ METHODS = (
     Method("sequential inference", (*STANDARD, "inference.method=sequential"), (0.03, 0.1, 0.3)),
     Method("fixed predictions", (*STANDARD, "inference.predictions=fixed"), (0.1, 0.3, 1.0)),
     Method("equilibrium search", ("inference.method=equilibrium",)),
+    Method("state optimization, squared error", (*STANDARD, SQUARED), (0.03, 0.1, 0.3)),
+    Method(
+        "bidirectional (α = 0.01), squared error",
+        ("inference.method=bidirectional", "inference.top_down=0.01", SQUARED),
+        (0.1, 0.3, 1.0),
+    ),
 )
 
 

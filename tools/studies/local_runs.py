@@ -151,7 +151,12 @@ def backpropagated(trace: Trace, scenario: Scenario) -> dict[str, NDArray[np.flo
 
 
 def at_equilibrium(trace: Trace, scenario: Scenario) -> dict[str, NDArray[np.float64]] | None:
-    """Return the gradient of the energy at every sample's equilibrium, in float64; None where one was not found."""
+    """Return the gradient of the energy at every sample's equilibrium, in float64; None where one was not found.
+
+    None, too, where layers are predicted from above: the search is for energies without.
+    """
+    if scenario.inference.method == "bidirectional":
+        return None
     energy = build_inference(scenario, build_network(scenario)).energy
     method = Equilibrium(energy, RESIDUAL, MOST_EVALUATIONS)
     return _gradient(trace, method, MOST_EVALUATIONS, StopRule(grad_norm=RESIDUAL))

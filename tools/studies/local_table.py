@@ -33,9 +33,9 @@ def page(found: Found) -> str:
     parts = [
         "# Local methods on one bench: measured figures\n\nWritten by `tools/pages/make_methods_page.py` from "
         "`methods-runs.jsonl`, which has a line for every run; [methods.md](methods.md) says what the methods are.\n\n"
-        "One epoch (937 updates), width 128, tanh, orthogonal weights, cross-entropy, batch 64, Adam 1e-4, float32 on "
-        "JAX. **Equal budget**: an update of every method but backpropagation may take as many multiplications with "
-        "weights (of each sample) as "
+        "One epoch (937 updates), width 128, tanh, orthogonal weights, cross-entropy (squared error where a row says "
+        "so), batch 64, Adam 1e-4, float32 on JAX. **Equal budget**: an update of every method but backpropagation may "
+        "take as many multiplications with weights (of each sample) as "
         + ", ".join(f"{steps} steps of state optimization at {layers} layers" for layers, steps in STEPS.items())
         + "; the search for equilibria may stop earlier. **Step sizes** are the best of three for each method and "
         "depth, by the accuracy on 1,280 held-out samples of MNIST after 180 updates of another seed. Accuracies are "

@@ -18,6 +18,8 @@ from tools.studies.trials import Trial, accuracy, kept_outcome, outcome, spread
 SEEDS = (0, 1, 2)
 PLAIN, NORMS = "deep-local-resnet", "deep-local-resnet-norms"
 ADAM = "learning.scale=none"
+FAR = 1000.0
+"""Losses from here on are no longer those of a network that learns."""
 ERRORS = ("inference.method=error", "inference.steps=5")
 LARGE, SMALL = "inference.step_size=0.001", "inference.step_size=0.0001"
 BACKPROP = "inference.method=backprop"
@@ -61,8 +63,11 @@ def row(way: Way) -> list[str]:
 
 
 def losses(found: list[dict[str, Any]]) -> str:
-    """Return the test loss after the last update."""
-    return "–" if any(run["failure"] for run in found) else spread([run["test_loss"][-1] for run in found], 3)
+    """Return the test loss after the last update; of runs that ran away, from the least to the largest."""
+    if any(run["failure"] for run in found):
+        return "–"
+    values = [run["test_loss"][-1] for run in found]
+    return spread(values, 3) if max(values) < FAR else f"{min(values):.0e} to {max(values):.0e}"
 
 
 def silent(found: list[dict[str, Any]]) -> str:

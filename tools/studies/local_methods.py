@@ -41,7 +41,7 @@ METHODS = (
     BACKPROPAGATION,
     Method("state optimization", STANDARD, (0.03, 0.1, 0.3)),
     Method("… increment form, scale-free", ("learning.scale=per-layer",), (0.03, 0.1, 0.3)),
-    Method("error optimization", ("inference.method=error",), (0.001, 0.01, 0.1)),
+    Method("error optimization", ("inference.method=error",), (0.0001, 0.001, 0.01, 0.1)),
     Method(
         "errors first (2 steps, 0.1), then states",
         (*STANDARD, "inference.error_steps=2", "inference.error_step_size=0.1"),

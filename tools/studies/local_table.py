@@ -37,9 +37,9 @@ def page(found: Found) -> str:
         "so), batch 64, Adam 1e-4, float32 on JAX. **Equal budget**: an update of every method but backpropagation may "
         "take as many multiplications with weights (of each sample) as "
         + ", ".join(f"{steps} steps of state optimization at {layers} layers" for layers, steps in STEPS.items())
-        + "; the search for equilibria may stop earlier. **Step sizes** are the best of three for each method and "
-        "depth, by the accuracy on 1,280 held-out samples of MNIST after 180 updates of another seed. Accuracies are "
-        "on the test samples, mean ± standard deviation over seeds "
+        + "; the search for equilibria may stop earlier. **Step sizes** are the best of those tried, three or four for "
+        "each method and depth, by the accuracy on 1,280 held-out samples of MNIST after 180 updates of another seed. "
+        "Accuracies are on the test samples, mean ± standard deviation over seeds "
         + ", ".join(map(str, SEEDS))
         + "; differences are paired by seed, with a confidence interval of "
         f"{CONFIDENCE:.0%} (Student's t). **Cosines** are those of the weight gradients after training, on the first "

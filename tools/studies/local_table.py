@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from scipy.stats import t as student
 
 from tools.studies.local_methods import BACKPROPAGATION, DATA, METHODS, SEEDS, STEPS, Cell, chosen
@@ -46,7 +47,7 @@ def page(found: Found) -> str:
         "batch, to backpropagation's and to those at the exact equilibrium (residual 1e-8, float64): mean over seeds "
         "of the lowest and of the median layer, layers of zeros left out. Layers without signal are those whose "
         "errors were zero in the whole epoch. Seconds include compilation, on a machine that others shared.\n\n"
-        "![Accuracy by depth, and cosines](figures/methods.png)\n"
+        "![Test error by depth, and cosines](figures/methods.png)\n"
     ]
     for layers in STEPS:
         for data in DATA:
@@ -123,7 +124,7 @@ def _cosines(pairs: Sequence[tuple[float | None, float | None]]) -> str:
 
 
 def draw(found: Found) -> Any:
-    """Draw accuracies by depth, one panel a data set, and the cosines of the layers that are worst."""
+    """Draw test errors by depth, one panel a data set, and the cosines of the layers that are worst."""
     figure = Figure(figsize=(11, 7.5), layout="constrained")
     panels = figure.subplots(2, 2, sharex=True)
     for column, data in enumerate(DATA):
@@ -136,14 +137,18 @@ def draw(found: Found) -> Any:
             colour, mark = "black" if method is BACKPROPAGATION else f"C{number - 1}", "os^D"[number // 10]
             right = [list(accuracies(runs).values()) for _, runs in points]
             spreads = [np.std(values, ddof=1) if len(values) > 1 else 0.0 for values in right]
-            means = [np.mean(values) for values in right]
+            means = [100.0 - np.mean(values) for values in right]
             depths = [layers * 1.04 ** (number - len(METHODS) // 2) for layers, _ in points]
             panels[0][column].errorbar(depths, means, spreads, color=colour, marker=mark, capsize=3, label=method.name)
             lowest = [[run.lowest_to_backprop for run in runs.values()] for _, runs in points]
             drawn = [float(np.mean([value for value in each if value is not None] or [np.nan])) for each in lowest]
             panels[1][column].plot(depths, drawn, color=colour, marker=mark)
         panels[0][column].set_title(data, fontsize=10)
-        panels[0][column].set_ylabel("test accuracy (%)")
+        panels[0][column].set_ylabel("test error (%)")
+        panels[0][column].set_yscale("log")
+        panels[0][column].yaxis.set_major_locator(LogLocator(10, (1, 2, 5)))
+        panels[0][column].yaxis.set_major_formatter("{x:g}")
+        panels[0][column].yaxis.set_minor_locator(NullLocator())
         panels[1][column].set_ylabel("lowest cosine to backpropagation")
         panels[1][column].set_xlabel("layers")
         panels[1][column].set_xscale("log")

@@ -124,6 +124,8 @@ def _not_empty(value: Any) -> Any:
     return value
 
 
+MOST_LAYERS = 100_000
+
 Count = Annotated[int, Field(strict=True, ge=1, le=LARGEST), Allowed("a whole number, 1 or more")]
 CountOrZero = Annotated[int, Field(strict=True, ge=0, le=LARGEST), Allowed("a whole number, 0 or more")]
 AtLeastTwo = Annotated[int, Field(strict=True, ge=2, le=LARGEST), Allowed("a whole number, 2 or more")]

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, model_serializer
 
 from pcsim.scenario.fields import (
     LARGEST,
+    MOST_LAYERS,
     Allowed,
     Count,
     CountOrZero,
@@ -158,7 +159,9 @@ class LayerTable(_Written):
     """Lower end of init = "uniform"."""
     high: Annotated[Number | None, Allowed("a number")] = None
     """Upper end of init = "uniform"."""
-    repeat: Count = 1
+    repeat: Annotated[
+        int, Field(strict=True, ge=1, le=MOST_LAYERS), Allowed(f"a whole number from 1 to {MOST_LAYERS:,}")
+    ] = 1
     """How many such layers follow one another."""
 
     def unused(self) -> tuple[str, ...]:
@@ -224,11 +227,14 @@ def _init_problems(i: int, layer: LayerTable) -> Iterator[Inconsistency]:
         if getattr(layer, key) is None:
             text = f'network.layers: layer {i} has init = "{layer.init}", which needs {key}'
             yield Inconsistency((f"network.layers[{i}].init",), text)
+    if layer.low is not None and layer.high is not None and layer.low >= layer.high:
+        text = f"network.layers: layer {i} has low = {layer.low:g} and high = {layer.high:g}; low must be less"
+        yield Inconsistency((f"network.layers[{i}].low",), text)
     own = set(needed) if layer.init in ("normal", "uniform", "pytorch") else {"gain"}
     for key in OF_INITS:
         if getattr(layer, key) is not None and (layer.init is None or key not in own):
-            named = "no init" if layer.init is None else f'init = "{layer.init}"'
-            text = f"network.layers: layer {i} has {key}, but {named} that uses it; remove it, or name its init"
+            named = "no init that uses it" if layer.init is None else f'init = "{layer.init}" does not use it'
+            text = f"network.layers: layer {i} has {key}, but {named}; remove it, or name its init"
             yield Inconsistency((f"network.layers[{i}].{key}",), text)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from pcsim.scenario.fields import (
+    MOST_LAYERS,
     Allowed,
     Count,
     FilePath,
@@ -26,7 +27,6 @@ from pcsim.scenario.layers import FUNCTION, Init, LayerTable, expanded, layer_pr
 SHORTHANDS: dict[str, Init] = {"kaiming": "kaiming-uniform", "xavier": "xavier-uniform"}
 GAINS = {"orthogonal": 1.0, "kaiming": math.sqrt(2), "xavier": 1.0}
 WITH_GAIN = tuple(word for word in Init.__args__ if word not in ("normal", "uniform", "pytorch"))
-MOST_LAYERS = 100_000
 
 
 def _spell_out(init: Init) -> Init:

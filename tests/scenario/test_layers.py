@@ -27,6 +27,9 @@ FOUND_BY_READING = {
     f"{{ {CONV}, pool_kind = 'max' }}": "layer 0 has pool_kind, but there is no pool",
     f"{{ {CONV}, init = 'normal' }}": 'layer 0 has init = "normal", which needs std',
     f"{{ {CONV}, gain = 2.0 }}": "layer 0 has gain, but no init that uses it",
+    f'{{ {CONV}, init = "pytorch", gain = 2.0 }}': 'layer 0 has gain, but init = "pytorch" does not use it',
+    f"{{ {CONV}, repeat = 100001 }}": "give a whole number from 1 to 100,000",
+    f'{{ {CONV}, init = "uniform", low = 0.5, high = -0.5 }}': "has low = 0.5 and high = -0.5; low must be less",
 }
 FOUND_BY_BUILDING = {
     "{ conv = 4, kernel = 9 }": "s.toml:9:1: network.layers[0]: layer 0 has a kernel of 9 for images of 8 × 8",

@@ -255,6 +255,16 @@ def test_two_parts_of_one_name_are_refused() -> None:
         Chain((Dense(2, 2), Pointwise(LeakyRelu(0.0)), Dense(2, 2)))
 
 
+@pytest.mark.parametrize("then", [Chain(), Chain((Dense(2, 2),))])
+def test_two_branches_of_one_prefix_are_refused(then: Chain) -> None:
+    branches = (
+        Branch(0, Chain((Dense(2, 2),))),
+        Branch(0, Chain((Dense(2, 2, biased=False),)), "" if not then.parts else "S"),
+    )
+    with pytest.raises(ValueError, match="a layer has two parameters called 'W'; give one of its branches a prefix"):
+        Layer(branches, then)
+
+
 def test_large_batches_are_gathered_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     convolution, rng = convolved(3, 2, 1), np.random.default_rng(3)
     theta, s = values(convolution.parameters, rng), rng.standard_normal((5, *IMAGE))

@@ -38,10 +38,19 @@ class Branch:
 
 @dataclass(frozen=True)
 class Layer:
-    """ŝ = then(Σ_b branch_b(s_source(b))), a prediction from one state or several (model: sections 1 and 5)."""
+    """ŝ = then(Σ_b branch_b(s_source(b))), a prediction from one state or several (model: sections 1 and 5).
+
+    Raises ValueError where two of its parameters have one name.
+    """
 
     branches: tuple[Branch, ...]
     then: Chain = IDENTITY
+
+    def __post_init__(self) -> None:
+        names = [name for each in (*self.branches, self.then) for name in each.parameters]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"a layer has two parameters called '{twice}'; give one of its branches a prefix, as 'S'")
 
     @cached_property
     def reads(self) -> tuple[int, ...]:

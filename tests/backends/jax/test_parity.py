@@ -10,6 +10,7 @@ from pcsim_jax import JaxBackend
 from pcsim_jax.arrays import arguments
 from pcsim_jax.gradient_step import gradient_step
 
+import pcsim
 from pcsim.conformance.agreement import RECORD, assert_close, present
 from pcsim.conformance.cases import settle_on
 from pcsim.engine.backend import Settled, Task
@@ -50,6 +51,24 @@ def test_exact_zeros_at_the_start_in_float32(activation: str, network: str) -> N
     np.testing.assert_array_equal(present(rows.energy) == 0, present(reference.energy) == 0)
     # The standard form's errors are good to an ulp of the states.
     np.testing.assert_allclose(present(rows.energy), present(reference.energy), rtol=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["float64", some("float32")])
+def test_exact_zeros_where_a_pool_averages_what_an_activation_gave(precision: str) -> None:
+    # Where XLA contracts the pool's sum with the activation's last product, the pooled state has an error of its own.
+    pooled = {"conv": 4, "kernel": 3, "padding": 1, "pool": 2, "pool_kind": "average"}
+    scenario = {
+        "network": {
+            "input": [8, 8, 1],
+            "activation": "gelu",
+            "init": "pytorch",
+            "layers": [pooled, pooled, {"conv": 4, "kernel": 3, "padding": 1}, {"dense": 10, "activation": "linear"}],
+        },
+        "data": {"name": "digits", "batch": 8},
+        "inference": {"method": "state", "loss": "squared-error", "steps": 3, "step_size": 0.1},
+    }
+    trace = pcsim.run(scenario, backend="jax", precision=precision)
+    assert trace.arrival_steps.tolist() == [3, 2, 1, 0]
 
 
 @pytest.mark.parametrize("method", [some("increment"), some("state"), some("error")])

@@ -13,7 +13,7 @@ from pcsim.assemble.inputs import (
     require_parameter_range,
 )
 from pcsim.assemble.learning import build_learner, build_optimizer, build_precision_rule, build_schedule, speeds_of
-from pcsim.assemble.model import build_inference, build_network, inferring_with, method_of
+from pcsim.assemble.model import build_inference, build_network, hidden_units, inferring_with, method_of
 from pcsim.assemble.own import (
     OwnWord,
     needs_this_process,
@@ -56,6 +56,7 @@ __all__ = [
     "build_training_setup",
     "class_boundary",
     "data_sha256",
+    "hidden_units",
     "inferring_with",
     "initial_parameters",
     "load_inputs",

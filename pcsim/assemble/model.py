@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from math import prod
 from typing import Any
 
 from pcsim.assemble.amortiser import build_amortiser
@@ -46,6 +47,13 @@ def build_network(scenario: Scenario) -> Network:
     if scenario.inference.method == "bidirectional":
         network = _with_top_down(scenario, network)
     return replace(network, learns_precisions=learns_precisions, amortiser=build_amortiser(scenario))
+
+
+def hidden_units(scenario: Scenario) -> tuple[int, ...]:
+    """Return how many units every hidden layer has, in an image all of its places and channels."""
+    if scenario.network.widths:
+        return scenario.network.widths[1:-1]
+    return tuple(prod(shape) for shape in _network(scenario).layer_shapes[:-1])
 
 
 def _network(scenario: Scenario) -> Network:

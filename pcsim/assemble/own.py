@@ -10,7 +10,7 @@ from pcsim.engine.backend import Capabilities
 from pcsim.engine.registry import others_that
 from pcsim.errors import UsageError
 from pcsim.extensions import KINDS, find, lender, names, origin_of
-from pcsim.scenario import Scenario
+from pcsim.scenario import Scenario, ignored_key, unused_keys
 
 
 class OwnWord(NamedTuple):
@@ -102,19 +102,31 @@ def require_known(scenario: Scenario, recorded: str) -> None:
 def made(scenario: Scenario, own: OwnWord, table: Any, given: Mapping[str, Any]) -> Any:
     """Return an object of a registered class, called with those words of a scenario's table that it takes.
 
-    `given` goes before the words. Raises `UsageError`, at the key, for a class that takes something else.
+    `given` goes before the words, and the defaults of the class before those of the table. Raises `UsageError`, at the
+    key, for a class that takes something else.
     """
+    name, unused = own.key.partition(".")[0], unused_keys(scenario)
     with named(scenario, own.key):
         thing = find(own.kind, own.word)
         takes = inspect.signature(thing).parameters
-        words = {word: getattr(table, word) for word in takes if word in type(table).model_fields} | dict(given)
+        known = [word for word in takes if word in type(table).model_fields]
+        words = {
+            word: getattr(table, word)
+            for word in known
+            if f"{name}.{word}" not in unused or takes[word].default is inspect.Parameter.empty
+        } | dict(given)
         missing = [word for word, each in takes.items() if word not in words and each.default is each.empty]
         if missing:
             raise UsageError(
                 f"{own.kind} '{own.word}': {thing.__name__} takes {missing[0]}, of which a scenario says nothing; "
                 "give it a default"
             )
-        return thing(**{word: value for word, value in words.items() if word in takes})
+    if (key := ignored_key(scenario, own.key)) is not None:
+        raise UsageError(
+            f"{scenario.where(key)}: {key} is not used by {own.kind} '{own.word}' ({thing.__name__}), which takes "
+            f"{', '.join(takes) or 'no words'}; remove it"
+        )
+    return thing(**{word: value for word, value in words.items() if word in takes})
 
 
 def _words(scenario: Scenario) -> Iterator[OwnWord]:

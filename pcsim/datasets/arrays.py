@@ -56,9 +56,11 @@ def dataset_of(
                 f"{where}: one sample of '{other}' has shape {part.shape[1:]} but one of '{said}' has"
                 f" {whole.shape[1:]}; they must agree"
             )
-    if test.x.dtype != train.x.dtype:  # bytes are pixels where both are
-        train, test = (pair._replace(x=pair.x.astype(np.float64)) for pair in (train, test))
-        scaling = unscaled
+    if test.x.dtype != train.x.dtype:
+        kinds = " but ".join(f"'{each}' holds {arrays[each].dtype}" for each in (x_name, "x_test"))
+        raise UsageError(
+            f"{where}: {kinds}; bytes (uint8) may be pixels from 0 to 255: store both as bytes, or neither"
+        )
     return Dataset(name, *train, *test, source, scaling)
 
 

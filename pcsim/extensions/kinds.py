@@ -103,6 +103,9 @@ KINDS = {
     )
 }
 
+MADE_OF_WORDS = ("stepper", "optimizer")
+"""Kinds whose classes are made with the words of a scenario that name one of their fields."""
+
 
 def lender(kind: str, word: Any) -> str | None:
     """Return the package that a word names a thing of, `optax` of `optax.lion`; None for all other words."""

@@ -3,13 +3,14 @@
 An entry point of the group `pcsim.extensions` is called `kind.name`; it is imported when a run asks for it.
 """
 
+import inspect
 import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pcsim.errors import UsageError, did_you_mean
-from pcsim.extensions.kinds import KINDS, Kind, lender
+from pcsim.extensions.kinds import KINDS, MADE_OF_WORDS, Kind, lender
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -18,6 +19,8 @@ GROUP = "pcsim.extensions"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]*")
 REGISTERED: dict[tuple[str, str], Any] = {}
 """What scripts have registered, by kind and name."""
+_LOADED: dict[tuple[str, str], Any] = {}
+"""What packages brought, once it was asked for."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,14 @@ def find(kind: str, name: str) -> Any:
         thing = point.load()
     except (ImportError, AttributeError) as error:
         raise UsageError(f"{kind} '{name}': the entry point {point.value} cannot be imported ({error})") from error
-    return _checked(KINDS[kind], name, thing)
+    _LOADED[kind, name] = _checked(KINDS[kind], name, thing)
+    return _LOADED[kind, name]
+
+
+def takes(kind: str, name: str, word: str) -> bool:
+    """Tell whether the class that goes by a name is made with a word of a scenario; True where it is not known yet."""
+    thing = REGISTERED.get((kind, name), _LOADED.get((kind, name)))
+    return thing is None or kind not in MADE_OF_WORDS or word in inspect.signature(thing).parameters
 
 
 def origin_of(thing: Any) -> Origin:

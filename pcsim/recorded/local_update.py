@@ -122,7 +122,8 @@ def learn_from(
         check_agreement(trace, scenario, inference, recorded, point)
         point = replace(point, errors=recorded.errors)
         gradient = inference.energy.parameter_gradient(xp, clamped, point)
-        optimizer, speeds = build_optimizer(scenario, table), speeds_of(scenario, table, built)
+        taught = scenario.model_copy(update={"learning": table})
+        optimizer, speeds = build_optimizer(taught, table), speeds_of(taught, table, built)
         rule = build_precision_rule(table)
         learner = Learner(
             inference,

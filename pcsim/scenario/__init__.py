@@ -14,6 +14,7 @@ from pcsim.scenario.mask import Masked
 from pcsim.scenario.model import DataTable, Scenario
 from pcsim.scenario.network import NetworkTable
 from pcsim.scenario.read import Run, parse_scenario, read_scenario, run_with, runs_of
+from pcsim.scenario.relevance import ignored_key, unused_keys
 from pcsim.scenario.scaling import ChannelScaling
 from pcsim.scenario.schema import json_schema
 from pcsim.scenario.search import Range, SearchTable
@@ -47,6 +48,7 @@ __all__ = [
     "StudyTable",
     "TraceTable",
     "homes_of",
+    "ignored_key",
     "is_piped",
     "json_schema",
     "list_scenarios",
@@ -57,4 +59,5 @@ __all__ = [
     "runs_of",
     "scenario_of",
     "scenario_text",
+    "unused_keys",
 ]

@@ -124,6 +124,8 @@ def _not_empty(value: Any) -> Any:
     return value
 
 
+LEAKY = "leaky_relu"
+"""The activation that takes a negative_slope."""
 MOST_LAYERS = 100_000
 
 Count = Annotated[int, Field(strict=True, ge=1, le=LARGEST), Allowed("a whole number, 1 or more")]

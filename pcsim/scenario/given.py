@@ -54,7 +54,7 @@ def _builder(network: GivenNetwork) -> str:
 def _chain(given: Given) -> list[Source]:
     match given:
         case Scenario():
-            return [make_source(scenario_text(given), "the scenario", Path())]
+            return [make_source(scenario_text(given, listed=False), "the scenario", Path())]
         case str() if "\n" in given:
             return extend_chain(make_source(given, "the text", Path()), [])
         case str() | Path():

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, model_serializer
 
 from pcsim.scenario.fields import (
     LARGEST,
+    LEAKY,
     MOST_LAYERS,
     Allowed,
     Count,
@@ -198,6 +199,17 @@ def layer_problems(layers: tuple[LayerTable, ...]) -> Iterator[Inconsistency]:
             need = "pool is global, a mean" if layer.pool == "global" else "there is no pool"
             yield Inconsistency((f"{where}.pool_kind",), f"network.layers: layer {i} has pool_kind, but {need}")
         yield from _init_problems(i, layer)
+
+
+def activation_problems(layers: tuple[LayerTable, ...], activation: str | None, first: bool) -> Iterator[Inconsistency]:
+    """Yield what of layers' activations is not used; `first` says that the lowest layer has none before its weights."""
+    for i, layer in enumerate(layers):
+        if layer.negative_slope is not None and (layer.activation or activation) != LEAKY:
+            text = f"network.layers: layer {i} has negative_slope, but its activation is not {LEAKY}; remove it"
+            yield Inconsistency((f"network.layers[{i}].negative_slope",), text)
+    if first and layers[0].activation is not None and layers[0].repeat == 1:
+        text = 'network.order = "activation-first" has no activation before the lowest weights; remove that of layer 0'
+        yield Inconsistency(("network.layers[0].activation",), text)
 
 
 def _part_problems(i: int, layer: LayerTable) -> Iterator[Inconsistency]:

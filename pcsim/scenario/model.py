@@ -92,7 +92,8 @@ class Reading:
 
     `relative` holds, by key, the files that were named from the folder of a scenario file, as seen from `folder`, that
     of the scenario itself. `allowed` are the modules that a text which a file brought along may import, None where the
-    scenario is the user's own; `network` is the one that a call gave in the place of the words.
+    scenario is the user's own; `network` is the one that a call gave in the place of the words, and `architecture` are
+    the words that a list of layers was made of.
     """
 
     notes: tuple[str, ...] = field(default=(), compare=False)
@@ -101,6 +102,7 @@ class Reading:
     folder: str = field(default="", compare=False)
     allowed: tuple[str, ...] | None = field(default=None, compare=False)
     network: Network | None = field(default=None, compare=False)
+    architecture: Mapping[str, Any] | None = field(default=None, compare=False)
 
 
 class Scenario(Table, Shown):
@@ -164,8 +166,12 @@ class Scenario(Table, Shown):
         return self.seed if self.data.validation_seed is None else self.data.validation_seed
 
     def where(self, key: str) -> str:
-        """Return `"file.toml:8:1: network.widths"`, or the key alone when it was written nowhere."""
-        place = self._reading.places.get(key)
+        """Return `"file.toml:8:1: network.widths"`, or the key alone when it was written nowhere.
+
+        Entries of a list that was not written itself are where it comes from, layers at their architecture.
+        """
+        places = self._reading.places
+        place = places.get(key) or places.get(key.partition("[")[0])
         # an override names its key by itself, and so do tables that are no text
         names_it = place is not None and (place.startswith("--") or place.endswith(f" {key}"))
         return (place if names_it else f"{place}: {key}") if place else key

@@ -22,10 +22,11 @@ from pcsim.scenario.fields import (
     clash,
     require_consistent,
 )
-from pcsim.scenario.layers import FUNCTION, Init, LayerTable, expanded, layer_problems
+from pcsim.scenario.layers import FUNCTION, Init, LayerTable, activation_problems, expanded, layer_problems
 
 SHORTHANDS: dict[str, Init] = {"kaiming": "kaiming-uniform", "xavier": "xavier-uniform"}
 GAINS = {"orthogonal": 1.0, "kaiming": math.sqrt(2), "xavier": 1.0}
+BESIDE_WEIGHTS = ("norm", "add", "pool", "part", "function")
 WITH_GAIN = tuple(word for word in Init.__args__ if word not in ("normal", "uniform", "pytorch"))
 
 
@@ -288,11 +289,10 @@ def _list_problems(network: NetworkTable) -> Iterator[Inconsistency]:
     if network.skip:
         yield clash(f"network.skip = {network.skip}", "layers", "say it in the list, by add in a layer")
     yield from layer_problems(network.layers)
+    yield from activation_problems(network.layers, network.activation, network.order == "activation-first")
     plain = network.order == "weights-first" and network.parametrisation == "standard"
     for i, layer in enumerate(() if plain else network.layers):
-        extra = next(
-            (key for key in ("norm", "add", "pool", "part", "function") if getattr(layer, key) is not None), None
-        )
+        extra = next((key for key in BESIDE_WEIGHTS if getattr(layer, key) is not None), None)
         if extra is not None:
             own = f'parametrisation = "{network.parametrisation}"'
             choice = 'order = "activation-first"' if network.order != "weights-first" else own

@@ -18,7 +18,7 @@ from pcsim.scenario.motion import replace_motion, settle_steps, still_replaced
 from pcsim.scenario.overrides import Override, keyword_overrides, parse_overrides
 from pcsim.scenario.relevance import take_unused
 from pcsim.scenario.search import Range, flattened_search
-from pcsim.scenario.sizes import replace_sizes, resolve_sizes, split_output
+from pcsim.scenario.sizes import named_words, replace_sizes, resolve_sizes, split_output
 from pcsim.scenario.sources import Source, extend_chain, find, make_source, read_chain
 from pcsim.scenario.sweep import combinations, flattened, placed_flat, settle_sweep, spread_out
 from pcsim.scenario.syntax import dotted
@@ -100,6 +100,7 @@ def assemble(
     unused, dropped = take_unused(tree)
     notes = [*replaced, *dropped, *swept, *settle_steps(tree), *settle_training(tree)]
     told = frozenset(problem.meant for problem in problems if problem.meant)
+    architecture = named_words(tree)
     problems += unused + resolve_sizes(tree, told)
     try:
         recorded = frozenset[str]() if allowed is None else frozenset(_texts([source.values for source in chain]))
@@ -112,7 +113,7 @@ def assemble(
         raise ScenarioError(sorted_lines(problems))
     places = {dotted(path): place.key_label() for path, place in tree.places.items() if path}
     relative, folder = _relative(tree, chain[-1].folder.absolute())
-    scenario = scenario.read_as(Reading(tuple(notes), places, relative, folder, allowed))
+    scenario = scenario.read_as(Reading(tuple(notes), places, relative, folder, allowed, None, architecture))
     runs_of(scenario)
     _check_search(scenario)
     return scenario
@@ -169,7 +170,7 @@ def runs_of(scenario: Scenario) -> tuple[Run, ...]:
     runs = prod(map(len, scenario.sweep.values()))
     if runs > MOST_RUNS:
         raise ScenarioError([f"{scenario.where('sweep')}: {runs:,} combinations; at most {MOST_RUNS:,} are allowed"])
-    source = make_source(scenario_text(base), "the scenario", Path())
+    source = make_source(scenario_text(base, listed=False), "the scenario", Path())
     found: list[Run] = []
     problems: dict[str, None] = {}
     for values in combinations(scenario.sweep):
@@ -189,7 +190,7 @@ def run_with(scenario: Scenario, values: Mapping[str, Any], table: str = "sweep"
     Raises ScenarioError with a line for each value that does not go with the rest, at its key in the `table`.
     """
     base = scenario.alone()
-    source = make_source(scenario_text(base), "the scenario", Path())
+    source = make_source(scenario_text(base, listed=False), "the scenario", Path())
     return _run_with(base, source, values, lambda key: scenario.where(f"{table}.{key}"))
 
 

@@ -1,11 +1,12 @@
 """Which keys a scenario's choices make use of, in one table of rules."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pcsim.extensions import KINDS, lender
+from pcsim.extensions import KINDS, MADE_OF_WORDS, lender, takes
 from pcsim.model.arithmetic import NARROW
-from pcsim.scenario.fields import Table, allowed_by
+from pcsim.scenario.fields import LEAKY, Table, allowed_by
 from pcsim.scenario.flow import ADAPTIVE, CONSTANT, SOLVERS
 from pcsim.scenario.model import Scenario
 from pcsim.scenario.network import WITH_GAIN
@@ -28,6 +29,7 @@ _LEARNING_MQ_KEYS = ("learning.rho", "learning.r", "learning.lr_min")
 _COSINE_KEYS = ("learning.schedule.warmup", "learning.schedule.peak", "learning.schedule.final")
 _STEP_SCHEDULE_KEYS = ("learning.schedule.every", "learning.schedule.factor")
 _FROM_FILES = ("mnist", "fashion-mnist", "emnist", "svhn", "cifar-10", "cifar-100", "npz")
+_ACTIVATION = "network.activation"
 _PRESENT = "present"
 _ANY = "NAME"
 """Of what a package has, in `used_with`."""
@@ -47,7 +49,7 @@ class Rule:
     """Keys that are used only where another key, the decider, has one of some values (None: is absent).
 
     A table as the decider is present or absent. Where the decider is a word of a user's own, the keys are used if
-    `own`: what somebody's optimiser makes of them is not known here.
+    `own`, those that a class is made with if it has them.
     """
 
     keys: tuple[str, ...]
@@ -55,11 +57,19 @@ class Rule:
     used_with: tuple[str | None, ...]
     own: bool = False
 
-    def uses(self, value: Any) -> bool:
-        """Tell whether the keys are used beside a value of the decider."""
+    def uses(self, key: str, value: Any) -> bool:
+        """Tell whether one of the keys is used beside a value of the decider."""
         if (package := _lender(self.decider, value)) is not None:
             return f"{package}.{_ANY}" in self.used_with
-        return value in self.used_with or (self.own and value not in KINDS[_OPEN[self.decider]].shipped)
+        return value in self.used_with or (self.is_own(value) and takes(_OPEN[self.decider], value, _word(key)))
+
+    def leaves(self, key: str, value: Any, given: bool) -> bool:
+        """Tell whether a key has the default of a user's own class: one that is not `given`."""
+        return not given and self.is_own(value) and _OPEN[self.decider] in MADE_OF_WORDS
+
+    def is_own(self, value: Any) -> bool:
+        """Tell whether a value of the decider is a user's own."""
+        return self.own and value not in KINDS[_OPEN[self.decider]].shipped
 
 
 RULES = (
@@ -68,7 +78,7 @@ RULES = (
     Rule(("network.gain",), "network.init", WITH_GAIN),
     Rule(("network.std",), "network.init", ("normal",)),
     Rule(("network.low", "network.high"), "network.init", ("uniform",)),
-    Rule(("network.negative_slope",), "network.activation", ("leaky_relu",)),
+    Rule(("network.negative_slope",), _ACTIVATION, (LEAKY,)),
     Rule(("amortiser",), "inference.start", ("amortised",)),
     Rule(("amortiser.init",), "network.weights", (None,)),
     Rule(("amortiser.optimizer", "amortiser.lr"), "learning", (_PRESENT,)),
@@ -128,8 +138,10 @@ def unused_keys(scenario: Scenario) -> set[str]:
     """Return the keys (dotted) that a scenario's choices make no use of."""
     found: set[str] = set()
     for rule in RULES:
-        if not rule.uses(_choice(scenario, rule.decider)):
-            found.update(rule.keys)
+        value = _choice(scenario, rule.decider)
+        found.update(
+            key for key in rule.keys if not rule.uses(key, value) or rule.leaves(key, value, _given(scenario, key))
+        )
     if scenario.inference.tolerances is not None:
         found.add("inference.step_size")
     if scenario.inference.solver is None and scenario.inference.noise == 0:
@@ -142,12 +154,49 @@ def unused_keys(scenario: Scenario) -> set[str]:
     return found
 
 
+def ignored_key(scenario: Scenario, decider: str) -> str | None:
+    """Return a key that is written for a user's own class which takes no such word, None where there is none."""
+    value = _choice(scenario, decider)
+    return next(
+        (
+            key
+            for rule in RULES
+            if rule.decider == decider
+            for key in rule.keys
+            if rule.is_own(value) and _given(scenario, key) and not rule.uses(key, value)
+        ),
+        None,
+    )
+
+
+def _given(scenario: Scenario, key: str) -> bool:
+    """Tell whether a key of a table is written, and not left to its default."""
+    holder = _value(scenario, key.rpartition(".")[0])
+    return isinstance(holder, Table) and _word(key) in holder.model_fields_set
+
+
 def _choice(scenario: Scenario, decider: str) -> Any:
     """Return the decider's value, None where the table that holds it is absent."""
-    value: Any = scenario
-    for part in decider.split("."):
-        value = None if value is None else getattr(value, part)
+    value = _value(scenario, decider)
+    if decider == _ACTIVATION:
+        value = _sloped(value, [each.activation for each in scenario.network.layers or ()])
     return _PRESENT if isinstance(value, Table) else value
+
+
+def _sloped(activation: Any, listed: Sequence[Any]) -> Any:
+    """Return leaky_relu where a listed layer names it, else the network's activation."""
+    return LEAKY if LEAKY in listed else activation
+
+
+def _tables(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _value(scenario: Scenario, key: str) -> Any:
+    value: Any = scenario
+    for part in key.split("."):
+        value = None if value is None else getattr(value, part)
+    return value
 
 
 def take_unused(tree: Tree) -> tuple[list[Problem], list[str]]:
@@ -160,11 +209,11 @@ def take_unused(tree: Tree) -> tuple[list[Problem], list[str]]:
     notes: dict[str, str] = {}
     for rule in RULES:
         value = _decision(tree, rule.decider)
-        if rule.uses(value) or not _is_valid(rule.decider, value):
+        if not _is_valid(rule.decider, value):
             continue
         for key in rule.keys:
             path = tuple(key.split("."))
-            if tree.get(path) is None:
+            if tree.get(path) is None or rule.uses(key, value):
                 continue
             place, decider = tree.newest(path), _decider_place(tree, rule)
             if decider is not None and place.layer < decider.layer:
@@ -180,6 +229,8 @@ def take_unused(tree: Tree) -> tuple[list[Problem], list[str]]:
 def _decision(tree: Tree, decider: str) -> Any:
     """Return the decider's value, its default where it is not written."""
     written = tree.get(tuple(decider.split(".")))
+    if decider == _ACTIVATION:
+        written = _sloped(written, [each.get("activation") for each in _tables(tree.get(("network", "layers")))])
     if written is not None:
         return _PRESENT if isinstance(written, dict) else written
     default = _field(decider).default
@@ -204,6 +255,10 @@ def _decider_place(tree: Tree, rule: Rule) -> Place | None:
     return None if tree.get(path) is None else tree.newest(path)
 
 
+def _word(key: str) -> str:
+    return key.rpartition(".")[2]
+
+
 def _field(decider: str) -> Any:
     *tables, key = decider.split(".")
     holder: type[Table] = Scenario
@@ -217,7 +272,7 @@ def _reason(rule: Rule, value: Any) -> str:
         return "not used where network.weights gives the parameters"
     if value is None:
         return f"not used without {_named(rule)}"
-    noun = _NOUNS.get(rule.decider, rule.decider.rpartition(".")[2])
+    noun = _NOUNS.get(rule.decider, _word(rule.decider))
     return f"not used by {noun} '{value}'"
 
 

@@ -46,6 +46,8 @@ def split_output(network: dict[str, Any]) -> None:
 
 def replace_sizes(tree: Tree, network: dict[str, Any]) -> None:
     """Let the way in which a newer `network` table gives the sizes replace the other way in the tree."""
+    if "architecture" in network and tree.get(_ARCHITECTURE) is not None:
+        return
     ways = {"widths": ("input", "hidden"), "layers": (), "architecture": (), "built": ("input",)}
     for way, others in ways.items():
         if way in network:
@@ -70,6 +72,14 @@ def _split_widths(tree: Tree) -> None:
     hidden = {"layers": len(widths) - 2, "width": widths[1]}
     sizes = {"input": widths[0], "hidden": hidden, "output": {"width": widths[-1]}}
     tree.overlay({"network": sizes}, lambda path: place)
+
+
+def named_words(tree: Tree) -> dict[str, Any] | None:
+    """Return the words of a named architecture, None where there is none."""
+    network = tree.table("network")
+    return (
+        None if "architecture" not in network else {key: network[key] for key in Named.model_fields if key in network}
+    )
 
 
 def resolve_sizes(tree: Tree, told: frozenset[KeyPath]) -> list[Problem]:
@@ -144,6 +154,11 @@ def _set_layers(tree: Tree, network: dict[str, Any]) -> list[Problem]:
     given = {key: network.pop(key) for key in Named.model_fields if key in network}
     if isinstance(output, dict):
         given["output"] = output
+    if "architecture" not in given and "layers" in network:
+        key = next(key for key in given if key != "output")
+        place = tree.newest(("network", key))
+        text = f"network.{key} goes with a named architecture, and the layers are listed; change the list"
+        return [Problem(place, f"{place.key_label()}: {text}, or give an architecture")]
     both = next((key for key in ("widths", "layers", "hidden", "built") if key in network), None)
     if both is not None:
         place = tree.newest(("network", both))

@@ -8,12 +8,14 @@ from pcsim.scenario.relevance import unused_keys
 from pcsim.scenario.toml_text import toml_key, toml_line
 
 
-def scenario_text(scenario: Scenario, *, relative: bool = False) -> str:
+def scenario_text(scenario: Scenario, *, relative: bool = False, listed: bool = True) -> str:
     """Return a scenario as TOML, with all defaults, without the keys its choices make no use of.
 
     Files are named by absolute paths, and the text can be read from anywhere; where `relative` paths are wanted, those
-    that a scenario file names from its folder are, as `scenario.reading` has them.
+    that a scenario file names from its folder are, as `scenario.reading` has them. Layers of a named architecture are
+    `listed`, unless its words are wanted, or a sweep or search changes the network.
     """
+    named = None if listed and not _varies_network(scenario) else scenario.reading.architecture
     unused, kept = unused_keys(scenario), scenario.reading.relative if relative else {}
     lines: list[str] = []
     for table, content in scenario.model_dump().items():
@@ -23,11 +25,19 @@ def scenario_text(scenario: Scenario, *, relative: bool = False) -> str:
             lines.append(toml_line(table, content))
             continue
         lines += ["", f"[{table}]"]
+        if table == "network" and named is not None:
+            lines += [toml_line(key, value) for key, value in named.items()]
+            unused.add("network.layers")
         for key, value in content.items():
             if value is not None and f"{table}.{key}" not in unused:
                 written = kept.get(f"{table}.{key}", value)
                 lines.append(toml_line(toml_key(key), _as_written(f"{table}.{key}", written, unused)))
     return "\n".join(lines) + "\n"
+
+
+def _varies_network(scenario: Scenario) -> bool:
+    keys = [*(scenario.sweep or ()), *(scenario.search.space if scenario.search is not None else ())]
+    return any(key.partition(".")[0] == "network" for key in keys)
 
 
 def _as_written(key: str, value: Any, unused: set[str]) -> Any:

@@ -7,13 +7,21 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from pcsim.assemble import Inputs
+from pcsim.assemble import Inputs, hidden_units
 from pcsim.errors import UsageError
 from pcsim.figures.axes import as_text, new_figure
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.exact import equilibrium, system_of
-from pcsim.studies.parts import OKABE_ITO, inputs_of, require_recorded, settle, trained_inputs, without_learning
+from pcsim.studies.parts import (
+    OKABE_ITO,
+    distances,
+    inputs_of,
+    require_recorded,
+    settle,
+    trained_inputs,
+    without_learning,
+)
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, padded
 from pcsim.studies.rows import Measures
@@ -32,10 +40,9 @@ _METHODS = {"state": OKABE_ITO[0], "error": OKABE_ITO[1]}
 def require(scenario: Scenario, runs: Sequence[Run]) -> None:
     """Raise `UsageError` unless runs record states, of a deep linear network."""
     require_recorded(scenario, runs, "states")
-    if len(scenario.network.widths) < 4:
-        raise UsageError(
-            "the study convergence needs two hidden layers or more; give network.hidden.layers = 2 or more"
-        )
+    if len(hidden_units(scenario)) < 2:
+        where = scenario.where("network.widths" if scenario.network.widths else "network.layers")
+        raise UsageError(f"{where}: the study convergence needs two hidden layers or more; add some")
     system_of(without_learning(runs[0]), inputs_of(scenario))
 
 
@@ -64,8 +71,8 @@ def _distance(
     """Return quartiles over the samples of the distance from equilibrium."""
     # a run that diverges may be beyond float64 before it is stopped
     with np.errstate(over="ignore", invalid="ignore"):
-        distances = [np.linalg.norm(trace.states(i).astype(np.float64) - end[i], axis=-1) for i in watched]
-        return np.stack([np.quantile(each, QUARTILES, axis=-1).T for each in distances], axis=1)
+        found = [distances(trace, i, end[i]) for i in watched]
+        return np.stack([np.quantile(each, QUARTILES, axis=-1).T for each in found], axis=1)
 
 
 def _together(

@@ -14,7 +14,7 @@ from pcsim.figures.axes import as_text, new_figure
 from pcsim.learning.pixels import whole
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
-from pcsim.studies.parts import OKABE_ITO, require_recorded, settle, trained_inputs, without_learning
+from pcsim.studies.parts import OKABE_ITO, distances, require_recorded, settle, trained_inputs, without_learning
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, padded
 from pcsim.studies.rows import Measures
@@ -91,8 +91,7 @@ def _distance(
 ) -> Float64[NDArray[np.float64], "row layer image"]:
     # a run that diverges may be beyond float64 before it is stopped
     with np.errstate(over="ignore", invalid="ignore"):
-        pairs = zip(watched, end, strict=True)
-        return np.stack([np.linalg.norm(trace.states(i).astype(np.float64) - at, axis=-1) for i, at in pairs], axis=1)
+        return np.stack([distances(trace, i, at) for i, at in zip(watched, end, strict=True)], axis=1)
 
 
 def _together(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pcsim.assemble import Inputs, build_network
+from pcsim.assemble import Inputs, build_network, hidden_units
 from pcsim.errors import UsageError
 from pcsim.figures.axes import new_figure
 from pcsim.landscape import WeightLandscape, weight_landscape
@@ -40,7 +40,7 @@ def _descent(each: Run) -> tuple[Inputs, WeightLandscape, float]:
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Descend the equilibrated energy on one batch, and at every tenth update let the scenario's inference converge."""
     for runs, found in attempts.of(_learned):
-        depths = [len(each.scenario.network.widths) - 2 for each in runs]
+        depths = [len(hidden_units(each.scenario)) for each in runs]
         values = np.stack([each["rows"] for each in found])
         yield {
             "hidden": Measured(np.array(depths), ("run",), "hidden layers"),

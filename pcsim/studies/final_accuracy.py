@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pcsim.assemble import hidden_units
 from pcsim.errors import UsageError
 from pcsim.figures.axes import as_text, new_figure
 from pcsim.scenario import Run, Scenario
@@ -37,11 +38,11 @@ def require(scenario: Scenario, runs: Sequence[Run]) -> None:
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Train in every run; one that diverges is left out with its reason."""
     for runs, found in attempts.of(_accuracies):
-        widths = [each.scenario.network.widths for each in runs]
+        units = [hidden_units(each.scenario) for each in runs]
         values: dict[str, list[int] | list[float]] = {
             "steps": [each.scenario.inference.steps or 0 for each in runs],
-            "depth": [len(each) - 2 for each in widths],
-            "width": [max(each[1:-1], default=0) for each in widths],
+            "depth": [len(each) for each in units],
+            "width": [max(each, default=0) for each in units],
             "decay": [float(np.max(each.scenario.network.activity_decay)) for each in runs],
         }
         labels = [each.label("seed", "steps", "layers", "width", "activity decay", "lr", "step size") for each in runs]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pcsim.assemble import hidden_units
 from pcsim.errors import UsageError
 from pcsim.figures.axes import as_text, new_figure
 from pcsim.scenario import Run, Scenario
@@ -28,13 +29,13 @@ class Lines:
 
 def grid_of(runs: Sequence[Run]) -> dict[str, Measured]:
     """Return width, depth and epochs of every run, and in words what else is its own; seeds are averaged over."""
-    widths = [each.scenario.network.widths for each in runs]
+    units = [hidden_units(each.scenario) for each in runs]
     epochs = [0 if each.scenario.learning is None else each.scenario.learning.epochs for each in runs]
     variants = [each.label("width", "layers", "epochs", "seed", "steps") for each in runs]
     found: dict[str, Any] = {
         "variant": np.array(variants),
-        "width": np.array([max(each[1:-1], default=0) for each in widths]),
-        "depth": np.array([len(each) - 2 for each in widths]),
+        "width": np.array([max(each, default=0) for each in units]),
+        "depth": np.array([len(each) for each in units]),
         "epochs": np.array(epochs),
     }
     words = AXES | {"variant": "what else is a run's own"}
@@ -56,7 +57,7 @@ def with_untrained(runs: Sequence[Run]) -> list[Run]:
 
 def unknowns_of(scenario: Scenario) -> int:
     """Return how many hidden units a network has; `UsageError` beyond what a study solves for."""
-    unknowns = sum(scenario.network.widths[1:-1])
+    unknowns = sum(hidden_units(scenario))
     if unknowns > MOST_UNKNOWNS:
         raise UsageError(
             f"{unknowns} hidden units are beyond the {MOST_UNKNOWNS} that a study solves dense systems for; sweep over "

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+from jaxtyping import Float64
+
 from pcsim.assemble import Inputs, build_network, load_inputs, read_dataset
 from pcsim.errors import UsageError
 from pcsim.recorded import check_parameters, parameters_of
@@ -13,6 +16,7 @@ from pcsim.scenario import Run, Scenario
 from pcsim.scenario.trace import Recordable
 from pcsim.studies.place import NOWHERE, Place
 from pcsim.trace import Trace
+from pcsim.typing import NDArray
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 """Colours that people of any colour vision tell apart (Okabe and Ito 2008)."""
@@ -59,3 +63,9 @@ def _settled(simulation: Simulation) -> Trace:
         arrivals = SampleArrivals(simulation.task, writer.append)
         settled = simulation.backend.settle(simulation.task, arrivals.append, lambda clock: False)
         return writer.finish(status_of(settled), outcome_of(settled), {**final_arrays(settled), **arrivals.arrays()})
+
+
+def distances(trace: Trace, layer: int, end: NDArray[np.float64]) -> Float64[NDArray[np.float64], "row sample"]:
+    """Return how far every sample's state of a layer is from its `end`, (sample, *shape), in every row."""
+    states = trace.states(layer).astype(np.float64)
+    return np.linalg.norm((states - end).reshape(*states.shape[:2], -1), axis=-1)

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from pcsim.assemble import hidden_units
 from pcsim.errors import UsageError
 from pcsim.figures.axes import as_text, new_figure, plain_number
 from pcsim.scenario import Run, Scenario
@@ -63,10 +64,10 @@ def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
 
 
 def _place(scenario: Scenario) -> dict[str, int | float]:
-    widths, learning = scenario.network.widths, scenario.learning
+    units, learning = hidden_units(scenario), scenario.learning
     return {
-        "width": max(widths[1:-1], default=0),
-        "depth": len(widths) - 2,
+        "width": max(units, default=0),
+        "depth": len(units),
         "lr": np.nan if learning is None else learning.largest_lr,
         "step_size": float(scenario.inference.step_size),
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pcsim.assemble import method_of
+from pcsim.assemble import hidden_units, method_of
 from pcsim.errors import UsageError
 from pcsim.figures.axes import new_figure
 from pcsim.scenario import Run, Scenario
@@ -35,7 +35,7 @@ def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Train every run and return its losses; one that diverges counts as far as it went."""
     for runs, found in attempts.of(_losses):
         words = ["backprop" if method_of(each.scenario).traits.backpropagates else "pc" for each in runs]
-        depths = [len(each.scenario.network.widths) - 2 for each in runs]
+        depths = [len(hidden_units(each.scenario)) for each in runs]
         values = padded([each["loss"] for each in found])
         yield {
             "method": Measured(np.array(words), ("run",), "backprop, or pc for predictive coding"),

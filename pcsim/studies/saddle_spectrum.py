@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pcsim.assemble import build_network, load_inputs, read_dataset
+from pcsim.assemble import build_network, hidden_units, load_inputs, read_dataset
 from pcsim.figures.axes import new_figure
 from pcsim.landscape import (
     WeightLandscape,
@@ -34,7 +34,7 @@ def require_of_each(each: Run) -> None:
 def compute(scenario: Scenario, attempts: Attempts) -> Iterator[Results]:
     """Return for every run all eigenvalues of both Hessians, computed and in closed form."""
     for runs, found in attempts.of(_spectra):
-        depths = [len(each.scenario.network.widths) - 2 for each in runs]
+        depths = [len(hidden_units(each.scenario)) for each in runs]
         results: dict[str, Measured] = {"hidden": Measured(np.array(depths), ("run",), "hidden layers")}
         for name in found[0]:
             kind, _, closed = name.partition("_")

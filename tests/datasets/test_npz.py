@@ -115,6 +115,10 @@ NOT_FINITE = np.where(np.arange(12.0).reshape(4, 3) >= 6, np.nan, 1.0)
         ({"x": X, "y": Y, "x_test": X, "y_test": np.eye(4)}, "one sample of 'y_test' has shape (4,)"),
         ({"x": X, "y": Y, "x_test": NOT_FINITE, "y_test": Y}, "array 'x_test' holds nan in sample 2"),
         ({"x": X, "y": Y, "x_test": X[:0], "y_test": Y[:0]}, "array 'x_test' holds no samples"),
+        (
+            {"x": X.astype(np.uint8), "y": Y, "x_test": X, "y_test": Y},
+            f"'x' holds uint8 but 'x_test' holds {X.dtype}; bytes (uint8) may be pixels from 0 to 255: store both as",
+        ),
     ],
 )
 def test_wrong_arrays_are_one_line(tmp_path: Path, arrays: dict[str, Any], said: str):

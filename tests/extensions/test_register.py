@@ -7,7 +7,10 @@ import pytest
 from pcsim_numpy import NumpyBackend
 
 import pcsim
+from pcsim.assemble import build_learner, build_network
 from pcsim.errors import ScenarioError, UsageError
+from pcsim.extensions import find
+from pcsim.scenario import parse_scenario, scenario_of
 from tests.support.own import defined, scenario_with
 
 
@@ -99,6 +102,29 @@ def test_a_stepper_of_ones_own_has_no_automatic_step_size() -> None:
     defined("nesterov")
     with pytest.raises(UsageError, match='optimizer = "nesterov", of which nobody knows where it is stable'):
         pcsim.run(scenario_with(inference={"optimizer": "nesterov", "step_size": "auto"}))
+
+
+def test_words_of_an_optimizer_that_its_class_lacks_are_refused_and_its_own_defaults_hold() -> None:
+    defined("lion")
+    trace = pcsim.run(scenario_with(learning={"optimizer": "lion", "epochs": 1}))
+    text = trace.provenance["scenario"]
+    assert "beta1" not in text
+    assert (
+        build_learner(parse_scenario(text), build_network(parse_scenario(text))).optimizer
+        == find("optimizer", "lion")()
+    )
+    assert pcsim.verify(trace).tolerance == 0
+    assert (
+        "beta2 = 0.5" in pcsim.run(scenario_with(learning={"optimizer": "lion", "beta2": 0.5})).provenance["scenario"]
+    )
+    for words in ({"momentum": 0.5}, {"eps": 1e-8}, {"rho": 0.5}):
+        (word,) = words
+        with pytest.raises(ScenarioError, match=f"learning.{word} is not used by optimizer 'lion'; remove it"):
+            pcsim.run(scenario_with(learning={"optimizer": "lion", **words}))
+    # What another optimizer had before is dropped, as it is beside one that ships.
+    base = scenario_with(learning={"optimizer": "adam", "eps": 1e-6})
+    notes = scenario_of(base, "learning.optimizer=lion").reading.notes
+    assert notes == ("dropped learning.eps: not used by optimizer 'lion' (set by --set)",)
 
 
 class Mine(NumpyBackend):

@@ -2,10 +2,18 @@
 
 import pytest
 
+from pcsim.assemble import build_network
+from pcsim.errors import ScenarioError, UsageError
+from pcsim.scenario import Scenario, read_scenario, runs_of, scenario_of, scenario_text
 from tests.support.images import SMALL, named
 from tests.support.scenario_files import Files
 
 NAMED = named("vgg-5")
+
+
+def sizes(scenario: Scenario) -> list[int | None]:
+    """Return the channels of the convolutions and the units of the output."""
+    return [layer.conv or layer.dense for layer in scenario.network.layers or ()]
 
 
 @pytest.mark.parametrize(
@@ -41,3 +49,34 @@ def test_what_other_orders_do_not_take_is_named_with_its_layer(files: Files, wor
 def test_hidden_layers_take_the_place_of_an_architecture(files: Files) -> None:
     scenario = files.read(NAMED, "network.input=64", "network.output=10", "network.hidden={layers=2, width=9}")
     assert scenario.network.widths == (64, 9, 9, 10)
+
+
+def test_another_architecture_takes_the_place_of_one_with_its_width_and_output(files: Files) -> None:
+    assert sizes(files.read(NAMED, 'network.architecture="vgg-7"')) == [16, 16, 32, 32, 64, 64, 10]
+    assert sizes(files.read(NAMED, "network.width=0.25")) == [32, 64, 128, 128, 10]
+    assert sizes(files.read(NAMED, "network.output=7")) == [16, 32, 64, 64, 7]
+
+
+def test_words_of_an_architecture_change_a_scenario_that_was_read_before(files: Files) -> None:
+    read = files.read(NAMED)
+    assert scenario_of(read, "network.width=0.25") == files.read(NAMED, "network.width=0.25")
+    listed = files.write(scenario_text(read))
+    with pytest.raises(
+        ScenarioError, match=r"network\.width goes with a named architecture, and the layers are listed"
+    ):
+        read_scenario(listed, "network.width=0.25")
+
+
+def test_a_sweep_runs_over_the_words_of_an_architecture(files: Files) -> None:
+    swept = files.read(NAMED + "\n[sweep]\nnetwork.width = [0.125, 0.25]\nnetwork.output = [7, 10]\n")
+    again = read_scenario(files.write(scenario_text(swept)))
+    for scenario in (swept, again):
+        found = [sizes(run.scenario) for run in runs_of(scenario)]
+        assert [(each[0], each[-1]) for each in found] == [(16, 7), (16, 10), (32, 7), (32, 10)]
+
+
+def test_layers_that_do_not_fit_are_named_at_their_architecture(files: Files) -> None:
+    with pytest.raises(
+        UsageError, match=r"^s\.toml:\d+:1: network\.layers\[3\]: layer 3 pools 2 × 2 of images of 1 × 1"
+    ):
+        build_network(files.read(NAMED, "network.input=[8, 8, 3]"))

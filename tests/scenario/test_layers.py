@@ -6,6 +6,7 @@ import pytest
 import pcsim
 from pcsim.assemble import build_network
 from pcsim.errors import UsageError
+from pcsim.model.activations import LeakyRelu
 from pcsim.scenario import scenario_text
 from tests.support.images import HEAD, REST, SMALL, WITH_NORMS, named
 from tests.support.scenario_files import Files
@@ -28,6 +29,7 @@ FOUND_BY_READING = {
     f"{{ {CONV}, init = 'normal' }}": 'layer 0 has init = "normal", which needs std',
     f"{{ {CONV}, gain = 2.0 }}": "layer 0 has gain, but no init that uses it",
     f'{{ {CONV}, init = "pytorch", gain = 2.0 }}': 'layer 0 has gain, but init = "pytorch" does not use it',
+    f"{{ {CONV}, negative_slope = 0.2 }}": "layer 0 has negative_slope, but its activation is not leaky_relu; remove",
     f"{{ {CONV}, repeat = 100001 }}": "give a whole number from 1 to 100,000",
     f'{{ {CONV}, init = "uniform", low = 0.5, high = -0.5 }}': "has low = 0.5 and high = -0.5; low must be less",
 }
@@ -125,3 +127,22 @@ def test_kernels_in_pytorchs_order_are_to_be_transposed(files: Files) -> None:
     np.savez("w.npz", **arrays)  # pyright: ignore[reportArgumentType]
     with pytest.raises(UsageError, match=r"transpose it from PyTorch's order .*array\.transpose\(2, 3, 1, 0\)"):
         pcsim.run(files.read(SMALL, "network.weights=w.npz"))
+
+
+def test_the_networks_slope_is_that_of_layers_which_name_leaky_relu(files: Files) -> None:
+    entries = "{ dense = 4, activation = 'leaky_relu' }, { dense = 4, activation = 'leaky_relu', negative_slope = 0.5 }"
+    text = (HEAD + f"{entries}, {DENSE}\n" + REST).replace("layers = [", "negative_slope = 0.2\nlayers = [")
+    first, second, _ = build_network(files.read(text)).layers
+    assert (first.activations, second.activations) == ((LeakyRelu(0.2),), (LeakyRelu(0.5),))
+    assert "negative_slope = 0.2\n" in scenario_text(files.read(text))
+    (line,) = files.problems(text.replace(entries, "{ dense = 4 }"))
+    assert "network.negative_slope is not used by activation 'tanh'" in line
+
+
+def test_an_activation_before_the_lowest_weights_is_refused_where_there_is_none(files: Files) -> None:
+    text = (HEAD + f"{{ dense = 4, activation = 'relu' }}, {DENSE}\n" + REST).replace(
+        "layers = [", 'order = "activation-first"\nlayers = ['
+    )
+    (line,) = files.problems(text)
+    assert line.endswith('"activation-first" has no activation before the lowest weights; remove that of layer 0')
+    assert len(build_network(files.read(text.replace("4, act", "4, repeat = 2, act"))).layers) == 3

@@ -13,7 +13,7 @@ from pcsim.learning import fresh
 from pcsim.learning.batch import Batch
 from pcsim.model.initialisers import Orthogonal
 from pcsim.model.layers.dense import Dense
-from pcsim.scenario import read_scenario, runs_of
+from pcsim.scenario import read_scenario, runs_of, scenario_of
 from pcsim.studies import Results, load_kind
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.update_cost import products
@@ -22,7 +22,7 @@ TINY = ("network.hidden.width=8", "data.samples=80", "learning.batch=64", "learn
 
 
 def study(name: str, overrides: Sequence[str]) -> tuple[Results, list[dict[str, str]]]:
-    scenario = read_scenario(name, overrides)
+    scenario = scenario_of(name, overrides)
     assert scenario.study is not None
     kind = load_kind(scenario.study.kind)
     *_, results = kind.compute(scenario, Attempts(runs_of(scenario)))
@@ -144,3 +144,46 @@ def test_passes_beside_inference_are_counted(words: tuple[str, ...], passes: int
     count, multiplications = products(network, build_learner(scenario, network))
     assert count == 30 * 39 + 20 * (1 + passes)
     assert multiplications == 30 * (2 * network.multiplications - 64 * 128) + (1 + passes) * network.multiplications
+
+
+LISTED = """
+[network]
+input = [8, 8, 1]
+activation = "tanh"
+layers = [{ conv = 2, kernel = 3, stride = 2 }, { conv = 3, kernel = 2 }, { dense = 10, activation = "linear" }]
+[data]
+name = "digits"
+samples = 80
+batch = 8
+[inference]
+method = "error"
+loss = "cross-entropy"
+steps = 3
+step_size = 0.1
+[learning]
+epochs = 1
+[sweep]
+inference.method = ["error", "state"]
+[trace]
+record = ["states"]
+"""
+
+
+def on_listed_layers(kind: str) -> Results:
+    return study(LISTED + f'[study]\nkind = "{kind}"\n', [])[0]
+
+
+def test_studies_count_the_layers_of_a_list() -> None:
+    found = on_listed_layers("final-accuracy")
+    assert (found["depth"].values[0], found["width"].values[0]) == (2, 3 * 3 * 2)
+    assert on_listed_layers("saddle-escape")["hidden"].values.tolist() == [2, 2]
+    found = on_listed_layers("rate-transfer")
+    assert (found["depth"].values.tolist(), found["width"].values.tolist()) == ([2, 2], [18, 18])
+
+
+def test_the_distance_of_an_image_from_where_it_comes_to_rest() -> None:
+    found = on_listed_layers("distance-to-rest")
+    distance = found["distance"].values
+    assert distance.shape == (2, 4, 2, 2)
+    assert (distance[0, -1] == 0).all()
+    assert (distance[:, 0] > 0).all()

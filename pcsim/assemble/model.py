@@ -60,6 +60,9 @@ def _network(scenario: Scenario) -> Network:
     table = scenario.network
     if table.layers is not None or table.built is not None:
         network = build_listed(scenario) if table.built is None else built_network(scenario)
+        if not any(network.parameters):
+            key = "network.layers" if table.built is None else "network.built"
+            raise UsageError(f"{scenario.where(key)}: the network has no parameters; give it a layer that has some")
         require_independent_samples(scenario, network)
         return network
     return dense_chain(

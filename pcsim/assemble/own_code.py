@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from pcsim.assemble.own_parts import require_part, require_parts
 from pcsim.assemble.roles import named
 from pcsim.engine.backend import BorrowingBackend, Capabilities, FunctionBackend
 from pcsim.engine.registry import load_backend, others_that
@@ -12,7 +13,7 @@ from pcsim.extensions import find, lender, named_thing
 from pcsim.learning import Optimizer
 from pcsim.model.layers import Part, Shape
 from pcsim.model.network import Network
-from pcsim.scenario import Scenario
+from pcsim.scenario import Scenario, built_by
 from pcsim.scenario.layers import LayerTable
 
 
@@ -28,6 +29,7 @@ def registered_part(entry: LayerTable, shape: Shape) -> Part:
     digits = next((name for name in part.parameters if name[-1:].isdigit()), None)
     if digits is not None:
         raise ValueError(f"has a parameter '{digits}'; names end in a letter, since files number them by layer")
+    require_part(part, shape)
     return part
 
 
@@ -78,7 +80,7 @@ def built_network(scenario: Scenario) -> Network:
     if network is None and built.partition(":")[0] in ("python", "__main__"):
         raise UsageError(f"{where}: the network was built in Python, by a script; give it in the call, as network=…")
     if network is None:
-        network = _named(scenario, where, built)()
+        network = built_by(_named(scenario, where, built), f"{where}: {built}")
     return _fitting(where, network)
 
 
@@ -98,10 +100,16 @@ def _named(scenario: Scenario, where: str, name: str) -> Any:
 def _fitting(where: str, network: Any) -> Network:
     if not isinstance(network, Network):
         raise UsageError(f"{where}: the function returns {type(network).__name__}, and no pcsim.Network")
+    if not network.layers:
+        raise UsageError(f"{where}: the network has no layers; give it one or more")
     try:
         hash(network)
+    except TypeError as error:
+        raise UsageError(f"{where}: {error}; a network is made of tuples and frozen parts") from error
+    try:
         last = network.layer_shapes[-1]
-    except (ValueError, TypeError) as error:
+        require_parts(network)
+    except ValueError as error:
         raise UsageError(f"{where}: {error}") from error
     if len(last) != 1:
         raise UsageError(f"{where}: the output has shape {last}; it has one axis, as that of a Dense part")

@@ -47,10 +47,14 @@ class Network:
     def layer_shapes(self) -> tuple[Shape, ...]:
         """Shape of one sample of every layer's prediction, the output's last.
 
-        Raises `ValueError`, naming the layer, where a part does not fit what it is given.
+        Raises `ValueError`, naming the layer, where a part does not fit what it is given, and for a state that is not
+        below.
         """
         shapes = {-1: self.input_shape}
         for i, layer in enumerate(self.layers):
+            if (source := next((j for j in layer.reads if not -1 <= j < i), None)) is not None:
+                below = "the input alone, −1" if i == 0 else f"those below it, −1 (the input) to {i - 1}"
+                raise ValueError(f"layer {i} reads state {source}; it can read {below}")
             try:
                 shapes[i] = layer.output_shape(shapes)
             except ValueError as error:

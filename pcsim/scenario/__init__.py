@@ -7,7 +7,7 @@ from pcsim.scenario.amortiser import AmortiserTable
 from pcsim.scenario.arithmetic import BackendTable, Bits
 from pcsim.scenario.catalogue import list_scenarios
 from pcsim.scenario.flow import LogTimes
-from pcsim.scenario.given import Given, GivenNetwork, network_of, scenario_of
+from pcsim.scenario.given import Given, GivenNetwork, built_by, network_of, scenario_of
 from pcsim.scenario.inference import InferenceTable
 from pcsim.scenario.learning import LearningTable, RateSchedule
 from pcsim.scenario.mask import Masked
@@ -47,6 +47,7 @@ __all__ = [
     "Stop",
     "StudyTable",
     "TraceTable",
+    "built_by",
     "homes_of",
     "ignored_key",
     "is_piped",

@@ -1,5 +1,6 @@
 """A scenario in any form in which a call may give it: read, named, as a path, as tables, or as TOML text."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -37,10 +38,19 @@ def scenario_of(given: Given, overrides: str | Sequence[str] = (), network: Give
 
 def network_of(given: GivenNetwork) -> Network:
     """Return a network, one that a function returns too; `UsageError` for anything else."""
-    found: Any = given if isinstance(given, Network) or not callable(given) else given()
+    found: Any = given if isinstance(given, Network) or not callable(given) else built_by(given, "network=")
     if not isinstance(found, Network):
         raise UsageError(f"network= takes a pcsim.Network, or a function that returns it, not {type(found).__name__}")
     return found
+
+
+def built_by(function: Callable[..., Any], where: str) -> Any:
+    """Return what a function returns; `UsageError`, which begins with `where`, for one that needs arguments."""
+    try:
+        inspect.signature(function).bind()
+    except TypeError as error:
+        raise UsageError(f"{where}: the function is called without arguments, but is {error}") from None
+    return function()
 
 
 def _builder(network: GivenNetwork) -> str:

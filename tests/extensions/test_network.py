@@ -68,6 +68,13 @@ def test_a_network_that_was_given_is_given_again(tmp_path: Path) -> None:
     [
         (3, "network= takes a pcsim.Network, or a function that returns it, not int"),
         (pcsim.Network((64,), (Layer((Branch(-1, Chain((Dense(63, 10),))),)),)), "layer 0 takes samples of shape"),
+        (
+            pcsim.Network((64,), (Layer((Branch(0, Chain((Dense(64, 10),))),)),)),
+            "layer 0 reads state 0; it can read the",
+        ),
+        (pcsim.Network((64,), ()), "the network has no layers; give it one or more"),
+        (pcsim.Network((64,), (Layer((Branch(-1),)),)), "the network has no parameters; give it a layer that has some"),
+        (lambda width: width, "the function is called without arguments, but is missing a required argument: 'width'"),
     ],
 )
 def test_a_network_that_is_none_or_does_not_fit_is_one_line(network: Any, line: str) -> None:

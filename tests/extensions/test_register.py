@@ -10,8 +10,9 @@ import pcsim
 from pcsim.assemble import build_learner, build_network
 from pcsim.errors import ScenarioError, UsageError
 from pcsim.extensions import find
+from pcsim.extensions.registry import REGISTERED
 from pcsim.scenario import parse_scenario, scenario_of
-from tests.support.own import defined, scenario_with
+from tests.support.own import block_of, defined, scenario_with
 
 
 class Half:
@@ -96,6 +97,36 @@ def test_wrong_words_of_a_part(changes: dict[str, Any], line: str) -> None:
     defined("divisive")
     with pytest.raises(UsageError, match=line):
         pcsim.run(scenario_with(between={"part": "divisive", **changes}))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        (
+            'gradient = lambda self, xp, parameters, s, v: {"g": xp.sum(s * v, axis=0)}',
+            "",
+            "whose gradient lacks 'g'; wri",
+        ),
+        ('{"g": xp', '{"c": xp', "whose gradient lacks 'g'; write gradient"),
+        ('{"g": xp', '{"c": v, "g": xp', "whose gradient has 'c', which is none it learns"),
+        (
+            "xp.sum(s * v, axis=0)",
+            "s * v",
+            r"gradient of 'g' has shape \(2, 6\) for 2 samples of shape \(6,\); \(6,\) is",
+        ),
+        ("shape: shape", "shape: (1,)", r"whose value has shape \(2, 6\) .* \(2, 1\) is needed"),
+        ('v: v * parameters["g"]', "v: v[:, 0]", r"whose pullback has shape \(2,\) .* \(2, 6\) is needed"),
+        ('s: s * parameters["g"]', 's: s * parameters["G"]', "which ends in KeyError: 'G'"),
+        ("Parameter(self.shape", "Parameter(()", r"shape \(\), without axes; write \(1,\)"),
+    ],
+)
+def test_a_part_that_does_not_give_what_it_says_is_one_line(old: str, new: str, line: str) -> None:
+    script, word = block_of("gains"), f"wrong{len(REGISTERED)}"
+    assert old in script
+    exec(script.replace(old, new).replace('"gains"', f'"{word}"'), {"__name__": word})
+    with pytest.raises(UsageError, match=f"^given network.layers.1.: layer 1 has .*{line}") as caught:
+        pcsim.run(scenario_with(between={"part": word}))
+    assert "\n" not in str(caught.value)
 
 
 def test_a_stepper_of_ones_own_has_no_automatic_step_size() -> None:

@@ -265,6 +265,11 @@ def test_two_branches_of_one_prefix_are_refused(then: Chain) -> None:
         Layer(branches, then)
 
 
+def test_a_layer_reads_something() -> None:
+    with pytest.raises(ValueError, match="a layer has no branches; give it one for each state that it reads"):
+        Layer(())
+
+
 def test_large_batches_are_gathered_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     convolution, rng = convolved(3, 2, 1), np.random.default_rng(3)
     theta, s = values(convolution.parameters, rng), rng.standard_normal((5, *IMAGE))

@@ -48,11 +48,7 @@ class CurvedPart(ABC):
         return shape
 
     def gradient(self, xp: Namespace, parameters: Parameters, saved: Saved, v: Array) -> Parameters:
-        """Return vᵀ ∂f/∂θ summed over the batch, for every parameter θ that is learned."""
-        if any(parameter.trained for parameter in self.parameters.values()):
-            raise TypeError(
-                f"{type(self).__name__} has parameters to learn: give it gradient(xp, parameters, saved, v)"
-            )
+        """Return vᵀ ∂f/∂θ summed over the batch, for every parameter θ; a subclass with some says it."""
         return {}
 
     def forward(self, xp: Namespace, parameters: Parameters, s: Array) -> tuple[Array, Saved]:

@@ -40,13 +40,15 @@ class Branch:
 class Layer:
     """ŝ = then(Σ_b branch_b(s_source(b))), a prediction from one state or several (model: sections 1 and 5).
 
-    Raises ValueError where two of its parameters have one name.
+    Raises ValueError where there is no branch, and where two of its parameters have one name.
     """
 
     branches: tuple[Branch, ...]
     then: Chain = IDENTITY
 
     def __post_init__(self) -> None:
+        if not self.branches:
+            raise ValueError("a layer has no branches; give it one for each state that it reads")
         names = [name for each in (*self.branches, self.then) for name in each.parameters]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:

@@ -28,13 +28,17 @@ class Parameter:
     """A parameter array: its shape, how it starts, what its initialiser scales with, and whether it is learned.
 
     `drawn` ones are weights, drawn by an initialiser with `fans` (fan in, fan out); a `bias` starts at zero unless the
-    initialiser draws biases too; last come constants.
+    initialiser draws biases too; last come constants. Raises `ValueError` for a shape without axes.
     """
 
     shape: Shape
     start: Literal["drawn", "bias", "zeros", "ones"] = "drawn"
     fans: tuple[int, int] = (1, 1)
     trained: bool = True
+
+    def __post_init__(self) -> None:
+        if len(self.shape) == 0:
+            raise ValueError("has a parameter of shape (), without axes; write (1,) for a single number")
 
 
 @runtime_checkable

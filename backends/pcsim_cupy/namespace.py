@@ -4,8 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from pcsim.model.activations import Activation
-from pcsim.model.arrays import Array
+from pcsim.model.arrays import Array, Curve
 from pcsim.model.gathered import Gathered
 from pcsim.typing import NDArray
 
@@ -56,9 +55,9 @@ class CupyNamespace(Gathered):
         chosen: list[Array] = [v if hasattr(v, "dtype") else self._library.asarray(v, like.dtype) for v in (a, b)]
         return self._library.where(held, *chosen)
 
-    def increment(self, activation: Activation, anchor: Any, d: Array, /) -> tuple[Array, Any, Any]:
-        """Return the activation's increment in its form without cancellation."""
-        return activation.increment(self, anchor, d)
+    def increment(self, curve: Curve, anchor: Any, d: Array, /) -> tuple[Array, Any, Any]:
+        """Return the curve's increment in its form without cancellation."""
+        return curve.increment(self, anchor, d)
 
     def wide(self, x: Array, /) -> Array:
         """Return x in float64."""

@@ -49,6 +49,11 @@ def settle(task: Task, sink: Callable[[Block], None], poll: Callable[[float], bo
 class Step(arb):
     """The number of a step as a ball: Adam's bias corrections β^t are then as exact as the rest."""
 
+    def __add__(self, other: Any) -> "Step":
+        return Step(super().__add__(other))
+
+    __radd__ = __add__
+
     def __sub__(self, other: Any) -> "Step":
         return Step(super().__sub__(other))
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from flint import arb
 
-from pcsim.model.activations import Activation
+from pcsim.model.arrays import Curve
 from pcsim.model.gathered import Gathered
 from pcsim.typing import NDArray
 from pcsim_exact.number.balls import Balls, Operand, entries_of, zeros
@@ -103,16 +103,16 @@ class ExactNamespace(Gathered):
         """Whether any entry is certainly not zero."""
         return any(ball > 0 or ball < 0 for ball in x.entries.flat)
 
-    def increment(self, activation: Activation, anchor: Any, d: Balls, /) -> tuple[Balls, Any, Any]:
+    def increment(self, curve: Curve, anchor: Any, d: Balls, /) -> tuple[Balls, Any, Any]:
         """Return φ(p + d) − φ(p) by subtraction, and what is saved and anchor at p + d; exact zeros where d is.
 
         The bits that cancel are among the guard bits, and the value is the one that the standard form uses.
         """
-        known = anchor if isinstance(anchor, _Known) else _Known(anchor[0], *activation.forward(self, anchor[0]))
+        known = anchor if isinstance(anchor, _Known) else _Known(anchor[0], *curve.forward(self, anchor[0]))
         if d.is_zero:
-            return zeros(d.shape), known.saved, known
+            return zeros(known.value.shape), known.saved, known
         q = known.p + d
-        value, saved = activation.forward(self, q)
+        value, saved = curve.forward(self, q)
         return value - known.value, saved, _Known(q, value, saved)
 
     def wide(self, x: Balls, /) -> Balls:

@@ -10,8 +10,7 @@ import jax.numpy as jnp
 import jax.scipy.special
 from jaxtyping import Shaped
 
-from pcsim.model.activations import Activation
-from pcsim.model.arrays import Array
+from pcsim.model.arrays import Array, Curve
 from pcsim.model.windows import Window
 from pcsim_jax.convolution import convolved, kernel_gradient, pulled_back
 
@@ -72,9 +71,9 @@ class JaxNamespace:
         """Whether any entry is not zero."""
         return jnp.any(x != 0)
 
-    def increment(self, activation: Activation, anchor: Any, d: Array, /) -> tuple[Array, Any, Any]:
-        """Return the activation's increment in its form without cancellation."""
-        return activation.increment(self, anchor, d)
+    def increment(self, curve: Curve, anchor: Any, d: Array, /) -> tuple[Array, Any, Any]:
+        """Return the curve's increment in its form without cancellation."""
+        return curve.increment(self, anchor, d)
 
     def wide(self, x: Array, /) -> Array:
         """Return x in float64."""

@@ -8,8 +8,7 @@ import numpy as np
 import scipy.special
 from jaxtyping import Float64, Shaped
 
-from pcsim.model.activations import Activation
-from pcsim.model.arrays import Array
+from pcsim.model.arrays import Array, Curve
 from pcsim.model.gathered import Gathered
 from pcsim.typing import NDArray
 
@@ -81,9 +80,9 @@ class NumpyNamespace(Gathered):
         """Whether any entry is not zero."""
         return np.any(np.asarray(x))
 
-    def increment(self, activation: Activation, anchor: Any, d: Array, /) -> tuple[Array, Any, Any]:
-        """Return the activation's increment in its form without cancellation."""
-        return activation.increment(self, anchor, d)
+    def increment(self, curve: Curve, anchor: Any, d: Array, /) -> tuple[Array, Any, Any]:
+        """Return the curve's increment in its form without cancellation."""
+        return curve.increment(self, anchor, d)
 
     def wide(self, x: Array) -> NDArray[np.float64]:
         """Return x in float64."""

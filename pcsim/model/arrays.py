@@ -28,6 +28,19 @@ Parameters: TypeAlias = dict[str, Array]
 
 
 @runtime_checkable
+class Curve(Protocol):
+    """What `Namespace.increment` takes increments of: an activation, or a part with its parameters."""
+
+    def forward(self, xp: "Namespace", p: Array, /) -> tuple[Array, Any]:
+        """Return the value at p and what is saved."""
+        ...
+
+    def increment(self, xp: "Namespace", anchor: Any, d: Array, /) -> tuple[Array, Any, Any]:
+        """Return how the value changes along d, without cancellation, then saved and anchor at p + d."""
+        ...
+
+
+@runtime_checkable
 class Namespace(Protocol):
     """The functions the dynamics need from an array library, elementwise unless said."""
 
@@ -64,11 +77,11 @@ class Namespace(Protocol):
         """Whether any entry is not zero, a boolean scalar."""
         ...
 
-    def increment(self, activation: Any, anchor: Any, d: Array, /) -> tuple[Array, Any, Any]:
+    def increment(self, curve: Curve, anchor: Any, d: Array, /) -> tuple[Array, Any, Any]:
         """Return φ(p + d) − φ(p) as the arithmetic does it best, then saved and anchor at p + d.
 
-        `anchor` is the activation's at p, and its first entry is p. Floating point asks the activation for a form
-        without cancellation; arithmetic that is wide enough subtracts.
+        `anchor` is the curve's at p, and its first entry is p. Floating point asks the curve for a form without
+        cancellation; arithmetic that is wide enough subtracts.
         """
         ...
 

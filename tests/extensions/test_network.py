@@ -29,6 +29,10 @@ def two_layers() -> pcsim.Network:
     return pcsim.Network((64,), (first, Layer((Branch(0, Chain((Dense(5, 10),))),))))
 
 
+def two_of_width(width: int) -> pcsim.Network:
+    return pcsim.Network((64,), (Layer((Branch(-1, Chain((Dense(64, width),))),)),))
+
+
 class OwnTanh(SmoothActivation):
     """An activation that no kernel knows."""
 
@@ -74,7 +78,7 @@ def test_a_network_that_was_given_is_given_again(tmp_path: Path) -> None:
         ),
         (pcsim.Network((64,), ()), "the network has no layers; give it one or more"),
         (pcsim.Network((64,), (Layer((Branch(-1),)),)), "the network has no parameters; give it a layer that has some"),
-        (lambda width: width, "the function is called without arguments, but is missing a required argument: 'width'"),
+        (two_of_width, "the function is called without arguments, but is missing a required argument: 'width'"),
     ],
 )
 def test_a_network_that_is_none_or_does_not_fit_is_one_line(network: Any, line: str) -> None:

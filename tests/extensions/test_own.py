@@ -85,6 +85,28 @@ def test_exact_arithmetic_runs_what_is_written_over_the_namespace() -> None:
     np.testing.assert_allclose(double.energy, exact.energy, rtol=1e-12)
 
 
+def test_exact_arithmetic_runs_parts_in_the_increment_form_and_methods_that_count_steps() -> None:
+    for name in ("divisive", "alternating"):
+        defined(name)
+    scenario: dict[str, Any] = {
+        "backend": {"precision": "float64"},
+        "network": {
+            "input": 1,
+            "activation": "tanh",
+            "layers": [{"dense": 2}, {"part": "divisive"}, {"dense": 1, "activation": "linear"}],
+        },
+        "data": {"name": "gaussian-line", "batch": 2},
+        "inference": {"method": "state", "form": "increment", "loss": "squared-error", "steps": 3},
+    }
+    alternating = {"method": "alternating", "loss": "squared-error", "steps": 4}
+    for each in (scenario, {**scenario, "inference": alternating}):
+        exact, double = (
+            pcsim.run(each, backend=name, precision=p) for name, p in (("exact", "exact"), ("numpy", None))
+        )
+        assert (exact.energy[-1] > 0).all()
+        np.testing.assert_allclose(double.energy, exact.energy, rtol=1e-9)
+
+
 def test_data_of_a_function_are_learned_from_and_known_again() -> None:
     defined("spirals")
     scenario = {

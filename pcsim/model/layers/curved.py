@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 from pcsim.model.activations import NODES, SHARES, accumulate
 from pcsim.model.arrays import Array, Namespace, Parameters
@@ -79,12 +80,25 @@ class CurvedPart(ABC):
         self, xp: Namespace, parameters: Parameters, anchor: Anchor, s: Array, ds: Array
     ) -> tuple[Array, Saved, Anchor]:
         """Return the pushforward's mean over the way by quadrature, the difference of the values for a long way."""
-        before, low = anchor
+        return xp.increment(_With(self, parameters), anchor, ds)
+
+
+class _With(NamedTuple):
+    """A part with its parameters: a map of arrays, as an activation is."""
+
+    part: CurvedPart
+    parameters: Parameters
+
+    def forward(self, xp: Namespace, s: Array) -> tuple[Array, Saved]:
+        return self.part.forward(xp, self.parameters, s)
+
+    def increment(self, xp: Namespace, anchor: Anchor, ds: Array) -> tuple[Array, Saved, Anchor]:
+        part, parameters, (before, low) = self.part, self.parameters, anchor
         after, low = accumulate(before, low, ds)
-        value, saved = self.forward(xp, parameters, after)
-        delta = value - self.value(xp, parameters, before)
+        value, saved = part.forward(xp, parameters, after)
+        delta = value - part.value(xp, parameters, before)
         short = sum(
-            share * self.pushforward(xp, parameters, self.forward(xp, parameters, before + node * ds)[1], ds)
+            share * part.pushforward(xp, parameters, part.forward(xp, parameters, before + node * ds)[1], ds)
             for node, share in zip(NODES, SHARES, strict=True)
         )
         is_short = _like(_length(xp, ds) <= SHORT, delta)

@@ -23,6 +23,7 @@ from pcsim.assemble.own import (
     require_known,
     require_lent,
     require_own,
+    unknown_words,
 )
 from pcsim.assemble.roles import named
 from pcsim.assemble.step_size import CurvatureStepSize, build_step_size_finder, require_step_size
@@ -78,4 +79,5 @@ __all__ = [
     "require_shares",
     "require_step_size",
     "speeds_of",
+    "unknown_words",
 ]

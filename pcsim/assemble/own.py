@@ -30,6 +30,11 @@ def own_words(scenario: Scenario) -> tuple[OwnWord, ...]:
     return tuple(found.values())
 
 
+def unknown_words(scenario: Scenario) -> tuple[OwnWord, ...]:
+    """Return those words of a scenario that do not ship and that nothing is registered by here."""
+    return tuple(each for each in own_words(scenario) if each.word not in names(each.kind))
+
+
 def lent_words(scenario: Scenario) -> dict[OwnWord, str]:
     """Return the words of a scenario that name things of other packages, and these packages."""
     found = {each: lender(each.kind, each.word) for each in _words(scenario)}
@@ -89,9 +94,7 @@ def require_known(scenario: Scenario, recorded: str) -> None:
     `recorded` is what `origins` gave; the line says what to import.
     """
     there = {each.partition(" = ")[0]: each.partition(" = ")[2] for each in recorded.split("; ")}
-    for key, kind, word in own_words(scenario):
-        if word in names(kind):
-            continue
+    for key, kind, word in unknown_words(scenario):
         module, _, qualname = there.get(f"{kind} {word}", "").partition(":")
         script = module in ("", "__main__")
         made = f" ({qualname} of {'a script' if script else module})" if qualname else ""

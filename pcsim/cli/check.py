@@ -5,14 +5,14 @@ from typing import Any
 
 import click
 
-from pcsim.assemble import TrainingSetup
+from pcsim.assemble import TrainingSetup, unknown_words
 from pcsim.cli.options import read, scenario_options
 from pcsim.cli.terminal import echo
 from pcsim.engine.backend import Descent, Flow
 from pcsim.errors import UsageError
 from pcsim.report.summary import solver_words
 from pcsim.runs.logs import check_logs
-from pcsim.runs.simulation import Simulation, prepare
+from pcsim.runs.simulation import Simulation, prepare, usable_backend
 from pcsim.runs.tracing import room_for, solver_attributes
 from pcsim.scenario import Scenario, runs_of
 from pcsim.studies import Work, require_of_run, require_of_study, work_of
@@ -24,8 +24,15 @@ from pcsim.words import count, duration
 @scenario_options
 def command(scenario: str, **changes: Any) -> None:
     """Diagnose SCENARIO: its keys, its data and weights, and whether the backend can run it."""
-    reading = read(scenario, **changes)
+    reading = read(scenario, runs=False, **changes)
+    if unknown := [f"{each.kind} '{each.word}'" for each in unknown_words(reading)]:
+        echo(
+            f"{scenario}: its words are fine, but not registered here: {', '.join(unknown)}; pcsim run imports what "
+            "registers them, by --allow"
+        )
+        return
     if modules := reading.network.modules:
+        usable_backend(reading)
         echo(f"{scenario}: its words are fine; the network is code of {', '.join(modules)}, which pcsim run imports")
         return
     simulation, runs, seconds = _prepared(reading)

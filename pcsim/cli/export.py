@@ -5,7 +5,7 @@ from typing import Literal
 
 import click
 
-from pcsim.cli.options import note
+from pcsim.cli.options import allow_option, note
 from pcsim.cli.terminal import echo
 from pcsim.recorded.export import export_rows, export_weights
 from pcsim.trace import open_trace
@@ -25,7 +25,15 @@ from pcsim.trace import open_trace
     "--layout", type=click.Choice(["pcsim", "torch"]), default="pcsim", help="Order of weights: torch is PyTorch's."
 )
 @click.option("--force", is_flag=True, help="Replace an existing file.")
-def command(trace: Path, output: Path | None, csv: bool, layout: Literal["pcsim", "torch"], force: bool) -> None:
+@allow_option
+def command(
+    trace: Path,
+    output: Path | None,
+    csv: bool,
+    layout: Literal["pcsim", "torch"],
+    force: bool,
+    allow: tuple[str, ...],
+) -> None:
     """Write the parameters in TRACE, after training where there was any, to a file that network.weights reads.
 
     With --csv its rows are written, beside it unless -o names another place.
@@ -39,7 +47,7 @@ def command(trace: Path, output: Path | None, csv: bool, layout: Literal["pcsim"
             for path in export_rows(opened, output or trace, force=force):
                 echo(f"rows: {path}")
         elif output is not None:
-            found = export_weights(opened, output, layout=layout, force=force)
+            found = export_weights(opened, output, layout=layout, force=force, allow=allow)
             if found is not None:
                 note(found)
             echo(f"weights: {output}")

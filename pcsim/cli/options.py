@@ -94,25 +94,29 @@ def note(line: str) -> None:
     echo(f"note: {line}", err=True)
 
 
-def read(scenario: str, *, quiet: bool = False, allow: Sequence[str] = (), **changes: Any) -> Scenario:
+def read(
+    scenario: str, *, quiet: bool = False, allow: Sequence[str] = (), runs: bool = True, **changes: Any
+) -> Scenario:
     """Read a scenario, or that of a trace, with the `changes` that `scenario_options` give.
 
-    Prints the reader's notes unless `quiet`. Modules that a trace names are imported where they are in `allow`.
+    Prints the reader's notes unless `quiet`. Modules that a trace names are imported where they are in `allow`; where
+    it `runs`, all its words have to be known here.
     """
     from_trace = not is_piped(scenario) and is_hdf5(Path(scenario))
-    reading = _of_trace(Path(scenario), allow, **changes) if from_trace else read_scenario(scenario, **changes)
+    reading = _of_trace(Path(scenario), allow, runs, **changes) if from_trace else read_scenario(scenario, **changes)
     for line in () if quiet else reading.notes:
         note(line)
     return reading
 
 
-def _of_trace(path: Path, allow: Sequence[str], overrides: Sequence[str] = (), **changes: Any) -> Scenario:
+def _of_trace(path: Path, allow: Sequence[str], runs: bool, overrides: Sequence[str] = (), **changes: Any) -> Scenario:
     from pcsim.recorded.embedded import of_trace
     from pcsim.trace import open_trace
 
     seed = changes.pop("seed", None)
     with open_trace(path) as trace:
-        return of_trace(trace, allow=allow).parse((*overrides, *(() if seed is None else (f"seed={seed}",))), **changes)
+        given = (*overrides, *(() if seed is None else (f"seed={seed}",)))
+        return of_trace(trace, allow=allow).parse(given, runs=runs, **changes)
 
 
 def stem_of(scenario: str) -> str:

@@ -13,4 +13,4 @@ from pcsim.scenario import scenario_text
 @scenario_options
 def command(scenario: str, **changes: Any) -> None:
     """Print SCENARIO, or that of a trace, as TOML with every default and override resolved."""
-    echo(scenario_text(read(scenario, **changes)), nl=False)
+    echo(scenario_text(read(scenario, runs=False, **changes)), nl=False)

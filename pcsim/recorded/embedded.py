@@ -44,12 +44,17 @@ class Embedded:
     """In the place of what the scenario says of its layers."""
 
     def parse(
-        self, overrides: Sequence[str] = (), *, backend: str | None = None, precision: str | None = None
+        self,
+        overrides: Sequence[str] = (),
+        *,
+        backend: str | None = None,
+        precision: str | None = None,
+        runs: bool = True,
     ) -> Scenario:
         """Return the scenario; relative paths start from the folder they started from, or else from the file's own.
 
-        Raises `UsageError` for a text that cannot be read, for one that wants to read others, and for one that names
-        what nobody has registered here.
+        Raises `UsageError` for a text that cannot be read, for one that wants to read others, and, where it `runs`, for
+        one that names what nobody has registered here.
         """
 
         def read(folder: Path | None) -> Scenario:
@@ -61,7 +66,8 @@ class Embedded:
         own = None if self.path is None else self.path.parent
         given = self.beside.get("folder")
         found = read(Path(given) if given else own)
-        require_known(found, self.beside.get("extensions", ""))
+        if runs:
+            require_known(found, self.beside.get("extensions", ""))
         if given and own is not None and found.data.file is not None and not found.data.file.exists():
             moved = read(own)
             return moved if moved.data.file is not None and moved.data.file.exists() else found

@@ -1,5 +1,6 @@
 """From a trace to a weights file, and to text."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from pcsim.model.arithmetic import dtype_of
 from pcsim.recorded.embedded import of_trace
 from pcsim.recorded.network import called, checked, parameters_of, precision_of, scenario_text_of
 from pcsim.runs.checkpoint import Checkpoint, checkpoint_of, checkpoint_path
+from pcsim.scenario import GivenNetwork
 from pcsim.trace import Trace
 from pcsim.trace.atomic import replacing
 from pcsim.trace.columns import columns_of, csv_path, write_csv
@@ -24,26 +26,32 @@ from pcsim.weights.layout import TORCH, to_torch
 
 
 def export_weights(
-    trace: Trace, path: str | Path, *, layout: Literal["pcsim", "torch"] = "pcsim", force: bool = False
+    trace: Trace,
+    path: str | Path,
+    *,
+    layout: Literal["pcsim", "torch"] = "pcsim",
+    force: bool = False,
+    allow: str | Sequence[str] = (),
+    network: GivenNetwork | None = None,
 ) -> str | None:
     """Write the parameters in a trace, after training where there was any, to a `.npz` or `.safetensors` file.
 
     They have the type of the run (bfloat16 is float32 in `.npz`, which has no such type) and bring their scenario
     along. With the `layout` "torch" matrices are (out, in), kernels (out, in, k, k), and images flattened channels
-    first; the file says so, and is read accordingly. Where training was killed they are those of its last checkpoint.
+    first; the file says so, and is read accordingly; only for that a network that is code of a user's own is needed, by
+    `allow` and `network` as in `verify`. Where training was killed they are those of its last checkpoint.
     Returns a sentence on what they are where training did not come to its end. Raises `UsageError` for a trace without
     them or with entries that are not finite, for a file of another kind, and for one that exists, unless `force` is
     given; `RunFailed` where the disk takes no more.
     """
     kept = _checkpoint(trace)
     parameters = parameters_of(trace) if kept is None else _in_checkpoint(kept, trace)
-    embedded = of_trace(trace)
+    embedded = of_trace(trace, allow=allow, network=network)
     texts = dict(embedded.beside)
     if layout == TORCH:
-        network, texts["layout"] = build_network(embedded.parse()), TORCH
+        built, texts["layout"] = build_network(embedded.parse()), TORCH
         parameters = {
-            f"{name}_{i}": to_torch(network, name, i, parameters[f"{name}_{i}"])
-            for name, i, _ in network.parameter_names
+            f"{name}_{i}": to_torch(built, name, i, parameters[f"{name}_{i}"]) for name, i, _ in built.parameter_names
         }
     write_weights(Path(path), parameters, texts, force=force)
     if GROUP not in trace or trace.status == "complete":

@@ -111,14 +111,8 @@ def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
 
     Raises `UsageError` for everything that can be known to fail before a run starts.
     """
-    name = scenario.backend.name
-    with named(scenario, "backend.name"):
-        backend = load_backend(name)
+    backend, capabilities = usable_backend(scenario)
     precision = scenario.backend.precision_name
-    with named(scenario, _blamed(scenario, backend.capabilities())):
-        capabilities = require(name, backend, precision, scenario.inference.method, scenario.inference.solver)
-    require_own(scenario, capabilities)
-    require_amortiser(scenario, capabilities)
     network = build_network(scenario)
     try:
         setup = None
@@ -141,6 +135,21 @@ def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
         backend = FreeInputBackend(backend, _held(scenario, inputs))
     estimate = backend.estimate(task)
     return Simulation(scenario, network, inputs, task, backend, capabilities, estimate, setup, step_size)
+
+
+def usable_backend(scenario: Scenario) -> tuple[Backend, Capabilities]:
+    """Return the backend of a scenario and what it can do.
+
+    Raises `UsageError` for one that cannot be used here, and for words that it has nothing for.
+    """
+    name, precision = scenario.backend.name, scenario.backend.precision_name
+    with named(scenario, "backend.name"):
+        backend = load_backend(name)
+    with named(scenario, _blamed(scenario, backend.capabilities())):
+        capabilities = require(name, backend, precision, scenario.inference.method, scenario.inference.solver)
+    require_own(scenario, capabilities)
+    require_amortiser(scenario, capabilities)
+    return backend, capabilities
 
 
 def _automatic(scenario: Scenario, network: Network, inputs: Inputs) -> float | None:

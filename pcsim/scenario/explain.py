@@ -106,8 +106,17 @@ def _wrong(path: KeyPath, tree: Tree, allowed: Allowed) -> Problem:
     key = f"{dotted(tuple(part for part in path if isinstance(part, str)))}: " if place.located else ""
     close = closest(value, allowed.words) if isinstance(value, str) and value not in allowed.words else None
     advice = f"; did you mean '{close}'? Give" if close else "; give"
-    hint = _hint(value, allowed)
+    hint = _hint(value, allowed) if close else _hint(value, allowed) + _own(value, allowed)
     return Problem(place, f"{place.value_label()}: {key}{quoted(value)} is not allowed{advice} {allowed.phrase}{hint}")
+
+
+def _own(value: Any, allowed: Allowed) -> str:
+    """Return what to add where a word may be a user's own."""
+    if not (allowed.open and isinstance(value, str)):
+        return ""
+    return (
+        "; a word of your own is known once its module is imported, at the command line by --allow (docs/extending.md)"
+    )
 
 
 def _hint(value: Any, allowed: Allowed) -> str:

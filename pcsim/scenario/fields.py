@@ -16,10 +16,14 @@ LARGEST = 2**63 - 1
 
 @dataclass(frozen=True)
 class Allowed:
-    """What a key takes: a phrase that can follow "give", and the words when it takes one of a few."""
+    """What a key takes: a phrase that can follow "give", and the words when it takes one of a few.
+
+    It is `open` where there may be further words, a user's own.
+    """
 
     phrase: str
     words: tuple[str, ...] = ()
+    open: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,15 @@ class OpenWord:
         """The words there are now."""
         words = (*KINDS[self.kind].shipped, *names(self.kind))
         lent = "".join(f", or {package}.NAME by a name of that package" for package in KINDS[self.kind].lenders)
-        return Allowed("one of " + ", ".join(words) + lent, words)
+        phrase = "one of " + ", ".join(words) + lent if words else f"the name of a {self.kind} that is registered"
+        return Allowed(phrase, words, open=True)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
         return core_schema.with_info_plain_validator_function(self._check)
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
-        shipped = {"enum": list(KINDS[self.kind].shipped), "type": "string"}
+        words = list(KINDS[self.kind].shipped)
+        shipped = ({"enum": words} if words else {}) | {"type": "string"}
         lent = [{"pattern": rf"^{package}\.", "type": "string"} for package in KINDS[self.kind].lenders]
         return {"anyOf": [shipped, *lent]} if lent else shipped
 

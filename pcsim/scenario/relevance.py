@@ -171,7 +171,8 @@ def ignored_key(scenario: Scenario, decider: str) -> str | None:
 
 def _given(scenario: Scenario, key: str) -> bool:
     """Tell whether a key of a table is written, and not left to its default."""
-    holder = _value(scenario, key.rpartition(".")[0])
+    table = key.rpartition(".")[0]
+    holder = _value(scenario, table) if table else scenario
     return isinstance(holder, Table) and _word(key) in holder.model_fields_set
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from pcsim.assemble import build_task
+from pcsim.assemble import build_task, unknown_words
 from pcsim.engine.backend import Descent, Flow, Task
 from pcsim.engine.host import host_namespace
 from pcsim.errors import UsageError
@@ -16,6 +16,7 @@ from pcsim.linear import is_linear, linear_system
 from pcsim.model.energy import States
 from pcsim.model.losses import SoftClampedSquaredError, SquaredError, unweighted
 from pcsim.model.network import Network
+from pcsim.recorded.embedded import of_trace
 from pcsim.recorded.resimulation import setting_in_double
 from pcsim.scenario import Scenario
 from pcsim.scenario.inference import InferenceTable
@@ -56,6 +57,11 @@ def theory_of(trace: Trace) -> Overlay:
     The exact trajectory for a deep linear network with squared error, from any start; the signal profile for every
     other one from a feedforward start. Raises `UsageError` for runs without a theory.
     """
+    if unknown := unknown_words(of_trace(trace).parse(runs=False)):
+        raise UsageError(
+            f"{_name(trace)}: theory needs {unknown[0].kind} '{unknown[0].word}', which is not registered here, and plots "
+            "import nothing; register it first, in Python, or leave theory out"
+        )
     scenario, network, inputs = setting_in_double(trace)
     task, table = build_task(scenario, network, inputs, "float64"), scenario.inference
     for found, needed in (

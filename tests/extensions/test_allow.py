@@ -42,12 +42,27 @@ def test_a_trace_is_simulated_again_where_its_module_is_allowed(
     assert only_line(capsys, ["run", "s.toml"], 2).startswith('s.toml:6:14: network.activation: "silu" is not allowed')
     assert call(["run", "s.toml", "--allow", module]) == 0
     forget()
-    for arguments in (RUNNING[0], ["plot", "s.h5", "--theory"]):
-        assert only_line(capsys, arguments, 2).endswith(f"network.activation: {NEEDS}: --allow own_silu")
+    assert only_line(capsys, RUNNING[0], 2).endswith(f"network.activation: {NEEDS}: --allow own_silu")
+    line = only_line(capsys, ["plot", "s.h5", "--theory"], 2)
+    assert "theory needs activation 'silu', which is not registered here, and plots import nothing" in line
     assert call(["replay", "s.h5"]) == 0
     assert not Path("imported").exists()
     assert call([*RUNNING[0], "--allow", module]) == 0
     assert Path("imported").exists()
+
+
+def test_what_runs_nothing_needs_no_module(module: str, files: Files, capsys: pytest.CaptureFixture[str]) -> None:
+    files.write(OWN)
+    assert call(["run", "s.toml", "--allow", module, "--quiet"]) == 0
+    forget()
+    assert call(["show", "s.h5"]) == 0
+    assert 'activation = "silu"' in capsys.readouterr().out
+    assert call(["check", "s.h5"]) == 0
+    assert capsys.readouterr().out.startswith("s.h5: its words are fine, but not registered here: activation 'silu'; ")
+    torch = ["export", "s.h5", "-o", "w.npz", "--layout", "torch"]
+    assert NEEDS in only_line(capsys, torch, 2)
+    assert not Path("imported").exists()
+    assert call([*torch, "--allow", module]) == 0
 
 
 @pytest.mark.exhaustive

@@ -78,7 +78,9 @@ class Named(pcsim.bases.SmoothActivation):
 
 
 def test_words_that_are_registered_are_among_those_a_message_names() -> None:
-    with pytest.raises(ScenarioError, match=r'"silu" is not allowed; give one of linear, .*gelu$'):
+    with pytest.raises(
+        ScenarioError, match=r'"silu" is not allowed; give one of linear, .*gelu; a word of your own is'
+    ):
         pcsim.run(scenario_with(network={"activation": "silu"}))
     defined("silu")
     with pytest.raises(ScenarioError, match=r"slu\W is not allowed; did you mean 'silu'. Give one of .*, silu$"):

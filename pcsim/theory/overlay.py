@@ -59,8 +59,8 @@ def theory_of(trace: Trace) -> Overlay:
     """
     if unknown := unknown_words(of_trace(trace).parse(runs=False)):
         raise UsageError(
-            f"{_name(trace)}: theory needs {unknown[0].kind} '{unknown[0].word}', which is not registered here, and plots "
-            "import nothing; register it first, in Python, or leave theory out"
+            f"{_name(trace)}: theory needs {unknown[0].kind} '{unknown[0].word}', which is not registered here, and "
+            "plots import nothing; register it first, in Python, or leave theory out"
         )
     scenario, network, inputs = setting_in_double(trace)
     task, table = build_task(scenario, network, inputs, "float64"), scenario.inference

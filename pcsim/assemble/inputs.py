@@ -13,7 +13,7 @@ from pcsim.assemble.digests import data_sha256, parameters_sha256
 from pcsim.assemble.initialisers import build_initialisers
 from pcsim.assemble.masks import build_mask
 from pcsim.assemble.model import precisions_of
-from pcsim.assemble.roles import fitted, named, with_labels_checked
+from pcsim.assemble.roles import fitted, named, sizes_key, with_labels_checked
 from pcsim.assemble.room import require_memory
 from pcsim.assemble.scaling import with_scaling
 from pcsim.datasets import Dataset, first_batch, load_dataset, require_range
@@ -153,7 +153,7 @@ def initial_parameters(scenario: Scenario, network: Network) -> tuple[dict[str, 
             require_parameter_range(found, precision, str(file))
         return found
     count = sum(prod(shape) for _, _, shape in network.parameter_names)
-    require_memory(scenario, "network.widths", count, f"{count:,} parameters")
+    require_memory(scenario, sizes_key(scenario), count, f"{count:,} parameters")
     each = build_initialisers(scenario, len(network.layers))
     alone = replace(network, amortiser=None)
     if count > MOST_KEPT:

@@ -41,7 +41,7 @@ def with_labels_checked(scenario: Scenario, network: Network, dataset: Dataset) 
         low = 0.0 if end is OUTPUT and scenario.inference.loss == "binary-cross-entropy" else dataset.two_labels[0]
         y, tests = (None if y is None else np.where(y > 0, 1.0, low) for y in (dataset.y, dataset.y_test))
         return dataset if y is None else replace(dataset, y=y, y_test=tests)
-    with named(scenario, "network.widths"):
+    with named(scenario, sizes_key(scenario)):
         for y in (dataset.y, dataset.y_test):
             if y is not None:
                 check_labels(y, units, f"data '{scenario.data.name}'", end)
@@ -76,7 +76,7 @@ def _is_clamped(scenario: Scenario, end: End) -> bool:
 
 
 def _rows_of_labels(scenario: Scenario, y: NDArray[Any], units: int, end: End) -> NDArray[np.float64]:
-    with named(scenario, "network.widths"):
+    with named(scenario, sizes_key(scenario)):
         return targets(y, units, f"data '{scenario.data.name}'", end)
 
 
@@ -126,6 +126,12 @@ def _check_targets(scenario: Scenario, y: NDArray[np.float64]) -> None:
             f"{scenario.where('inference.loss')}: {loss} takes {allowed}, but the target of sample {sample}, "
             f'unit {unit} is {y[sample, unit]:g}{whose}; use loss = "squared-error"{other}'
         )
+
+
+def sizes_key(scenario: Scenario) -> str:
+    """Return the key that gives the sizes of a scenario's layers."""
+    network = scenario.network
+    return "network.built" if network.built else "network.widths" if network.layers is None else "network.layers"
 
 
 @contextmanager

@@ -93,6 +93,10 @@ def _read(path: Path, which: Cifar) -> Dataset:
     if missing:
         raise UsageError(f"{path}: lacks {', '.join(missing)}; all files are needed, or name one; {which.origin}")
     parts = [_part(which, path / name) for name in which.training]
+    counts = [len(y) for _, y in parts]
+    if (fewest := min(counts)) < max(counts):
+        short = path / which.training[counts.index(fewest)]
+        raise UsageError(f"{short}: has {fewest:,} images, another file {max(counts):,}: truncated; {which.origin}")
     x, y = (np.concatenate(column) for column in zip(*parts, strict=True))
     x_test, y_test = _part(which, path / which.test)
     return Dataset(which.name, x, y, x_test, y_test, f"{which.name} from {path}", _SCALING)

@@ -118,9 +118,25 @@ def _checked(kind: Kind, name: str, thing: Any) -> Any:
         raise UsageError(f"{what}: {owner.__name__} lacks {' and '.join(lacking)}; {kind.advice}")
     if owner.__hash__ is None:
         raise UsageError(f"{what}: {owner.__name__} cannot be hashed; write @dataclass(frozen=True) above it")
+    _require_signatures(what, owner)
     if kind.name == "inference" and owner.name != name:
         raise UsageError(f"{what}: {owner.__name__} calls itself '{owner.name}'; write name = \"{name}\" in it")
     return thing
+
+
+def _require_signatures(what: str, owner: type) -> None:
+    """Raise `UsageError` for a method that cannot be called as the one of a base class that it replaces."""
+    for name, own in vars(owner).items():
+        base = next((vars(each)[name] for each in owner.__mro__[1:] if name in vars(each)), None)
+        if name.startswith("__") or not (inspect.isfunction(own) and inspect.isfunction(base)):
+            continue
+        given = list(inspect.signature(base).parameters)
+        try:
+            inspect.signature(own).bind(*given)
+        except TypeError:
+            raise UsageError(
+                f"{what}: {owner.__name__}.{name} is called with ({', '.join(given)}); write it with these arguments"
+            ) from None
 
 
 def _has(thing: Any, need: str) -> bool:

@@ -42,7 +42,7 @@ def not_at_equilibrium(trace: Trace) -> list[str]:
         sentences.append(
             f"Not at equilibrium: {samples(late)}, residual up to {_largest(found, late):.2g} after "
             f"{int(found['evaluations'][late].max())} evaluations: allow more inference.steps (they may not "
-            "help relu and leaky_relu: along a kink the gradient jumps, and never vanishes)."
+            "help relu, leaky_relu and max pools: along a kink the gradient jumps, and never vanishes)."
         )
     return sentences
 
@@ -65,8 +65,8 @@ def _why_stalled(trace: Trace, stalled: NDArray[np.bool_]) -> str:
             f"inference.stop.grad_norm{wider}."
         )
     return (
-        "no step along any direction lowered the energy there, as at a kink (relu, leaky_relu), where the gradient "
-        "jumps and the equilibrium has none; a smooth activation has no such places."
+        "no step along any direction lowered the energy there, as at a kink (relu, leaky_relu, a max pool), where the "
+        "gradient jumps and the equilibrium has none; smooth activations and average pools have no such places."
     )
 
 

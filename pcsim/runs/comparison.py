@@ -20,7 +20,7 @@ from pcsim.model.arithmetic import dtype_of, is_exact, significand_bits
 from pcsim.runs.experiment import run_as_far_as_it_goes
 from pcsim.runs.simulation import prepare
 from pcsim.scenario import Scenario
-from pcsim.scenario.arithmetic import implied_backend, implied_precision
+from pcsim.scenario.arithmetic import BackendTable, implied_backend, implied_precision
 from pcsim.trace import Trace, open_trace
 from pcsim.trace.files import check_replaceable, check_target
 from pcsim.trace.names import check_folder_name
@@ -190,11 +190,13 @@ def combine(
 
 
 def _backends_for(precision: str, scenario: Scenario, backends: Sequence[str] | None) -> list[str]:
-    """Return the backends for a precision: those named that can, else the scenario's, else the first that can."""
+    """Return the backends for a precision: those named that can, else the scenario's, numpy, or the first that can."""
     if implied := implied_backend(precision):
         return [implied]
-    named = list(backends or [scenario.backend.name, *installed_backends()])
-    able = [name for name in named if _can_run(scenario, precision, load_backend(name).capabilities())]
+    named = list(backends or [scenario.backend.name, BackendTable().name, *installed_backends()])
+    found = {name: load_backend(name).capabilities() for name in named}
+    usable = {name: able for name, able in found.items() if backends or able.problem is None}
+    able = [name for name, its in usable.items() if _can_run(scenario, precision, its)]
     # A precision or solver that none has is refused, in the backend's own words, when the combination is prepared.
     return (able if backends else able[:1]) or named[:1]
 

@@ -173,6 +173,10 @@ def _set_layers(tree: Tree, network: dict[str, Any]) -> list[Problem]:
         for key in Named.model_fields:
             network.pop(key, None)
         return found
+    if "statistics" in given and named.architecture != "resnet-18":
+        place = tree.newest(("network", "statistics"))
+        text = f"network.statistics is of norms, and {named.architecture} has none; remove it, or take resnet-18"
+        return [Problem(place, f"{place.key_label()}: {text}")]
     layers = layers_of(named)
     network["layers"] = layers
     if named.architecture == "resnet-18":

@@ -71,6 +71,11 @@ class _Table:
     words: Words
 
     @property
+    def in_list(self) -> bool:
+        """Whether it is an entry of a list, or a table in one."""
+        return any(isinstance(part, int) for part in self.path)
+
+    @property
     def name(self) -> str:
         if not self.path:
             return "at the top of the file"
@@ -105,7 +110,9 @@ def _walk(tree: Tree, table: _Table, every: Words, problems: list[Problem]) -> N
             place = tree.place(path)
             text, meant = _unknown(key, value, table, every)
             # lr in [inference] is its step size, although [learning] has an lr
-            if not synonym(key, list(table.words)) and (homes := _homes(key, table, every)):
+            # and those of a layer belong to no table of the file
+            stays = table.in_list or synonym(key, list(table.words))
+            if not stays and (homes := _homes(key, table, every)):
                 text, meant = _move(key, homes, place.located is not None), homes[0]
             problems.append(Problem(place, f"{place.key_label()}: {text}", meant))
             tree.remove(path)
@@ -151,7 +158,8 @@ def _unknown(key: str, value: Any, table: _Table, every: Words) -> tuple[str, Ke
     here = list(table.words)
     if close := closest(key, here):
         return f"unknown key '{key}' {table.name}; did you mean '{close}'?", (*table.path, close)
-    elsewhere = {name: top for top, inner in every.items() for name in (inner or {}) if name not in here}
+    tops = {} if table.in_list else every
+    elsewhere = {name: top for top, inner in tops.items() for name in (inner or {}) if name not in here}
     if close := closest(key, list(elsewhere)):
         home = elsewhere[close]
         return f"unknown key '{key}' {table.name}; did you mean '{close}' in [{home}]?", (home, close)

@@ -107,8 +107,8 @@ def table(results: Results) -> list[dict[str, str]]:
         total = results["energy"].values[i, : len(step)].sum(axis=1)
         for g, group in enumerate(GROUPS):
             line = total[:, g]
-            left = (line - line[-1]) / max(line[0] - line[-1], np.finfo(float).tiny)
-            above = np.flatnonzero(left > 0.01)
+            falls = np.isfinite(line).all() and line[0] > line[-1]
+            above = np.flatnonzero(line - line[-1] > 0.01 * (line[0] - line[-1])) if falls else ()
             reached = f"{step[above[-1] + 1] if len(above) else 0:,.0f}"
             rows.append(
                 {
@@ -116,7 +116,7 @@ def table(results: Results) -> list[dict[str, str]]:
                     "images": group,
                     "energy at start": f"{line[0]:.3g}",
                     "at the end": f"{line[-1]:.3g}",
-                    "99 % of the way by step": reached if np.isfinite(left).all() else "–",
+                    "99 % of the way by step": reached if falls else "–",
                 }
             )
     return rows

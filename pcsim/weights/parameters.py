@@ -62,7 +62,7 @@ def read_parameters(
         arrays = read(path, list(expected), foreign, needed, check)
     for name in foreign:
         if name in arrays:
-            raise UsageError(f"{path}: array {name} has no place in this network; {_fix(name, count)}")
+            raise UsageError(f"{path}: array {name} has no place in this network; {_fix(name, network)}")
     checked = {name: _checked(path, name, arrays[name]) for name in expected}
     if said is None and all_square(expected) and any((a != a.T).any() for a in checked.values() if a.ndim == 2):
         warnings.warn(
@@ -92,12 +92,14 @@ def _in_trace(path: Path, required: list[str]) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _fix(name: str, count: int) -> str:
+def _fix(name: str, network: Network) -> str:
     kind, number = name.rstrip("0123456789"), name[len(name.rstrip("0123456789")) :]
-    if number == str(count):
-        return f"the network has {count} layers"
+    if number == str(len(network.layers)):
+        return f"the network has {number} layers"
     if kind.startswith("S"):
         return f"layer {number} adds no state by a convolution: give it add = {{ back = 2, conv = …, kernel = … }}"
+    if kind == "b" and "gamma" in network.parameters[int(number)]:
+        return f"layer {number} has a norm, and beside it no bias: leave it out, or write bias = true in that layer"
     if kind == "b":
         return "the network has no biases: set network.bias = true"
     return f'layer {number} has no norm: write norm = "batch"'
@@ -121,4 +123,6 @@ def _checked(path: Path, name: str, array: NDArray[np.generic]) -> NDArray[np.fl
         values = array.astype(np.float64)
     if not np.isfinite(values).all():
         raise UsageError(f"{path}: array {name} has NaN or infinite entries")
+    if "variance" in name and (values < 0).any():
+        raise UsageError(f"{path}: array {name} has entries below zero, as no variance has")
     return values

@@ -132,6 +132,7 @@ def test_other_splits_of_emnist_are_named_by_a_file(tmp_path: Path):
     ("name", "file", "content", "said"),
     [
         ("cifar-10", "data_batch_3.bin", records(IMAGES, Y)[:-5], "truncated, or another file"),
+        ("cifar-10", "data_batch_3.bin", records(IMAGES[:3], Y[:3]), "has 3 images, another file 4: truncated; fetch"),
         ("cifar-10", "data_batch_3.bin", b"", "has 0 bytes"),
         ("cifar-10", "test_batch.bin", records(IMAGES, Y, Y), "no whole number of records of 3,073"),
         (

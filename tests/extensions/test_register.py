@@ -35,6 +35,19 @@ class Unfinished(pcsim.bases.PlainStepper):
     """A stepper without its increment."""
 
 
+class OfTarget(pcsim.bases.SmoothLoss):
+    """A loss whose bound has other arguments."""
+
+    def value(self, xp: Any, output: Any, target: Any) -> Any:
+        return xp.sum(output * target, axis=1)
+
+    def error(self, xp: Any, output: Any, target: Any) -> Any:
+        return -target
+
+    def curvature_bound(self, target: Any) -> float:  # type: ignore[override]
+        return 0.0
+
+
 class Nameless(pcsim.bases.StateOptimization):
     """A method that goes by the name of the one it is derived from."""
 
@@ -51,6 +64,10 @@ class Nameless(pcsim.bases.StateOptimization):
         (("stepper", "a", Unfinished), "Unfinished lacks increment; derive it from pcsim.bases.PlainStepper"),
         (("stepper", "a", Half()), "give the class itself, not an object of Half"),
         (("inference", "a", Nameless), "Nameless calls itself 'state'; write name = \"a\" in it"),
+        (
+            ("loss", "a", OfTarget()),
+            r"OfTarget.curvature_bound is called with \(self, xp, target\); write it with these",
+        ),
         (("dataset", "a", 3), "int cannot be called; give a function of a seed"),
         (("backend", "numpy", Half), "backend 'numpy' ships with pcsim; choose another name"),
         (("backend", "mine", Half), "Half lacks capabilities and estimate and settle; give a class with the methods"),

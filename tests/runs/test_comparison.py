@@ -15,7 +15,7 @@ from pcsim.engine.backend import Settled, Task
 from pcsim.errors import UsageError
 from pcsim.report.comparison_report import print_comparison, verdicts
 from pcsim.runs.comparison import combine
-from pcsim.scenario import Scenario, scenario_text
+from pcsim.scenario import Scenario, read_scenario, scenario_text
 
 SMALL = ["network.hidden={layers=9, width=16}", "inference.steps=12"]
 
@@ -214,3 +214,8 @@ def test_a_run_that_memory_does_not_suffice_for_does_not_end_the_others(
     Path("t.toml").write_text('extends = "s.toml"\n[sweep]\nbackend.precision = ["float32", "float64"]\n')
     assert call(["run", "t.toml"]) == 0
     assert re.search(rf"{precision} .* out of memory: Unable to allocate 7 TiB\n", capsys.readouterr().out)
+
+
+def test_a_format_that_the_scenarios_backend_lacks_runs_on_numpy() -> None:
+    scenario = read_scenario("signal-decay", ["inference.steps=1"], backend="exact")
+    assert [c.backend for c in combine(scenario, None, ["float32", "float64"], None)] == ["numpy", "numpy"]

@@ -24,6 +24,11 @@ def sizes(scenario: Scenario) -> list[int | None]:
             '"vgg-6"',
             "network.architecture: \"vgg-6\" is not allowed; did you mean 'vgg-9'? Give one of vgg-5, vgg-7,",
         ),
+        (
+            "width = 0.125",
+            'statistics = "live"',
+            "network.statistics is of norms, and vgg-5 has none; remove it, or take",
+        ),
         ("width = 0.125", "width = -1", "network.width: -1 is not allowed; give a number greater than 0"),
         ("input = [32, 32, 3]\n", "widths = [64, 10]\n", "network.widths and network.architecture both give the sizes"),
     ],

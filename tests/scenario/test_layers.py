@@ -16,6 +16,8 @@ CONV = "conv = 4, kernel = 3, padding = 1"
 
 FOUND_BY_READING = {
     "{ conv = 4, kernal = 3 }": "unknown key 'kernal' in [network.layers, entry 0]; did you mean 'kernel'?",
+    f"{{ {CONV}, norm = {{ kind = 'batch', eps = 1e-3 }} }}": "unknown key 'eps' in [network.layers, entry 0.norm]",
+    f"{{ {CONV}, momentum = 0.1 }}": "unknown key 'momentum' in [network.layers, entry 0]; its keys are conv, dense",
     "{ conv = 4 }": "s.toml:9:1: network.layers: layer 0 has a conv and no kernel; give its size, as in kernel = 3",
     "{ conv = 4, dense = 3, kernel = 3 }": "layer 0 has conv and dense; give it one of them",
     "{ activation = 'relu' }": "layer 0 has none of conv, dense, part, function; give it one of them",
@@ -72,6 +74,11 @@ def test_what_does_not_fit_is_one_line(files: Files, entry: str) -> None:
             "the output has shape (2, 2, 4); end the list with a dense layer",
         ),
         ("input = [8, 8, 1]", "input = 63", "layer 0 is a convolution"),
+        (
+            "{ dense = 10,",
+            "{ dense = 5,",
+            "network.layers: data 'digits': labels run 0..9 but the network has 5",
+        ),
     ],
 )
 def test_ends_that_do_not_fit_are_one_line(files: Files, old: str, new: str, line: str) -> None:

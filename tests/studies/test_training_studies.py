@@ -181,6 +181,16 @@ def test_studies_count_the_layers_of_a_list() -> None:
     assert (found["depth"].values.tolist(), found["width"].values.tolist()) == ([2, 2], [18, 18])
 
 
+def test_an_energy_that_rises_gets_nowhere() -> None:
+    text = LISTED.replace("states", "energy_per_sample")
+    for words in ("[learning]\nepochs = 1\n", "samples = 80\n"):
+        text = text.replace(words, "")
+    _, rows = study(text + '[study]\nkind = "difficulty"\n', ["inference.step_size=1e3"])
+    assert {row["99 % of the way by step"] for row in rows} == {"–"}
+    _, rows = study(text + '[study]\nkind = "difficulty"\n', [])
+    assert [row["99 % of the way by step"] for row in rows] == ["3"] * 4
+
+
 def test_the_distance_of_an_image_from_where_it_comes_to_rest() -> None:
     found = on_listed_layers("distance-to-rest")
     distance = found["distance"].values

@@ -8,6 +8,7 @@ import pytest
 
 from pcsim.errors import UsageError
 from pcsim.model.activations import Tanh
+from pcsim.model.layers import BatchNorm, Branch, Chain, Dense, Layer
 from pcsim.model.network import Network, dense_chain
 from pcsim.weights import read_parameters
 
@@ -91,6 +92,25 @@ def test_biases_that_are_missing_or_not_wanted(tmp_path: Path):
     assert refusal(tmp_path, arrays(), bias=False) == (
         "array b0 has no place in this network; the network has no biases: set network.bias = true"
     )
+
+
+def test_arrays_beside_a_norm(tmp_path: Path):
+    layers = (
+        Layer((Branch(-1, Chain((Dense(5, 4, False), BatchNorm(4)))),)),
+        Layer((Branch(0, Chain((Dense(4, 3),))),)),
+    )
+    network = Network((5,), layers)
+    given = {f"{name}{i}": np.ones(shape) for name, i, shape in network.parameter_names}
+    for changes, line in (
+        (
+            {"b0": np.zeros(4)},
+            "array b0 has no place in this network; layer 0 has a norm, and beside it no bias: leave",
+        ),
+        ({"variance0": -np.ones(4)}, "array variance0 has entries below zero, as no variance has"),
+    ):
+        np.savez(tmp_path / "w.npz", allow_pickle=False, **given | changes)
+        with pytest.raises(UsageError, match=line):
+            read_parameters(tmp_path / "w.npz", network)
 
 
 def test_names_that_are_close(tmp_path: Path):

@@ -5,6 +5,7 @@ import numpy as np
 from pcsim.engine.backend import Flow, Task
 from pcsim.model.activations import LeakyRelu
 from pcsim.model.arithmetic import NARROW
+from pcsim.model.layers import MaxPool
 from pcsim.typing import NDArray
 
 
@@ -23,10 +24,12 @@ def divergence(task: Task, clock: int | float, layerwise: NDArray[np.float64]) -
 def looser_or_implicit(task: Task, implicit: str | None) -> str:
     """Return what to do where an adaptive solver gets stuck: `implicit` names implicit solvers worth a try."""
     layers = task.inference.energy.network.layers
-    if any(isinstance(activation, LeakyRelu) for layer in layers for activation in layer.activations):
+    kinks = [isinstance(activation, LeakyRelu) for layer in layers for activation in layer.activations]
+    if any(kinks) or any(isinstance(part, MaxPool) for layer in layers for part in layer.parts):
+        what, smooth = ("relu and leaky_relu", "a smooth activation") if any(kinks) else ("max pools", "average pools")
         return (
-            "the gradient jumps at the kink of relu and leaky_relu, where a flow can get caught: use a larger "
-            "inference.rtol and inference.atol, as in 1e-3, or inference.step_size, or a smooth activation"
+            f"the gradient jumps at the kinks of {what}, where a flow can get caught: use a larger inference.rtol and "
+            f"inference.atol, as in 1e-3, or inference.step_size, or {smooth}"
         )
     other = "" if implicit is None else f", or an implicit solver: inference.solver = {implicit}"
     return f"use a larger inference.rtol or inference.atol{other}"

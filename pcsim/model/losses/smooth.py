@@ -31,6 +31,7 @@ class SmoothLoss(Loss):
     def curvature_bound(self, xp: Namespace, target: Outputs) -> Bound:
         """Raise `UsageError`: what the curvature is at most, somewhere, nobody has said."""
         raise UsageError(
-            f"{type(self).__name__} has no curvature_bound, the largest curvature that the loss has anywhere: write "
-            "one, or give step_size a number and choose another method than equilibrium"
+            f"{type(self).__name__} has no curvature_bound, the largest curvature that the loss has anywhere; an "
+            "automatic step size, the method equilibrium and pcsim inspect need it: write "
+            "curvature_bound(self, xp, target)"
         )

@@ -7,7 +7,7 @@ from pcsim.assemble.own_code import lent_optimizer
 from pcsim.assemble.task import build_stepper, build_stop, number_of_steps
 from pcsim.errors import UsageError
 from pcsim.extensions import lender
-from pcsim.inference import Adaptive, Euler, Heun, Inference, Integrated
+from pcsim.inference import Adaptive, Euler, Heun, Inference, Integrated, StartingAt
 from pcsim.inference import Constant as ConstantSteps
 from pcsim.inference.integrated import Rule
 from pcsim.inference.steppers import GradientDescent
@@ -49,8 +49,9 @@ def build_learner(scenario: Scenario, network: Network) -> Learner:
     table = _learning(scenario)
     flows = scenario.inference.solver is not None
     inference = build_inference(scenario, network)
+    inference = _integrated(scenario, inference) if flows else inference
     return Learner(
-        inference=_integrated(scenario, inference) if flows else inference,
+        inference=_starting(scenario, inference),
         stepper=GradientDescent(1.0) if flows else build_stepper(scenario),
         steps=MOST_STEPS if flows else number_of_steps(scenario),
         optimizer=build_optimizer(scenario, table),
@@ -61,6 +62,14 @@ def build_learner(scenario: Scenario, network: Network) -> Learner:
         precisions=_precision_rule(scenario, table),
         amortiser=build_amortiser_rule(scenario),
     )
+
+
+def _starting(scenario: Scenario, inference: Inference) -> Inference:
+    """Return a method with the start that a scenario gives it in every update."""
+    start = scenario.inference.start
+    if start in ("feedforward", "amortised"):
+        return inference
+    return StartingAt(inference, scenario.seed, normal=start == "normal")
 
 
 def _integrated(scenario: Scenario, inference: Inference) -> Integrated:

@@ -104,7 +104,7 @@ def build_inference(scenario: Scenario, network: Network, masked: tuple[bool, ..
     if scenario.inference.error_steps > 0:
         method = ErrorsFirst(method, scenario.inference.error_steps, scenario.inference.error_rate)
     if scenario.inference.noise > 0 and scenario.inference.solver is None:
-        method = Langevin(method, scenario.inference.noise, scenario.seed)
+        method = Langevin(method, scenario.seed, temperature=scenario.inference.noise)
     return Halving(method) if scenario.inference.step_halving else method
 
 

@@ -154,7 +154,9 @@ def _noisy(method: str, precision: str) -> Task:
     """Of state and error optimization; others have no noise and are taken as they are."""
     case = _small(decays=True, precisions=True)
     inference = METHODS[method](case.energy)
-    return _plain(case, Langevin(inference, 0.5, 7) if method in ("state", "error") else inference, precision)
+    return _plain(
+        case, Langevin(inference, 7, temperature=0.5) if method in ("state", "error") else inference, precision
+    )
 
 
 def _output_precision(loss: str) -> Callable[[str, str], Task]:

@@ -1,6 +1,6 @@
 """What is compared of learning: learner × optimiser × precision, and what can be asked beside."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from pcsim.conformance.agreement import assert_close
 from pcsim.conformance.cases import METHODS, make_case, mirrored
 from pcsim.conformance.covering import FEW, covering
 from pcsim.conformance.subject import Subject
-from pcsim.inference import ErrorsFirst, Halving, Langevin, with_free_input
+from pcsim.inference import ErrorsFirst, Halving, Inference, Langevin, StartingAt, with_free_input
 from pcsim.inference.steppers import Clipped, GradientDescent
 from pcsim.inference.stopping import StopRule
 from pcsim.learning import MQ, SGD, Adam, AdamW, AmortiserRule, AtTheEnd, Learner, Momentum, PerLayer
@@ -69,6 +69,7 @@ VARIANTS = (
     "errors-first",
     "noise",
     "incremental-noise",
+    "normal-start",
     "amortised",
 )
 
@@ -148,10 +149,13 @@ def _changed_learner(what: str, learner: Learner) -> Learner | None:
         return replace(learner, speeds=(0.0, 0.5, 1.0))
     if what == "clipped":
         return replace(learner, stepper=Clipped(GradientDescent(0.2), 0.3))
-    if what == "errors-first":
-        return replace(learner, inference=ErrorsFirst(learner.inference, 2, 0.5))
-    if what.endswith("noise"):
-        return replace(learner, inference=Langevin(learner.inference, 0.05, 7))
+    wrapped: dict[str, Callable[[Inference], Inference]] = {
+        "errors-first": lambda inference: ErrorsFirst(inference, 2, 0.5),
+        "noise": lambda inference: Langevin(inference, 7, temperature=0.05),
+        "normal-start": lambda inference: StartingAt(inference, 7, normal=True),
+    }
+    if (wrap := wrapped.get(what.removeprefix("incremental-"))) is not None:
+        return replace(learner, inference=wrap(learner.inference))
     if what.endswith("halving"):
         return replace(learner, inference=Halving(learner.inference), stepper=GradientDescent(1.5))
     return replace(learner, stop=RULES[what]) if what in RULES else None

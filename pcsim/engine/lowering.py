@@ -138,6 +138,8 @@ def lowered_method(kernels: Kernels, inference: Inference) -> int:
         raise UsageError(kernels.masks)
     if inference.traits.ends:
         raise UsageError(kernels.without("inference.solver in training"))
+    if inference.traits.starts_elsewhere:
+        raise UsageError(kernels.without("a start of inference in training but the feedforward pass"))
     if inference.traits.draws:
         raise UsageError(kernels.noise)
     if isinstance(inference, ErrorsFirst):

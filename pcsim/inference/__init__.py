@@ -3,6 +3,7 @@
 from pcsim.inference.backprop import Backprop
 from pcsim.inference.base import Inference, Traits
 from pcsim.inference.bidirectional import Bidirectional
+from pcsim.inference.drawing import drawing_for
 from pcsim.inference.equilibrium import Equilibrium, search_of
 from pcsim.inference.error import ErrorOptimization
 from pcsim.inference.errors_first import ErrorsFirst
@@ -13,9 +14,10 @@ from pcsim.inference.halving import Halving, unhalved
 from pcsim.inference.increment import IncrementSequentialStateOptimization, IncrementStateOptimization
 from pcsim.inference.integrated import Adaptive, Constant, Euler, Heun, Integrated
 from pcsim.inference.lagrangian import AugmentedLagrangian
-from pcsim.inference.langevin import Langevin, drawing_for, without_noise
+from pcsim.inference.langevin import Langevin
 from pcsim.inference.propagation import EquilibriumPropagation
 from pcsim.inference.sequential import SequentialStateOptimization
+from pcsim.inference.starting import StartingAt, plain
 from pcsim.inference.state import FixedPredictions, StateOptimization
 from pcsim.inference.weighting import PrecisionWeighted
 
@@ -42,6 +44,7 @@ __all__ = [
     "Langevin",
     "PrecisionWeighted",
     "SequentialStateOptimization",
+    "StartingAt",
     "StateOptimization",
     "Traits",
     "VectorField",
@@ -49,9 +52,9 @@ __all__ = [
     "first_variable",
     "gradient_flow",
     "is_masked",
+    "plain",
     "search_of",
     "unhalved",
     "with_free_input",
     "with_free_output",
-    "without_noise",
 ]

@@ -30,8 +30,8 @@ class Traits:
     a multiplier that it has gathered; `weighs_errors` that steps follow the gradient of another energy than is shown;
     `has_phases` that the first steps, without the target, end at what the network answers, and that weights learn from
     two phases; `ends` that its steps end by themselves, as its `ended` says of what it carries (`EndingInference`);
-    `draws` that every step has noise; `predicts_down` that its network has top-down predictions, which move a free
-    output as well.
+    `draws` that it draws random numbers; `predicts_down` that its network has top-down predictions, which move a free
+    output as well; `starts_elsewhere` that a start of its own replaces the feedforward pass.
     """
 
     moves_errors: bool = False
@@ -47,6 +47,7 @@ class Traits:
     ends: bool = False
     draws: bool = False
     predicts_down: bool = False
+    starts_elsewhere: bool = False
 
     @property
     def has_flow(self) -> bool:

@@ -154,10 +154,11 @@ class Batch:
         point = inference.evaluate(xp, clamped, carry)
         start = _Progress(carry, parameters, memory, *self._seen(clamped, point))
         end: _Progress = self.loop(self.learner.steps, one_step, start)
-        output = point.output
         if self._energy.network.has_free_input:
             clamped = self._clamped(end.parameters)
-            output = self._shown(clamped, inference.evaluate(xp, clamped, end.carry), output)
+            output = self._shown(clamped, inference.evaluate(xp, clamped, end.carry), point.output)
+        else:
+            output = self._shown(clamped, point, point.output)
         return Learned(end.parameters, end.memory, end.layerwise, output, end.has_signal)
 
     def _shown(self, clamped: Clamped, end: Evaluation, output: Array) -> Array:
@@ -168,8 +169,9 @@ class Batch:
         network = self._energy.network
         if network.has_free_input:
             return network.outputs(self.xp, clamped.parameters, end.states[0])
-        # An amortiser has seen the target.
-        return output if network.amortiser is None else network.outputs(self.xp, clamped.parameters, clamped.x)
+        # An amortiser has seen the target, other starts not even the input.
+        elsewhere = network.amortiser is not None or self.learner.inference.traits.starts_elsewhere
+        return network.outputs(self.xp, clamped.parameters, clamped.x) if elsewhere else output
 
     def _clamped(self, parameters: tuple[Parameters, ...]) -> Clamped:
         return self.learner.inference.clamp(self.xp, parameters, self.x, self.y)

@@ -46,7 +46,8 @@ class InferenceTable(Table):
     loss: Annotated[str, OpenWord("loss")]
     """Energy of the output layer, summed over its units; the two entropies take logits."""
     start: Literal["feedforward", "zeros", "normal", "amortised"] = "feedforward"
-    """States (or errors) before the first step; amortised: what [amortiser] guesses from the target."""
+    """States (or errors) before the first step, in training of every update; amortised: what [amortiser] guesses from
+    the target."""
     steps: CountOrZero = 64
     """Number of inference steps; for the method equilibrium the most evaluations, 1000 if not given."""
     step_size: Annotated[Positive | Literal["auto"], Allowed('"auto" or a number greater than 0', ("auto",))] = 0.1

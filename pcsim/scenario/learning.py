@@ -170,11 +170,9 @@ def learning_problems(learning: LearningTable, inference: InferenceTable, task: 
     if inference.stop is not None and learning.rule == "incremental":
         why = "weights that change after every step need the same number of steps in every update"
         yield clash("inference.stop", f'learning.rule = "incremental": {why}', 'write rule = "pc", or remove stop')
-    if inference.start not in ("feedforward", "amortised"):
-        advice = 'write start = "feedforward", or remove [learning]'
-        yield clash(
-            f'inference.start = "{inference.start}"', "[learning], which starts at the feedforward pass", advice
-        )
+    if inference.start in ("zeros", "normal") and inference.step_size == "auto":
+        other = 'step_size = "auto" in training, which is for starts at the feedforward pass'
+        yield clash(f'inference.start = "{inference.start}"', other, "give step_size a number, or choose another start")
     if learning.patience_by is not None and learning.patience is None:
         advice = "write how many epochs to wait, as in patience = 3, or remove it"
         yield clash(f'learning.patience_by = "{learning.patience_by}"', "patience, which is not given", advice)

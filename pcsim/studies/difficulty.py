@@ -108,7 +108,7 @@ def table(results: Results) -> list[dict[str, str]]:
         for g, group in enumerate(GROUPS):
             line = total[:, g]
             falls = np.isfinite(line).all() and line[0] > line[-1]
-            above = np.flatnonzero(line - line[-1] > 0.01 * (line[0] - line[-1])) if falls else ()
+            above = np.flatnonzero(line - line[-1] > 0.01 * (line[0] - line[-1])) if falls else np.zeros(0, np.int64)
             reached = f"{step[above[-1] + 1] if len(above) else 0:,.0f}"
             rows.append(
                 {

@@ -29,7 +29,7 @@ TEMPERATURE, SEED = 0.3, 11
 
 
 def langevin(inference: Any, temperature: float = TEMPERATURE) -> Langevin:
-    return Langevin(inference, temperature, SEED)
+    return Langevin(inference, SEED, temperature=temperature)
 
 
 def test_samples_have_the_law_of_the_map_that_makes_them() -> None:

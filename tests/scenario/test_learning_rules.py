@@ -68,7 +68,7 @@ def test_the_method_implies_the_rule(files: Files):
     assert found == LearningTable(rule="backprop", lr=0.1)
 
 
-def test_learning_infers_in_steps_or_by_two_solvers_from_the_feedforward_pass(files: Files):
+def test_learning_infers_in_steps_or_by_two_solvers(files: Files):
     flow = changed("steps = 20\nstep_size = 0.1\n", 'solver = "tsit5"\nt_end = 1\n')
     told = 'inference.solver = "tsit5" does not go with [learning], which takes euler or heun; '
     told += "write one of these, or steps and step_size"
@@ -77,10 +77,6 @@ def test_learning_infers_in_steps_or_by_two_solvers_from_the_feedforward_pass(fi
     assert files.problems(changed("= 20", "= 0") + "[learning]") == [
         "s.toml:16:1: inference.steps = 0 does not go with [learning], which needs settled errors; "
         "write steps = 1 or more, or remove [learning]"
-    ]
-    assert files.problems(LEARN, "inference.start=zeros") == [
-        '--set inference.start=zeros: inference.start = "zeros" does not go with [learning], which starts at the '
-        'feedforward pass; write start = "feedforward", or remove [learning]'
     ]
 
 

@@ -44,7 +44,7 @@ def test_euler_is_gradient_descent(method: Any) -> None:
 def test_with_noise_euler_is_gradient_descent_with_noise(method: Any) -> None:
     case = make_case("tanh")
     settled, _ = run(case, "euler", method, (1.0,), step_size=0.1, temperature=0.2, seed=5)
-    descended, _ = settle(make_task(case, Langevin(method(case.energy), 0.2, 5), steps=10))
+    descended, _ = settle(make_task(case, Langevin(method(case.energy), 5, temperature=0.2), steps=10))
     assert distance(settled.states, descended.states) < 1e-13
 
 

@@ -13,6 +13,7 @@ from pcsim.cli.options import (
     allow_option,
     jobs_option,
     json_option,
+    note,
     output_option,
     print_json,
     processes_options,
@@ -160,15 +161,19 @@ def _take_part(scenario: Scenario, group: Processes, console: Console) -> None:
 
 def _run_study(scenario: Scenario, said: _Said, **how: Any) -> None:
     """Run every run of a study, or a part of them, and say what came of them."""
-    best = Best()
+    best, failed = Best(), list[str]()
 
     def told(run: Run, row: Row, over: int, of: int) -> None:
+        if row.failure:
+            failed.append(f"{run.label() or 'the run'}: {row.failure}")
         best.add(run.label(), row)
         shown.best(best.words)
         shown.progress(over, of)
 
     with shown_progress(scenario, said.console) as shown:
         trace = run_study(scenario, told=told, **how)
+    if failed:
+        note(f"{count(len(failed), 'run')} failed, the first: {failed[0]}")
     with trace:
         said.of(trace)
         said.all()

@@ -186,16 +186,9 @@ class Batch:
     def gradient(self, clamped: Clamped, point: Evaluation) -> tuple[Parameters, ...]:
         """Return ∇_θ E at a point of every layer, as a mean over the batch, with the errors that the rule asks for."""
         if self.learner.recalls_forward_pass:
-            point = self._against_forward_pass(clamped, point)
+            point = against_forward_pass(self.xp, self._energy, clamped, point)
         found = self._energy.parameter_gradient(self.xp, clamped, point)
         return found if self.averaged is None else self.averaged(found)
-
-    def _against_forward_pass(self, clamped: Clamped, point: Evaluation) -> Evaluation:
-        """Return states at a point beside the predictions of the feedforward pass."""
-        xp, energy = self.xp, self._energy
-        _, predictions, saved = energy.feedforward(xp, clamped)
-        errors = tuple(energy.error(xp, clamped, point.states, p, i) for i, p in enumerate(predictions))
-        return replace(point, errors=errors, saved=saved)
 
     def updated(
         self, clamped: Clamped, point: Evaluation, memory: Memory, rate: Any, number: Any
@@ -203,3 +196,10 @@ class Batch:
         """Return the parameters and the optimiser's memory after an update with the gradient at a point."""
         gradient = self.gradient(clamped, point)
         return self.learner.follow(self.xp, clamped.parameters, gradient, memory, rate, number)
+
+
+def against_forward_pass(xp: Namespace, energy: Energy, clamped: Clamped, point: Evaluation) -> Evaluation:
+    """Return states at a point beside the predictions of the feedforward pass (`AgainstForwardPass`)."""
+    _, predictions, saved = energy.feedforward(xp, clamped)
+    errors = tuple(energy.error(xp, clamped, point.states, p, i) for i, p in enumerate(predictions))
+    return replace(point, errors=errors, saved=saved)

@@ -63,7 +63,7 @@ def _shares(trace: Trace, scenario: Scenario, inference: Inference) -> list[floa
     """Return how far every layer's errors may be off, as a share of what is subtracted."""
     unit = 2.0 ** (1 - min(significand_bits(precision_of(trace)), LARGEST_BITS))
     network, table = inference.energy.network, scenario.inference
-    widths = [max(p.fans[0] for p in parameters.values()) for parameters in network.parameters]
+    widths = [max((p.fans[0] for p in parameters.values()), default=1) for parameters in network.parameters]
     narrow = table.accumulate in NARROW
     shares = [unit * (UNITS + (width if narrow else 0)) for width in widths]
     if inference.traits.freezes_predictions:

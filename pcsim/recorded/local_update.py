@@ -21,6 +21,7 @@ from pcsim.engine.host import host_namespace
 from pcsim.errors import UsageError, did_you_mean
 from pcsim.inference.state import evaluate_states
 from pcsim.inference.steppers import GradientDescent
+from pcsim.learning.batch import against_forward_pass
 from pcsim.learning.diagnosis import chosen, update_ratio, weight_names
 from pcsim.learning.learner import Learner, fresh
 from pcsim.model.arithmetic import dtype_of
@@ -97,10 +98,11 @@ def learn_from(
 ) -> LocalUpdate:
     """Return the weight update of the states and errors at the end of a trace, computed in float64.
 
-    ∇_{W_i}E = −(∂f_i/∂W_i)ᵀ γ_i ε_i with Jacobians at the recorded states and errors as recorded (model: section 2),
-    then one update by the scenario's `[learning]` words, changed by `overrides` such as "learning.lr=0.01". `allow`
-    and `network` are as in `verify`. Raises `UsageError` for a trace that lacks something, whose arrays do not
-    fit its scenario or each other, or have entries that are not finite.
+    ∇_{W_i}E = −(∂f_i/∂W_i)ᵀ γ_i ε_i with Jacobians at the recorded states and errors as recorded (model: section 2), or
+    both against the feedforward pass where the scenario's rule is "forward"; then one update by the scenario's
+    `[learning]` words, changed by `overrides` such as "learning.lr=0.01". `allow` and `network` are as in `verify`.
+    Raises `UsageError` for a trace that lacks something, whose arrays do not fit its scenario or each other, or have
+    entries that are not finite.
     """
     embedded = of_trace(trace, allow=allow, network=network)
     scenario = embedded.parse()
@@ -121,6 +123,8 @@ def learn_from(
         point = evaluate_states(xp, inference.energy, clamped, recorded.states)
         check_agreement(trace, scenario, inference, recorded, point)
         point = replace(point, errors=recorded.errors)
+        if table.rule == "forward":
+            point = against_forward_pass(xp, inference.energy, clamped, point)
         gradient = inference.energy.parameter_gradient(xp, clamped, point)
         taught = scenario.model_copy(update={"learning": table})
         optimizer, speeds = build_optimizer(taught, table), speeds_of(taught, table, built)

@@ -115,7 +115,7 @@ def _last_diagnosis(trace: Trace) -> dict[str, NDArray[np.float64]]:
 
 
 def _percent(part: float, total: float) -> str:
-    share = 100 * part / total if total else np.nan
+    share = 100 * part / total if total and np.isfinite(total) else np.nan
     return "–" if not np.isfinite(share) else f"{share:.1f} %" if share >= 0.05 else f"{share:.0e} %"
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from pcsim.extensions import KINDS
 from pcsim.scenario.fields import Inconsistency, clash
+from pcsim.scenario.flow import CONSTANT
 
 NOT_LOOKED_AT = "whose energy is another than that whose curvature is looked at"
 
@@ -26,9 +27,13 @@ def automatic_step_problems(inference: Mapping[str, Any]) -> Iterator[Inconsiste
             'predictions = "local"',
         ),
         "method": (inference["method"] in methods, methods.get(inference["method"], ""), 'method = "state"'),
-        "solver": (inference["solver"] is not None, "whose accuracy needs other steps than stability", "rtol and atol"),
+        "solver": (
+            inference["solver"] is not None,
+            "whose accuracy needs other steps than stability",
+            "" if inference["solver"] in CONSTANT else "rtol and atol",
+        ),
     }
     for key, (is_there, why, instead) in reasons.items():
         if is_there:
             other = f'{key} = "{inference[key]}", {why}'
-            yield clash('inference.step_size = "auto"', other, f"give a number, or {instead}")
+            yield clash('inference.step_size = "auto"', other, "give a number" + (f", or {instead}" if instead else ""))

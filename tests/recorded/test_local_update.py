@@ -187,6 +187,23 @@ def test_updates_written_and_read_again_learn_as_training_does(files: Files):
             assert np.abs(learned[name.replace("_", "")] - array).max() <= 1e-12
 
 
+def test_an_update_against_the_forward_pass_is_that_of_training(files: Files):
+    text = TRAINING.replace("epochs = 4", 'epochs = 1\noptimizer = "sgd"\nshuffle = false\nrule = "forward"')
+    whole = ("data.samples=64", "data.batch=64", "learning.batch=64", 'backend.precision="float64"')
+    with pcsim.run(files.read(text, *whole)) as once, pcsim.run(files.read(text, *whole, "learning.epochs=2")) as twice:
+        update = learn_from(once)
+        for name, array in twice.trained.items():
+            np.testing.assert_allclose(update.parameters[name], array, rtol=0, atol=1e-14)
+
+
+def test_auxiliary_neurons_have_nothing_to_learn(files: Files):
+    layers = "[{ dense = 9 }, { dense = 9 }, { dense = 9, add = { back = 2, auxiliary = true } }, { dense = 10 }]"
+    network = RECORDING.replace("widths = [64, 8, 8, 8, 10]", f"input = 64\nlayers = {layers}")
+    with pcsim.run(files.read(network, 'network.init="orthogonal"')) as trace:
+        update = learn_from(trace)
+    assert sorted(name for name in update.gradient if name.startswith("W")) == ["W_0", "W_1", "W_3", "W_4"]
+
+
 @pytest.mark.parametrize(
     ("override", "line"),
     [

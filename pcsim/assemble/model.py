@@ -9,6 +9,8 @@ from pcsim.assemble.amortiser import build_amortiser
 from pcsim.assemble.coupling import require_independent_samples
 from pcsim.assemble.layers import build_activation, build_listed
 from pcsim.assemble.own_code import built_network
+from pcsim.assemble.own_trials import require_loss
+from pcsim.assemble.roles import named
 from pcsim.errors import UsageError
 from pcsim.extensions import KINDS, find
 from pcsim.inference import (
@@ -92,7 +94,7 @@ def build_inference(scenario: Scenario, network: Network, masked: tuple[bool, ..
     free = len(network.layers) - 1
     energy = Energy(
         network,
-        _loss(scenario, masked),
+        _loss(scenario, masked, network.layer_shapes[-1][0]),
         _per_layer(scenario, "precisions", free),
         _per_layer(scenario, "activity_decay", free),
         scenario.inference.top_down,
@@ -154,7 +156,7 @@ def residual_of(scenario: Scenario) -> float:
     return RESIDUALS.get(scenario.backend.precision_name, RESIDUALS["float64"])
 
 
-def _loss(scenario: Scenario, masked: tuple[bool, ...]) -> losses.Loss:
+def _loss(scenario: Scenario, masked: tuple[bool, ...], units: int) -> losses.Loss:
     table = scenario.inference
     if table.output == "free":
         return losses.NoTarget()
@@ -168,7 +170,10 @@ def _loss(scenario: Scenario, masked: tuple[bool, ...]) -> losses.Loss:
         "cross-entropy": losses.CrossEntropy(),
         "binary-cross-entropy": losses.BinaryCrossEntropy(),
     }
-    loss = shipped[table.loss] if table.loss in shipped else find("loss", table.loss)
+    loss = shipped.get(table.loss) or find("loss", table.loss)
+    if table.loss not in shipped:
+        with named(scenario, "inference.loss"):
+            require_loss(f"loss '{table.loss}'", loss, units)
     return loss if table.output_precision == 1.0 else losses.Weighted(loss, table.output_precision)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pcsim.assemble.own_code import takes_functions
+from pcsim.assemble.own_trials import require_activation, require_optimizer, require_stepper
 from pcsim.assemble.roles import named
 from pcsim.engine.backend import Capabilities
 from pcsim.engine.registry import others_that
@@ -61,7 +62,9 @@ def require_own(scenario: Scenario, able: Capabilities) -> None:
         raise UsageError(f"{where}: backend '{name}' takes no functions as layers; use the backend {others}")
     for key, kind, word in own_words(scenario):
         with named(scenario, key):
-            find(kind, word)
+            thing = find(kind, word)
+            if kind == "activation":
+                require_activation(f"{kind} '{word}'", thing)
             if kind not in (*able.own, "dataset"):
                 able_too = " or ".join(others_that(name, lambda able, kind=kind: kind in able.own))
                 raise UsageError(
@@ -129,7 +132,11 @@ def made(scenario: Scenario, own: OwnWord, table: Any, given: Mapping[str, Any])
             f"{scenario.where(key)}: {key} is not used by {own.kind} '{own.word}' ({thing.__name__}), which takes "
             f"{', '.join(takes) or 'no words'}; remove it"
         )
-    return thing(**{word: value for word, value in words.items() if word in takes})
+    found = thing(**{word: value for word, value in words.items() if word in takes})
+    with named(scenario, own.key):
+        tried = require_stepper if own.kind == "stepper" else require_optimizer
+        tried(f"{own.kind} '{own.word}'", found)
+    return found
 
 
 def _words(scenario: Scenario) -> Iterator[OwnWord]:

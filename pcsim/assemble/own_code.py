@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from pcsim.assemble.own_parts import require_part, require_parts
+from pcsim.assemble.own_trials import require_part, require_parts
 from pcsim.assemble.roles import named
 from pcsim.engine.backend import BorrowingBackend, Capabilities, FunctionBackend
 from pcsim.engine.registry import load_backend, others_that
@@ -26,9 +26,6 @@ def registered_part(entry: LayerTable, shape: Shape) -> Part:
         takes = ", ".join(list(inspect.signature(make).parameters)[1:]) or "none"
         raise ValueError(f"is part '{entry.part}', and {error}: its options are {takes}") from None
     part: Part = make(shape, **options)
-    digits = next((name for name in part.parameters if name[-1:].isdigit()), None)
-    if digits is not None:
-        raise ValueError(f"has a parameter '{digits}'; names end in a letter, since files number them by layer")
     require_part(part, shape)
     return part
 
@@ -107,8 +104,8 @@ def _fitting(where: str, network: Any) -> Network:
     except TypeError as error:
         raise UsageError(f"{where}: {error}; a network is made of tuples and frozen parts") from error
     try:
-        last = network.layer_shapes[-1]
         require_parts(network)
+        last = network.layer_shapes[-1]
     except ValueError as error:
         raise UsageError(f"{where}: {error}") from error
     if len(last) != 1:

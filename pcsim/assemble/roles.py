@@ -83,6 +83,11 @@ def _rows_of_labels(scenario: Scenario, y: NDArray[Any], units: int, end: End) -
 def _rows_of_samples(scenario: Scenario, x: Samples, units: int, end: End) -> Samples:
     size = prod(x.shape[1:])
     if size != units:
+        if scenario.network.built is not None:
+            raise UsageError(
+                f"{scenario.where('network.built')}: the network's {end.name} has {units} units, but a sample of the "
+                f"data '{scenario.data.name}' has {size} values (shape {x.shape[1:]}); build it for {size}"
+            )
         if scenario.network.layers is not None and end is INPUT:
             raise UsageError(
                 f"{scenario.where('network.input')}: the input has {units} units, but a sample of the data "

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import sys
+import textwrap
 import warnings
 from typing import Any
 
@@ -72,11 +73,7 @@ def _carried_out(arguments: list[str]) -> int:
         what = f"cannot use {error.filename}" if error.filename else "cannot write to standard output"
         code = _say(f"{what}: {error.strerror or error}", 2)
     except Exception as error:  # the last resort: whatever went wrong, a user reads one line
-        from pcsim.extensions import place_in_users_code
-
-        place = place_in_users_code(error.__traceback__)
-        whose = f"raised in {place}" if place else "this is a bug in pcsim"
-        code = _say(f"{type(error).__name__}: {error}; {whose}: run again with --debug to see where", 1)
+        code = _say(_unforeseen(error), 1)
     return code
 
 
@@ -108,6 +105,18 @@ def _say(text: str, code: int) -> int:
         for line in text.split("\n"):
             echo(f"error: {line}", err=True)
     return code
+
+
+def _unforeseen(error: Exception) -> str:
+    """Return what to say of an error that nobody has thought of, in a line."""
+    from pcsim.extensions import place_in_users_code, registered_words
+
+    what = textwrap.shorten(f"{type(error).__name__}: {error}", 300, placeholder=" …")
+    place, own = place_in_users_code(error.__traceback__), registered_words()
+    whose = f"raised in {place}" if place else "this is a bug in pcsim"
+    if own and not place:
+        whose = f"this is a bug in pcsim, or in what is registered here ({', '.join(own)})"
+    return f"{what}; {whose}: run again with --debug to see where"
 
 
 def _forget_stdout() -> int:

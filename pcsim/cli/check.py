@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from pcsim.assemble import TrainingSetup, unknown_words
-from pcsim.cli.options import read, scenario_options
+from pcsim.cli.options import allow_option, read, scenario_options
 from pcsim.cli.terminal import echo
 from pcsim.engine.backend import Descent, Flow
 from pcsim.errors import UsageError
@@ -22,9 +22,10 @@ from pcsim.words import count, duration
 
 @click.command("check", short_help="Diagnose a scenario without running it.")
 @scenario_options
-def command(scenario: str, **changes: Any) -> None:
+@allow_option
+def command(scenario: str, allow: tuple[str, ...], **changes: Any) -> None:
     """Diagnose SCENARIO: its keys, its data and weights, and whether the backend can run it."""
-    reading = read(scenario, runs=False, **changes)
+    reading = read(scenario, runs=False, allow=allow, **changes)
     if unknown := [f"{each.kind} '{each.word}'" for each in unknown_words(reading)]:
         echo(
             f"{scenario}: its words are fine, but not registered here: {', '.join(unknown)}; pcsim run imports what "

@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from pcsim.cli.terminal import echo
+from pcsim.extensions import import_allowed
 from pcsim.scenario import Scenario, is_piped, list_scenarios, read_scenario
 from pcsim.scenario.words import file_words
 from pcsim.trace.opening import is_hdf5
@@ -102,6 +103,7 @@ def read(
     Prints the reader's notes unless `quiet`. Modules that a trace names are imported where they are in `allow`; where
     it `runs`, all its words have to be known here.
     """
+    import_allowed(allow)
     from_trace = not is_piped(scenario) and is_hdf5(Path(scenario))
     reading = _of_trace(Path(scenario), allow, runs, **changes) if from_trace else read_scenario(scenario, **changes)
     for line in () if quiet else reading.notes:

@@ -2,7 +2,7 @@
 
 from pcsim.extensions.importing import import_allowed, imported, named_thing, place_in_users_code
 from pcsim.extensions.kinds import KINDS, MADE_OF_WORDS, lender
-from pcsim.extensions.registry import Origin, find, names, origin_of, register, takes
+from pcsim.extensions.registry import Origin, find, names, origin_of, register, registered_words, takes
 
 __all__ = [
     "KINDS",
@@ -17,5 +17,6 @@ __all__ = [
     "origin_of",
     "place_in_users_code",
     "register",
+    "registered_words",
     "takes",
 ]

@@ -55,6 +55,11 @@ def register(kind: str, name: str, thing: Any) -> None:
     REGISTERED[kind, name] = thing
 
 
+def registered_words() -> list[str]:
+    """Return what scripts have registered, in words: `inference 'alternating'`."""
+    return [f"{kind} '{name}'" for kind, name in REGISTERED]
+
+
 def names(kind: str) -> tuple[str, ...]:
     """Return the names of a kind that were registered, or that installed packages bring."""
     installed = (name.partition(".")[2] for name in _installed() if name.partition(".")[0] == kind)
@@ -111,8 +116,8 @@ def _checked(kind: Kind, name: str, thing: Any) -> Any:
         raise UsageError(f"{what}: give an object, {owner.__name__}()")
     if kind.given == "class" and not isinstance(thing, type):
         raise UsageError(f"{what}: give the class itself, not an object of {owner.__name__}")
-    if kind.given == "function" and not callable(thing):
-        raise UsageError(f"{what}: {owner.__name__} cannot be called; {kind.advice}")
+    if kind.given == "function" and not _takes_one(thing):
+        raise UsageError(f"{what}: {owner.__name__} cannot be called with a seed; {kind.advice}")
     lacking = [need for need in kind.needs if not _has(thing, need)]
     if lacking:
         raise UsageError(f"{what}: {owner.__name__} lacks {' and '.join(lacking)}; {kind.advice}")
@@ -137,6 +142,15 @@ def _require_signatures(what: str, owner: type) -> None:
             raise UsageError(
                 f"{what}: {owner.__name__}.{name} is called with ({', '.join(given)}); write it with these arguments"
             ) from None
+
+
+def _takes_one(thing: Any) -> bool:
+    """Tell whether a thing can be called with one argument."""
+    try:
+        inspect.signature(thing).bind(0)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _has(thing: Any, need: str) -> bool:

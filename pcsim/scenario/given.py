@@ -45,12 +45,16 @@ def network_of(given: GivenNetwork) -> Network:
 
 
 def built_by(function: Callable[..., Any], where: str) -> Any:
-    """Return what a function returns; `UsageError`, which begins with `where`, for one that needs arguments."""
+    """Return the network that a function builds; `UsageError`, which begins with `where`, where it cannot."""
     try:
         inspect.signature(function).bind()
     except TypeError as error:
         raise UsageError(f"{where}: the function is called without arguments, but is {error}") from None
-    return function()
+    try:
+        return function()
+    except (ValueError, TypeError, AttributeError) as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UsageError(f"{where}: the function that builds the network ends in {what}") from error
 
 
 def _builder(network: GivenNetwork) -> str:
@@ -65,6 +69,8 @@ def _chain(given: Given) -> list[Source]:
     match given:
         case Scenario():
             return [make_source(scenario_text(given, listed=False), "the scenario", Path())]
+        case "":
+            raise UsageError("the scenario is an empty text; give a name, a path, tables (a dict) or TOML text")
         case str() if "\n" in given:
             return extend_chain(make_source(given, "the text", Path()), [])
         case str() | Path():

@@ -1,11 +1,11 @@
 """Values given at the command line: `--set key=value`, `--backend`, `--precision`, `--seed`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pcsim.errors import ScenarioError
+from pcsim.errors import ScenarioError, UsageError
 from pcsim.scenario.arithmetic import implied_backend, implied_precision
 from pcsim.scenario.toml_text import value_or_word
 
@@ -36,6 +36,8 @@ def parse_overrides(texts: str | Sequence[str]) -> list[Override]:
     """
     found: list[Override] = []
     problems: list[str] = []
+    if isinstance(texts, Mapping) or not isinstance(texts, str | Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UsageError(f"overrides are texts, as in 'inference.steps=3', one or several, not {type(texts).__name__}")
     for text in (texts,) if isinstance(texts, str) else texts:
         try:
             found.append(_parse(text))

@@ -33,6 +33,11 @@ def two_of_width(width: int) -> pcsim.Network:
     return pcsim.Network((64,), (Layer((Branch(-1, Chain((Dense(64, width),))),)),))
 
 
+def without_a_tuple() -> pcsim.Network:
+    branches: Any = Branch(-1, Chain((Dense(64, 10),)))
+    return pcsim.Network((64,), (Layer((*branches,)),))
+
+
 class OwnTanh(SmoothActivation):
     """An activation that no kernel knows."""
 
@@ -78,6 +83,19 @@ def test_a_network_that_was_given_is_given_again(tmp_path: Path) -> None:
         ),
         (pcsim.Network((64,), ()), "the network has no layers; give it one or more"),
         (pcsim.Network((64,), (Layer((Branch(-1),)),)), "the network has no parameters; give it a layer that has some"),
+        (
+            pcsim.Network((64,), (Layer((Branch(-1, Chain((Dense(64, 10),)), "S/"),)),)),
+            "layer 0 has a parameter 'S/W'; names",
+        ),
+        (
+            pcsim.Network((64,), (Layer((Branch(-1, Chain((Dense(64, 0),))),)),)),
+            r"makes samples of shape \(0,\); give whole",
+        ),
+        (without_a_tuple, "the function that builds the network ends in TypeError: "),
+        (
+            pcsim.Network((60,), (Layer((Branch(-1, Chain((Dense(60, 10),))),)),)),
+            "the network's input has 60 units, but a",
+        ),
         (two_of_width, "the function is called without arguments, but is missing a required argument: 'width'"),
     ],
 )

@@ -8,7 +8,7 @@ from pcsim_numpy import NumpyBackend
 
 import pcsim
 from pcsim.assemble import build_learner, build_network
-from pcsim.errors import ScenarioError, UsageError
+from pcsim.errors import PcsimWarning, ScenarioError, UsageError
 from pcsim.extensions import find
 from pcsim.extensions.registry import REGISTERED
 from pcsim.scenario import parse_scenario, scenario_of
@@ -68,7 +68,8 @@ class Nameless(pcsim.bases.StateOptimization):
             ("loss", "a", OfTarget()),
             r"OfTarget.curvature_bound is called with \(self, xp, target\); write it with these",
         ),
-        (("dataset", "a", 3), "int cannot be called; give a function of a seed"),
+        (("dataset", "a", 3), "int cannot be called with a seed; give a function of a seed"),
+        (("dataset", "a", lambda: ([[0.0]], [0])), "function cannot be called with a seed; give a function of a seed"),
         (("backend", "numpy", Half), "backend 'numpy' ships with pcsim; choose another name"),
         (("backend", "mine", Half), "Half lacks capabilities and estimate and settle; give a class with the methods"),
     ],
@@ -146,6 +147,72 @@ def test_a_part_that_does_not_give_what_it_says_is_one_line(old: str, new: str, 
     with pytest.raises(UsageError, match=f"^given network.layers.1.: layer 1 has .*{line}") as caught:
         pcsim.run(scenario_with(between={"part": word}))
     assert "\n" not in str(caught.value)
+
+
+class Summed(pcsim.bases.SmoothActivation):
+    def value(self, xp: Any, p: Any) -> Any:
+        return xp.sum(p, axis=1)
+
+    def slope(self, xp: Any, p: Any) -> Any:
+        return p
+
+
+class Alone(pcsim.bases.PlainStepper):
+    def increment(self, xp: Any, gradient: Any, memory: Any, step: Any) -> Any:
+        return -self.step_size * gradient
+
+
+class Growing(pcsim.bases.PlainOptimizer):
+    def update(self, xp: Any, parameter: Any, gradient: Any, memory: Any, rate: Any, number: Any) -> Any:
+        return parameter - rate * gradient, (memory[0], memory[0])
+
+
+class OneForAll(pcsim.bases.SmoothLoss):
+    def value(self, xp: Any, output: Any, target: Any) -> Any:
+        return xp.sum(output * target, axis=1)
+
+    def error(self, xp: Any, output: Any, target: Any) -> Any:
+        return -xp.sum(target, axis=1)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "jax"])
+@pytest.mark.parametrize(
+    ("kind", "thing", "words", "line"),
+    [
+        (
+            "activation",
+            Summed(),
+            {"network": {"activation": "own"}},
+            r"\(Summed\): its value is an array of shape \(2,\)",
+        ),
+        (
+            "stepper",
+            Alone,
+            {"inference": {"optimizer": "own"}},
+            r"increment returns an array of shape \(2, 3\); it retu",
+        ),
+        ("optimizer", Growing, {"learning": {"optimizer": "own"}}, r"remembers has shapes .* began with \(\(4, 3\),\)"),
+        (
+            "loss",
+            OneForAll(),
+            {"inference": {"loss": "own"}},
+            r"its error is an array of shape \(2,\); an array of sha",
+        ),
+    ],
+)
+def test_what_gives_something_else_than_it_should_is_one_line(
+    kind: str, thing: Any, words: dict[str, Any], line: str, backend: str
+) -> None:
+    pcsim.register(kind, "own", thing)
+    with pytest.raises(UsageError, match=f"{kind} 'own' {line}" if line.startswith("\\(") else line):
+        pcsim.run(scenario_with(**words), backend=backend)
+
+
+def test_a_pullback_of_another_function_is_told() -> None:
+    script = block_of("gains").replace("v: v * parameters", "v: -v * parameters").replace('"gains"', '"turned"')
+    exec(script, {"__name__": "turned"})
+    with pytest.warns(PcsimWarning, match="Gains: its pullback is not that of its value"):
+        pcsim.run(scenario_with(between={"part": "turned"}))
 
 
 def test_a_stepper_of_ones_own_has_no_automatic_step_size() -> None:

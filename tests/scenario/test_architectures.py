@@ -85,3 +85,8 @@ def test_layers_that_do_not_fit_are_named_at_their_architecture(files: Files) ->
         UsageError, match=r"^s\.toml:\d+:1: network\.layers\[3\]: layer 3 pools 2 × 2 of images of 1 × 1"
     ):
         build_network(files.read(NAMED, "network.input=[8, 8, 3]"))
+
+
+def test_a_list_of_layers_takes_the_place_of_an_architecture(files: Files) -> None:
+    found = files.read(NAMED, "network.layers=[{ conv = 2, kernel = 3 }, { dense = 10, activation = 'linear' }]")
+    assert sizes(found) == [2, 10]

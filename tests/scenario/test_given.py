@@ -66,3 +66,9 @@ def test_what_is_no_scenario_is_one_line() -> None:
     wrong: Any = Path
     with pytest.raises(UsageError, match=r"a scenario is a name, a path, tables .* not type"):
         pcsim.run(wrong)
+
+
+@pytest.mark.parametrize("overrides", [3, {"inference.steps": 3}])
+def test_overrides_that_are_no_texts_are_one_line(overrides: Any) -> None:
+    with pytest.raises(UsageError, match=r"overrides are texts, as in 'inference.steps=3', one or several, not"):
+        scenario_of("signal-decay", overrides)

@@ -6,7 +6,7 @@ them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
 from pcsim.model.arrays import Array, Namespace, Parameters
 
@@ -22,21 +22,26 @@ Second: TypeAlias = Array
 Anchor: TypeAlias = Array
 """What is remembered of a point to take an increment from there; opaque to the dynamics."""
 
+Start: TypeAlias = Literal["drawn", "bias", "zeros", "ones"]
+"""How a parameter starts."""
+
 
 @dataclass(frozen=True)
 class Parameter:
     """A parameter array: its shape, how it starts, what its initialiser scales with, and whether it is learned.
 
     `drawn` ones are weights, drawn by an initialiser with `fans` (fan in, fan out); a `bias` starts at zero unless the
-    initialiser draws biases too; last come constants. Raises `ValueError` for a shape without axes.
+    initialiser draws biases too; last come constants. Raises `ValueError` for a shape without axes, and another start.
     """
 
     shape: Shape
-    start: Literal["drawn", "bias", "zeros", "ones"] = "drawn"
+    start: Start = "drawn"
     fans: tuple[int, int] = (1, 1)
     trained: bool = True
 
     def __post_init__(self) -> None:
+        if self.start not in get_args(Start):
+            raise ValueError(f"has a parameter with start = {self.start!r}; give one of {', '.join(get_args(Start))}")
         if len(self.shape) == 0:
             raise ValueError("has a parameter of shape (), without axes; write (1,) for a single number")
 

@@ -35,6 +35,7 @@ class CupyBackend:
                 KERNELS.clipping,
                 KERNELS.errors_first,
                 KERNELS.noise,
+                KERNELS.starts,
                 KERNELS.weighting,
                 ROUNDING,
                 TRAINING.format("cupy"),

@@ -36,6 +36,7 @@ class NumbaBackend:
                 KERNELS.clipping,
                 KERNELS.errors_first,
                 KERNELS.noise,
+                KERNELS.starts,
                 KERNELS.weighting,
             ),
             problem="not installed: numba" if missing else None,

@@ -99,6 +99,11 @@ class Kernels(NamedTuple):
         return self.without("inference.error_steps")
 
     @property
+    def starts(self) -> str:
+        """The line on training whose inference starts elsewhere."""
+        return self.without("a start of inference in training but the feedforward pass")
+
+    @property
     def noise(self) -> str:
         """The line on steps with noise."""
         return self.without("inference.noise in discrete steps")
@@ -139,7 +144,7 @@ def lowered_method(kernels: Kernels, inference: Inference) -> int:
     if inference.traits.ends:
         raise UsageError(kernels.without("inference.solver in training"))
     if inference.traits.starts_elsewhere:
-        raise UsageError(kernels.without("a start of inference in training but the feedforward pass"))
+        raise UsageError(kernels.starts)
     if inference.traits.draws:
         raise UsageError(kernels.noise)
     if isinstance(inference, ErrorsFirst):

@@ -211,10 +211,6 @@ def _errors_first_problems(table: InferenceTable) -> Iterator[Inconsistency]:
             text = "inference.error_step_size is not used without inference.error_steps; remove it, or say how many"
             yield Inconsistency(("inference.error_step_size",), text)
         return
-    if table.error_steps > table.steps:
-        yield clash(
-            f"inference.error_steps = {table.error_steps}", f"steps = {table.steps}", "write fewer, or more steps"
-        )
     if table.predictions == "fixed":
         other = 'predictions = "fixed", which errors would not change'
         yield clash("inference.error_steps", other, 'write error_steps = 0 or predictions = "local"')

@@ -50,7 +50,8 @@ def test_runs_are_verified_learned_from_and_resumed(files: Files, run: str) -> N
                 pcsim.learn_from(whole)
         else:
             update = pcsim.learn_from(whole)
-            for key, slope in whole.gradient.items():
+            # What is recorded is the energy's gradient; the rule "forward" learns by another.
+            for key, slope in whole.gradient.items() if name != "forward" else ():
                 np.testing.assert_allclose(update.gradient[key], slope, rtol=1e-9, atol=1e-12)
     with pytest.raises(Interrupted) as caught:
         pcsim.run(scenario, path="s.h5", progress=interrupting(5))

@@ -10,7 +10,7 @@ from pcsim.assemble.coupling import require_independent_samples
 from pcsim.assemble.layers import build_activation, build_listed
 from pcsim.assemble.own_code import built_network
 from pcsim.assemble.own_trials import require_loss
-from pcsim.assemble.roles import named
+from pcsim.assemble.roles import named, sizes_key
 from pcsim.errors import UsageError
 from pcsim.extensions import KINDS, find
 from pcsim.inference import (
@@ -63,8 +63,9 @@ def _network(scenario: Scenario) -> Network:
     if table.layers is not None or table.built is not None:
         network = build_listed(scenario) if table.built is None else built_network(scenario)
         if not any(network.parameters):
-            key = "network.layers" if table.built is None else "network.built"
-            raise UsageError(f"{scenario.where(key)}: the network has no parameters; give it a layer that has some")
+            raise UsageError(
+                f"{scenario.where(sizes_key(scenario))}: the network has no parameters; give it a layer that has some"
+            )
         require_independent_samples(scenario, network)
         return network
     return dense_chain(
@@ -170,9 +171,11 @@ def _loss(scenario: Scenario, masked: tuple[bool, ...], units: int) -> losses.Lo
         "cross-entropy": losses.CrossEntropy(),
         "binary-cross-entropy": losses.BinaryCrossEntropy(),
     }
-    loss = shipped.get(table.loss) or find("loss", table.loss)
-    if table.loss not in shipped:
+    if table.loss in shipped:
+        loss = shipped[table.loss]
+    else:
         with named(scenario, "inference.loss"):
+            loss = find("loss", table.loss)
             require_loss(f"loss '{table.loss}'", loss, units)
     return loss if table.output_precision == 1.0 else losses.Weighted(loss, table.output_precision)
 

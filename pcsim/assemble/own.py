@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pcsim.assemble.own_code import takes_functions
-from pcsim.assemble.own_trials import require_activation, require_optimizer, require_stepper
+from pcsim.assemble.own_trials import TRIALS, require_activation
 from pcsim.assemble.roles import named
 from pcsim.engine.backend import Capabilities
 from pcsim.engine.registry import others_that
@@ -134,8 +134,7 @@ def made(scenario: Scenario, own: OwnWord, table: Any, given: Mapping[str, Any])
         )
     found = thing(**{word: value for word, value in words.items() if word in takes})
     with named(scenario, own.key):
-        tried = require_stepper if own.kind == "stepper" else require_optimizer
-        tried(f"{own.kind} '{own.word}'", found)
+        TRIALS[own.kind](f"{own.kind} '{own.word}'", found)
     return found
 
 

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from pcsim.assemble.own_trials import require_part, require_parts
+from pcsim.assemble.own_parts import require_part, require_parts
 from pcsim.assemble.roles import named
 from pcsim.engine.backend import BorrowingBackend, Capabilities, FunctionBackend
 from pcsim.engine.registry import load_backend, others_that

@@ -17,7 +17,7 @@ from pcsim.inference.lagrangian import AugmentedLagrangian
 from pcsim.inference.langevin import Langevin
 from pcsim.inference.propagation import EquilibriumPropagation
 from pcsim.inference.sequential import SequentialStateOptimization
-from pcsim.inference.starting import StartingAt, plain
+from pcsim.inference.starting import StartingAt, for_evaluation
 from pcsim.inference.state import FixedPredictions, StateOptimization
 from pcsim.inference.weighting import PrecisionWeighted
 
@@ -50,9 +50,9 @@ __all__ = [
     "VectorField",
     "drawing_for",
     "first_variable",
+    "for_evaluation",
     "gradient_flow",
     "is_masked",
-    "plain",
     "search_of",
     "unhalved",
     "with_free_input",

@@ -44,7 +44,7 @@ class StartingAt(Drawing):
         return cast("EndingInference", self.inference).ended(carry)
 
 
-def plain(inference: Inference) -> Inference:
+def for_evaluation(inference: Inference) -> Inference:
     """Return the method without noise and with its usual start, as evaluations take it."""
     while isinstance(inference, Langevin | StartingAt):
         inference = inference.inference

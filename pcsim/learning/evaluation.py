@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float, Shaped
 
-from pcsim.inference import plain, with_free_input, with_free_output
+from pcsim.inference import for_evaluation, with_free_input, with_free_output
 from pcsim.learning.batch import Batch
 from pcsim.learning.pixels import Samples, whole
 from pcsim.model.arrays import Array, Parameters
@@ -117,7 +117,7 @@ def _inferred_input(batch: Batch, parameters: tuple[Parameters, ...]) -> Array:
 def _settled(batch: Batch, parameters: tuple[Parameters, ...]) -> Evaluation:
     """Return where the learner's steps of inference end, without noise, from the usual start."""
     xp = batch.xp
-    learner = replace(batch.learner, inference=plain(batch.learner.inference))
+    learner = replace(batch.learner, inference=for_evaluation(batch.learner.inference))
     clamped = learner.inference.clamp(xp, parameters, batch.x, batch.y)
 
     def one_step(step: Any, carry: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from pcsim.assemble import Inputs, hidden_units
+from pcsim.assemble import Inputs, hidden_units, sizes_key
 from pcsim.errors import UsageError
 from pcsim.figures.axes import as_text, new_figure
 from pcsim.scenario import Run, Scenario
@@ -41,7 +41,7 @@ def require(scenario: Scenario, runs: Sequence[Run]) -> None:
     """Raise `UsageError` unless runs record states, of a deep linear network."""
     require_recorded(scenario, runs, "states")
     if len(hidden_units(scenario)) < 2:
-        where = scenario.where("network.widths" if scenario.network.widths else "network.layers")
+        where = scenario.where(sizes_key(scenario))
         raise UsageError(f"{where}: the study convergence needs two hidden layers or more; add some")
     system_of(without_learning(runs[0]), inputs_of(scenario))
 

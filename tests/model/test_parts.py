@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pcsim_jax.namespace import JaxNamespace
 from pcsim_numpy import NumpyBackend
 
-from pcsim.model.activations import Gelu, LeakyRelu, Tanh
+from pcsim.model.activations import Gelu, Tanh
 from pcsim.model.initialisers import PyTorch, drawn
 from pcsim.model.layers import (
     AveragePool,
@@ -233,41 +233,6 @@ def test_max_pooling_takes_the_first_of_equal_entries() -> None:
     s = np.zeros((1, 2, 2, 1))
     _, saved = pool.forward(XP, {}, s)
     assert pool.pullback(XP, {}, saved, np.ones((1, 1, 1, 1))).ravel().tolist() == [1.0, 0.0, 0.0, 0.0]
-
-
-@pytest.mark.parametrize(
-    ("part", "line"),
-    [
-        (Convolution((2, 2, 3), 1, Window(3)), "kernel of 3"),
-        (MaxPool((1, 2, 3), 2, 2), "nothing is left"),
-        (Dense(4, 2), "not"),
-        (BatchNorm(2), "2 channels"),
-        (Flatten((3,)), "not"),
-    ],
-)
-def test_shapes_that_do_not_fit_are_named(part: Any, line: str) -> None:
-    with pytest.raises(ValueError, match=line):
-        part.output_shape((2, 2, 3) if isinstance(part, Convolution) else (1, 2, 3))
-
-
-def test_two_parts_of_one_name_are_refused() -> None:
-    with pytest.raises(ValueError, match="two parts of a chain call a parameter 'W'"):
-        Chain((Dense(2, 2), Pointwise(LeakyRelu(0.0)), Dense(2, 2)))
-
-
-@pytest.mark.parametrize("then", [Chain(), Chain((Dense(2, 2),))])
-def test_two_branches_of_one_prefix_are_refused(then: Chain) -> None:
-    branches = (
-        Branch(0, Chain((Dense(2, 2),))),
-        Branch(0, Chain((Dense(2, 2, biased=False),)), "" if not then.parts else "S"),
-    )
-    with pytest.raises(ValueError, match="a layer has two parameters called 'W'; give one of its branches a prefix"):
-        Layer(branches, then)
-
-
-def test_a_layer_reads_something() -> None:
-    with pytest.raises(ValueError, match="a layer has no branches; give it one for each state that it reads"):
-        Layer(())
 
 
 def test_large_batches_are_gathered_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

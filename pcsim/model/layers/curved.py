@@ -80,10 +80,10 @@ class CurvedPart(ABC):
         self, xp: Namespace, parameters: Parameters, anchor: Anchor, s: Array, ds: Array
     ) -> tuple[Array, Saved, Anchor]:
         """Return the pushforward's mean over the way by quadrature, the difference of the values for a long way."""
-        return xp.increment(_With(self, parameters), anchor, ds)
+        return xp.increment(_WithParameters(self, parameters), anchor, ds)
 
 
-class _With(NamedTuple):
+class _WithParameters(NamedTuple):
     """A part with its parameters: a map of arrays, as an activation is."""
 
     part: CurvedPart

@@ -21,7 +21,7 @@ import pcsim
 from pcsim.report.plotting import save
 from pcsim.scenario import read_scenario, scenario_text
 from tools.studies.pages import DOCS, measured, table
-from tools.studies.trials import KEPT, Trial, accuracy, kept_outcome, outcomes
+from tools.studies.trials import KEPT, LAST_LOSSES, Trial, accuracy, kept_outcome, outcomes
 
 SCENARIO = "mupc-128"
 ADAM_EPS = 1e-8
@@ -114,13 +114,15 @@ def _layer(i: int, depth: int) -> str:
 def whole_epoch() -> str:
     """Return a table of an epoch of the shallowest network, and of backpropagation in it."""
     rows = [
-        [way, accuracy(found), f"{np.mean(found[0]['loss'][-50:]):.4f}"]
+        [way, accuracy(found), f"{np.mean(found[0]['loss']):.4f}"]
         for way, found in (
             ("µPC, float32", outcomes(SCENARIO, deep(EPOCH_OF), (0,))),
             ("backpropagation", outcomes(SCENARIO, backpropagated(EPOCH_OF), (0,))),
         )
     ]
-    return table([f"{EPOCH_OF} hidden layers, 937 updates", "test accuracy, %", "loss of the last 50 updates"], rows)
+    return table(
+        [f"{EPOCH_OF} hidden layers, 937 updates", "test accuracy, %", f"loss of the last {LAST_LOSSES} updates"], rows
+    )
 
 
 def accuracies(plan: Mapping[int, int | None], *, as_it_stands: bool) -> str:

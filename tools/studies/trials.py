@@ -16,6 +16,8 @@ from tools.studies.pages import DOCS
 
 KEPT = DOCS / "runs"
 MEASURES = ("test_accuracy", "test_loss")
+LAST_LOSSES = 50
+"""Of how many updates at the end the loss is kept."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ def _moved(trace: Trace, name: str) -> float:
 def _measures(trace: Trace) -> dict[str, Any]:
     history = trace.training
     found: dict[str, Any] = {name: history[name].tolist() for name in MEASURES}
+    found["loss"] = history["loss"][-LAST_LOSSES:].tolist()
     found["moved"] = [_moved(trace, f"W_{i}") for i in range(len(trace.layer_names)) if f"W_{i}" in trace.network]
     found["silent"] = str(trace.attributes.get("silent_layers", ""))
     return found

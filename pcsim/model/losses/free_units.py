@@ -54,7 +54,7 @@ class PartlyClamped(Loss):
 
     def output_state(self, xp: Namespace, output: Outputs, target: Outputs) -> Outputs:
         """Return the output at masked units, and what the loss says at known ones."""
-        return self.loss.output_state(xp, output, self._completed(xp, output, target))
+        return xp.where(np.array(self.masked), output, self.loss.output_state(xp, output, target))
 
     def curvature_bound(self, xp: Namespace, target: Outputs) -> Bound:
         """Return that of the squared error: some units are known."""

@@ -20,7 +20,7 @@ from pcsim.learning.evaluation import (
     Scoring,
 )
 from pcsim.learning.pixels import whole
-from pcsim.learning.plan import TrainingPlan, batches_of
+from pcsim.learning.plan import Advice, TrainingPlan, batches_of
 from pcsim.learning.samples import DataParts, Split
 from pcsim.learning.trainer import TrainingTask
 from pcsim.model.network import Network
@@ -81,6 +81,7 @@ def build_training_setup(
         table.drop_last,
         table.patience_by == "accuracy",
         table.evaluate,
+        _advice(scenario),
     )
     if plan.by_accuracy and not plan.classes:
         raise UsageError(
@@ -94,6 +95,20 @@ def build_training_setup(
         learner, inputs.parameters, *samples.train, precision, evaluation, augmentation, scenario.backend.devices
     )
     return TrainingSetup(samples, plan, task)
+
+
+def _advice(scenario: Scenario) -> Advice:
+    """Return what to change where training diverges: what is sure not to be the cause is left out."""
+    table, learning = scenario.inference, scenario.learning
+    takes_steps = table.method not in ("backprop", "equilibrium") and table.tolerances is None
+    shorter = ["inference.step_size"] if takes_steps and table.step_size != "auto" else []
+    if table.error_step_size is not None:
+        shorter.append("inference.error_step_size")
+    slower = f"use a smaller {' or '.join(['learning.lr', *shorter])}"
+    if learning is not None and learning.rule == "incremental":
+        return Advice(slower, slower)
+    steps = f"a smaller {' or '.join(shorter)}, or " if shorter else ""
+    return Advice(f"no weight has moved yet: use {steps}smaller initial weights or data", f"{slower}, or learning.clip")
 
 
 def _augmentation(scenario: Scenario, network: Network, dataset: Dataset) -> Augmentation | None:

@@ -13,10 +13,12 @@ def unknown_option(error: click.NoSuchOption, arguments: Sequence[str]) -> str:
     name = error.option_name
     command = None if error.ctx is None else error.ctx.command
     options = {each.lstrip("-"): each for parameter in (command.params if command else ()) for each in parameter.opts}
-    close = difflib.get_close_matches(name.lstrip("-"), options, n=1, cutoff=0.75)
+    word = name.lstrip("-")
+    close = [each for each in options if len(word) > 1 and each.startswith(word)]
+    close = close or difflib.get_close_matches(word, options, n=1, cutoff=0.75)
     if close:
         return f"there is no option {name}; did you mean '{options[close[0]]}'?"
-    if "set" in options and (keys := homes_of(name.lstrip("-"))):
+    if "set" in options and (keys := homes_of(word)):
         ways = " or ".join(f"--set {key}={_value_after(name, arguments)}" for key in keys)
         return f"there is no option {name}; keys of the scenario are set by {ways}"
     return f"there is no option {name}"

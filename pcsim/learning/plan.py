@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -25,6 +25,14 @@ class StepSizeFinder(Protocol):
         ...
 
 
+class Advice(NamedTuple):
+    """What to do where training diverges."""
+
+    at_once: str = "no weight has moved yet: use smaller steps of inference, initial weights or data"
+    """In the first update."""
+    later: str = "use a smaller learning rate, or smaller steps of inference"
+
+
 @dataclass(frozen=True)
 class TrainingPlan:
     """How long and in what order a learner learns.
@@ -35,6 +43,7 @@ class TrainingPlan:
     which these samples are measured within epochs, too; `checkpoint` the number of epochs between checkpoints;
     `classes` how many classes there are to tell apart, 0 where targets are none, and `boundary` the output above which
     one unit alone says the second of two; `step_size_finder` finds the step size of inference, None where it is given.
+    `advice` is said where training diverges.
     Samples that fill no batch are an update of their own unless the last batch is dropped (`drop_last`).
     """
 
@@ -51,6 +60,7 @@ class TrainingPlan:
     drop_last: bool = True
     by_accuracy: bool = False
     evaluate: int | None = None
+    advice: Advice = field(default_factory=Advice)
 
     def updates_per_epoch(self, samples: int) -> int:
         """Return how many batches there are in so many samples."""

@@ -120,7 +120,7 @@ class Training:
             rows = slice(None if wrong is None else wrong + 1)
             self._log.updates(UpdateBlock(numbers[rows], updates.energy[rows], updates.loss[rows], updates.steps[rows]))
             if wrong is not None:
-                return parts, _divergence(int(numbers[wrong]), epoch, updates.energy[wrong]), False
+                return parts, self._divergence(int(numbers[wrong]), epoch, updates.energy[wrong]), False
             first += len(chosen)
             pace = (time.perf_counter() - begin) / len(chosen)
             self._stretch = max(1, int(SECONDS / max(pace, 1e-9)))
@@ -128,6 +128,14 @@ class Training:
             if self._poll(int(numbers[-1])):
                 return parts, None, True
         return parts, None, False
+
+    def _divergence(self, update: int, epoch: int, energy: NDArray[np.float64]) -> str:
+        """Return a line with update, epoch, the layer nearest to the input whose energy is not finite, and advice."""
+        wrong, output = np.flatnonzero(~np.isfinite(energy)), len(energy) - 1
+        layer = int(wrong[0]) if wrong.size else output
+        name = "loss" if not wrong.size else "energy of the output" if layer == output else f"energy of layer {layer}"
+        advice = self._plan.advice.at_once if update == 1 else self._plan.advice.later
+        return f"training diverged: the {name} is not finite at update {update} (epoch {epoch}); {advice}"
 
     def _evaluate_after(self, update: int) -> None:
         """Note how good the weights are after an update, where that is asked for."""
@@ -221,14 +229,3 @@ def _first_divergence(updates: Updates) -> int | None:
     """Return the first row in which a loss or an energy is not finite, if there is one."""
     rows = np.flatnonzero(~np.isfinite(np.column_stack([updates.energy, updates.loss])).all(axis=1))
     return int(rows[0]) if rows.size else None
-
-
-def _divergence(update: int, epoch: int, energy: NDArray[np.float64]) -> str:
-    """Return a line that names update, epoch and the layer nearest to the input whose energy is not finite."""
-    wrong, output = np.flatnonzero(~np.isfinite(energy)), len(energy) - 1
-    layer = int(wrong[0]) if wrong.size else output
-    name = "loss" if not wrong.size else "energy of the output" if layer == output else f"energy of layer {layer}"
-    return (
-        f"training diverged: the {name} is not finite at update {update} (epoch {epoch}); use a smaller learning.lr or "
-        "inference.step_size, or learning.clip"
-    )

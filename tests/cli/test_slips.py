@@ -31,6 +31,7 @@ def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["--batch-size", "8"], "--set data.batch=8 or --set learning.batch=8 "),
         (["--learning-rate"], "--set inference.step_size=VALUE or --set learning.lr=VALUE "),
         (["--outptu", "x.h5"], "no option --outptu; did you mean '--output'?"),
+        (["--out", "x.h5"], "no option --out; did you mean '--output'?"),
         (["--nothing-like-it"], "no option --nothing-like-it (see"),
         (
             ["--set", "learning.lr", "0.1"],

@@ -227,20 +227,6 @@ def test_top_5_is_counted_where_there_are_more_classes(files: Files):
         assert "top-5" not in training_headline(trace)
 
 
-def test_divergence_names_update_and_layer_and_keeps_the_trace(files: Files, capsys: pytest.CaptureFixture[str]):
-    files.write(TRAINING)
-    line = only_line(capsys, ["run", "s.toml", "--set", "learning.lr=1e30"], code=1)
-    assert line.startswith(
-        "training diverged: the energy of layer 0 is not finite at update 2 (epoch 1); use a smaller"
-    )
-    assert line.endswith("the trace up to there is in s.h5")
-    with pcsim.open_trace("s.h5") as trace:
-        assert (trace.status, trace.rows) == ("failed", 0)
-        assert trace.training["update"].tolist() == [1, 2]
-        assert np.isfinite(trace.training["energy"][0]).all()
-        assert trace.attributes["failure"] in line
-
-
 def test_replay_verifies_the_inference_alone(files: Files, capsys: pytest.CaptureFixture[str]):
     files.write(TRAINING)
     assert call(["run", "s.toml", "--quiet"]) == 0

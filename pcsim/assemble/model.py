@@ -9,6 +9,7 @@ from pcsim.assemble.amortiser import build_amortiser
 from pcsim.assemble.coupling import require_independent_samples
 from pcsim.assemble.layers import build_activation, build_listed
 from pcsim.assemble.own_code import built_network
+from pcsim.assemble.own_methods import require_inference
 from pcsim.assemble.own_trials import require_loss
 from pcsim.assemble.roles import named, sizes_key
 from pcsim.errors import UsageError
@@ -104,6 +105,7 @@ def build_inference(scenario: Scenario, network: Network, masked: tuple[bool, ..
     if kind.traits.searches:
         return kind(energy, residual_of(scenario), scenario.inference.steps)
     method = kind(energy.bare if kind.traits.backpropagates else energy, **_words(scenario, kind))
+    require_inference(method)
     if scenario.inference.error_steps > 0:
         method = ErrorsFirst(method, scenario.inference.error_steps, scenario.inference.error_rate)
     if scenario.inference.noise > 0 and scenario.inference.solver is None:

@@ -29,7 +29,7 @@ def require_activation(what: str, activation: Activation) -> None:
             pulled = activation.pullback(host_namespace(), saved, p)
     except Exception:  # it may be made for one width
         return
-    _require_shapes(f"{what} ({called(activation)})", [("value", value, p.shape), ("pullback", pulled, p.shape)])
+    require_shapes(f"{what} ({called(activation)})", [("value", value, p.shape), ("pullback", pulled, p.shape)])
 
 
 @lru_cache(maxsize=256)
@@ -37,16 +37,16 @@ def require_loss(what: str, loss: Loss, units: int) -> None:
     """Raise `UsageError` for a loss of a user's own that does not give a number a sample and an error an output."""
     y = np.random.default_rng(0).uniform(0.25, 0.75, (SAMPLES, units))
     what = f"{what} ({called(loss)})"
-    with _told_of(what, loss):
+    with told_of(what, loss):
         value, error = loss.value(host_namespace(), 0.5 * y, y), loss.error(host_namespace(), 0.5 * y, y)
-    _require_shapes(what, [("value", value, (SAMPLES,)), ("error", error, y.shape)])
+    require_shapes(what, [("value", value, (SAMPLES,)), ("error", error, y.shape)])
 
 
 @lru_cache(maxsize=256)
 def require_stepper(what: str, stepper: Any) -> None:
     """Raise `UsageError` for a stepper of a user's own that does not return an increment and what it remembers."""
     g, what = np.random.default_rng(0).uniform(0.25, 0.75, (SAMPLES, 3)), f"{what} ({called(stepper)})"
-    with _told_of(what, stepper):
+    with told_of(what, stepper):
         memory = stepper.begin(host_namespace(), g)
         found = stepper.increment(host_namespace(), g, memory, 1)
     _require_pair(what, "increment", found, g, memory)
@@ -58,7 +58,7 @@ def require_optimizer(what: str, optimizer: Any) -> None:
     what = f"{what} ({called(optimizer)})"
     for shape in ((4, 3), (3,)):
         g = np.random.default_rng(0).uniform(0.25, 0.75, shape)
-        with _told_of(what, optimizer):
+        with told_of(what, optimizer):
             memory = optimizer.begin(host_namespace(), g)
             found = optimizer.update(host_namespace(), g, 0.5 * g, memory, 1e-3, 1)
         _require_pair(what, "update", found, g, memory)
@@ -73,7 +73,7 @@ def _require_pair(what: str, name: str, found: Any, like: Any, memory: Any) -> N
         raise UsageError(
             f"{what}: its {name} returns {_in_words(found)}; it returns an array and what is remembered, two"
         )
-    _require_shapes(what, [(name, found[0], like.shape)])
+    require_shapes(what, [(name, found[0], like.shape)])
     if _shapes(found[1]) != _shapes(memory):
         raise UsageError(
             f"{what}: what its {name} remembers has shapes {_shapes(found[1])}, and began with {_shapes(memory)}; "
@@ -81,7 +81,8 @@ def _require_pair(what: str, name: str, found: Any, like: Any, memory: Any) -> N
         )
 
 
-def _require_shapes(what: str, found: list[tuple[str, Any, Shape]]) -> None:
+def require_shapes(what: str, found: list[tuple[str, Any, Shape]]) -> None:
+    """Raise `UsageError` for an array (its name, itself, its shape as it should be) of another shape, or for none."""
     for name, array, shape in found:
         if array is None or np.shape(array) != shape:
             raise UsageError(f"{what}: its {name} is {_in_words(array)}; an array of shape {shape} is needed here")
@@ -96,7 +97,7 @@ def _in_words(found: Any) -> str:
 
 
 @contextmanager
-def _told_of(what: str, thing: Any) -> Generator[None]:
+def told_of(what: str, thing: Any) -> Generator[None]:
     """Turn whatever a trial ends in into a line that begins with what was tried."""
     try:
         with np.errstate(all="ignore"):

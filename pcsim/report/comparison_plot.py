@@ -1,4 +1,4 @@
-"""The figure of a comparison: a panel a combination, energies over log steps (EO paper, Figs. 1 and B.1)."""
+"""The figure of a comparison: a panel a combination, energies over log steps."""
 
 from pathlib import Path
 from typing import Any

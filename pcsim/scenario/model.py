@@ -83,6 +83,9 @@ class DataTable(Table):
         if self.name == "npz" and self.file is None:
             text = 'data.file is missing; name = "npz" reads its samples from it, as in file = "samples.npz"'
             require_consistent([Inconsistency(("data.name",), text)])
+        if self.validation_seed is not None and self.validation == 0:
+            text = "data.validation_seed is not used without data.validation; remove it, or hold out a share, as in 0.1"
+            require_consistent([Inconsistency(("data.validation_seed",), text)])
         return self
 
 

@@ -1,4 +1,4 @@
-"""Easy and hard samples of a trained network on their way to equilibrium, and there (EO paper, Fig. C.1)."""
+"""Easy and hard samples of a trained network on their way to equilibrium, and there."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -61,7 +61,6 @@ def _together(runs: Sequence[Run], steps: list[NDArray[Any]], energies: list[NDA
             padded(energies),
             ("run", "row", "layer", "group"),
             "layerwise energy, median over the group",
-            source="EO paper, Fig. C.1",
         ),
     }
 

@@ -14,7 +14,7 @@ from pcsim.figures.axes import as_text, new_figure
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.outcome import outcome_of
-from pcsim.studies.parts import OKABE_ITO
+from pcsim.studies.parts import OKABE_ITO, deviation
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results
 from pcsim.studies.rows import Measures
@@ -76,7 +76,7 @@ def draw(results: Results) -> Any:
     across = _axis(results)
     for i, label in enumerate(_variants(results)):
         points = [(place, *_best(results, label, across, place)) for place in _places(results, across, label)]
-        places, mean, spread = zip(*points, strict=True)
+        places, mean, spread, _ = zip(*points, strict=True)
         colour = OKABE_ITO[i % len(OKABE_ITO)]
         axes.errorbar(places, mean, spread, color=colour, marker="o", capsize=3, linewidth=1.2, label=as_text(label))
     everywhere = np.unique(results[across].values)
@@ -114,14 +114,14 @@ def _places(results: Results, across: str, label: str) -> list[int] | list[float
     return np.unique(results[across].values[results["variant"].values.astype(str) == label]).tolist()
 
 
-def _best(results: Results, label: str, across: str, place: int | float) -> tuple[float, float]:
-    """Return mean and standard deviation over seeds in per cent, at the rates with the highest mean."""
+def _best(results: Results, label: str, across: str, place: int | float) -> tuple[float, float, int]:
+    """Return mean and standard deviation over seeds in per cent at the rates with the highest mean, and how many."""
     there = (results["variant"].values.astype(str) == label) & (results[across].values == place)
     rates, accuracy = results["rates"].values[there], 100 * results["best"].values[there]
     _, groups = np.unique(np.nan_to_num(rates, nan=-1.0), axis=0, return_inverse=True)
     found = [accuracy[groups.reshape(-1) == group] for group in range(int(groups.max()) + 1)]
     best = max(found, key=lambda values: float(np.mean(values)))
-    return float(np.mean(best)), float(np.std(best))
+    return float(np.mean(best)), float(deviation(best)), len(best)
 
 
 def table(results: Results) -> list[dict[str, str]]:
@@ -130,7 +130,10 @@ def table(results: Results) -> list[dict[str, str]]:
     for label in _variants(results):
         row, known = {"run": label or "the run"}, _places(results, across, label)
         for place in np.unique(results[across].values).tolist():
-            mean, spread = _best(results, label, across, place) if place in known else (np.nan, np.nan)
-            row[f"{AXES[across]}: {place:g}"] = f"{mean:.2f} ± {spread:.2f} %" if place in known else "–"
+            row[f"{AXES[across]}: {place:g}"] = _told(*_best(results, label, across, place)) if place in known else "–"
         rows.append(row)
     return rows
+
+
+def _told(mean: float, spread: float, seeds: int) -> str:
+    return f"{mean:.2f} %" if seeds == 1 else f"{mean:.2f} ± {spread:.2f} %"

@@ -9,7 +9,7 @@ from pcsim.figures.axes import as_text, new_figure
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.grid import sequential_colours
-from pcsim.studies.parts import require_recorded
+from pcsim.studies.parts import deviation, require_recorded
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, padded
 from pcsim.studies.rows import Measures
@@ -53,7 +53,7 @@ def draw(results: Results) -> Any:
     for axes, (label, (step, errors)) in zip(panels[0], groups.items(), strict=True):
         names = [*(f"layer {i}" for i in range(errors.shape[2] - 1)), "output"]
         for i, colour in sequential_colours(np.arange(errors.shape[2])).items():
-            mean, spread = errors[..., i].mean(axis=0), errors[..., i].std(axis=0)
+            mean, spread = errors[..., i].mean(axis=0), deviation(errors[..., i])
             axes.plot(step, mean, color=colour, marker="o", markersize=3, linewidth=1.2, label=names[i])
             axes.fill_between(step, np.maximum(mean - spread, 0), mean + spread, color=colour, alpha=0.15, linewidth=0)
         axes.set_yscale("log")

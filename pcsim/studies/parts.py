@@ -69,3 +69,8 @@ def distances(trace: Trace, layer: int, end: NDArray[np.float64]) -> Float64[NDA
     """Return how far every sample's state of a layer is from its `end`, (sample, *shape), in every row."""
     states = trace.states(layer).astype(np.float64)
     return np.linalg.norm((states - end).reshape(*states.shape[:2], -1), axis=-1)
+
+
+def deviation(values: Float64[NDArray[np.float64], "seed ..."]) -> Float64[NDArray[np.float64], "..."]:
+    """Return the standard deviation of a sample over its first axis, zeros for a single one."""
+    return values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(values.shape[1:])

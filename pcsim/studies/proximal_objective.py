@@ -17,7 +17,7 @@ from pcsim.learning.trainer import Snapshot
 from pcsim.runs.simulation import prepare
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
-from pcsim.studies.parts import OKABE_ITO, require_recorded, settle, without_learning
+from pcsim.studies.parts import OKABE_ITO, deviation, require_recorded, settle, without_learning
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, padded
 from pcsim.studies.rows import Measures
@@ -101,7 +101,7 @@ def draw(results: Results) -> Any:
     for k, (axes, beta) in enumerate(zip(panels[0], betas, strict=True)):
         for i, (label, (step, objective)) in enumerate(_by_variant(results).items()):
             change = objective[..., k] - objective[:, :1, k]
-            mean, spread, colour = change.mean(axis=0), change.std(axis=0), OKABE_ITO[i % len(OKABE_ITO)]
+            mean, spread, colour = change.mean(axis=0), deviation(change), OKABE_ITO[i % len(OKABE_ITO)]
             axes.plot(step, mean, color=colour, linewidth=1.3, marker="o", markersize=2.5, label=as_text(label))
             axes.fill_between(step, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0)
         axes.axhline(0.0, color="0.5", linewidth=0.7)
@@ -131,7 +131,7 @@ def table(results: Results) -> list[dict[str, str]]:
     for label, (_, objective) in _by_variant(results).items():
         change = objective[:, -1] - objective[:, 0]
         columns = {
-            f"β = {beta:g}": f"{change[:, k].mean():+.2g} ± {change[:, k].std():.1g}"
+            f"β = {beta:g}": f"{change[:, k].mean():+.2g} ± {deviation(change[:, k]):.1g}"
             for k, beta in enumerate(results["beta"].values)
         }
         rows.append({"run": label or "the run"} | columns)

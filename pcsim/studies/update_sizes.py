@@ -14,7 +14,7 @@ from pcsim.learning.trainer import Outcome, Snapshot, Trainer, Updates
 from pcsim.runs.simulation import prepare
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
-from pcsim.studies.parts import OKABE_ITO
+from pcsim.studies.parts import OKABE_ITO, deviation
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, padded
 from pcsim.studies.rows import Measures
@@ -101,7 +101,7 @@ def draw(results: Results) -> Any:
     width = 0.8 / len(groups)
     for i, (label, sizes) in enumerate(groups.items()):
         place = np.arange(sizes.shape[1]) + (i - (len(groups) - 1) / 2) * width
-        mean, spread = sizes.mean(axis=0), sizes.std(axis=0)
+        mean, spread = sizes.mean(axis=0), deviation(sizes)
         colour = OKABE_ITO[i % len(OKABE_ITO)]
         axes.bar(place, mean, width, yerr=spread, color=colour, capsize=2, label=as_text(label))
     axes.set_yscale("log")

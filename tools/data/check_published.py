@@ -16,9 +16,11 @@ from tools.data.published import (
     METHOD_WORDS,
     ConvolutionalRow,
     DenseRow,
+    SequentialRow,
     accuracies,
     convolutional_rows,
     dense_rows,
+    sequential_rows,
 )
 
 Values = dict[str, Any]
@@ -26,6 +28,17 @@ RELU_GAIN = 2**0.5
 COSINE = {"kind": "cosine", "warmup": 0.1, "peak": 1.1, "final": 0.1}
 ADAM: Values = {"learning.beta1": 0.9, "learning.beta2": 0.999, "learning.clip": None, "learning.patience": None}
 WHOLE: Values = {"data.validation": 0.0, "data.samples": None, "inference.start": "feedforward"}
+PLAIN: Values = {
+    "network.precisions": 1.0,
+    "network.activity_decay": 0.0,
+    "network.parametrisation": "standard",
+    "network.skip": 0,
+    "inference.clamp": "hard",
+    "inference.predictions": "local",
+    "learning.augment": None,
+    "learning.scale": "none",
+}
+"""What no table names, since nobody would do otherwise without a word."""
 
 
 def dense(row: DenseRow) -> Values:
@@ -34,6 +47,7 @@ def dense(row: DenseRow) -> Values:
     values: Values = {
         "network.widths": (784, *(128,) * hidden, 10),
         "network.activation": "gelu",
+        "network.order": "weights-first",
         "network.init": "orthogonal",
         "network.gain": RELU_GAIN,
         "network.bias": True,
@@ -49,7 +63,7 @@ def dense(row: DenseRow) -> Values:
         "data.scaling": None,
     }
     values |= _inference(row.method, row.loss, row.step_size, row.steps, "0")
-    return ADAM | WHOLE | values
+    return PLAIN | ADAM | WHOLE | values
 
 
 def convolutional(row: ConvolutionalRow) -> Values:
@@ -57,8 +71,9 @@ def convolutional(row: ConvolutionalRow) -> Values:
     steps = "5" if row.method == "eo" else {"vgg-5": "8", "vgg-7": "10", "vgg-9": "12"}.get(row.architecture, "")
     values: Values = {
         "network.input": (32, 32, 3),
-        "network.layers": int(row.architecture.split("-")[1]),
+        "network.layers": row.convolutions,
         "network.activation": row.activation,
+        "network.order": "weights-first",
         "network.init": "pytorch",
         "learning.optimizer": "adamw" if row.method == "so" else "adam",
         "learning.schedule": COSINE,
@@ -69,7 +84,32 @@ def convolutional(row: ConvolutionalRow) -> Values:
         "learning.seeds": (0, 1, 2, 3, 42),
         "data.scaling": "standard",
     }
-    return ADAM | WHOLE | values | _inference(row.method, row.loss, row.step_size, steps, row.momentum)
+    return PLAIN | ADAM | WHOLE | values | _inference(row.method, row.loss, row.step_size, steps, row.momentum)
+
+
+def sequential(row: SequentialRow) -> Values:
+    """Return what the text of Alonso et al. (2024, section 6 and A.5) says of a line of its Table 2."""
+    values: Values = {
+        "network.activation": "relu",
+        "network.order": "activation-first",
+        "inference.method": row.method,
+        "inference.loss": "cross-entropy",
+        "learning.optimizer": row.optimizer,
+        "learning.batch": 64,
+        "learning.weight_decay": 0.0,
+        "learning.schedule": None,
+        "learning.seeds": (0, 1, 2, 3, 4),
+    }
+    if row.is_convolutional:
+        values["network.layers"] = ((64, 5, 2, 0, False), (128, 5, 2, 0, False), (256, 3, 2, 0, False))
+    else:
+        values["network.widths"] = (3072, 1024, 1024, 1024, 10)
+    if row.method == "sequential":
+        values |= {"inference.steps": 3, "inference.optimizer": "gd"}
+    if row.optimizer == "mq":
+        rho = 0.999 if row.is_convolutional else 0.9999
+        values |= {"learning.rho": rho, "learning.r": 1e-6, "learning.lr_min": 1e-3}
+    return PLAIN | ADAM | WHOLE | values
 
 
 def _inference(method: str, loss: str, step_size: str, steps: str, momentum: str) -> Values:
@@ -86,6 +126,7 @@ def deviations() -> list[str]:
     """Return a line for every key of a shipped scenario that has another value than the published one."""
     wanted = {row.scenario: dense(row) for row in dense_rows()}
     wanted |= {row.scenario: convolutional(row) for row in convolutional_rows()}
+    wanted |= {row.scenario: sequential(row) for row in sequential_rows()}
     found = [f"{name}: has a published accuracy, and no published settings" for name in accuracies().keys() - wanted]
     for name, values in wanted.items():
         scenario = read_scenario(name)
@@ -97,11 +138,16 @@ def deviations() -> list[str]:
 
 
 def _shipped(scenario: Scenario, key: str) -> Any:
-    """Return a value as published ones are written: of listed layers their number, of a cosine the words it has."""
+    """Return a value as published ones are written: of listed layers their convolutions, of a cosine its words."""
     table, word = key.split(".")
     value = getattr(getattr(scenario, table), word)
     if key == "network.layers":
-        return sum(layer.conv is not None or layer.dense is not None for layer in value)
+        # A global pool stands in the text, not in the list of pools.
+        return tuple(
+            (layer.conv, layer.kernel, layer.stride, layer.padding, layer.pool == 2)
+            for layer in value
+            if layer.conv is not None
+        )
     if key == "learning.schedule" and value is not None:
         return value.model_dump(exclude={"every", "factor"})
     return value

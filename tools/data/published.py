@@ -20,6 +20,10 @@ _DATA = {
 }
 
 
+Convolution = tuple[int, int, int, int, bool]
+"""Channels, kernel, stride, padding, and whether a pool of 2 by 2 follows."""
+
+
 class DenseRow(NamedTuple):
     """A column of the EO paper's Tables D.2 to D.7; what is empty there is empty here."""
 
@@ -51,11 +55,30 @@ class ConvolutionalRow(NamedTuple):
     rate: str
     decay: str
     activation: str
+    convolutions: tuple[Convolution, ...]
 
     @property
     def scenario(self) -> str:
         """Name of the scenario with these values."""
         return f"train-{self.data}-{self.architecture.replace('-', '')}-{self.method}-{self.loss}"
+
+
+class SequentialRow(NamedTuple):
+    """A line of Table 2 of Alonso et al. (2024) for one network: method and optimiser, in our words."""
+
+    data: str
+    is_convolutional: bool
+    method: str
+    optimizer: str
+    mean: float
+    deviation: float
+
+    @property
+    def scenario(self) -> str:
+        """Name of the scenario with these values."""
+        method = "bp" if self.method == "backprop" else "seqil"
+        ending = "" if self.optimizer == "sgd" else f"-{self.optimizer}"
+        return f"train-{self.data}-{'conv' if self.is_convolutional else 'mlp'}-{method}{ending}"
 
 
 class Accuracy(NamedTuple):
@@ -86,6 +109,7 @@ def dense_rows() -> list[DenseRow]:
 
 def convolutional_rows() -> list[ConvolutionalRow]:
     """Return the columns of Table D.12; ResNet-18, of which it names no activation, has relu."""
+    networks = {row["arch"]: _convolutions(row) for row in _rows("eo-architectures.csv")}
     return [
         ConvolutionalRow(
             _DATA[row["data"]],
@@ -97,9 +121,28 @@ def convolutional_rows() -> list[ConvolutionalRow]:
             row["w_lr"],
             row["w_decay"],
             row["act"] or "relu",
+            networks[row["arch"]],
         )
         for row in _rows("eo-convolutional.csv")
     ]
+
+
+def _convolutions(row: dict[str, str]) -> tuple[Convolution, ...]:
+    columns = [map(int, row[name].split()) for name in ("channels", "kernels", "strides", "paddings")]
+    pools = set(map(int, row["pools"].split()))
+    return tuple((*sizes, i in pools) for i, sizes in enumerate(zip(*columns, strict=True)))
+
+
+def sequential_rows() -> list[SequentialRow]:
+    """Return the lines of Table 2 of Alonso et al. (2024) that a scenario stands for, those on CIFAR-10."""
+    found: list[SequentialRow] = []
+    for row in _rows("alonso-accuracies.csv"):
+        if row["data"] == "CIFAR-10":
+            method, _, optimizer = row["method"].partition("-")
+            word = "backprop" if method == "BP" else "sequential"
+            own = _DATA[row["data"]], row["network"] == "conv", word, optimizer.lower() or "sgd"
+            found.append(SequentialRow(*own, float(row["mean"]), float(row["sd"])))
+    return found
 
 
 def accuracies() -> dict[str, Accuracy]:

@@ -73,4 +73,4 @@ def distances(trace: Trace, layer: int, end: NDArray[np.float64]) -> Float64[NDA
 
 def deviation(values: Float64[NDArray[np.float64], "seed ..."]) -> Float64[NDArray[np.float64], "..."]:
     """Return the standard deviation of a sample over its first axis, zeros for a single one."""
-    return values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(values.shape[1:])
+    return np.asarray(values.std(axis=0, ddof=1)) if len(values) > 1 else np.zeros(values.shape[1:])

@@ -1,4 +1,4 @@
-"""Energies of layers over a clock as a heat map: grey where a layer has exactly none."""
+"""Energies of layers over a clock as a heat map: grey where a layer has exactly none, white where none is known."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,21 +21,17 @@ def draw_heat(
     axes: Any, clock: NDArray[np.float64], energy: NDArray[np.float64], ends: tuple[float, float] | None
 ) -> Any:
     """Draw energies (row, layer) over the clock (row,) in colours with these ends; return what `draw_bar` takes."""
-    from matplotlib.colors import LogNorm
+    from matplotlib.colors import ListedColormap, LogNorm
 
     low, high = ends or (0.1, 1.0)
     signal = np.ma.masked_where(~(energy > 0), energy)
-    axes.set_facecolor("0.85")
-    mesh = axes.pcolormesh(
-        _edges(clock),
-        np.arange(energy.shape[1] + 1) - 0.5,
-        signal.T,
-        norm=LogNorm(low, high if high > low else 10 * low),
-        cmap="viridis",
-    )
+    cells = _edges(clock), np.arange(energy.shape[1] + 1) - 0.5
+    norm = LogNorm(low, high if high > low else 10 * low)
+    mesh = axes.pcolormesh(*cells, signal.T, norm=norm, cmap="viridis")
     axes.set_ylabel("layer (input to output)")
     axes.yaxis.get_major_locator().set_params(integer=True)
-    if np.ma.is_masked(signal):
+    if (silent := energy == 0).any():
+        axes.pcolormesh(*cells, np.ma.masked_where(~silent, silent).T, cmap=ListedColormap(["0.85"]))
         axes.set_title("grey: exactly zero, no signal", loc="right")
     return mesh
 

@@ -105,7 +105,8 @@ def build_inference(scenario: Scenario, network: Network, masked: tuple[bool, ..
     if kind.traits.searches:
         return kind(energy, residual_of(scenario), scenario.inference.steps)
     method = kind(energy.bare if kind.traits.backpropagates else energy, **_words(scenario, kind))
-    require_inference(method)
+    with named(scenario, "inference.method"):
+        require_inference(method)
     if scenario.inference.error_steps > 0:
         method = ErrorsFirst(method, scenario.inference.error_steps, scenario.inference.error_rate)
     if scenario.inference.noise > 0 and scenario.inference.solver is None:

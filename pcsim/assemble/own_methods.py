@@ -1,11 +1,11 @@
 """One try of an inference method of a user's own before a run: two of its steps, on two samples."""
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from pcsim.assemble.own_trials import SAMPLES, require_shapes, told_of
+from pcsim.assemble.own_trials import SAMPLES, called, require_shapes, ships, told_of
 from pcsim.engine.host import host_namespace
 from pcsim.errors import UsageError
 from pcsim.inference import Inference
@@ -13,8 +13,9 @@ from pcsim.inference.steppers import GradientDescent
 from pcsim.model.energy import Evaluation
 from pcsim.model.layers import Shape
 
-SMALL = 0.01
-"""Every parameter's entries in a trial, and its step size."""
+PARAMETER = 0.01
+"""Every parameter's entries: sums over any width stay small."""
+STEP_SIZE = 0.01
 
 
 def require_inference(method: Inference) -> None:
@@ -23,11 +24,13 @@ def require_inference(method: Inference) -> None:
     Those that ship are not tried, and none on a free input, which is no input of the loop's.
     """
     network = method.energy.network
-    if type(method).__module__.partition(".")[0] == "pcsim" or network.has_free_input:
+    if ships(method) or network.has_free_input:
         return
-    what = f"method '{method.name}' ({type(method).__name__})"
-    xp, rng, stepper = host_namespace(), np.random.default_rng(0), GradientDescent(SMALL)
-    parameters = tuple({name: np.full(each.shape, SMALL) for name, each in own.items()} for own in network.parameters)
+    what = f"method '{method.name}' ({called(method)})"
+    xp, rng, stepper = host_namespace(), np.random.default_rng(0), GradientDescent(STEP_SIZE)
+    parameters = tuple(
+        {name: np.full(each.shape, PARAMETER) for name, each in own.items()} for own in network.parameters
+    )
     x, y = (rng.uniform(0.25, 0.75, (SAMPLES, *shape)) for shape in (network.input_shape, network.layer_shapes[-1]))
     with told_of(what, method):
         clamped = method.clamp(xp, parameters, x, y)
@@ -35,36 +38,43 @@ def require_inference(method: Inference) -> None:
     for step in (1, 2):
         with told_of(what, method):
             point: Any = method.evaluate(xp, clamped, carry)
-        if not isinstance(point, Evaluation):
-            raise UsageError(f"{what}: its evaluate returns {type(point).__name__}; an Evaluation is needed")
-        require_shapes(what, list(_arrays(what, point, network.layer_shapes)))
+        _require_evaluation(what, point, network.layer_shapes)
         with told_of(what, method):
             after = method.advance(xp, clamped, point, carry, stepper, step)
-        _require_alike(what, list(_leaves(carry)), list(_leaves(after)))
+        _require_alike(what, list(_shapes(carry)), list(_shapes(after)))
         carry = after
 
 
-def _arrays(what: str, point: Evaluation, shapes: tuple[Shape, ...]) -> Iterator[tuple[str, Any, Shape]]:
-    """Yield what is shown of a point: what each array is, the array, and the shape that is needed."""
+def _require_evaluation(what: str, point: Any, shapes: tuple[Shape, ...]) -> None:
+    if not isinstance(point, Evaluation):
+        raise UsageError(f"{what}: its evaluate returns {called(point)}; an Evaluation is needed")
     wanted = [(SAMPLES, *shape) for shape in shapes]
-    for name, arrays, own in (("states", point.states, wanted[:-1]), ("errors", point.errors, wanted)):
-        if len(arrays) != len(own):
-            raise UsageError(f"{what}: its evaluate gives {len(arrays)} {name}; {len(own)} are needed")
-        yield from ((f"{name}[{i}]", array, shape) for i, (array, shape) in enumerate(zip(arrays, own, strict=True)))
-    yield "output", point.output, wanted[-1]
+    found = [("output", point.output, wanted[-1])]
+    for name, own in (("states", wanted[:-1]), ("errors", wanted)):
+        arrays: Any = getattr(point, name)
+        if not isinstance(arrays, tuple) or len(arrays) != len(own):
+            has = f"{len(arrays)} {name}" if isinstance(arrays, tuple) else f"{called(arrays)} as {name}"
+            raise UsageError(f"{what}: its evaluate returns {has}; a tuple of {len(own)} is needed")
+        found += [(f"{name}[{i}]", array, shape) for i, (array, shape) in enumerate(zip(arrays, own, strict=True))]
+    require_shapes(what, found)
 
 
 def _require_alike(what: str, before: list[Shape], after: list[Shape]) -> None:
     if len(before) != len(after):
-        raise UsageError(f"{what}: its advance returns {len(after)} arrays, and was given {len(before)}; as many stay")
-    if (turned := next(((a, b) for a, b in zip(after, before, strict=True) if a != b), None)) is not None:
-        raise UsageError(f"{what}: its advance makes an array of shape {turned[0]} of one of {turned[1]}; shapes stay")
+        raise UsageError(
+            f"{what}: its advance returns {len(after)} arrays where it was given {len(before)}; return one for each"
+        )
+    if (turned := next(((a, b) for a, b in zip(before, after, strict=True) if a != b), None)) is not None:
+        raise UsageError(
+            f"{what}: its advance turns an array of shape {turned[0]} into one of {turned[1]}; keep its shape"
+        )
 
 
-def _leaves(carry: Any) -> Iterator[Shape]:
-    """Yield the shapes of the arrays in nested tuples."""
-    if isinstance(carry, tuple):
-        for each in cast("tuple[Any, ...]", carry):
-            yield from _leaves(each)
+def _shapes(carry: Any) -> Iterator[Shape]:
+    """Yield the shapes of the arrays in what is carried, however it is nested."""
+    if isinstance(carry, tuple | list | dict):
+        nested: Any = carry.values() if isinstance(carry, dict) else carry
+        for each in nested:
+            yield from _shapes(each)
     else:
         yield np.shape(carry)

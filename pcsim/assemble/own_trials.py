@@ -106,6 +106,11 @@ def told_of(what: str, thing: Any) -> Generator[None]:
         raise UsageError(f"{what} ends in {told(error, thing)}") from error
 
 
+def ships(thing: Any) -> bool:
+    """Tell whether a thing's class is one of pcsim's or of its backends'."""
+    return type(thing).__module__.partition(".")[0].startswith("pcsim")
+
+
 def called(thing: Any) -> str:
     """Return the name of a thing's class."""
     return type(thing).__name__

@@ -24,7 +24,7 @@ from pcsim.learning.plan import Advice, TrainingPlan, batches_of
 from pcsim.learning.samples import DataParts, Split
 from pcsim.learning.trainer import TrainingTask
 from pcsim.model.network import Network
-from pcsim.scenario import Scenario
+from pcsim.scenario import LearningTable, Scenario
 from pcsim.typing import NDArray
 
 
@@ -75,13 +75,13 @@ def build_training_setup(
         table.patience,
         table.checkpoint,
         number_of_classes(scenario, dataset, evaluation.truth(*samples.train)),
+        _advice(scenario, table),
         evaluation,
         build_step_size_finder(scenario, network),
         class_boundary(scenario, dataset),
         table.drop_last,
         table.patience_by == "accuracy",
         table.evaluate,
-        _advice(scenario),
     )
     if plan.by_accuracy and not plan.classes:
         raise UsageError(
@@ -97,18 +97,20 @@ def build_training_setup(
     return TrainingSetup(samples, plan, task)
 
 
-def _advice(scenario: Scenario) -> Advice:
+def _advice(scenario: Scenario, table: LearningTable) -> Advice:
     """Return what to change where training diverges: what is sure not to be the cause is left out."""
-    table, learning = scenario.inference, scenario.learning
-    takes_steps = table.method not in ("backprop", "equilibrium") and table.tolerances is None
-    shorter = ["inference.step_size"] if takes_steps and table.step_size != "auto" else []
-    if table.error_step_size is not None:
+    inference, traits = scenario.inference, method_of(scenario).traits
+    takes_steps = not (traits.backpropagates or traits.searches) and inference.tolerances is None
+    shorter = ["inference.step_size"] if takes_steps and inference.step_size != "auto" else []
+    if inference.error_step_size is not None:
         shorter.append("inference.error_step_size")
-    slower = f"use a smaller {' or '.join(['learning.lr', *shorter])}"
-    if learning is not None and learning.rule == "incremental":
-        return Advice(slower, slower)
+    later = f"use a smaller {' or '.join(['learning.lr', *shorter])}"
+    if table.scale == "none":
+        later += ", or learning.clip"
+    if table.rule == "incremental":
+        return Advice(later, later)
     steps = f"a smaller {' or '.join(shorter)}, or " if shorter else ""
-    return Advice(f"no weight has moved yet: use {steps}smaller initial weights or data", f"{slower}, or learning.clip")
+    return Advice(f"no weight has moved yet: use {steps}smaller initial weights or data", later)
 
 
 def _augmentation(scenario: Scenario, network: Network, dataset: Dataset) -> Augmentation | None:

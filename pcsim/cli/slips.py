@@ -14,7 +14,7 @@ def unknown_option(error: click.NoSuchOption, arguments: Sequence[str]) -> str:
     command = None if error.ctx is None else error.ctx.command
     options = {each.lstrip("-"): each for parameter in (command.params if command else ()) for each in parameter.opts}
     word = name.lstrip("-")
-    close = [each for each in options if len(word) > 1 and each.startswith(word)]
+    close = sorted((each for each in options if len(word) > 1 and each.startswith(word)), key=len)
     close = close or difflib.get_close_matches(word, options, n=1, cutoff=0.75)
     if close:
         return f"there is no option {name}; did you mean '{options[close[0]]}'?"

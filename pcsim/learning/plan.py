@@ -26,11 +26,10 @@ class StepSizeFinder(Protocol):
 
 
 class Advice(NamedTuple):
-    """What to do where training diverges."""
+    """What to do where training diverges: in the first update, before any weight has moved, and in a later one."""
 
-    at_once: str = "no weight has moved yet: use smaller steps of inference, initial weights or data"
-    """In the first update."""
-    later: str = "use a smaller learning rate, or smaller steps of inference"
+    at_once: str
+    later: str
 
 
 @dataclass(frozen=True)
@@ -54,13 +53,13 @@ class TrainingPlan:
     patience: int | None
     checkpoint: int
     classes: int
+    advice: Advice
     evaluation: Scoring = field(default_factory=ForwardPass)
     step_size_finder: StepSizeFinder | None = None
     boundary: float = 0.0
     drop_last: bool = True
     by_accuracy: bool = False
     evaluate: int | None = None
-    advice: Advice = field(default_factory=Advice)
 
     def updates_per_epoch(self, samples: int) -> int:
         """Return how many batches there are in so many samples."""

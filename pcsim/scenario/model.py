@@ -76,7 +76,7 @@ class DataTable(Table):
     validation: Fraction = 0.0
     """Share of the training samples that [learning] holds out, to tell when to stop."""
     validation_seed: Annotated[CountOrZero | None, Allowed("a whole number, 0 or more")] = None
-    """Seed that draws the samples held out, the same ones for all seeds; without it the scenario's seed."""
+    """Seed that draws the share data.validation, the same samples for all seeds; without it the scenario's seed."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64
 
 from pcsim.assemble import hidden_units
 from pcsim.errors import UsageError
@@ -14,11 +15,12 @@ from pcsim.figures.axes import as_text, new_figure
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.outcome import outcome_of
-from pcsim.studies.parts import OKABE_ITO, deviation
+from pcsim.studies.parts import OKABE_ITO, deviation, mean_in_words
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results
 from pcsim.studies.rows import Measures
 from pcsim.studies.work import Work
+from pcsim.typing import NDArray
 
 WORK = Work.RUNS
 AXES = {
@@ -75,9 +77,9 @@ def draw(results: Results) -> Any:
     figure, axes = new_figure((6.4, 4.2))
     across = _axis(results)
     for i, label in enumerate(_variants(results)):
-        points = [(place, *_best(results, label, across, place)) for place in _places(results, across, label)]
-        places, mean, spread, _ = zip(*points, strict=True)
-        colour = OKABE_ITO[i % len(OKABE_ITO)]
+        places, colour = _places(results, across, label), OKABE_ITO[i % len(OKABE_ITO)]
+        found = [_best(results, label, across, place) for place in places]
+        mean, spread = [each.mean() for each in found], [float(deviation(each)) for each in found]
         axes.errorbar(places, mean, spread, color=colour, marker="o", capsize=3, linewidth=1.2, label=as_text(label))
     everywhere = np.unique(results[across].values)
     if everywhere[-1] > 5 * everywhere[0] > 0:
@@ -114,14 +116,13 @@ def _places(results: Results, across: str, label: str) -> list[int] | list[float
     return np.unique(results[across].values[results["variant"].values.astype(str) == label]).tolist()
 
 
-def _best(results: Results, label: str, across: str, place: int | float) -> tuple[float, float, int]:
-    """Return mean and standard deviation over seeds in per cent at the rates with the highest mean, and how many."""
+def _best(results: Results, label: str, across: str, place: int | float) -> Float64[NDArray[np.float64], " seed"]:
+    """Return the accuracies of all seeds in per cent, at the rates with the highest mean."""
     there = (results["variant"].values.astype(str) == label) & (results[across].values == place)
     rates, accuracy = results["rates"].values[there], 100 * results["best"].values[there]
     _, groups = np.unique(np.nan_to_num(rates, nan=-1.0), axis=0, return_inverse=True)
     found = [accuracy[groups.reshape(-1) == group] for group in range(int(groups.max()) + 1)]
-    best = max(found, key=lambda values: float(np.mean(values)))
-    return float(np.mean(best)), float(deviation(best)), len(best)
+    return max(found, key=lambda values: float(np.mean(values)))
 
 
 def table(results: Results) -> list[dict[str, str]]:
@@ -130,10 +131,7 @@ def table(results: Results) -> list[dict[str, str]]:
     for label in _variants(results):
         row, known = {"run": label or "the run"}, _places(results, across, label)
         for place in np.unique(results[across].values).tolist():
-            row[f"{AXES[across]}: {place:g}"] = _told(*_best(results, label, across, place)) if place in known else "–"
+            found = f"{mean_in_words(_best(results, label, across, place), '.2f', '.2f')} %" if place in known else "–"
+            row[f"{AXES[across]}: {place:g}"] = found
         rows.append(row)
     return rows
-
-
-def _told(mean: float, spread: float, seeds: int) -> str:
-    return f"{mean:.2f} %" if seeds == 1 else f"{mean:.2f} ± {spread:.2f} %"

@@ -71,6 +71,17 @@ def distances(trace: Trace, layer: int, end: NDArray[np.float64]) -> Float64[NDA
     return np.linalg.norm((states - end).reshape(*states.shape[:2], -1), axis=-1)
 
 
-def deviation(values: Float64[NDArray[np.float64], "seed ..."]) -> Float64[NDArray[np.float64], "..."]:
-    """Return the standard deviation of a sample over its first axis, zeros for a single one."""
+def deviation(values: Float64[NDArray[np.float64], "run ..."]) -> Float64[NDArray[np.float64], "..."]:
+    """Return the standard deviation over the first axis, with n − 1; zeros for a single run."""
     return np.asarray(values.std(axis=0, ddof=1)) if len(values) > 1 else np.zeros(values.shape[1:])
+
+
+def standard_error(values: Float64[NDArray[np.float64], "run ..."]) -> Float64[NDArray[np.float64], "..."]:
+    """Return the standard error of the mean over the first axis; zeros for a single run."""
+    return np.asarray(deviation(values) / np.sqrt(len(values)))
+
+
+def mean_in_words(values: Float64[NDArray[np.float64], " run"], mean: str, spread: str) -> str:
+    """Return `mean ± deviation` in two number formats, the mean alone of a single run."""
+    told = format(values.mean(), mean)
+    return told if len(values) == 1 else f"{told} ± {format(float(deviation(values)), spread)}"

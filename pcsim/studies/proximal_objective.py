@@ -17,7 +17,7 @@ from pcsim.learning.trainer import Snapshot
 from pcsim.runs.simulation import prepare
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
-from pcsim.studies.parts import OKABE_ITO, deviation, require_recorded, settle, without_learning
+from pcsim.studies.parts import OKABE_ITO, deviation, mean_in_words, require_recorded, settle, without_learning
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results, padded
 from pcsim.studies.rows import Measures
@@ -131,8 +131,7 @@ def table(results: Results) -> list[dict[str, str]]:
     for label, (_, objective) in _by_variant(results).items():
         change = objective[:, -1] - objective[:, 0]
         columns = {
-            f"β = {beta:g}": f"{change[:, k].mean():+.2g} ± {deviation(change[:, k]):.1g}"
-            for k, beta in enumerate(results["beta"].values)
+            f"β = {beta:g}": mean_in_words(change[:, k], "+.2g", ".1g") for k, beta in enumerate(results["beta"].values)
         }
         rows.append({"run": label or "the run"} | columns)
     return rows

@@ -12,6 +12,7 @@ from pcsim.landscape import Chain, nearest_optimum
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.one_unit import BACKPROP, OTHER, PREDICTIVE, batches_of, chain_of
+from pcsim.studies.parts import standard_error
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results
 from pcsim.studies.rows import Measures
@@ -90,7 +91,7 @@ def draw(results: Results) -> Any:
 def _means(results: Results) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Return mean and standard error over the runs by batch, for every kind of update."""
     cosine = results["cosine"].values
-    error = cosine.std(axis=0, ddof=1) / np.sqrt(len(cosine)) if len(cosine) > 1 else np.zeros(cosine.shape[1:])
+    error = standard_error(cosine)
     names = results["step"].values.astype(str).tolist()
     return {name: (cosine[:, i].mean(axis=0), error[i]) for i, name in enumerate(names)}
 

@@ -10,6 +10,7 @@ from pcsim.landscape import stochastic_descent
 from pcsim.scenario import Run, Scenario
 from pcsim.studies.attempts import Attempts
 from pcsim.studies.one_unit import BACKPROP, PREDICTIVE, batches_of, chain_of
+from pcsim.studies.parts import standard_error
 from pcsim.studies.place import Place
 from pcsim.studies.results import Measured, Results
 from pcsim.studies.rows import Measures
@@ -92,8 +93,8 @@ def draw(results: Results) -> Any:
     ):
         for i, (method, colour) in enumerate(METHODS.items()):
             values = _known(results, name, i)
-            error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0
-            axes.bar(i, values.mean() if len(values) else 0.0, yerr=error, color=colour, alpha=0.5, capsize=4)
+            mean, error = (values.mean(), float(standard_error(values))) if len(values) else (0.0, 0.0)
+            axes.bar(i, mean, yerr=error, color=colour, alpha=0.5, capsize=4)
             axes.plot(np.full(len(values), i), values, "o", color=colour, markersize=3, label=method)
         axes.set_xticks(range(len(METHODS)), list(METHODS))
         axes.set_ylabel(words)
@@ -111,7 +112,7 @@ def table(results: Results) -> list[dict[str, str]]:
     rows: list[dict[str, str]] = []
     for i, method in enumerate(results["method"].values.astype(str)):
         noisy, curvature, updates = (_known(results, name, i) for name in ("noisy", "curvature", "updates"))
-        error = noisy.std(ddof=1) / np.sqrt(len(noisy)) if len(noisy) > 1 else 0.0
+        error = float(standard_error(noisy)) if len(noisy) else 0.0
         rows.append(
             {
                 "descent on": method,

@@ -28,7 +28,7 @@ def test_divergence_names_update_and_layer_and_keeps_the_trace(files: Files, cap
     [
         (
             ("inference.step_size=1e300",),
-            "no weight has moved yet: use a smaller inference.step_size, or smaller initial",
+            "no weight has moved yet: use a smaller inference.step_size, or smaller initial weights or data; ",
         ),
         (
             ("inference.step_size=1e300", "learning.rule=incremental"),
@@ -39,6 +39,7 @@ def test_divergence_names_update_and_layer_and_keeps_the_trace(files: Files, cap
             "use a smaller inference.step_size or inference.error_step_size, or smaller initial weights or data",
         ),
         (("learning.lr=1e30", "inference.method=backprop"), "use a smaller learning.lr, or learning.clip"),
+        (("learning.lr=1e30", "learning.scale=per-layer"), "use a smaller learning.lr or inference.step_size; "),
         (("learning.lr=1e30", "inference.step_size=auto"), "use a smaller learning.lr, or learning.clip"),
     ],
 )

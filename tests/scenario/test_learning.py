@@ -175,6 +175,9 @@ def test_the_share_for_validation(files: Files):
         "s.toml:10:1: data.validation is not used without [learning]; remove it, or add the table [learning]"
     ]
     assert parse_scenario(text.replace("= 1\n", "= 0.1\n") + "[learning]").data.validation == 0.1
+    alone = changed("batch = 16", "batch = 16\nvalidation_seed = 3") + "[learning]"
+    (line,) = files.problems(alone)
+    assert line.startswith("s.toml:11:1: data.validation_seed is not used without data.validation; remove it, or")
 
 
 def test_a_table_that_is_none(files: Files):

@@ -108,6 +108,8 @@ def test_accuracy_is_drawn_over_what_varies() -> None:
     assert results["steps"].values.tolist() == [1, 1, 2, 2] * 2
     assert [list(row) for row in rows] == [["run", "steps of inference: 1", "steps of inference: 2"]] * 2
     assert (results["best"].values >= results["last"].values).all()
+    found = 100 * results["best"].values[:2]
+    assert rows[0]["steps of inference: 1"] == f"{found.mean():.2f} ± {found.std(ddof=1):.2f} %"
 
 
 def test_accuracy_is_drawn_over_activity_decay() -> None:
@@ -115,6 +117,7 @@ def test_accuracy_is_drawn_over_activity_decay() -> None:
     results, rows = study("fig-thesis-c-12-accuracy", [*small, "sweep.network.activity_decay=[0.0, 0.5]", "seed=1"])
     assert results["decay"].values.tolist() == [0.0, 0.5]
     assert [list(row) for row in rows] == [["run", "activity decay: 0", "activity decay: 0.5"]]
+    assert rows[0]["activity decay: 0.5"] == f"{100 * results['best'].values[1]:.2f} %"
     older = {name: each for name, each in results.items() if name != "decay"}
     assert list(load_kind("final-accuracy").table(older)[0]) == ["run", "steps of inference: 3"]
 

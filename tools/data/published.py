@@ -63,7 +63,7 @@ class ConvolutionalRow(NamedTuple):
         return f"train-{self.data}-{self.architecture.replace('-', '')}-{self.method}-{self.loss}"
 
 
-class SequentialRow(NamedTuple):
+class AlonsoRow(NamedTuple):
     """A line of Table 2 of Alonso et al. (2024) for one network: method and optimiser, in our words."""
 
     data: str
@@ -133,15 +133,15 @@ def _convolutions(row: dict[str, str]) -> tuple[Convolution, ...]:
     return tuple((*sizes, i in pools) for i, sizes in enumerate(zip(*columns, strict=True)))
 
 
-def sequential_rows() -> list[SequentialRow]:
+def alonso_rows() -> list[AlonsoRow]:
     """Return the lines of Table 2 of Alonso et al. (2024) that a scenario stands for, those on CIFAR-10."""
-    found: list[SequentialRow] = []
+    found: list[AlonsoRow] = []
     for row in _rows("alonso-accuracies.csv"):
         if row["data"] == "CIFAR-10":
             method, _, optimizer = row["method"].partition("-")
             word = "backprop" if method == "BP" else "sequential"
             own = _DATA[row["data"]], row["network"] == "conv", word, optimizer.lower() or "sgd"
-            found.append(SequentialRow(*own, float(row["mean"]), float(row["sd"])))
+            found.append(AlonsoRow(*own, float(row["mean"]), float(row["sd"])))
     return found
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Train the network of a published row of backpropagation by PyTorch alone, to tell our code from our data.
+"""Train the network of a published row of backpropagation by PyTorch: is a difference the code's or the data's?
 
-usage: PCSIM_DATA=FOLDER python -m tools.data.row_in_torch train-mnist-bp-ce [--seeds 5]
+usage: PCSIM_DATA=FOLDER python -m tools.studies.row_in_torch train-mnist-bp-ce [--seeds 5]
 
 Needs pcsim, which reads the scenario's numbers and the data, and torch. Layers, initial weights, loss, gradients, Adam
 and the order of samples are PyTorch's. Prints the test accuracy after the last epoch of every seed, and the mean.
@@ -21,6 +21,7 @@ from torch import nn
 from pcsim.assemble import build_network
 from pcsim.assemble.inputs import load_samples, read_dataset
 from pcsim.scenario import Scenario, read_scenario
+from tools.data.published import dense_rows
 from tools.studies.trials import spread
 
 
@@ -30,7 +31,7 @@ def network_of(scenario: Scenario) -> nn.Sequential:
     widths: Any = scenario.network.widths
     for n_in, n_out in pairwise(widths):
         layer = nn.Linear(n_in, n_out)
-        nn.init.orthogonal_(layer.weight, scenario.network.gain or 1.0)
+        nn.init.orthogonal_(layer.weight, scenario.network.gain)
         nn.init.zeros_(layer.bias)
         layers += [layer, nn.GELU()]
     layers[-1] = nn.Sigmoid() if scenario.network.output_activation == "sigmoid" else nn.Identity()
@@ -38,7 +39,10 @@ def network_of(scenario: Scenario) -> nn.Sequential:
 
 
 def trained(scenario: Scenario, seed: int, parts: list[torch.Tensor]) -> float:
-    """Return the test accuracy in per cent after the epochs of a scenario."""
+    """Return the test accuracy in per cent after the epochs of a scenario.
+
+    `parts` are x (samples, inputs) and y (samples, classes) to learn from, and those to test on.
+    """
     torch.manual_seed(seed)
     table: Any = scenario.learning
     x, y, x_test, y_test = parts
@@ -61,7 +65,8 @@ def trained(scenario: Scenario, seed: int, parts: list[torch.Tensor]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the network of a row of backpropagation by PyTorch.")
-    parser.add_argument("scenario", help="train-[deep-]{mnist,fashion}-bp-{mse,ce}")
+    rows = [row.scenario for row in dense_rows() if row.method == "bp"]
+    parser.add_argument("scenario", choices=rows, metavar="SCENARIO", help=", ".join(rows))
     parser.add_argument("--seeds", type=int, default=5)
     given = parser.parse_args()
     torch.set_num_threads(1)

@@ -50,6 +50,7 @@ class NumpyBackend:
             rules=("pc", "forward", "incremental", "backprop"),
             learns_precisions=True,
             amortises=True,
+            interprets=True,
             solvers=SOLVERS,
             limits=(TRAINING.format("numpy"), wide_alone("numpy"), constant_steps("numpy"), wide_noise("numpy")),
         )

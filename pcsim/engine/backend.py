@@ -212,8 +212,9 @@ class Capabilities:
     last bits; `devices` is the number of devices here that can share the batches of training, 0 where it trains on one
     alone; `own` are the kinds of things of users' own, written over the namespace, that it runs, `lenders` packages
     whose optimisers it takes by name; `learns_precisions` says that it learns these, too, `amortises` that inference
-    may start from what an amortiser guesses, which it trains. `limits` are sentences on what is refused beyond that,
-    in the words of the refusal. The precision "exact" stands for any number of bits.
+    may start from what an amortiser guesses, which it trains; `interprets` that every update of training costs anew
+    what a task costs without samples. `limits` are sentences on what else is refused, in the words of the refusal. The
+    precision "exact" stands for any number of bits.
     """
 
     device: str
@@ -231,6 +232,7 @@ class Capabilities:
     lenders: tuple[str, ...] = ()
     learns_precisions: bool = False
     amortises: bool = False
+    interprets: bool = False
     devices: int = 0
 
 

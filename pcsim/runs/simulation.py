@@ -65,8 +65,8 @@ class Simulation:
             return 0.0
         count = len(self.task.x)
         none = self.backend.estimate(replace(self.task, x=self.task.x[:0], y=self.task.y[:0], initial=None))
-        each = (self.estimate - none) / count
-        return none + each * self.training.plan.batch * self.training.updates
+        each, updates = (self.estimate - none) / count, self.training.updates
+        return none * (updates if self.capabilities.interprets else 1) + each * self.training.plan.batch * updates
 
     @property
     def seconds(self) -> float:

@@ -207,14 +207,13 @@ LAYERS = ("dense", "conv", "pool", "norm", "add")
 class Capabilities:
     """What a backend can do here; `problem` and `fix` say why it cannot be used (None: it can).
 
-    `solvers` are those for continuous time and `rules` those of learning, none if it has none; `bounds` that
-    energies come with rigorous bounds; `packages` are those besides numpy and SciPy whose versions decide the last
-    bits; `devices` is how many devices here can share batches of training, 0 where it trains on one alone; `own`
-    are the kinds of users' own things, written over the namespace, that it runs, `lenders` packages whose
-    optimisers it takes; `learns_precisions` says that it learns these, `amortises` that it trains an amortiser,
-    from whose guesses inference may start; `interprets` that every update of training costs anew what a task costs
-    without samples. `limits` are sentences on what else is refused. The precision "exact" stands for any number of
-    bits.
+    `solvers` are those for continuous time and `rules` those of learning, none if it has none; `bounds` that energies
+    come with rigorous bounds; `packages` are those besides numpy and SciPy whose versions decide the last bits;
+    `devices` is how many devices here can share batches of training, 0 where it trains on one alone; `own` are the
+    kinds of users' own things, written over the namespace, that it runs, `lenders` packages whose optimisers it takes;
+    `learns_precisions` says that it learns these, `amortises` that it trains an amortiser, from whose guesses inference
+    may start; `interprets` that every update of training costs anew what a task costs without samples. `limits` are
+    sentences on what else is refused. The precision "exact" stands for any number of bits.
     """
 
     device: str

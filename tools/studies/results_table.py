@@ -79,7 +79,7 @@ GROUPS = (
     Group(
         "VGG-5 at a quarter of its width on Fashion-MNIST, 5 epochs",
         "This project's own: nothing is published of it. Backpropagation and SO have the values of Table D.12 for "
-        "CIFAR-10, EO the rate and the decay of backpropagation, the decay decoupled.",
+        "CIFAR-10; EO has the decay of backpropagation, decoupled, and with squared error its rate, too.",
         tuple(
             Row(f"train-fashion-vgg5-{method}-{loss}", FEWER) for loss in ("mse", "ce") for method in ("bp", "eo", "so")
         ),

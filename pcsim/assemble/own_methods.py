@@ -1,11 +1,10 @@
 """One try of an inference method of a user's own before a run: two of its steps, on two samples."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from pcsim.assemble.own_trials import SAMPLES, called, require_shapes, ships, told_of
+from pcsim.assemble.own_trials import SAMPLES, called, require_shapes, shapes_in, ships, told_of
 from pcsim.engine.host import host_namespace
 from pcsim.errors import UsageError
 from pcsim.inference import Inference
@@ -41,7 +40,7 @@ def require_inference(method: Inference) -> None:
         _require_evaluation(what, point, network.layer_shapes)
         with told_of(what, method):
             after = method.advance(xp, clamped, point, carry, stepper, step)
-        _require_alike(what, list(_shapes(carry)), list(_shapes(after)))
+        _require_alike(what, shapes_in(carry), shapes_in(after))
         carry = after
 
 
@@ -59,7 +58,7 @@ def _require_evaluation(what: str, point: Any, shapes: tuple[Shape, ...]) -> Non
     require_shapes(what, found)
 
 
-def _require_alike(what: str, before: list[Shape], after: list[Shape]) -> None:
+def _require_alike(what: str, before: tuple[Shape, ...], after: tuple[Shape, ...]) -> None:
     if len(before) != len(after):
         raise UsageError(
             f"{what}: its advance returns {len(after)} arrays where it was given {len(before)}; return one for each"
@@ -68,13 +67,3 @@ def _require_alike(what: str, before: list[Shape], after: list[Shape]) -> None:
         raise UsageError(
             f"{what}: its advance turns an array of shape {turned[0]} into one of {turned[1]}; keep its shape"
         )
-
-
-def _shapes(carry: Any) -> Iterator[Shape]:
-    """Yield the shapes of the arrays in what is carried, however it is nested."""
-    if isinstance(carry, tuple | list | dict):
-        nested: Any = carry.values() if isinstance(carry, dict) else carry
-        for each in nested:
-            yield from _shapes(each)
-    else:
-        yield np.shape(carry)

@@ -74,10 +74,10 @@ def _require_pair(what: str, name: str, found: Any, like: Any, memory: Any) -> N
             f"{what}: its {name} returns {_in_words(found)}; it returns an array and what is remembered, two"
         )
     require_shapes(what, [(name, found[0], like.shape)])
-    if _shapes(found[1]) != _shapes(memory):
+    after, before = shapes_in(found[1]), shapes_in(memory)
+    if after != before:
         raise UsageError(
-            f"{what}: what its {name} remembers has shapes {_shapes(found[1])}, and began with {_shapes(memory)}; "
-            "they stay as they are"
+            f"{what}: what its {name} remembers has shapes {after}, and began with {before}; they stay as they are"
         )
 
 
@@ -88,8 +88,12 @@ def require_shapes(what: str, found: list[tuple[str, Any, Shape]]) -> None:
             raise UsageError(f"{what}: its {name} is {_in_words(array)}; an array of shape {shape} is needed here")
 
 
-def _shapes(memory: Any) -> Any:
-    return tuple(map(_shapes, memory)) if isinstance(memory, tuple) else np.shape(memory)
+def shapes_in(carried: Any) -> tuple[Shape, ...]:
+    """Return the shapes of the arrays in what is carried from step to step, however it is nested."""
+    if isinstance(carried, tuple | list | dict):
+        nested: Any = carried.values() if isinstance(carried, dict) else carried
+        return tuple(shape for each in nested for shape in shapes_in(each))
+    return (np.shape(carried),)
 
 
 def _in_words(found: Any) -> str:

@@ -139,8 +139,10 @@ def deviations() -> list[str]:
 
 
 def _shipped(scenario: Scenario, key: str) -> Any:
-    """Return a value as published ones are written: of listed layers the convolutions before a dense one, of a cosine
-    its words."""
+    """Return a value as published ones are written: of listed layers the convolutions, of a cosine its words.
+
+    Layers that are not convolutions before a dense one are told in full.
+    """
     table, word = key.split(".")
     value = getattr(getattr(scenario, table), word)
     if key == "network.layers":

@@ -11,12 +11,12 @@ import pytest
 import pcsim
 from tools.pages.make_methods_page import following
 from tools.studies.finished import Planned
-from tools.studies.local_methods import METHODS, STEPS, Cell, Method, cells, chosen
+from tools.studies.local_methods import CHAINS, METHODS, NETWORKS, Cell, Network, cells, chosen, methods_of
 from tools.studies.local_runs import LocalRun, at_equilibrium, backpropagated, cosine, cosines, main, read_runs
 from tools.studies.local_table import interval, page
 
 SMALL = ("learning.epochs=1", "data.samples=128", "network.hidden.layers=2")
-BUDGET = Cell(METHODS[1], 4, "MNIST")
+BUDGET = Cell(METHODS[1], CHAINS[4], "MNIST")
 
 
 def done(planned: Planned, accuracy: float | None, validation: float | None = None) -> LocalRun:
@@ -24,22 +24,30 @@ def done(planned: Planned, accuracy: float | None, validation: float | None = No
     return LocalRun(*words, 1, 0.25, 0.75, 0.5, 0.9, 12.0, 300.0, "a machine, one thread", "pcsim 0", "2026-01-02")
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+@pytest.mark.parametrize("network", [CHAINS[4], *NETWORKS[len(CHAINS) :]], ids=lambda network: network.name)
 def test_no_method_takes_more_products_than_state_optimization_and_none_could_take_one_step_more(
-    method: Method,
+    network: Network,
 ) -> None:
-    cell = Cell(method, 4, "MNIST")
-    assert BUDGET.steps == STEPS[4]
-    assert cell.work <= BUDGET.work
-    if cell.steps:
-        assert cell.work + cell.cost(2) - cell.cost(1) > BUDGET.work
+    budget = Cell(METHODS[1], network, "MNIST")
+    assert budget.steps == network.steps
+    for method in methods_of(network):
+        cell = Cell(method, network, "MNIST")
+        assert cell.work <= budget.work
+        if cell.steps:
+            assert cell.work + cell.cost(2) - cell.cost(1) > budget.work
+
+
+def test_methods_of_plain_chains_are_on_those_alone() -> None:
+    assert methods_of(CHAINS[20]) == list(METHODS)
+    left_out = {method.name.split()[0] for method in METHODS} - {m.name.split()[0] for m in methods_of(NETWORKS[-1])}
+    assert left_out == {"bidirectional"}
 
 
 def test_products_are_those_of_the_textbook() -> None:
     """784-128-128-128-10: 20 steps of L forward and L − 1 back, and L for the gradient."""
     whole, first = 784 * 128 + 2 * 128 * 128 + 128 * 10, 784 * 128
     assert BUDGET.work == 20 * (2 * whole - first) + whole
-    assert Cell(METHODS[0], 4, "MNIST").work == 3 * whole - first
+    assert Cell(METHODS[0], CHAINS[4], "MNIST").work == 3 * whole - first
 
 
 def test_a_step_size_is_tried_before_it_is_used_and_the_best_one_is_taken() -> None:
@@ -49,14 +57,14 @@ def test_a_step_size_is_tried_before_it_is_used_and_the_best_one_is_taken() -> N
     assert chosen(BUDGET, {first.digest(): 0.9}) == (None, [tries[0.1], tries[0.3]])
     accuracies = dict(zip((run.digest() for run in tries.values()), (0.7, 0.8, None), strict=True))
     assert chosen(BUDGET, accuracies) == (0.1, [])
-    assert Cell(METHODS[1], 4, "Fashion-MNIST").tries() == tries
+    assert Cell(METHODS[1], CHAINS[4], "Fashion-MNIST").tries() == tries
 
 
 def test_runs_that_are_cheap_come_first_and_what_is_finished_or_has_failed_is_not_done_again() -> None:
     wanted = [cell for cell in cells() if cell.method in METHODS[:2]]
     first = following(wanted, {}, set())
     assert first is not None
-    assert first == Cell(METHODS[0], 4, "MNIST").runs(None)[0]
+    assert first == Cell(METHODS[0], CHAINS[4], "MNIST").runs(None)[0]
     found = {first.digest(): done(first, 0.9)}
     second = following(wanted, found, set())
     assert second is not None
@@ -66,7 +74,7 @@ def test_runs_that_are_cheap_come_first_and_what_is_finished_or_has_failed_is_no
 
 
 def test_the_page_pairs_differences_by_seed_and_says_what_is_not_measured() -> None:
-    reference, found = Cell(METHODS[0], 4, "MNIST"), dict[str, LocalRun]()
+    reference, found = Cell(METHODS[0], CHAINS[4], "MNIST"), dict[str, LocalRun]()
     for run, accuracy in zip(reference.runs(None), (0.90, 0.91, 0.92), strict=True):
         found[run.digest()] = done(run, accuracy)
     for size, run in BUDGET.tries().items():

@@ -18,7 +18,7 @@ from statistics import median
 
 import numpy as np
 from benchmarks.backends import usable_backends
-from studies.local_methods import BACKPROPAGATION, METHODS, STEPS, Cell, Method
+from studies.local_methods import BACKPROPAGATION, CHAINS, METHODS, Cell, Method
 from studies.pages import measured, table
 
 from pcsim.assemble import build_learner, build_network
@@ -82,13 +82,13 @@ def rows_on(cores: frozenset[int], name: str, layers: int, only: str, rounds: in
     backend = usable_backends([name])[0][name]
     if not isinstance(backend, TrainingBackend):
         raise SystemExit(f"the backend {name} does not train")
-    return compared(backend, [Cell(method, layers, "MNIST") for method in chosen(only)], rounds)
+    return compared(backend, [Cell(method, CHAINS[layers], "MNIST") for method in chosen(only)], rounds)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time an update of every local method.")
     parser.add_argument("--backend", default="jax")
-    parser.add_argument("--layers", type=int, default=20, choices=list(STEPS))
+    parser.add_argument("--layers", type=int, default=20, choices=list(CHAINS))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only", default="", help="methods with this text in their name")
     parser.add_argument("--markdown", type=Path, help="write the page to this file, too")

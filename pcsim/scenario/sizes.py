@@ -54,7 +54,7 @@ def replace_sizes(tree: Tree, network: dict[str, Any]) -> None:
             for key in {"widths", "layers", "architecture", "built", "width", "statistics", "hidden", *others} - {way}:
                 tree.remove(("network", key))
             tree.remove(_OUTPUT if way == "built" else (*_OUTPUT, "width"))
-            if way == "layers" and tree.get(_OUTPUT) == {}:
+            if tree.get(_OUTPUT) == {}:
                 tree.remove(_OUTPUT)
             return
     if any(tree.get(("network", way)) is not None for way in ("layers", "architecture", "built")):

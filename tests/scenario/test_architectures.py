@@ -87,6 +87,13 @@ def test_layers_that_do_not_fit_are_named_at_their_architecture(files: Files) ->
         build_network(files.read(NAMED, "network.input=[8, 8, 3]"))
 
 
+def test_an_architecture_takes_the_place_of_hidden_layers_with_an_output_of_its_own() -> None:
+    words = ["network.architecture=vgg-5", "network.input=[28,28,1]"]
+    with pytest.raises(ScenarioError, match=r"network\.output is missing; give the number of classes, or a table"):
+        read_scenario("deep-local", words)
+    assert sizes(read_scenario("deep-local", [*words, "network.output=10"])) == [128, 256, 512, 512, 10]
+
+
 def test_a_list_of_layers_takes_the_place_of_an_architecture(files: Files) -> None:
     found = files.read(NAMED, "network.layers=[{ conv = 2, kernel = 3 }, { dense = 10, activation = 'linear' }]")
     assert sizes(found) == [2, 10]

@@ -15,7 +15,7 @@ import numpy as np
 import pcsim
 from pcsim.scenario import Scenario, read_scenario
 from pcsim.typing import NDArray
-from tools.studies.local_methods import METHODS, SQUARED, STEPS, Method
+from tools.studies.local_methods import CHAINS, METHODS, SQUARED, Method
 from tools.studies.pages import DOCS, measured, table
 
 SCENARIO = "deep-local"
@@ -35,7 +35,7 @@ def inference(method: Method, layers: int) -> Scenario:
     if method.step_sizes:
         words.append(f"inference.step_size={method.step_sizes[len(method.step_sizes) // 2]}")
     if "inference.method=backprop" not in words:
-        words.append(f"inference.steps={STEPS[layers]}")
+        words.append(f"inference.steps={CHAINS[layers].steps}")
     record = 'trace.record=["energy", "weight_gradient"]'
     return read_scenario(SCENARIO, [*words, record]).model_copy(update={"learning": None})
 
@@ -94,7 +94,7 @@ def section(layers: int, chosen: dict[str, Method]) -> str:
     """Return the table of a depth."""
     header = ["", "step size", *FORMATS, "exact: smallest of largest ‖∇W‖", "exact: layers below Adam's ε"]
     rows: Sequence[list[str]] = [row(name, method, layers) for name, method in chosen.items()]
-    return f"\n## {layers} layers, {STEPS[layers]} steps\n\n{table(header, rows)}"
+    return f"\n## {layers} layers, {CHAINS[layers].steps} steps\n\n{table(header, rows)}"
 
 
 def main() -> int:

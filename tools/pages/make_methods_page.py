@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Put every local method on one bench: does what runs are missing, writes docs/methods-figures.md and its figure.
 
-usage: PCSIM_DATA=FOLDER python -m tools.pages.make_methods_page [--layers N]… [--only TEXT] [--kept FOLDER]
+usage: PCSIM_DATA=FOLDER python -m tools.pages.make_methods_page [--network TEXT] [--only TEXT] [--kept FOLDER]
 
 Needs pcsim[jax], MNIST and Fashion-MNIST. Every finished run is a line of docs/methods-runs.jsonl and is not done
-again. Cheap runs come first, and the page is written after each; all of it takes a night on two cores. A method joins
-with one line of tools/studies/local_methods.py.
+again. Networks come one after another, and the page is written after each run; all of it takes a night on two cores. A
+method or a network joins with one line of tools/studies/local_methods.py.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 from pcsim.errors import RunFailed
 from pcsim.report.plotting import save
 from tools.studies.finished import Planned, run_apart
-from tools.studies.local_methods import STEPS, Cell, cells, chosen
+from tools.studies.local_methods import NETWORKS, Cell, cells, chosen
 from tools.studies.local_runs import LocalRun, read_runs
 from tools.studies.local_table import draw, page
 from tools.studies.pages import DOCS
@@ -26,15 +26,15 @@ PROGRAM = "tools.studies.local_runs"
 
 
 def following(wanted: list[Cell], found: dict[str, LocalRun], failed: set[str]) -> Planned | None:
-    """Return the next run to do, the first seed of every cell of a depth before the second; None at the end."""
+    """Return the next run to do, the first seed of every cell of a network before the second; None at the end."""
     validated = {digest: run.validation for digest, run in found.items()}
     validated |= dict.fromkeys(failed)
-    ranked: list[tuple[tuple[int, int], Planned]] = []
+    ranked: list[tuple[tuple[int, int, int], Planned]] = []
     for number, cell in enumerate(wanted):
         step_size, missing = chosen(cell, validated)
         for run in missing or cell.runs(step_size):
             if run.digest() not in found and run.digest() not in failed:
-                ranked.append(((list(STEPS).index(cell.layers) * 1000 + (0 if missing else run.seed), number), run))
+                ranked.append(((NETWORKS.index(cell.network), 0 if missing else run.seed, number), run))
     return min(ranked, key=lambda each: each[0])[1] if ranked else None
 
 
@@ -46,15 +46,14 @@ def write(found: dict[str, LocalRun]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Do what runs docs/methods-figures.md lacks, and write it.")
-    parser.add_argument("--layers", type=int, action="append", help="networks of so many layers alone")
+    parser.add_argument("--network", default="", help="networks with this text in their name, as in '64 layers'")
     parser.add_argument("--only", default="", help="methods with this text in their name; of none: the page alone")
     parser.add_argument("--kept", type=Path, default=Path("kept-runs"), help="folder of the run that is under way")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no run after so long")
     given = parser.parse_args()
     given.kept.mkdir(parents=True, exist_ok=True)
     begun, failed = time.monotonic(), set[str]()
-    depths = given.layers or list(STEPS)
-    wanted = [cell for cell in cells() if cell.layers in depths and given.only in cell.method.name]
+    wanted = [cell for cell in cells() if given.network in cell.network.name and given.only in cell.method.name]
     while True:
         found = read_runs(RUNS)
         write(found)

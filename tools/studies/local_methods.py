@@ -1,6 +1,7 @@
 """The bench of local methods: which there are, on which networks and data, and at what number of steps each.
 
-A method joins with one line of `METHODS`: its name, how a scenario is told to use it, and step sizes to choose from.
+A method joins with one line of `METHODS`: its name, how a scenario is told to use it, and step sizes to choose from;
+a network with one line of `NETWORKS`.
 """
 
 from collections.abc import Mapping
@@ -13,8 +14,6 @@ from tools.studies.finished import Planned
 
 SCENARIO = "deep-local-mnist"
 DATA: dict[str, tuple[str, ...]] = {"MNIST": (), "Fashion-MNIST": ("data.name=fashion-mnist",)}
-STEPS = {4: 20, 20: 20, 64: 64}
-"""By number of layers: how many steps of state optimization the budget of an update is worth."""
 SEEDS = (0, 1, 2)
 TRIED_SEED = 100
 TRIED = ("data.samples=12800", "data.validation=0.1")
@@ -24,16 +23,47 @@ SQUARED = "inference.loss=squared-error"
 
 
 @dataclass(frozen=True)
+class Network:
+    """A network of the bench: its name in tables, how it is told to the scenario, and the budget.
+
+    `steps` is how many steps of state optimization an update may take the products of; `chain` says that it is a
+    plain chain of dense layers.
+    """
+
+    name: str
+    overrides: tuple[str, ...]
+    steps: int
+    chain: bool = False
+
+
+def _chain(layers: int, steps: int) -> Network:
+    return Network(f"{layers} layers", (f"network.hidden.layers={layers - 1}",), steps, chain=True)
+
+
+CHAINS = {layers: _chain(layers, steps) for layers, steps in ((4, 20), (20, 20), (64, 64))}
+SKIPS = ("network.hidden.layers=19", "network.hidden.width=32", "network.skip=true")
+CONVOLUTIONS = ", ".join(f"{{conv={channels},kernel=3,stride=2,padding=1}}" for channels in (8, 16, 32))
+IMAGES = ("network.input=[28,28,1]", f'network.layers=[{CONVOLUTIONS},{{dense=10,activation="linear"}}]')
+NETWORKS = (
+    *CHAINS.values(),
+    Network("20 layers of 32 units with skips", SKIPS, 20),
+    Network("three convolutions (8, 16 and 32 channels, stride 2)", IMAGES, 20),
+)
+
+
+@dataclass(frozen=True)
 class Method:
     """A method: its name in tables, how it is told to the scenario, and the step sizes it may choose from.
 
-    `step_work` is what a step takes in units of a step of state optimization, all products with weights counted.
+    `step_work` is what a step takes in units of a step of state optimization, all products with weights counted;
+    `chains` says that the method is one of plain chains alone.
     """
 
     name: str
     overrides: tuple[str, ...]
     step_sizes: tuple[float, ...] = ()
     step_work: float = 1.0
+    chains: bool = False
 
 
 BACKPROPAGATION = Method("backpropagation", ("inference.method=backprop",))
@@ -64,32 +94,33 @@ METHODS = (
         "bidirectional (α = 0.01), squared error",
         ("inference.method=bidirectional", "inference.top_down=0.01", SQUARED),
         (0.1, 0.3, 1.0),
+        chains=True,
     ),
 )
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A method on a network of so many layers and a data set."""
+    """A method on a network and a data set."""
 
     method: Method
-    layers: int
+    network: Network
     data: str
 
     @property
     def base(self) -> tuple[str, ...]:
         """What it takes to train this network in this way, but for steps, step size and data."""
         scale = () if any("learning.scale" in word for word in self.method.overrides) else ("learning.scale=none",)
-        return (f"network.hidden.layers={self.layers - 1}", *scale, *self.method.overrides)
+        return (*self.network.overrides, *scale, *self.method.overrides)
 
     @property
     def steps(self) -> int:
         """The number of inference steps that the budget allows, 0 where there are none to choose."""
         if self.method is BACKPROPAGATION:
             return 0
-        state = Cell(METHODS[1], self.layers, self.data)
+        state = Cell(METHODS[1], self.network, self.data)
         first, more = self.cost(1), self.cost(2) - self.cost(1)
-        return 1 + int((state.cost(STEPS[self.layers]) - first) / (more * self.method.step_work))
+        return 1 + int((state.cost(self.network.steps) - first) / (more * self.method.step_work))
 
     @property
     def work(self) -> int:
@@ -127,9 +158,14 @@ def _cost(overrides: tuple[str, ...]) -> int:
     return products(network, build_learner(scenario, network))[1]
 
 
+def methods_of(network: Network) -> list[Method]:
+    """Return the methods that there are on a network."""
+    return [method for method in METHODS if network.chain or not method.chains]
+
+
 def cells() -> list[Cell]:
-    """Return all cells of the bench, the cheap ones first."""
-    return [Cell(method, layers, data) for layers in STEPS for data in DATA for method in METHODS]
+    """Return all cells of the bench, network by network."""
+    return [Cell(method, network, data) for network in NETWORKS for data in DATA for method in methods_of(network)]
 
 
 def chosen(cell: Cell, validated: Mapping[str, float | None]) -> tuple[float | None, list[Planned]]:

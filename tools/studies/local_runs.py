@@ -25,6 +25,7 @@ from pcsim.inference.stopping import StopRule
 from pcsim.learning import SGD, Learner
 from pcsim.learning.batch import Batch
 from pcsim.recorded.point import read_point
+from pcsim.runs.checkpoint import remove_checkpoint
 from pcsim.runs.provenance import describe_machine
 from pcsim.scenario import Scenario
 from pcsim.trace import Trace
@@ -91,6 +92,7 @@ def measure(planned: Planned, folder: Path) -> LocalRun:
         accuracy, validation = (_last(trace, f"{part}_accuracy") for part in ("test", "validation"))
         silent = len(str(trace.attributes.get("silent_layers", "")).split())
     target.unlink()
+    remove_checkpoint(target)
     machine = describe_machine(("jax", "jaxlib"))
 
     return LocalRun(

@@ -8,7 +8,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 from scipy.stats import t as student
 
-from tools.studies.local_methods import BACKPROPAGATION, DATA, METHODS, SEEDS, STEPS, Cell, chosen
+from tools.studies.local_methods import (
+    BACKPROPAGATION,
+    CHAINS,
+    DATA,
+    METHODS,
+    NETWORKS,
+    SEEDS,
+    Cell,
+    chosen,
+    methods_of,
+)
 from tools.studies.local_runs import LocalRun
 from tools.studies.pages import table
 from tools.studies.trials import spread
@@ -34,13 +44,14 @@ def page(found: Found) -> str:
     parts = [
         "# Local methods on one bench: measured figures\n\nWritten by `tools/pages/make_methods_page.py` from "
         "`methods-runs.jsonl`, which has a line for every run; [methods.md](methods.md) says what the methods are.\n\n"
-        "One epoch (937 updates), width 128, tanh, orthogonal weights, cross-entropy (squared error where a row says "
-        "so), batch 64, Adam 1e-4, float32 on JAX. **Equal budget**: an update of every method but backpropagation may "
-        "take as many multiplications with weights (of each sample) as "
-        + ", ".join(f"{steps} steps of state optimization at {layers} layers" for layers, steps in STEPS.items())
+        "One epoch (937 updates), chains of width 128, a residual and a convolutional network, tanh, orthogonal "
+        "weights, cross-entropy (squared error where a row says so), batch 64, Adam 1e-4, float32 on JAX. **Equal "
+        "budget**: an update of every method but backpropagation may take as many multiplications with weights (of "
+        "each sample) as "
+        + ", ".join(f"{each.steps} steps of state optimization ({each.name})" for each in NETWORKS)
         + "; the search for equilibria may stop earlier. **Step sizes** are the best of those tried, three or four for "
-        "each method and depth, by the accuracy on 1,280 held-out samples of MNIST after 180 updates of another seed. "
-        "Accuracies are on the test samples, mean ± standard deviation over seeds "
+        "each method and network, by the accuracy on 1,280 held-out samples of MNIST after 180 updates of another "
+        "seed. Accuracies are on the test samples, mean ± standard deviation over seeds "
         + ", ".join(map(str, SEEDS))
         + "; differences are paired by seed, with a confidence interval of "
         f"{CONFIDENCE:.0%} (Student's t). **Cosines** are those of the weight gradients after training, on the first "
@@ -49,10 +60,10 @@ def page(found: Found) -> str:
         "errors were zero in the whole epoch. Seconds include compilation, on a machine that others shared.\n\n"
         "![Test error by depth, and cosines](figures/methods.png)\n"
     ]
-    for layers in STEPS:
+    for network in NETWORKS:
         for data in DATA:
-            lines = [_line(Cell(method, layers, data), found) for method in METHODS]
-            parts.append(f"\n## {data}, {layers} layers\n\n{table(HEADER, lines)}")
+            lines = [_line(Cell(method, network, data), found) for method in methods_of(network)]
+            parts.append(f"\n## {data}, {network.name}\n\n{table(HEADER, lines)}")
     machines = sorted({f"{run.machine}, {run.versions}, {run.date}" for run in found.values()})
     parts.append("\n## Machine\n\n" + "".join(f"- {words}\n" for words in machines or ["none yet"]))
     return "".join(parts)
@@ -106,7 +117,7 @@ def _line(cell: Cell, found: Found) -> list[str]:
 
 
 def _difference(right: Mapping[int, float], cell: Cell, found: Found) -> str:
-    reference = accuracies(results(Cell(BACKPROPAGATION, cell.layers, cell.data), found)[1])
+    reference = accuracies(results(Cell(BACKPROPAGATION, cell.network, cell.data), found)[1])
     pairs = [right[seed] - reference[seed] for seed in right if seed in reference]
     if not pairs:
         return "–"
@@ -124,12 +135,12 @@ def _cosines(pairs: Sequence[tuple[float | None, float | None]]) -> str:
 
 
 def draw(found: Found) -> Any:
-    """Draw test errors by depth, one panel a data set, and the cosines of the layers that are worst."""
+    """Draw test errors of chains by depth, one panel a data set, and the cosines of the layers that are worst."""
     figure = Figure(figsize=(11, 7.5), layout="constrained")
     panels = figure.subplots(2, 2, sharex=True)
     for column, data in enumerate(DATA):
         for number, method in enumerate(METHODS):
-            points = [(layers, results(Cell(method, layers, data), found)[1]) for layers in STEPS]
+            points = [(layers, results(Cell(method, chain, data), found)[1]) for layers, chain in CHAINS.items()]
             points = [(layers, runs) for layers, runs in points if accuracies(runs)]
             if not points:
                 continue
@@ -152,7 +163,7 @@ def draw(found: Found) -> Any:
         panels[1][column].set_ylabel("lowest cosine to backpropagation")
         panels[1][column].set_xlabel("layers")
         panels[1][column].set_xscale("log")
-        panels[1][column].set_xticks(list(STEPS), [str(layers) for layers in STEPS])
+        panels[1][column].set_xticks(list(CHAINS), [str(layers) for layers in CHAINS])
         panels[1][column].minorticks_off()
         for axes in (panels[0][column], panels[1][column]):
             axes.grid(alpha=0.2)

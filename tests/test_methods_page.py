@@ -12,7 +12,16 @@ import pcsim
 from tools.pages.make_methods_page import following
 from tools.studies.finished import Planned
 from tools.studies.local_methods import CHAINS, METHODS, NETWORKS, Cell, Network, cells, chosen, methods_of
-from tools.studies.local_runs import LocalRun, at_equilibrium, backpropagated, cosine, cosines, main, read_runs
+from tools.studies.local_runs import (
+    LocalRun,
+    at_equilibrium,
+    backpropagated,
+    cosine,
+    cosines,
+    main,
+    of_update,
+    read_runs,
+)
 from tools.studies.local_table import interval, page
 
 SMALL = ("learning.epochs=1", "data.samples=128", "network.hidden.layers=2")
@@ -129,3 +138,14 @@ def test_references_are_what_they_are_called(words: tuple[str, ...], reference: 
     scenario = pcsim.read_scenario("train-digits", told)
     with pcsim.run(scenario) as trace:
         assert cosines(trace, scenario, reference) == pytest.approx((1.0, 1.0), abs=1e-9)
+
+
+def test_the_gradient_that_is_compared_is_the_one_that_weights_learn_from() -> None:
+    """With errors against the forward pass it is not the recorded one of the energy."""
+    words = ("inference.method=state", "inference.steps=40", "learning.rule=forward", "trace.record=[weight_gradient]")
+    scenario = pcsim.read_scenario("train-digits", (*SMALL, *words, "backend.precision=float64"))
+    with pcsim.run(scenario) as trace:
+        own, learned = of_update(trace, scenario), pcsim.learn_from(trace).gradient
+        for name in ("W_0", "W_1", "W_2"):
+            np.testing.assert_allclose(own[name], learned[name], rtol=1e-9, atol=1e-14)
+        assert cosine(own["W_0"], trace.gradient["W_0"]) < 1 - 1e-6

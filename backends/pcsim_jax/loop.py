@@ -28,7 +28,11 @@ class CompiledLoop:
         def one(now: tuple[Any, Array, Array]) -> tuple[Any, Array, Array]:
             before, taken, _ = now
             met, advance = body(number(taken + 1), before)
-            return _chosen(met, before, advance()), taken + ~met, met
+            # At most one turn: XLA writes into what a loop carries, and copies what it chooses between.
+            after, _ = jax.lax.while_loop(
+                lambda now: now[1], lambda now: (advance(now[0]), jnp.bool_(False)), (before, ~met)
+            )
+            return after, taken + ~met, met
 
         def goes_on(now: tuple[Any, Array, Array]) -> Array:
             return (now[1] < count) & ~now[2]
@@ -39,9 +43,3 @@ class CompiledLoop:
 
 compiled_loop = CompiledLoop()
 
-
-def _chosen(which: Array, yes: Any, no: Any) -> Any:
-    def choose(a: Array, b: Array) -> Array:
-        return jnp.where(which, a, b)
-
-    return jax.tree.map(choose, yes, no)

@@ -122,7 +122,7 @@ class Batch:
                 reasons.append(cast("EndingInference", inference).ended(now.carry))
             met = reduce(or_, reasons)
 
-            def advance() -> Watched:
+            def advance(now: Watched) -> Watched:
                 carry = inference.advance(xp, clamped, point, now.carry, stepper, step)
                 return Watched(carry, xp.where(step == 1, point.output, now.output), layerwise, arrived)
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
-Advance = Callable[[], Any]
-"""Takes a step that has been prepared, and returns what is carried on."""
+Advance = Callable[[Any], Any]
+"""Takes a step that has been prepared from what was carried so far, and returns what is carried on."""
 
 
 @runtime_checkable
@@ -18,7 +18,8 @@ class Loop(Protocol):
     def until(self, count: int, body: Callable[[Any, Any], tuple[Any, Advance]], carry: Any) -> tuple[Any, Any]:
         """Return the carry after at most `count` steps, and how many were taken.
 
-        met, advance = body(step, carry) says for step = 1, 2, … whether to stop before it, and how to take it.
+        met, advance = body(step, carry) says for step = 1, 2, … whether to stop before it, and how to take it: the
+        next carry is advance(carry).
         """
         ...
 
@@ -38,7 +39,7 @@ class PythonLoop:
             met, advance = body(step, carry)
             if met:
                 return carry, step - 1
-            carry = advance()
+            carry = advance(carry)
         return carry, count
 
 

@@ -8,15 +8,16 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Shaped
 
 import pcsim
-from pcsim.assemble import build_inference, build_network
+from pcsim.assemble import build_inference, build_learner, build_network
 from pcsim.engine.host import host_namespace
 from pcsim.errors import RunFailed
 from pcsim.inference import Backprop, Equilibrium, Inference
@@ -24,9 +25,12 @@ from pcsim.inference.steppers import GradientDescent
 from pcsim.inference.stopping import StopRule
 from pcsim.learning import SGD, Learner
 from pcsim.learning.batch import Batch
+from pcsim.model.arithmetic import dtype_of
+from pcsim.recorded.network import precision_of
 from pcsim.recorded.point import read_point
 from pcsim.runs.checkpoint import remove_checkpoint
 from pcsim.runs.provenance import describe_machine
+from pcsim.runs.training import by_name
 from pcsim.scenario import Scenario
 from pcsim.trace import Trace
 from pcsim.typing import NDArray
@@ -40,9 +44,10 @@ MOST_EVALUATIONS = 2000
 class LocalRun:
     """What came of a run.
 
-    Cosines are those of the update's gradient after training, on the first batch in file order, to backpropagation's
-    and to that of the exact equilibrium, both in float64: the lowest of all layers and the median; None where nothing
-    is compared, a layer of zeros left out. `silent` counts layers without a signal in the whole epoch.
+    Cosines are those of the gradient that weights learn from (that at the end of inference, where they learn after
+    every step), after training, on the first batch in file order, to backpropagation's and to that of the exact
+    equilibrium, both in float64: the lowest of all layers and the median; None where nothing is compared, a layer of
+    zeros left out. `silent` counts layers without a signal in the whole epoch.
     """
 
     name: str
@@ -87,8 +92,9 @@ def measure(planned: Planned, folder: Path) -> LocalRun:
     megabytes = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
     with trace:
         complete = trace.status == "complete"
-        lowest, median = cosines(trace, scenario, backpropagated) if complete and trace.gradient else (None, None)
-        least, middle = cosines(trace, scenario, at_equilibrium) if complete and trace.gradient else (None, None)
+        compared = complete and bool(trace.gradient)
+        lowest, median = cosines(trace, scenario, backpropagated) if compared else (None, None)
+        least, middle = cosines(trace, scenario, at_equilibrium) if compared else (None, None)
         accuracy, validation = (_last(trace, f"{part}_accuracy") for part in ("test", "validation"))
         silent = len(str(trace.attributes.get("silent_layers", "")).split())
     target.unlink()
@@ -128,9 +134,27 @@ def cosines(
     other = reference(trace, scenario)
     if other is None:
         return None, None
-    found = [cosine(trace.gradient[name], other[name]) for name in other if name.startswith("W_")]
+    own = of_update(trace, scenario)
+    found = [cosine(own[name], other[name]) for name in other if name.startswith("W_")]
     finite = [value for value in found if np.isfinite(value)]
     return (min(finite), float(np.median(finite))) if finite else (None, None)
+
+
+def of_update(trace: Trace, scenario: Scenario) -> Mapping[str, NDArray[Any]]:
+    """Return the gradient that weights would learn from at the end of a trace.
+
+    Recorded is that of the energy. Where weights learn from errors against the forward pass it is another, which
+    inference on the host has, in the numbers of the run: a state that never moved has no error there.
+    """
+    learner = build_learner(scenario, build_network(scenario))
+    if not learner.recalls_forward_pass:
+        return trace.gradient
+    point = read_point(trace, learner.inference.energy.network)
+    dtype = dtype_of(precision_of(trace))
+    parameters = tuple({name: array.astype(dtype) for name, array in own.items()} for own in point.parameters)
+    batch = Batch(host_namespace(), learner, point.x.astype(dtype), point.y.astype(dtype))
+    clamped, end, *_ = batch.settle(parameters)
+    return by_name(batch.gradient(clamped, end))
 
 
 def cosine(a: Shaped[NDArray[np.floating], "..."], b: Shaped[NDArray[np.floating], "..."]) -> float:
@@ -173,8 +197,7 @@ def _gradient(
     clamped, end, _, taken = batch.settle(point.parameters)
     if taken is not None and int(taken) == steps:
         return None
-    gradient = batch.gradient(clamped, end)
-    return {f"{name}_{i}": value for i, layer in enumerate(gradient) for name, value in layer.items()}
+    return by_name(batch.gradient(clamped, end))
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -38,6 +38,7 @@ class JaxBackend:
             solvers=SOLVERS,
             lenders=("optax",),
             learns_precisions=True,
+            precision_matrices=True,
             amortises=True,
             limits=(ARITHMETIC, FLOWS, wide_noise("jax")),
             rules=("pc", "forward", "incremental", "backprop"),

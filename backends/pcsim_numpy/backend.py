@@ -49,6 +49,7 @@ class NumpyBackend:
             own=("activation", "part", "inference", "stepper", "loss", "optimizer"),
             rules=("pc", "forward", "incremental", "backprop"),
             learns_precisions=True,
+            precision_matrices=True,
             amortises=True,
             interprets=True,
             solvers=SOLVERS,

@@ -12,7 +12,7 @@ from pcsim.assemble.amortiser import with_drawn_amortiser
 from pcsim.assemble.digests import data_sha256, parameters_sha256
 from pcsim.assemble.initialisers import build_initialisers
 from pcsim.assemble.masks import build_mask
-from pcsim.assemble.model import precisions_of
+from pcsim.assemble.precisions import precisions_of
 from pcsim.assemble.roles import fitted, named, sizes_key, with_labels_checked
 from pcsim.assemble.room import require_memory
 from pcsim.assemble.scaling import with_scaling

@@ -11,6 +11,7 @@ from pcsim.assemble.layers import build_activation, build_listed
 from pcsim.assemble.own_code import built_network
 from pcsim.assemble.own_methods import require_inference
 from pcsim.assemble.own_trials import require_loss
+from pcsim.assemble.precisions import per_layer, precisions_of
 from pcsim.assemble.roles import named, sizes_key
 from pcsim.errors import UsageError
 from pcsim.extensions import KINDS, find
@@ -97,8 +98,8 @@ def build_inference(scenario: Scenario, network: Network, masked: tuple[bool, ..
     energy = Energy(
         network,
         _loss(scenario, masked, network.layer_shapes[-1][0]),
-        _per_layer(scenario, "precisions", free),
-        _per_layer(scenario, "activity_decay", free),
+        precisions_of(scenario, network),
+        per_layer(scenario, "activity_decay", free),
         scenario.inference.top_down,
     )
     kind: Any = method_of(scenario)
@@ -118,11 +119,6 @@ def inferring_with(inference: Inference, parameters: Sequence[Mapping[str, Any]]
     """Return the method with the precisions, as numbers, that are among parameters on the host."""
     numbers = [{PRECISION: float(own[PRECISION][0])} if PRECISION in own else {} for own in parameters]
     return inference.with_energy(inference.energy.at(numbers))
-
-
-def precisions_of(scenario: Scenario, network: Network) -> tuple[float, ...]:
-    """Return the precision of every hidden layer, where it starts if it is learned."""
-    return _per_layer(scenario, "precisions", len(network.layers) - 1)
 
 
 def method_of(scenario: Scenario) -> type[OnEnergy]:
@@ -181,15 +177,3 @@ def _loss(scenario: Scenario, masked: tuple[bool, ...], units: int) -> losses.Lo
             loss = find("loss", table.loss)
             require_loss(f"loss '{table.loss}'", loss, units)
     return loss if table.output_precision == 1.0 else losses.Weighted(loss, table.output_precision)
-
-
-def _per_layer(scenario: Scenario, key: str, layers: int) -> tuple[float, ...]:
-    value: float | Sequence[float] = getattr(scenario.network, key)
-    if not isinstance(value, Sequence):
-        return (value,) * layers
-    if len(value) != layers:  # of a network that was built elsewhere
-        raise UsageError(
-            f"{scenario.where(f'network.{key}')}: {len(value)} numbers, but the network has {layers} hidden layers; "
-            "give one for each, or a single number for all"
-        )
-    return tuple(value)

@@ -184,7 +184,7 @@ def assemble(
     """
     blocks: dict[tuple[int, int], Values] = {(i, i): np.zeros((n, n)) for i, n in enumerate(sizes)}
     for j, (own, weight) in enumerate(zip(links, weights, strict=True)):
-        if isinstance(weight, float) and weight == 0.0:
+        if is_number(weight, 0.0):
             continue
         if j < len(sizes):
             _add_diagonal(blocks[j, j], weight)
@@ -199,6 +199,11 @@ def assemble(
     for i, value in added.items():
         _add_diagonal(blocks[i, i], value)
     return BlockMatrix(tuple(sizes), blocks)
+
+
+def is_number(weight: Weight, number: float) -> bool:
+    """Tell whether a weight is this number, which no matrix is."""
+    return isinstance(weight, float) and weight == number
 
 
 def _tiles(block: Values, size: int) -> Float64[NDArray[np.float64], "rows columns size size"]:

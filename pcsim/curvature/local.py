@@ -8,6 +8,7 @@ import numpy as np
 from pcsim.curvature.blocks import BlockMatrix, Links, Weight, assemble
 from pcsim.curvature.products import StateCurvature
 from pcsim.model.arrays import Values
+from pcsim.model.precisions import matrices
 
 
 def state_hessian(curvature: StateCurvature) -> BlockMatrix:
@@ -18,7 +19,7 @@ def state_hessian(curvature: StateCurvature) -> BlockMatrix:
     outputs = prod(energy.network.layer_shapes[-1])
     loss = energy.loss.curvature(curvature.xp, curvature.point.output, curvature.clamped.y, np.eye(outputs))
     added: dict[int, Weight] = {i: delta for i, delta in enumerate(energy.decays) if delta != 0.0}
-    matrix = assemble(units, links, [*energy.precisions, np.asarray(loss)], added)
+    matrix = assemble(units, links, [*matrices(energy.precisions), np.asarray(loss)], added)
     blocks = dict(matrix.blocks)
     for at, bent in _second_order(curvature).items():
         blocks[at] = blocks[at] - bent if at in blocks else -bent

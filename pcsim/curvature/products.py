@@ -106,7 +106,7 @@ class StateCurvature(_AtPoint):
         shift = self._prediction_shift(changes, j)
         if j == len(self.energy.precisions):
             return None if shift is None else -self._loss_shift(shift)
-        return self.energy.precisions[j] * (changes[j] if shift is None else changes[j] - shift)
+        return self.energy.weighted(changes[j] if shift is None else changes[j] - shift, j)
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class ErrorCurvature(_AtPoint):
             for i, pulled in self._pullback_shifts(self.totals[j], drift, moves, j).items():
                 drifts[i] = drifts[i] + pulled
             drift = drifts.get(j - 1)
-        return tuple(energy.precisions[i] * move + drifts[i] for i, move in enumerate(v))
+        return tuple(energy.weighted(move, i) + drifts[i] for i, move in enumerate(v))
 
 
 def _seconds(xp: Namespace, energy: Energy, clamped: Clamped, states: States) -> tuple[Second, ...]:

@@ -98,8 +98,7 @@ class Task:
 class SolverWork:
     """What an ODE solver did for every sample, (batch,) each: steps taken, steps rejected, fields evaluated.
 
-    A step that was tried again with another size counts as rejected. Evaluations for finite differences count, and so
-    do products with the Jacobian.
+    A step tried again with another size counts as rejected. Evaluations for differences and Jacobian products count.
     """
 
     steps: NDArray[np.int64]
@@ -211,9 +210,9 @@ class Capabilities:
     come with rigorous bounds; `packages` are those besides numpy and SciPy whose versions decide the last bits;
     `devices` is how many devices here can share batches of training, 0 where it trains on one alone; `own` are the
     kinds of users' own things, written over the namespace, that it runs, `lenders` packages whose optimisers it takes;
-    `learns_precisions` says that it learns these, `amortises` that it trains an amortiser, from whose guesses inference
-    may start; `interprets` that every update of training costs anew what a task costs without samples. `limits` are
-    sentences on what else is refused. The precision "exact" stands for any number of bits.
+    `learns_precisions` says that it learns these, `precision_matrices` that these may be matrices, `amortises` that it
+    trains an amortiser, from whose guesses inference may start; `interprets` that every update of training costs anew
+    what a task costs without samples. `limits` are sentences on what else is refused. "exact" is any number of bits.
     """
 
     device: str
@@ -230,6 +229,7 @@ class Capabilities:
     own: tuple[str, ...] = ()
     lenders: tuple[str, ...] = ()
     learns_precisions: bool = False
+    precision_matrices: bool = False
     amortises: bool = False
     interprets: bool = False
     devices: int = 0

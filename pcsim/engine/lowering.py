@@ -35,6 +35,7 @@ from pcsim.model.losses import (
     SquaredError,
     Weighted,
 )
+from pcsim.model.precisions import PrecisionMatrix
 from pcsim.typing import NDArray
 
 LINEAR, TANH, SIGMOID, RELU, LEAKY_RELU, GELU = range(6)
@@ -192,6 +193,8 @@ def lowered(kernels: Kernels, energy: Energy) -> Lowered:
         n_in, biased = (n_out, False) if dense.dense is None else (dense.dense.n_in, dense.dense.biased)
         layers.append(LoweredLayer(n_in, n_out, dense.source, skip, activation, first, starts, biased))
         gamma, delta = (energy.precisions[i], energy.decays[i]) if i < len(shapes) - 1 else (1.0, 0.0)
+        if isinstance(gamma, PrecisionMatrix):
+            raise UsageError(kernels.without("precision matrices"))
         scales[i] = dense.premultiplier, slope, gamma, delta
     return Lowered(tuple(layers), scales, network.readers, *_lowered_loss(kernels, energy))
 

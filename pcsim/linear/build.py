@@ -15,6 +15,7 @@ from pcsim.model.energy import Energy
 from pcsim.model.layers import DenseLayer, Layer, read_as_dense
 from pcsim.model.losses import NoTarget, SoftClampedSquaredError, SquaredError, Weighted
 from pcsim.model.network import Network
+from pcsim.model.precisions import matrices
 from pcsim.recorded.resimulation import setting_in_double
 from pcsim.scenario import Scenario, read_scenario
 from pcsim.trace import Trace
@@ -47,8 +48,8 @@ def linear_system(energy: Energy, parameters: Sequence[Mapping[str, Values]], x:
     """Return the quadratic form of a deep linear network's energy, in float64.
 
     `parameters` holds W (n_in, n_out) and maybe b (n_out,) of every layer, `x` is (batch, inputs), `y`
-    (batch, outputs). Either activation order, skips, premultipliers, biases, precisions, activity decay, hard and
-    soft clamping, free ends. Raises `UsageError` for a network that is not linear, or another loss.
+    (batch, outputs). Either activation order, skips, premultipliers, biases, precisions, as matrices too, activity
+    decay, hard and soft clamping, free ends. Raises `UsageError` for a network that is not linear, or another loss.
     """
     if energy.network.top_down:
         raise UsageError("the theory of deep linear networks knows no top-down predictions; use another method")
@@ -73,7 +74,7 @@ def linear_system(energy: Energy, parameters: Sequence[Mapping[str, Values]], x:
         units,
         tuple(links),
         np.concatenate(offsets, axis=1),
-        (*energy.precisions, output_weight),
+        (*matrices(energy.precisions), output_weight),
         energy.decays,
         energy.network.has_free_input,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
+from pcsim.curvature.blocks import is_number
 from pcsim.errors import UsageError
 from pcsim.linear.build import system
 from pcsim.linear.quadratic import MOST_UNKNOWNS, QuadraticForm, States
@@ -55,7 +56,7 @@ def nudged(source: Scenario | Trace | str | Path | QuadraticForm, y: Values, nud
     `UsageError` for a network that is not linear, a free input, precisions, activity decay, and more than 6000 units.
     """
     form = source if isinstance(source, QuadraticForm) else system(source)
-    if form.has_free_input or any(form.decays) or any(weight != 1.0 for weight in form.weights):
+    if form.has_free_input or any(form.decays) or not all(is_number(weight, 1.0) for weight in form.weights):
         raise UsageError("equilibrium propagation has neither a free input, nor precisions, nor activity decay")
     size = sum(form.units)
     if size > MOST_UNKNOWNS:

@@ -1,7 +1,7 @@
 """Deep linear networks with squared error: their energy is a quadratic form, and so everything is known.
 
 All errors, the output's last, are e = A s − d for the free states s of one sample in a row, and
-E = ½ Σ w e² + ½ Σ δ s² with w the precisions (the output's is 1, or γ/(1+γ) clamped softly). Hence the activity
+E = ½ eᵀ w e + ½ Σ δ s² with w the precisions (the output's is 1, or γ/(1+γ) clamped softly). Hence the activity
 Hessian H = Aᵀ w A + δ and the right-hand side Aᵀ w d (thesis C.9, C.19; model: section 4). A is known by the matrices
 through which layers read states: what needs H itself forms it in blocks, nothing else does.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from pcsim.curvature import BlockCholesky, BlockMatrix, Extremes, NotPositiveDefinite, block_extremes
-from pcsim.curvature.blocks import NEARLY_SINGULAR, Links, assemble
+from pcsim.curvature.blocks import NEARLY_SINGULAR, Links, Weight, assemble, is_number
 from pcsim.curvature.spectrum import DENSE, largest_eigenvalue, smallest_eigenvalue, symmetric_operator
 from pcsim.errors import UsageError
 from pcsim.model.arrays import Values
@@ -37,17 +37,18 @@ States = tuple[Values, ...]
 
 @dataclass(frozen=True)
 class QuadraticForm:
-    """The energy of a batch in a deep linear network as ½ Σ w (A s − d)² + ½ Σ δ s².
+    """The energy of a batch in a deep linear network as ½ (A s − d)ᵀ w (A s − d) + ½ Σ δ s².
 
     `units` counts the units of every layer, the output's last; `unknowns` below is their sum without the output,
     `errors` with it. `links` are the states every layer reads and the matrices that act on them, `offsets` d, `weights`
-    w (one a layer) and `decays` δ (one a state). Where `has_free_input` layer 0 is the input, w = 0 its weight.
+    w (one a layer, a number or a matrix of its units) and `decays` δ (one a state). Where `has_free_input` layer 0 is
+    the input, w = 0 its weight.
     """
 
     units: tuple[int, ...]
     links: tuple[Links, ...]
     offsets: Float64[NDArray[np.float64], "batch errors"]
-    weights: tuple[float, ...]
+    weights: tuple[Weight, ...]
     decays: tuple[float, ...]
     has_free_input: bool = False
 
@@ -77,7 +78,7 @@ class QuadraticForm:
 
         def product(v: Values) -> Values:
             rows = v.reshape(1, -1)
-            return (self.pull(self.push(rows) * self._weight_of_units) + self._decay_of_units * rows).reshape(-1)
+            return (self.pull(self._weighted(self.push(rows))) + self._decay_of_units * rows).reshape(-1)
 
         return symmetric_operator(self.unknowns, product)
 
@@ -120,7 +121,7 @@ class QuadraticForm:
     @property
     def right_hand_side(self) -> Float64[NDArray[np.float64], "batch unknowns"]:
         """b of H s = b, which holds at equilibrium."""
-        return self.pull(self.offsets * self._weight_of_units)
+        return self.pull(self._weighted(self.offsets))
 
     def equilibrium(self) -> States:
         """Return s* = H⁻¹ b, the one critical point of the energy; raises `UsageError` where there is more than one."""
@@ -130,26 +131,27 @@ class QuadraticForm:
         """Return the energy of every sample at equilibrium, that of activity decay included."""
         errors = self.errors(self._equilibrium)
         decayed = (self._equilibrium**2) @ self._decay_of_units
-        return 0.5 * ((errors**2) @ self._weight_of_units + decayed)
+        return 0.5 * ((errors * self._weighted(errors)).sum(axis=1) + decayed)
 
     def rescaling(self) -> Float64[NDArray[np.float64], "outputs outputs"]:
         """Return S of the equilibrated energy ½ rᵀ S⁻¹ r with r = y − ŷ of the feedforward pass.
 
-        S = 1/w + Σ A_i A_iᵀ/γ_i with A_i = ∂ŷ/∂ε_i (thesis 4.5, C.25-C.26). Raises `UsageError` with activity decay, a
-        free end or a precision of 0, where the energy has no such form.
+        S = 1/w + Σ A_i Π_i⁻¹ A_iᵀ with A_i = ∂ŷ/∂ε_i and Π_i = γ_i where it is a number (thesis 4.5, C.25-C.26).
+        Raises `UsageError` with activity decay, a free end or a precision of 0, where the energy has no such form.
         """
         found = {
             "activity decay": any(self.decays),
             "a free input": self.has_free_input,
-            "a free output": self.weights[-1] == 0.0,
-            "a precision of 0": 0.0 in self.weights,
+            "a free output": is_number(self.weights[-1], 0.0),
+            "a precision of 0": any(is_number(weight, 0.0) for weight in self.weights),
         }
         if any(found.values()):
             problem = next(words for words, is_there in found.items() if is_there)
             raise UsageError(f"there is no rescaling with {problem}; equilibrated_energy() needs none")
         total = np.eye(self.units[-1]) / self.weights[-1]
         for jacobian, precision in zip(self.output_jacobians(), self.weights, strict=False):
-            total += jacobian @ jacobian.T / precision
+            scalar = isinstance(precision, float)
+            total += jacobian @ (jacobian.T / precision if scalar else np.linalg.solve(precision, jacobian.T))
         return total
 
     def residual(self) -> Float64[NDArray[np.float64], "batch outputs"]:
@@ -188,13 +190,13 @@ class QuadraticForm:
         errors: Float64[NDArray[np.float64], "batch errors"],
     ) -> Float64[NDArray[np.float64], "batch unknowns"]:
         """Return ∇_s E = Aᵀ w e + δ s."""
-        return self.pull(errors * self._weight_of_units) + self._decay_of_units * states
+        return self.pull(self._weighted(errors)) + self._decay_of_units * states
 
     def layerwise(
         self, errors: Float64[NDArray[np.float64], "batch errors"]
     ) -> Float64[NDArray[np.float64], " layers"]:
         """Return the energy of every layer as a batch mean, as a trace records it."""
-        density = 0.5 * self._weight_of_units * np.mean(errors * errors, axis=0)
+        density = 0.5 * np.mean(errors * self._weighted(errors), axis=0)
         return np.add.reduceat(density, [0, *accumulate(self.units[:-1])])
 
     def split(self, states: Float64[NDArray[np.float64], "batch unknowns"]) -> States:
@@ -227,9 +229,11 @@ class QuadraticForm:
         """The entries of every layer among all errors; those of the states come first and are the same."""
         return Flat(tuple((n,) for n in self.units)).places
 
-    @cached_property
-    def _weight_of_units(self) -> Values:
-        return np.repeat(np.array(self.weights), self.units)
+    def _weighted(self, errors: Values) -> Values:
+        """Return w e for errors in rows."""
+        pairs = zip(self._rows, self.weights, strict=True)
+        parts = [errors[:, rows] * w if isinstance(w, float) else errors[:, rows] @ w for rows, w in pairs]
+        return np.concatenate(parts, axis=1)
 
     @cached_property
     def _decay_of_units(self) -> Values:

@@ -1,6 +1,7 @@
 """The energy of a network: predictions, errors, layerwise energies and gradients, as pure functions of arrays.
 
-E = Σ_i γ_i/2 ‖ε_i‖² + ℓ(ŷ, y) + Σ_i δ_i/2 ‖s_i‖² for every sample on its own (model: section 1). Everything is
+E = Σ_i γ_i/2 ‖ε_i‖² + ℓ(ŷ, y) + Σ_i δ_i/2 ‖s_i‖² for every sample on its own (model: section 1); where the precision
+of a layer is a matrix Π_i, ½ ε_iᵀ Π_i ε_i. Everything is
 in input-to-output order; no gradient with respect to states or errors carries 1/B. Where precisions are learned,
 −Σ_i n_i/2 log γ_i belongs to it: that is a constant while states move, and left out of what is recorded. Networks
 that predict top-down have the terms of `pcsim.model.top_down` as well.
@@ -19,6 +20,7 @@ from pcsim.model.arrays import Array, Namespace, Parameters
 from pcsim.model.layers import Layer, Saved
 from pcsim.model.losses import Loss, unweighted
 from pcsim.model.network import PRECISION, Network
+from pcsim.model.precisions import Precision, doubled_energy, weighted
 from pcsim.model.top_down import AllDownward, TopDown
 
 States = tuple[Array, ...]
@@ -66,13 +68,12 @@ class Evaluation:
 class Energy:
     """The energy of a `Network` with an output loss, precisions γ and activity decays δ (one a free state).
 
-    Precisions are numbers, or arrays (1,) in the type of the run while they are learned. `top_down_weight` is α, that
-    of the terms of a network that predicts top-down.
+    `top_down_weight` is α, that of the terms of a network that predicts top-down.
     """
 
     network: Network
     loss: Loss
-    precisions: tuple[Array, ...]
+    precisions: tuple[Precision, ...]
     decays: tuple[float, ...]
     top_down_weight: float = 1.0
 
@@ -155,10 +156,12 @@ class Energy:
         return states[i] - prediction
 
     def weighted_error(self, errors: Sequence[Array], i: int) -> Array:
-        """Return γ_i ε_i, the output's with γ = 1."""
-        if i == len(self.precisions) or _is_one(self.precisions[i]):
-            return errors[i]
-        return self.precisions[i] * errors[i]
+        """Return γ_i ε_i, or Π_i ε_i, the output's with γ = 1."""
+        return self.weighted(errors[i], i)
+
+    def weighted(self, v: Array, i: int) -> Array:
+        """Return γ_i v, or Π_i v, the output's with γ = 1."""
+        return v if i == len(self.precisions) else weighted(self.precisions[i], v)
 
     def state_gradient(
         self,
@@ -234,10 +237,8 @@ class Energy:
 
     def layerwise(self, xp: Namespace, clamped: Clamped, point: Evaluation) -> Shaped[Array, "layers batch"]:
         """Return E_i of every layer and sample in the wide type, last the output loss, top-down terms added."""
-        doubled = [xp.sum_of_squares(error) for error in point.errors[:-1]]
-        for i, gamma in enumerate(self.precisions):
-            if not _is_one(gamma):
-                doubled[i] = gamma * doubled[i]
+        pairs = zip(self.precisions, point.errors, strict=False)
+        doubled = [doubled_energy(xp, gamma, error) for gamma, error in pairs]
         doubled.append(2.0 * self.loss.value(xp, point.output, clamped.y))
         if point.downward:
             for i, more in self.top_down.doubled_energies(xp, point.downward).items():
@@ -284,11 +285,6 @@ class Energy:
         batch, *units = error.shape
         mean = xp.sum(xp.sum_of_squares(error), axis=0, keepdims=True) / batch
         return (0.5 * (mean - prod(units) / xp.wide(gamma))).astype(gamma.dtype)
-
-
-def _is_one(gamma: Array) -> bool:
-    """Tell whether a precision is the number 1; one that is learned is an array."""
-    return isinstance(gamma, int | float) and gamma == 1.0
 
 
 def inputs(clamped: Clamped, states: Sequence[Array], layer: Layer) -> dict[int, Array]:

@@ -21,13 +21,14 @@ from pcsim.assemble import (
     require_amortiser,
     require_lent,
     require_own,
+    require_precisions,
     require_shares,
     require_step_size,
 )
 from pcsim.engine.backend import Backend, Capabilities, Task, TrainingBackend
 from pcsim.engine.free_input import FreeInputBackend
 from pcsim.engine.free_output import FreeOutputBackend
-from pcsim.engine.registry import load_backend, methods_of, others_that, require, trainers_besides
+from pcsim.engine.registry import load_backend, methods_of, require, trainers_besides
 from pcsim.errors import UsageError, out_of_memory
 from pcsim.inference.steppers import with_step_size
 from pcsim.learning.trainer import AdjustableTrainer, AugmentingTrainer, Trainer
@@ -149,6 +150,7 @@ def usable_backend(scenario: Scenario) -> tuple[Backend, Capabilities]:
         capabilities = require(name, backend, precision, scenario.inference.method, scenario.inference.solver)
     require_own(scenario, capabilities)
     require_amortiser(scenario, capabilities)
+    require_precisions(scenario, capabilities)
     return backend, capabilities
 
 
@@ -191,10 +193,4 @@ def _check_rule(scenario: Scenario, able: Capabilities) -> None:
         raise UsageError(
             f"{scenario.where('learning.rule')}: backend '{name}' has no rule '{rule}': {has}; use the backend "
             f"{trainers_besides(name, rule)}"
-        )
-    if scenario.learning is not None and scenario.learning.precisions is not None and not able.learns_precisions:
-        name, others = scenario.backend.name, others_that(scenario.backend.name, lambda able: able.learns_precisions)
-        raise UsageError(
-            f"{scenario.where('learning.precisions')}: backend '{name}' learns no precisions; remove it, or use the "
-            f"backend {' or '.join(others)}"
         )

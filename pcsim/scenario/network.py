@@ -23,6 +23,7 @@ from pcsim.scenario.fields import (
     require_consistent,
 )
 from pcsim.scenario.layers import FUNCTION, Init, LayerTable, activation_problems, expanded, layer_problems
+from pcsim.scenario.precisions import Precisions, length_problems
 
 SHORTHANDS: dict[str, Init] = {"kaiming": "kaiming-uniform", "xavier": "xavier-uniform"}
 GAINS = {"orthogonal": 1.0, "kaiming": math.sqrt(2), "xavier": 1.0}
@@ -144,11 +145,9 @@ class NetworkTable(Table):
     layout: Literal["pcsim", "torch"] | None = None
     """How the arrays of weights are ordered: pcsim, or torch with (n_out, n_in), kernels (n_out, n_in, k, k) and images
     flattened channels first; without it as the file says, or else pcsim."""
-    precisions: Annotated[
-        Positive | tuple[Positive, ...],
-        Allowed("a number greater than 0, or a list of one such number for each hidden layer"),
-    ] = 1.0
-    """Precision of the errors, one for all hidden layers or a list of one for each."""
+    precisions: Precisions = 1.0
+    """Precision of the errors, one for all hidden layers or a list of one for each: a number, or of a dense layer a
+    matrix that is symmetric and positive definite, as a list of its rows or of its diagonal."""
     activity_decay: Annotated[
         NonNegative | tuple[NonNegative, ...],
         Allowed("a number, 0 or more, or a list of one such number for each hidden layer"),
@@ -211,7 +210,11 @@ class NetworkTable(Table):
             [
                 *_init_problems(self),
                 *_output_problems(self),
-                *_length_problems(self),
+                *length_problems(
+                    {"precisions": self.precisions, "activity_decay": self.activity_decay},
+                    self.hidden,
+                    "network.widths" if self.layers is None else "network.layers",
+                ),
                 *_skip_problems(self),
                 *_activation_problems(self),
                 *_list_problems(self),
@@ -237,18 +240,6 @@ def _output_problems(network: NetworkTable) -> Iterator[Inconsistency]:
     if network.output == "sigmoid" and network.order == "activation-first":
         advice = 'write output = "linear" or order = "weights-first"'
         yield clash('network.output = "sigmoid"', 'order = "activation-first"', advice)
-
-
-def _length_problems(network: NetworkTable) -> Iterator[Inconsistency]:
-    hidden, sizes = network.hidden, "network.widths" if network.layers is None else "network.layers"
-    for key in ("precisions", "activity_decay"):
-        values: Any = getattr(network, key)
-        if isinstance(values, tuple) and len(values) != hidden:
-            text = (
-                f"network.{key} has length {len(values)}, but the network has {hidden} hidden layers; "
-                "give one for each, or a single number for all"
-            )
-            yield Inconsistency((f"network.{key}", sizes), text)
 
 
 def _skip_problems(network: NetworkTable) -> Iterator[Inconsistency]:

@@ -42,4 +42,3 @@ class CompiledLoop:
 
 
 compiled_loop = CompiledLoop()
-

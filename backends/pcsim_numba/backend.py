@@ -11,7 +11,6 @@ from pcsim_numpy.ode.solvers import check as check_flow
 from pcsim_numpy.support import DTYPES
 
 from pcsim.engine.backend import LAYERS, Capabilities, Flow, Settled, Task
-from pcsim.engine.lowering import require_rule
 from pcsim.learning.trainer import Trainer, TrainingTask
 from pcsim.model.arithmetic import check_arithmetic
 from pcsim.trace.layout import Block
@@ -41,7 +40,7 @@ class NumbaBackend:
             ),
             problem="not installed: numba" if missing else None,
             fix="install it with: pip install 'pcsim[numba]'" if missing else None,
-            rules=("pc", "incremental", "backprop"),
+            rules=("pc", "forward", "incremental", "backprop"),
             packages=("numba", "llvmlite"),
         )
 
@@ -60,7 +59,6 @@ class NumbaBackend:
 
     def trainer(self, task: TrainingTask) -> Trainer:
         """Return a trainer; raises `UsageError` for inference that there are no kernels for."""
-        require_rule(KERNELS, task.learner.rule)
         check(task.learner.inference, task.learner.stepper)
         if not is_dense(task.learner.inference.energy.network):
             from pcsim_numba.listed import ListedTrainer

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pcsim.learning.batch import Batch
+from pcsim.learning.batch import Batch, against_forward_pass
 from pcsim.learning.learner import Learned, Memory
 from pcsim.model.arrays import Array, Parameters
 from pcsim.model.layers import Layer
@@ -58,7 +58,11 @@ class _Blocks(ListedBatch):
     def updated(
         self, clamped: Any, point: Any, memory: Memory, rate: Any, number: Any
     ) -> tuple[tuple[Parameters, ...], Memory]:
-        layers, parameters = self.learner.inference.energy.network.layers, clamped[0].parameters
+        energy, parameters = self.learner.inference.energy, clamped[0].parameters
+        layers = energy.network.layers
+        if self.learner.recalls_forward_pass:
+            pairs = list(zip(clamped, point, strict=True))
+            point = apart(lambda pair: against_forward_pass(self.xp, energy, *pair), pairs)
         gradient = tuple(self._gradient(layer, i, parameters[i], point) for i, layer in enumerate(layers))
         return self.learner.follow(self.xp, parameters, gradient, memory, rate, number)
 

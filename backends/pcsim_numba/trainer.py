@@ -1,10 +1,13 @@
 """Training with kernels: inference in blocks of samples, the weights' products with BLAS, the core's optimisers."""
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
+from pcsim_numpy.namespace import NumpyNamespace
 from pcsim_numpy.trainer import NumpyTrainer
 
+from pcsim.inference.state import evaluate_states
 from pcsim.inference.stopping import StopRule
 from pcsim.learning.evaluation import ForwardPass
 from pcsim.learning.host_trainer import Row
@@ -40,7 +43,9 @@ class _Batch(RunningBatch):
         super().__init__(learner.inference, learner.stepper, parameters, x, y, moves)
         layers, units = np.zeros((0, 0, 0)), np.zeros((0, 0), x.dtype)
         self._no_rows = RowBuffers(layers, layers, units, units)
+        self._learner, self._parameters, self._x, self._y = learner, parameters, x, y
         self.begin(None)
+        self._forward = self._all_states() if learner.recalls_forward_pass else []
 
     def advance(self, step: int) -> None:
         self._go(step - 1, step, Limits())
@@ -54,6 +59,21 @@ class _Batch(RunningBatch):
             self._go(0, reached.step, limits)
             return reached.step
         return steps
+
+    def gradient(self) -> tuple[Parameters, ...]:
+        """Return the batch mean of ∂E/∂θ; where it is against the forward pass, against the kernels' own."""
+        if not self._forward:
+            return super().gradient()
+        xp, energy = NumpyNamespace(), self._energy
+        clamped = self._learner.inference.clamp(xp, self._parameters, self._x, self._y)
+        *states, _ = self._all_states()
+        *before, output = self._forward
+        errors = (*(s - p for s, p in zip(states, before, strict=True)), energy.loss.error(xp, output, self._y))
+        point = evaluate_states(xp, energy, clamped, tuple(before))
+        return energy.parameter_gradient(xp, clamped, replace(point, errors=errors))
+
+    def _all_states(self) -> list[NDArray[Any]]:
+        return [self.states(i) for i in range(len(self._parameters))]
 
     def seen(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         energies = self.layerwise()

@@ -11,6 +11,8 @@ from pcsim.words import count, duration, layers
 
 DISGUISED = 0.99
 """Cosine to backpropagation above which a weight update is said to be its in all but scale."""
+STORING_STATES = ("state", "sequential", "augmented-lagrangian", "precision-weighted")
+"""Methods that have an error as the difference of a state and its prediction, but for the increment form."""
 LONG = 10.0
 """Seconds from which on it is worth saying that they need not have been."""
 WIDER = {"float16": "bfloat16 or float32", "bfloat16": "float64", "float32": "float64", "float64": "exact"}
@@ -106,11 +108,10 @@ def of_inference(trace: Trace) -> list[str]:
             f"The solver computed in {precision}: {trace.attributes['precision']} is the type of parameters, data and "
             "results, and does nothing in between."
         )
-    if precision in FORMATS and trace.attributes["method"] in ("state", "sequential"):
-        form = trace.attributes.get("form")
+    if precision in FORMATS and trace.attributes["method"] in STORING_STATES:
         sentences += underflow(trace)
         # Where the output is free there is no signal to lose.
-        loses = form == "standard" and trace.attributes.get("free") != "output"
+        loses = trace.attributes.get("form") != "increment" and trace.attributes.get("free") != "output"
         sentences += [*_late(trace, precision), *_rounded_away(trace, precision)] if loses else []
     return sentences
 
@@ -181,7 +182,7 @@ def _uncontrolled(trace: Trace) -> list[str]:
 
 
 def _late(trace: Trace, precision: str) -> list[str]:
-    """Standard form: a front that stalled until the signal had grown past one ulp.
+    """States are stored: a front that stalled until the signal had grown past one ulp.
 
     In continuous time no step is due: a signal is everywhere at once, and a solver's step carries it some layers.
     """
@@ -194,12 +195,12 @@ def _late(trace: Trace, precision: str) -> list[str]:
     worst = max(late, key=lambda i: int(arrivals[i] - due[i]))
     return [
         f"The signal came late to {layers(late)} (to layer {worst} at step {arrivals[worst]} instead of {due[worst]}): "
-        f"until then the standard form in {precision} rounded it away."
+        f"until then {_way(trace)} in {precision} rounded it away."
     ]
 
 
 def _rounded_away(trace: Trace, precision: str) -> list[str]:
-    """Standard form: where the errors' root mean square is below one ulp of the states', rounding decides."""
+    """States are stored: where the errors' root mean square is below one ulp of the states', rounding decides."""
     unit = FORMATS[precision].unit
     below = [
         bool(np.any(state)) and _rms(error) < unit * 2.0 ** np.floor(np.log2(_rms(state)))
@@ -208,11 +209,16 @@ def _rounded_away(trace: Trace, precision: str) -> list[str]:
     deaf = _numbers(np.array(below, dtype=np.bool_) & _is_due(trace))
     if not deaf:
         return []
+    use = 'inference.form = "increment", inference' if "form" in trace.attributes else "inference"
     return [
-        f"The signal in {layers(deaf)} is below one unit in the last place of the states: "
-        f'the standard form in {precision} rounds it away. Use inference.form = "increment", inference.method = '
-        f'"error" or a wider precision; pcsim compare shows the difference.'
+        f"The signal in {layers(deaf)} is below one unit in the last place of the states: {_way(trace)} in {precision} "
+        f'rounds it away. Use {use}.method = "error" or a wider precision; pcsim compare shows the difference.'
     ]
+
+
+def _way(trace: Trace) -> str:
+    """Return in words what forms an error as the difference of a state and its prediction."""
+    return "the standard form" if "form" in trace.attributes else "storing states"
 
 
 def underflow(trace: Trace) -> list[str]:
@@ -271,7 +277,7 @@ def _due(trace: Trace) -> NDArray[np.int64]:
     """Return the step at which a signal is due in every hidden layer: one layer a step, or all in one sweep."""
     hidden, skip = len(trace.layer_names) - 1, int(trace.attributes.get("skip", 0))
     due = np.ones(hidden, dtype=np.int64)
-    if trace.attributes["method"] == "state":
+    if trace.attributes["method"] != "sequential":
         for i in range(hidden - 2, -1, -1):
             above = [due[i + 1], *([due[i + skip]] if skip and i + skip < hidden else [])]
             due[i] = 1 + min(above)

@@ -23,6 +23,15 @@ def test_silent_layers_and_those_below_one_ulp_are_named() -> None:
     assert 'inference.form = "increment"' in text
 
 
+@pytest.mark.parametrize(
+    "words", [["inference.predictions=fixed"], ["inference.method=augmented-lagrangian", "inference.dual_every=100"]]
+)
+def test_other_methods_that_store_states_lose_signals_in_the_same_way(words: list[str]) -> None:
+    text = said(*words, "inference.steps=20")
+    assert "below one unit in the last place of the states: storing states in float32 rounds it away. Use " in text
+    assert 'Use inference.method = "error" or a wider precision' in text
+
+
 def test_a_run_that_loses_nothing_says_nothing() -> None:
     assert said("inference.form=increment") == ""
     assert said("inference.method=error") == ""

@@ -5,7 +5,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pcsim.engine.lowering import NOTHING, PREMULTIPLIER, SEQUENTIAL, lowered, lowered_method, lowered_stepper
+from pcsim.engine.lowering import (
+    NOTHING,
+    PRECISION,
+    PREMULTIPLIER,
+    SEQUENTIAL,
+    lowered,
+    lowered_method,
+    lowered_stepper,
+)
 from pcsim.inference import Inference, unhalved
 from pcsim.inference.steppers import Stepper
 from pcsim.inference.stopping import StopRule
@@ -167,10 +175,10 @@ class RunningBatch:
             return {}
         first = bool(self._plan.net.layers[i, WEIGHTS_FIRST])
         premultiplier = float(self._plan.net.scales[i, PREMULTIPLIER])
+        gamma = float(self._plan.net.scales[i, PRECISION])
         inputs: list[NDArray[Any]] = []
         errors: list[NDArray[Any]] = []
         for block in self._blocks:
-            gamma = energy.precisions[i] if i < len(energy.precisions) else 1.0
             error = (gamma * premultiplier) * matrix(self._plan, block, block.errors, i)
             errors.append(error * saved_matrix(self._plan, block, block.slopes, i, of_output=True) if first else error)
             inputs.append(self._input(block, i))

@@ -49,14 +49,16 @@ def page(found: Found) -> str:
         "budget**: an update of every method but backpropagation may take as many multiplications with weights (of "
         "each sample) as "
         + ", ".join(f"{each.steps} steps of state optimization ({each.name})" for each in NETWORKS)
-        + "; the search for equilibria may stop earlier. **Step sizes** are the best of those tried, three or four for "
+        + "; the search for equilibria may stop earlier. **Step sizes** are the best of those tried, two to four for "
         "each method and network, by the accuracy on 1,280 held-out samples of MNIST after 180 updates of another "
-        "seed. Accuracies are on the test samples, mean ± standard deviation over seeds "
+        "seed; with a star where the best is the largest or smallest of them. Accuracies are on the test samples, mean "
+        "± standard deviation over seeds "
         + ", ".join(map(str, SEEDS))
         + "; differences are paired by seed, with a confidence interval of "
         f"{CONFIDENCE:.0%} (Student's t). **Cosines** are those of the weight gradients after training, on the first "
         "batch, to backpropagation's and to those at the exact equilibrium (residual 1e-8, float64): mean over seeds "
-        "of the lowest and of the median layer, layers of zeros left out. Layers without signal are those whose "
+        "of the lowest and of the median layer, layers of zeros left out; of the equilibrium over the seeds in which "
+        "it was found for every sample of the batch, – where that was none. Layers without signal are those whose "
         "errors were zero in the whole epoch. Seconds include compilation, on a machine that others shared.\n\n"
         "![Test error by depth, and cosines](figures/methods.png)\n"
     ]
@@ -95,7 +97,7 @@ def interval(differences: Sequence[float]) -> tuple[float, float]:
 
 def _line(cell: Cell, found: Found) -> list[str]:
     step_size, runs = results(cell, found)
-    steps = "–" if not cell.steps else f"{cell.steps}" + ("" if step_size is None else f", {step_size:g}")
+    steps = "–" if not cell.steps else f"{cell.steps}" + ("" if step_size is None else f", {_starred(cell, step_size)}")
     work = f"{1e-6 * cell.work:.1f}"
     if not runs:
         return [cell.method.name, "not measured", "–", "–", "–", "–", steps, work, "–", "–"]
@@ -116,6 +118,12 @@ def _line(cell: Cell, found: Found) -> list[str]:
     ]
 
 
+def _starred(cell: Cell, step_size: float) -> str:
+    """Return a step size, with a star where no larger or no smaller one was tried."""
+    sizes = cell.method.step_sizes
+    return f"{step_size:g}" + ("*" if step_size in (min(sizes), max(sizes)) else "")
+
+
 def _difference(right: Mapping[int, float], cell: Cell, found: Found) -> str:
     reference = accuracies(results(Cell(BACKPROPAGATION, cell.network, cell.data), found)[1])
     pairs = [right[seed] - reference[seed] for seed in right if seed in reference]
@@ -131,7 +139,9 @@ def _cosines(pairs: Sequence[tuple[float | None, float | None]]) -> str:
     if not known:
         return "–"
     lowest, median = np.mean(known, axis=0)
-    return f"{lowest:.3f}, {median:.3f}"
+    return f"{lowest:.3f}, {median:.3f}" + (
+        "" if len(known) == len(pairs) else f" ({len(known)} of {len(pairs)} seeds)"
+    )
 
 
 def draw(found: Found) -> Any:

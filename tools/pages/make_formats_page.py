@@ -26,6 +26,12 @@ OFF = 0.1
 ADAM_EPS = 1e-8
 MOST_LAYERS = 20
 """Where errors pass through all layers in a step: balls widen all the way, and exact arithmetic then takes hours."""
+INFERENCE_OF = {
+    "… increment form, scale-free": "… increment form",
+    "precisions that pass on (× 1000), forward update": "precisions that pass on (× 1000)",
+    "Meta-PCN": "fixed predictions",
+}
+"""How methods infer whose names tell how they learn, too."""
 Gradients = list[NDArray[np.float64]]
 
 
@@ -52,7 +58,7 @@ def methods() -> dict[str, Method]:
         scenario = inference(method, DEPTHS[0])
         others = [inference(other, DEPTHS[0]).inference for other in found.values()]
         if scenario.inference.method != "equilibrium" and scenario.inference not in others:
-            found[method.name] = method
+            found[INFERENCE_OF.get(method.name, method.name)] = method
     return found
 
 
@@ -102,11 +108,13 @@ def main() -> int:
     page = (
         "# What float formats do to local methods: measured figures\n\n"
         + measured("pages/make_formats_page.py")
-        + "\nOne digit, tanh, width 128, orthogonal weights, cross-entropy: the gradients of all weights at the end of "
-        "inference, in each format on numpy, beside those of the exact backend for the same map. A layer is silent "
-        "where its gradient is zero and the exact one is not, and wrong where they differ by more than a tenth of its "
-        "norm. What the last two columns show no format changes: how small the exact gradient is in the layer that "
-        "hears least, and in how many layers its entries are below the 1e-8 that Adam adds to them.\n"
+        + "\nOne digit, tanh, width 128, orthogonal weights, cross-entropy: the gradients of the energy by all weights "
+        "at the end of inference, in each format on numpy, beside those of the exact backend for the same map. A layer "
+        "is silent where its gradient is zero and the exact one is not, and wrong where they differ by more than a "
+        "tenth of its norm. What the last two columns show no format changes: how small the exact gradient is in the "
+        "layer that hears least, and in how many layers its entries are below the 1e-8 that Adam adds to them. Rows "
+        "are ways to infer: how weights learn (the forward update, scaling, normalisation) and the search for "
+        "equilibria, which has no fixed arithmetic, are not in it.\n"
         + "".join(section(layers, chosen) for layers in DEPTHS)
     )
     (DOCS / "formats-figures.md").write_text(page, encoding="utf-8")

@@ -6,7 +6,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float64, Shaped
@@ -54,7 +54,7 @@ class PrecisionMatrix:
         return here * v if len(self.shape) == 1 else v @ here
 
 
-Precision = Array | PrecisionMatrix
+Precision: TypeAlias = Any
 """A number, an array (1,) in the type of the run while it is learned, or a matrix."""
 
 

@@ -50,7 +50,7 @@ def test_increments_keep_every_layer_to_relative_accuracy(solver: str) -> None:
     # The modes of the exact solution cancel where a signal has just arrived; the Taylor series of the errors does not.
     system = exact.system
     columns = system.push(np.eye(system.unknowns))
-    rates = (columns.T @ columns) * np.repeat(system.weights, system.units)
+    rates = (columns.T @ columns) * np.repeat([float(weight) for weight in system.weights], system.units)
     expected: list[NDArray[np.float64]] = []
     for time in times:
         errors, term = exact.start_errors.copy(), exact.start_errors

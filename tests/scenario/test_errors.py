@@ -100,7 +100,7 @@ def test_one_line_for_one_mistake(files: Files, old: str, new: str, problem: str
         (
             "precisions = 0",
             "network.precisions: 0 is not allowed; give a number greater than 0, "
-            "or a list of one such number for each hidden layer",
+            "or a list of such a number, a matrix or its diagonal for each hidden layer",
         ),
         (
             'output = "sigmoid"\norder = "activation-first"',

@@ -25,7 +25,7 @@ from pcsim.assemble.own import (
     require_own,
     unknown_words,
 )
-from pcsim.assemble.precisions import require_precisions
+from pcsim.assemble.precisions import require_precision_matrices, require_precision_rule
 from pcsim.assemble.roles import named, sizes_key
 from pcsim.assemble.step_size import CurvatureStepSize, build_step_size_finder, require_step_size
 from pcsim.assemble.task import build_initial, build_stepper, build_task, number_of_steps
@@ -77,7 +77,8 @@ __all__ = [
     "require_lent",
     "require_own",
     "require_parameter_range",
-    "require_precisions",
+    "require_precision_matrices",
+    "require_precision_rule",
     "require_shares",
     "require_step_size",
     "sizes_key",

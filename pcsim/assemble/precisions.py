@@ -26,10 +26,8 @@ def precisions_of(scenario: Scenario, network: Network) -> tuple[Precision, ...]
         if not isinstance(given, Sequence):
             found.append(given)
             continue
-        where, (units, *image) = (
-            f"{scenario.where('network.precisions')}: hidden layer {i + 1}",
-            network.state_shapes[i],
-        )
+        where = f"{scenario.where('network.precisions')}: hidden layer {i + 1}"
+        units, *image = network.state_shapes[i]
         if image:
             raise UsageError(f"{where} is an image, and matrices weigh the errors of dense layers; give it a number")
         rows = {len(row) for row in given if isinstance(row, Sequence)} or {units}
@@ -42,23 +40,26 @@ def precisions_of(scenario: Scenario, network: Network) -> tuple[Precision, ...]
     return tuple(found)
 
 
-def require_precisions(scenario: Scenario, able: Capabilities) -> None:
-    """Raise `UsageError` for a backend that does not learn precisions, or weigh errors by matrices, as is asked."""
-    name = scenario.backend.name
-    if scenario.learning is not None and scenario.learning.precisions is not None and not able.learns_precisions:
-        others = " or ".join(others_that(name, lambda able: able.learns_precisions))
-        where = scenario.where("learning.precisions")
-        raise UsageError(f"{where}: backend '{name}' learns no precisions; remove it, or use the backend {others}")
+def require_precision_rule(scenario: Scenario, able: Capabilities) -> None:
+    """Raise `UsageError` for precisions that are to be learned by a backend that does not."""
+    if scenario.learning is None or scenario.learning.precisions is None or able.learns_precisions:
+        return
+    name, where = scenario.backend.name, scenario.where("learning.precisions")
+    others = " or ".join(others_that(name, lambda able: able.learns_precisions))
+    raise UsageError(f"{where}: backend '{name}' learns no precisions; remove it, or use the backend {others}")
+
+
+def require_precision_matrices(scenario: Scenario, able: Capabilities) -> None:
+    """Raise `UsageError` for precision matrices where they cannot be."""
     if not have_matrices(scenario.network.precisions):
         return
-    where = scenario.where("network.precisions")
+    name, where, narrow = scenario.backend.name, scenario.where("network.precisions"), scenario.backend.precision_name
     if scenario.learning is not None and scenario.learning.precisions is not None:
         raise UsageError(f"{where}: matrices stay, and learning.precisions learns numbers; remove one of them")
     if not able.precision_matrices:
         others = " or ".join(others_that(name, lambda able: able.precision_matrices))
         raise UsageError(f"{where}: backend '{name}' has no precision matrices; use numbers, or the backend {others}")
-    if scenario.backend.precision_name not in WIDE:
-        narrow = scenario.backend.precision_name
+    if narrow not in WIDE:
         raise UsageError(f"{where}: precision matrices are for {' and '.join(WIDE)}, not {narrow}; give one of them")
 
 

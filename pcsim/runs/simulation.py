@@ -21,7 +21,8 @@ from pcsim.assemble import (
     require_amortiser,
     require_lent,
     require_own,
-    require_precisions,
+    require_precision_matrices,
+    require_precision_rule,
     require_shares,
     require_step_size,
 )
@@ -123,6 +124,7 @@ def prepare(scenario: Scenario, inputs: Inputs | None = None) -> Simulation:
             inputs = load_inputs(scenario, network, dataset)
             setup = build_training_setup(scenario, network, dataset, inputs, precision)
             _check_rule(scenario, capabilities)
+            require_precision_rule(scenario, capabilities)
             if setup is not None:
                 require_shares(scenario, setup, capabilities)
         step_size = _automatic(scenario, network, inputs)
@@ -150,7 +152,7 @@ def usable_backend(scenario: Scenario) -> tuple[Backend, Capabilities]:
         capabilities = require(name, backend, precision, scenario.inference.method, scenario.inference.solver)
     require_own(scenario, capabilities)
     require_amortiser(scenario, capabilities)
-    require_precisions(scenario, capabilities)
+    require_precision_matrices(scenario, capabilities)
     return backend, capabilities
 
 

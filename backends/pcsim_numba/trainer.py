@@ -45,7 +45,7 @@ class _Batch(RunningBatch):
         self._no_rows = RowBuffers(layers, layers, units, units)
         self._learner, self._parameters, self._x, self._y = learner, parameters, x, y
         self.begin(None)
-        self._forward = self._all_states() if learner.recalls_forward_pass else []
+        self._forward = self._every_state() if learner.recalls_forward_pass else []
 
     def advance(self, step: int) -> None:
         self._go(step - 1, step, Limits())
@@ -66,13 +66,14 @@ class _Batch(RunningBatch):
             return super().gradient()
         xp, energy = NumpyNamespace(), self._energy
         clamped = self._learner.inference.clamp(xp, self._parameters, self._x, self._y)
-        *states, _ = self._all_states()
+        *states, _ = self._every_state()
         *before, output = self._forward
         errors = (*(s - p for s, p in zip(states, before, strict=True)), energy.loss.error(xp, output, self._y))
         point = evaluate_states(xp, energy, clamped, tuple(before))
         return energy.parameter_gradient(xp, clamped, replace(point, errors=errors))
 
-    def _all_states(self) -> list[NDArray[Any]]:
+    def _every_state(self) -> list[NDArray[Any]]:
+        """Return the states of every layer, the output's last."""
         return [self.states(i) for i in range(len(self._parameters))]
 
     def seen(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -139,9 +139,8 @@ def _cosines(pairs: Sequence[tuple[float | None, float | None]]) -> str:
     if not known:
         return "–"
     lowest, median = np.mean(known, axis=0)
-    return f"{lowest:.3f}, {median:.3f}" + (
-        "" if len(known) == len(pairs) else f" ({len(known)} of {len(pairs)} seeds)"
-    )
+    counted = "" if len(known) == len(pairs) else f" ({len(known)} of {len(pairs)} seeds)"
+    return f"{lowest:.3f}, {median:.3f}{counted}"
 
 
 def draw(found: Found) -> Any:

@@ -1,7 +1,7 @@
 """The bench of local methods: equal budgets, step sizes that are tried, and tables with paired differences."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 import pcsim
 from tools.pages.make_methods_page import following
 from tools.studies.finished import Planned
+from tools.studies.local_figures import draw_by_layer
 from tools.studies.local_methods import CHAINS, METHODS, NETWORKS, Cell, Network, cells, chosen, methods_of
 from tools.studies.local_runs import (
     LocalRun,
@@ -21,6 +22,7 @@ from tools.studies.local_runs import (
     main,
     of_update,
     read_runs,
+    summary,
 )
 from tools.studies.local_table import interval, page
 
@@ -98,6 +100,21 @@ def test_the_page_pairs_differences_by_seed_and_says_what_is_not_measured() -> N
     assert "- a machine, one thread, pcsim 0, 2026-01-02\n" in text
 
 
+def test_cosines_are_drawn_by_layer() -> None:
+    run = Cell(METHODS[0], CHAINS[4], "MNIST").runs(None)[0]
+    found = {run.digest(): replace(done(run, 0.9), to_backprop=[1.0, None, -1.0, 0.0])}
+    to_backprop, to_equilibrium = (
+        axes.images[0].get_array() for axes in draw_by_layer(found).axes[: 2 * len(NETWORKS) : len(NETWORKS)]
+    )
+    ones, grey, below, zero = to_backprop[0]
+    assert ones[2] > ones[0]  # blue
+    assert below[0] > below[2]  # red
+    assert list(grey) == [0.6, 0.6, 0.6, 1.0]
+    assert min(zero) > 0.95
+    assert (to_backprop[1:] == 1).all()  # methods without a run are left white
+    assert (to_equilibrium == 1).all()
+
+
 def test_intervals_are_students() -> None:
     mean, half = interval([-1.0, -1.1, -0.9])
     assert mean == pytest.approx(-1.0)
@@ -124,6 +141,14 @@ def test_a_run_is_measured_beside_backpropagation_and_its_own_equilibrium(tmp_pa
     assert run.lowest_to_backprop is not None
     assert run.lowest_to_equilibrium is not None
     assert run.lowest_to_equilibrium < run.lowest_to_backprop < 1
+    assert run.to_backprop is not None
+    assert (run.lowest_to_backprop, run.median_to_backprop) == summary(run.to_backprop)
+    assert len(run.to_backprop) == 3
+
+
+def test_layers_of_zeros_are_left_out_of_a_summary() -> None:
+    assert summary([0.5, None, -0.25, 0.75]) == (-0.25, 0.5)
+    assert summary([None]) == summary(None) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -131,13 +156,22 @@ def test_a_run_is_measured_beside_backpropagation_and_its_own_equilibrium(tmp_pa
     [
         (("inference.method=backprop",), backpropagated),
         (("inference.method=equilibrium", "inference.steps=500"), at_equilibrium),
+        (
+            (
+                "inference.method=equilibrium",
+                "inference.steps=500",
+                "learning.precisions=natural",
+                "learning.precision_lr=0.05",
+            ),
+            at_equilibrium,
+        ),
     ],
 )
 def test_references_are_what_they_are_called(words: tuple[str, ...], reference: Any) -> None:
     told = (*SMALL, *words, 'trace.record=["weight_gradient"]', "backend.precision=float64")
     scenario = pcsim.read_scenario("train-digits", told)
     with pcsim.run(scenario) as trace:
-        assert cosines(trace, scenario, reference) == pytest.approx((1.0, 1.0), abs=1e-9)
+        assert cosines(trace, scenario, reference) == pytest.approx([1.0, 1.0, 1.0], abs=1e-9)
 
 
 def test_the_gradient_that_is_compared_is_the_one_that_weights_learn_from() -> None:

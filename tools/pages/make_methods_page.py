@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Put every local method on one bench: does what runs are missing, writes docs/methods-figures.md and its figure.
+"""Put every local method on one bench: does what runs are missing, writes docs/methods-figures.md and its figures.
 
 usage: PCSIM_DATA=FOLDER python -m tools.pages.make_methods_page [--network TEXT] [--only TEXT] [--kept FOLDER]
 
@@ -16,9 +16,10 @@ from pathlib import Path
 from pcsim.errors import RunFailed
 from pcsim.report.plotting import save
 from tools.studies.finished import Planned, run_apart
+from tools.studies.local_figures import draw, draw_by_layer
 from tools.studies.local_methods import NETWORKS, Cell, cells, chosen
 from tools.studies.local_runs import LocalRun, read_runs
-from tools.studies.local_table import draw, page
+from tools.studies.local_table import page
 from tools.studies.pages import DOCS
 
 RUNS = DOCS / "methods-runs.jsonl"
@@ -39,9 +40,10 @@ def following(wanted: list[Cell], found: dict[str, LocalRun], failed: set[str]) 
 
 
 def write(found: dict[str, LocalRun]) -> None:
-    """Write page and figure of what is finished."""
+    """Write page and figures of what is finished."""
     (DOCS / "methods-figures.md").write_text(page(found), encoding="utf-8")
     save(draw(found), DOCS / "figures" / "methods.png", force=True)
+    save(draw_by_layer(found), DOCS / "figures" / "methods-by-layer.png", force=True)
 
 
 def main() -> int:

@@ -77,6 +77,12 @@ METHODS = (
         (*STANDARD, "inference.error_steps=2", "inference.error_step_size=0.1"),
         (0.03, 0.1, 0.3),
     ),
+    Method("state optimization, clipped gradients (0.1)", (*STANDARD, "inference.clip=0.1"), (0.1, 0.3, 1.0)),
+    Method(
+        "state optimization, learned precisions (natural, 0.001)",
+        (*STANDARD, "learning.precisions=natural", "learning.precision_lr=0.001"),
+        (0.03, 0.1, 0.3),
+    ),
     Method("state optimization, forward update", (*STANDARD, "learning.rule=forward"), (0.03, 0.1, 0.3)),
     Method(
         "precisions that pass on (× 1000), forward update",

@@ -47,7 +47,8 @@ class LocalRun:
     Cosines are those of the gradient that weights learn from (that at the end of inference, where they learn after
     every step), after training, on the first batch in file order, to backpropagation's and to that of the exact
     equilibrium, both in float64: the lowest of all layers and the median; None where nothing is compared, a layer of
-    zeros left out. `silent` counts layers without a signal in the whole epoch.
+    zeros left out. `to_backprop` and `to_equilibrium` have them by layer, None in one of zeros; not every run kept
+    them. `silent` counts layers without a signal in the whole epoch.
     """
 
     name: str
@@ -68,6 +69,8 @@ class LocalRun:
     machine: str
     versions: str
     date: str
+    to_backprop: list[float | None] | None = None
+    to_equilibrium: list[float | None] | None = None
 
 
 def read_runs(path: Path) -> dict[str, LocalRun]:
@@ -93,8 +96,8 @@ def measure(planned: Planned, folder: Path) -> LocalRun:
     with trace:
         complete = trace.status == "complete"
         compared = complete and bool(trace.gradient)
-        lowest, median = cosines(trace, scenario, backpropagated) if compared else (None, None)
-        least, middle = cosines(trace, scenario, at_equilibrium) if compared else (None, None)
+        to_backprop = cosines(trace, scenario, backpropagated) if compared else None
+        to_equilibrium = cosines(trace, scenario, at_equilibrium) if compared else None
         accuracy, validation = (_last(trace, f"{part}_accuracy") for part in ("test", "validation"))
         silent = len(str(trace.attributes.get("silent_layers", "")).split())
     target.unlink()
@@ -109,15 +112,15 @@ def measure(planned: Planned, folder: Path) -> LocalRun:
         accuracy if complete else None,
         validation if complete else None,
         silent,
-        lowest,
-        median,
-        least,
-        middle,
+        *summary(to_backprop),
+        *summary(to_equilibrium),
         seconds,
         megabytes,
         f"{machine['processor']}, one thread",
         machine["versions"],
         datetime.date.today().isoformat(),
+        to_backprop,
+        to_equilibrium,
     )
 
 
@@ -129,14 +132,19 @@ def _last(trace: Trace, name: str) -> float | None:
 
 def cosines(
     trace: Trace, scenario: Scenario, reference: Callable[[Trace, Scenario], dict[str, NDArray[np.float64]] | None]
-) -> tuple[float | None, float | None]:
-    """Return the lowest and the median cosine over layers of a trace's weight gradients to those of a reference."""
+) -> list[float | None] | None:
+    """Return the cosines of a trace's weight gradients to those of a reference, by layer; None where that has none."""
     other = reference(trace, scenario)
     if other is None:
-        return None, None
+        return None
     own = of_update(trace, scenario)
     found = [cosine(own[name], other[name]) for name in other if name.startswith("W_")]
-    finite = [value for value in found if np.isfinite(value)]
+    return [value if np.isfinite(value) else None for value in found]
+
+
+def summary(found: Sequence[float | None] | None) -> tuple[float | None, float | None]:
+    """Return the lowest and the median of cosines, those of layers of zeros left out."""
+    finite = [value for value in found or () if value is not None]
     return (min(finite), float(np.median(finite))) if finite else (None, None)
 
 
@@ -179,11 +187,13 @@ def backpropagated(trace: Trace, scenario: Scenario) -> dict[str, NDArray[np.flo
 def at_equilibrium(trace: Trace, scenario: Scenario) -> dict[str, NDArray[np.float64]] | None:
     """Return the gradient of the energy at every sample's equilibrium, in float64; None where one was not found.
 
-    None, too, where layers are predicted from above: the search is for energies without.
+    The energy has the precisions that were learned. None, too, where layers are predicted from above: the search is
+    for energies without.
     """
     if scenario.inference.method == "bidirectional":
         return None
-    energy = build_inference(scenario, build_network(scenario)).energy
+    network = build_network(scenario)
+    energy = build_inference(scenario, network).energy.at(read_point(trace, network).parameters)
     method = Equilibrium(energy, RESIDUAL, MOST_EVALUATIONS)
     return _gradient(trace, method, MOST_EVALUATIONS, StopRule(grad_norm=RESIDUAL))
 

@@ -1,18 +1,13 @@
-"""Tables and a figure of the bench of local methods."""
+"""The tables of the bench of local methods."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
 from scipy.stats import t as student
 
 from tools.studies.local_methods import (
     BACKPROPAGATION,
-    CHAINS,
     DATA,
-    METHODS,
     NETWORKS,
     SEEDS,
     Cell,
@@ -60,7 +55,10 @@ def page(found: Found) -> str:
         "of the lowest and of the median layer, layers of zeros left out; of the equilibrium over the seeds in which "
         "it was found for every sample of the batch, – where that was none. Layers without signal are those whose "
         "errors were zero in the whole epoch. Seconds include compilation, on a machine that others shared.\n\n"
-        "![Test error by depth, and cosines](figures/methods.png)\n"
+        "![Test error by depth, and cosines](figures/methods.png)\n\n"
+        f"Cosines by layer (MNIST, seed {SEEDS[0]}), from input to output; grey is a layer of zeros, a row without "
+        "cells one that has none or did not keep them:\n\n"
+        "![Cosines to backpropagation and to the equilibrium by layer](figures/methods-by-layer.png)\n"
     ]
     for network in NETWORKS:
         for data in DATA:
@@ -141,42 +139,3 @@ def _cosines(pairs: Sequence[tuple[float | None, float | None]]) -> str:
     lowest, median = np.mean(known, axis=0)
     counted = "" if len(known) == len(pairs) else f" ({len(known)} of {len(pairs)} seeds)"
     return f"{lowest:.3f}, {median:.3f}{counted}"
-
-
-def draw(found: Found) -> Any:
-    """Draw test errors of chains by depth, one panel a data set, and the cosines of the layers that are worst."""
-    figure = Figure(figsize=(11, 7.5), layout="constrained")
-    panels = figure.subplots(2, 2, sharex=True)
-    for column, data in enumerate(DATA):
-        for number, method in enumerate(METHODS):
-            points = [(layers, results(Cell(method, chain, data), found)[1]) for layers, chain in CHAINS.items()]
-            points = [(layers, runs) for layers, runs in points if accuracies(runs)]
-            if not points:
-                continue
-            # Beside each other in every depth, and no two of one colour and mark.
-            colour, mark = "black" if method is BACKPROPAGATION else f"C{number - 1}", "os^D"[number // 10]
-            right = [list(accuracies(runs).values()) for _, runs in points]
-            spreads = [np.std(values, ddof=1) if len(values) > 1 else 0.0 for values in right]
-            means = [100.0 - np.mean(values) for values in right]
-            depths = [layers * 1.04 ** (number - len(METHODS) // 2) for layers, _ in points]
-            panels[0][column].errorbar(depths, means, spreads, color=colour, marker=mark, capsize=3, label=method.name)
-            lowest = [[run.lowest_to_backprop for run in runs.values()] for _, runs in points]
-            drawn = [float(np.mean([value for value in each if value is not None] or [np.nan])) for each in lowest]
-            panels[1][column].plot(depths, drawn, color=colour, marker=mark)
-        panels[0][column].set_title(data, fontsize=10)
-        panels[0][column].set_ylabel("test error (%)")
-        panels[0][column].set_yscale("log")
-        panels[0][column].yaxis.set_major_locator(LogLocator(10, (1, 2, 5)))
-        panels[0][column].yaxis.set_major_formatter("{x:g}")
-        panels[0][column].yaxis.set_minor_locator(NullLocator())
-        panels[1][column].set_ylabel("lowest cosine to backpropagation")
-        panels[1][column].set_xlabel("layers")
-        panels[1][column].set_xscale("log")
-        panels[1][column].set_xticks(list(CHAINS), [str(layers) for layers in CHAINS])
-        panels[1][column].minorticks_off()
-        for axes in (panels[0][column], panels[1][column]):
-            axes.grid(alpha=0.2)
-    handles, labels = panels[0][0].get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, fontsize=8, ncols=3, loc="outside lower center")
-    return figure

@@ -32,7 +32,6 @@ class NumbaBackend:
             limits=(
                 constant_steps("numba"),
                 KERNELS.masks,
-                KERNELS.clipping,
                 KERNELS.errors_first,
                 KERNELS.noise,
                 KERNELS.starts,

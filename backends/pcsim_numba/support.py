@@ -6,7 +6,7 @@ from pcsim.inference.steppers import Stepper
 from pcsim.model.layers import read_as_dense
 from pcsim.model.network import Network
 
-KERNELS = Kernels("numba", 'use backend = "jax" or "numpy"')
+KERNELS = Kernels("numba", 'use backend = "jax" or "numpy"', clips=True)
 
 
 def check(inference: Inference, stepper: Stepper) -> None:

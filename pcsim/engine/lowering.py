@@ -62,7 +62,7 @@ METHODS: dict[type[Inference], int] = {
 class Motion(NamedTuple):
     """A stepper: its kind, how many arrays it remembers of every variable, and its numbers, 0 without use.
 
-    The step size is divided by 1 + decay (t − 1).
+    The step size is divided by 1 + decay (t − 1); `clip` is the largest norm of a gradient in each sample and layer.
     """
 
     kind: int
@@ -72,13 +72,15 @@ class Motion(NamedTuple):
     keep_squares: float = 0.0
     eps: float = 0.0
     decay: float = 0.0
+    clip: float = 0.0
 
 
 class Kernels(NamedTuple):
-    """A backend with hand-written kernels, and what to do about all that it has none for."""
+    """A backend with hand-written kernels, what to do about all that it has none for, and whether they clip."""
 
     backend: str
     remedy: str
+    clips: bool = False
 
     def without(self, what: str) -> str:
         """Return the line on something without kernels."""
@@ -172,6 +174,8 @@ def lowered_stepper(kernels: Kernels, stepper: Stepper, decay: float = 0.0) -> M
             return Motion(MOMENTUM, 1, stepper.step_size, stepper.momentum, decay=decay)
         case Adam():
             return Motion(ADAM, 2, stepper.step_size, stepper.beta1, stepper.beta2, stepper.eps, decay)
+        case Clipped() if kernels.clips:
+            return lowered_stepper(kernels, stepper.stepper, decay)._replace(clip=stepper.largest)
         case Clipped():
             raise UsageError(kernels.clipping)
         case _:

@@ -20,7 +20,7 @@ from pcsim_numba.kernels.unchecked_slice import unchecked_slice
 @part
 def is_plain_chain(net, block, motion):
     """Whether ∂E/∂s of every state is its error, one pullback and nothing else, and steps are plain."""
-    alone = motion.kind == DESCENT and motion.decay == 0.0 and len(block.shares) == 0
+    alone = motion.kind == DESCENT and motion.decay == 0.0 and motion.clip == 0.0 and len(block.shares) == 0
     for i in range(len(net.layers)):
         layer = net.layers[i]
         alone &= layer[SOURCE] == i - 1 and layer[SKIP] < 0 and net.scales[i, DECAY] == 0.0

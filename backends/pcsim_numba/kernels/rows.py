@@ -3,6 +3,8 @@
 # Numba infers the types of what it compiles.
 # pyright: basic
 
+import math
+
 import numpy as np
 
 from pcsim_numba.kernels.compiled import part, summing
@@ -16,6 +18,26 @@ def sum_of_squares(values):
         wide = np.float64(values[k])
         total += wide * wide
     return total
+
+
+@part
+def clip(values, largest):
+    """Shorten numbers to a norm if it is longer: those that are not all finite stay as they are.
+
+    Squares are those of numbers divided by the largest of them: they neither underflow nor overflow.
+    """
+    size, total = 0.0, 0.0
+    for k in range(len(values)):
+        size = max(size, abs(np.float64(values[k])))
+    if size > 0.0:
+        for k in range(len(values)):
+            entry = np.float64(values[k]) / size
+            total += entry * entry
+        limit = largest / math.sqrt(total)
+        if size > limit:
+            real = values.dtype.type
+            for k in range(len(values)):
+                values[k] = real(np.float64(values[k]) / size * limit)
 
 
 @part

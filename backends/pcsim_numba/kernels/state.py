@@ -11,6 +11,7 @@ from pcsim_numba.kernels.plan import LD_OUT, N_OUT, SKIP, SOURCE
 from pcsim_numba.kernels.rows import (
     add_multiplied,
     any_nonzero,
+    clip,
     copy,
     difference,
     multiplied,
@@ -109,7 +110,10 @@ def square(net, block, i):
 
 @part
 def move_variable(net, block, motion, step, i, gradient, variables):
-    """Move variable i along its gradient."""
+    """Move variable i along its gradient, which is clipped first."""
+    if motion.clip > 0.0:
+        for r in range(block.rows):
+            clip(unchecked_slice(gradient, r * net.layers[i, LD_OUT], net.layers[i, N_OUT]), motion.clip)
     first = units(net, block, block.first, i) if len(block.first) else gradient
     second = units(net, block, block.second, i) if len(block.second) else gradient
     moving, ld = units(net, block, variables, i), net.layers[i, LD_OUT]

@@ -13,7 +13,7 @@ from pcsim_numba.kernels.elementary import root
 @part
 def shortened(motion, share):
     """Return a stepper whose steps are a share of what they were."""
-    rest = motion.keep, motion.keep_squares, motion.eps, motion.decay
+    rest = motion.keep, motion.keep_squares, motion.eps, motion.decay, motion.clip
     return Motion(motion.kind, motion.memories, share * motion.step_size, *rest)
 
 

@@ -103,9 +103,8 @@ def test_the_page_pairs_differences_by_seed_and_says_what_is_not_measured() -> N
 def test_cosines_are_drawn_by_layer() -> None:
     run = Cell(METHODS[0], CHAINS[4], "MNIST").runs(None)[0]
     found = {run.digest(): replace(done(run, 0.9), to_backprop=[1.0, None, -1.0, 0.0])}
-    to_backprop, to_equilibrium = (
-        axes.images[0].get_array() for axes in draw_by_layer(found).axes[: 2 * len(NETWORKS) : len(NETWORKS)]
-    )
+    panels = [axes for axes in draw_by_layer(found).axes if axes.images]
+    to_backprop, to_equilibrium = (axes.images[0].get_array() for axes in panels)  # no other network has any
     ones, grey, below, zero = to_backprop[0]
     assert ones[2] > ones[0]  # blue
     assert below[0] > below[2]  # red

@@ -70,12 +70,17 @@ def draw(found: Found) -> Any:
 
 
 def draw_by_layer(found: Found) -> Any:
-    """Draw the cosines of every layer of the first seed on MNIST: a row a method, a column a layer, from the input."""
+    """Draw the cosines of every layer of the first seed on MNIST: a row a method, a column a layer, from the input.
+
+    Networks whose runs did not keep them have no panel.
+    """
+    networks = [network for network in NETWORKS if _by_layer(BACKPROPAGATION, network, found, "to_backprop")]
+    networks = networks or list(NETWORKS)
     figure = Figure(figsize=(13, 9), layout="constrained")
-    widths = [max(layers_of(network), 10) for network in NETWORKS]
-    panels = figure.subplots(len(REFERENCES), len(NETWORKS), sharey=True, width_ratios=widths)
+    widths = [max(layers_of(network), 10) for network in networks]
+    panels = figure.subplots(len(REFERENCES), len(networks), sharey=True, squeeze=False, width_ratios=widths)
     for row, (field, words) in enumerate(REFERENCES.items()):
-        for column, network in enumerate(NETWORKS):
+        for column, network in enumerate(networks):
             axes = panels[row][column]
             cells = [_by_layer(method, network, found, field) for method in METHODS]
             _heat(axes, cells, layers_of(network))

@@ -56,8 +56,8 @@ def page(found: Found) -> str:
         "it was found for every sample of the batch, – where that was none. Layers without signal are those whose "
         "errors were zero in the whole epoch. Seconds include compilation, on a machine that others shared.\n\n"
         "![Test error by depth, and cosines](figures/methods.png)\n\n"
-        f"Cosines by layer (MNIST, seed {SEEDS[0]}), from input to output; grey is a layer of zeros, a row without "
-        "cells one that has none or did not keep them:\n\n"
+        f"Cosines by layer (MNIST, seed {SEEDS[0]}), from input to output, of networks whose runs kept them; grey is "
+        "a layer of zeros, a row without cells one that has none:\n\n"
         "![Cosines to backpropagation and to the equilibrium by layer](figures/methods-by-layer.png)\n"
     ]
     for network in NETWORKS:

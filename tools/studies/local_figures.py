@@ -5,6 +5,7 @@ from textwrap import fill
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -27,7 +28,8 @@ from tools.studies.local_methods import (
 from tools.studies.local_table import Found, accuracies, results
 
 REFERENCES = {"to_backprop": "to backpropagation", "to_equilibrium": "to the equilibrium"}
-COLOURS = "RdBu"
+COLOURS = ScalarMappable(Normalize(-1, 1), colormaps["RdBu"].with_extremes(bad="0.6"))
+"""Of cosines; grey is none."""
 
 
 def draw(found: Found) -> Any:
@@ -90,8 +92,7 @@ def draw_by_layer(found: Found) -> Any:
                 axes.set_xlabel("layer", fontsize=8)
         panels[row][0].set_yticks(range(len(METHODS)), [method.name for method in METHODS], fontsize=7)
         panels[row][0].set_ylabel(f"cosine {words}")
-    colours = ScalarMappable(Normalize(-1, 1), COLOURS)
-    figure.colorbar(colours, ax=panels, shrink=0.5, label="cosine")
+    figure.colorbar(COLOURS, ax=panels, shrink=0.5, label="cosine")
     return figure
 
 
@@ -106,11 +107,9 @@ def _by_layer(method: Method, network: Network, found: Found, field: str) -> Seq
 def _heat(axes: Axes, cells: Sequence[Sequence[float | None] | None], layers: int) -> None:
     """Draw rows of cosines; grey where a row has no number for a layer, nothing where there is no row."""
     image = np.ones((len(cells), layers, 4))
-    colours = ScalarMappable(Normalize(-1, 1), COLOURS)
     for row, found in enumerate(cells):
         if found is not None:
-            image[row] = colours.to_rgba(np.array([np.nan if value is None else value for value in found]))
-            image[row, [value is None for value in found]] = (0.6, 0.6, 0.6, 1.0)
+            image[row] = COLOURS.to_rgba(np.array(found, dtype=np.float64))
     axes.imshow(image, aspect="auto", interpolation="none")
     axes.tick_params(labelsize=7)
     axes.set_xticks(sorted({0, layers // 2, layers - 1}))
